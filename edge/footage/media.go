@@ -1,0 +1,41 @@
+package footage
+
+import "time"
+
+// Codec is a video codec this recorder can carry unchanged into fMP4.
+type Codec string
+
+const (
+	H264 Codec = "h264"
+	H265 Codec = "h265"
+)
+
+// Format is what must be known of a stream before its first frame can be written. A change of any of it starts a new run.
+type Format struct {
+	Codec Codec
+	VPS   []byte // H.265 only
+	SPS   []byte
+	PPS   []byte
+}
+
+// AccessUnit is one frame as the camera coded it. NAL units are without start codes or lengths, in the camera's order, SEI kept;
+// nothing is ever re-encoded. The receiver of an AccessUnit may keep NALs: the sender does not reuse them.
+type AccessUnit struct {
+	NALs    [][]byte
+	PTS     int64     // presentation time, 90 kHz, since the start of the run
+	DTS     int64     // decode time, 90 kHz, since the start of the run; never goes back within a run
+	Arrival time.Time // wall clock and monotonic reading when its last packet arrived
+	Key     bool      // a random access point: a segment may start here
+}
+
+// Cause is why there is no footage (invariant 8). It is journalled with the gap.
+type Cause string
+
+const (
+	CauseCamera   Cause = "camera"   // the camera is there and does not deliver: refuses, sends no key frame, changes codec to one we cannot carry
+	CauseNetwork  Cause = "network"  // the camera cannot be reached, or the session broke
+	CauseRecorder Cause = "recorder" // the recorder was down or restarting
+	CauseMandate  Cause = "mandate"  // no valid mandate: recording is not allowed
+	CauseDisk     Cause = "disk"     // the disk is too slow, full or gone
+	CauseClock    Cause = "clock"    // the clock jumped; a new run was started
+)
