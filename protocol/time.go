@@ -69,15 +69,19 @@ func (i Interval) Valid() error {
 	return nil
 }
 
-func (i Interval) String() string                { return T(i.From).String() + "/" + T(i.To).String() }
-func (i Interval) Duration() time.Duration       { return i.To.Sub(i.From) }
-func (i Interval) Overlaps(o Interval) bool      { return i.From.Before(o.To) && o.From.Before(i.To) }
-func (i Interval) Contains(o Interval) bool      { return !o.From.Before(i.From) && !i.To.Before(o.To) }
-func (i Interval) Has(t time.Time) bool          { return !t.Before(i.From) && t.Before(i.To) }
-func (i Interval) Equal(o Interval) bool         { return i.From.Equal(o.From) && i.To.Equal(o.To) }
-func (i Interval) IsZero() bool                  { return i.From.IsZero() && i.To.IsZero() }
-func (i Interval) MarshalText() ([]byte, error)  { return []byte(i.String()), nil }
-func (i *Interval) UnmarshalText(b []byte) error { p, err := ParseInterval(string(b)); *i = p; return err }
+func (i Interval) String() string               { return T(i.From).String() + "/" + T(i.To).String() }
+func (i Interval) Duration() time.Duration      { return i.To.Sub(i.From) }
+func (i Interval) Overlaps(o Interval) bool     { return i.From.Before(o.To) && o.From.Before(i.To) }
+func (i Interval) Contains(o Interval) bool     { return !o.From.Before(i.From) && !i.To.Before(o.To) }
+func (i Interval) Has(t time.Time) bool         { return !t.Before(i.From) && t.Before(i.To) }
+func (i Interval) Equal(o Interval) bool        { return i.From.Equal(o.From) && i.To.Equal(o.To) }
+func (i Interval) IsZero() bool                 { return i.From.IsZero() && i.To.IsZero() }
+func (i Interval) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
+func (i *Interval) UnmarshalText(b []byte) error {
+	p, err := ParseInterval(string(b))
+	*i = p
+	return err
+}
 
 // Window is how long footage is kept (bewaartermijn). Zero is not "for ever": zero is invalid (invariant 3). In text an ISO 8601
 // duration of days, hours, minutes and seconds: P28D, PT4M.
@@ -87,7 +91,9 @@ func (w Window) Duration() time.Duration { return time.Duration(w) }
 
 // ParseWindow reads an ISO 8601 duration. Years and months are refused: they have no fixed length.
 func ParseWindow(s string) (Window, error) {
-	bad := func(why string) (Window, error) { return 0, fmt.Errorf("duration %q: %s (ISO 8601, for example P28D or PT4M)", s, why) }
+	bad := func(why string) (Window, error) {
+		return 0, fmt.Errorf("duration %q: %s (ISO 8601, for example P28D or PT4M)", s, why)
+	}
 	rest, ok := strings.CutPrefix(s, "P")
 	if !ok || rest == "" || strings.HasSuffix(rest, "T") {
 		return bad("not a duration")

@@ -1,0 +1,68 @@
+package protocol
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Status is what a recorder says of itself, signed with its own key: a note whose text is a first line and one line of JSON.
+type Status struct {
+	Recorder  RecorderID     `json:"recorder"`
+	Time      Time           `json:"time"`
+	State     string         `json:"state"`         // "online"; "offline" in the last will, whose time is that of the connection
+	Why       string         `json:"why,omitempty"` // why it serves nothing, or what else a person should know
+	Entries   uint64         `json:"entries"`       // size of the journal
+	Cosigned  uint64         `json:"cosigned"`      // covered by a cosigned checkpoint
+	LastOrder uint64         `json:"lastOrder"`     // the centre resends what follows
+	Dropped   uint64         `json:"dropped"`       // envelopes dropped since the start
+	Cameras   []CameraStatus `json:"cameras"`
+	DiskBytes int64          `json:"diskBytes"` // used by footage
+	DiskFree  int64          `json:"diskFree"`
+	HeldBytes int64          `json:"heldBytes"`
+	Viewer    string         `json:"viewer,omitempty"` // base URL of the viewer near this recorder
+	Software  string         `json:"software"`
+}
+
+// CameraStatus is one camera's state. State is "recording", "gap" or "no mandate".
+type CameraStatus struct {
+	Camera    CameraID `json:"camera"`
+	State     string   `json:"state"`
+	Cause     string   `json:"cause,omitempty"`
+	Detail    string   `json:"detail,omitempty"`
+	Since     Time     `json:"since"`
+	LastFrame *Time    `json:"lastFrame,omitempty"`
+	Bitrate   int64    `json:"bitrate"` // bit/s over the last seconds
+	Oldest    *Time    `json:"oldest,omitempty"`
+}
+
+const statusFirst = "beeldwacht/status v1\n"
+
+// SignStatus writes a status as a note signed by the recorder.
+func SignStatus(s Status, signer note.Signer) ([]byte, error) {
+	line, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("status of %s: %w", s.Recorder, err)
+	}
+	return note.Sign(&note.Note{Text: statusFirst + string(line) + "\n"}, signer)
+}
+
+// OpenStatus verifies a status against the recorder's key and reads it.
+func OpenStatus(raw []byte, recorder note.Verifier) (Status, error) {
+	n, err := note.Open(raw, note.VerifierList(recorder))
+	if err != nil {
+		return Status{}, fmt.Errorf("status: not signed by %s: %w", recorder.Name(), err)
+	}
+	line, ok := strings.CutPrefix(n.Text, statusFirst)
+	var s Status
+	if !ok {
+		return s, fmt.Errorf("status: unknown first line")
+	}
+	if err := json.UnmarshalRead(bytes.NewReader([]byte(line)), &s, json.RejectUnknownMembers(true)); err != nil {
+		return s, fmt.Errorf("status: %w", err)
+	}
+	return s, ValidID(s.Recorder)
+}

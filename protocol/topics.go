@@ -1,0 +1,51 @@
+package protocol
+
+import (
+	"fmt"
+	"strings"
+)
+
+// MQTT topics (DESIGN section 4): beeldwacht/v1/<recorder>/up/… is written by the recorder, …/down/… by the centre.
+const topicRoot = "beeldwacht/v1/"
+
+// Channel is what stands behind the recorder in a topic.
+type Channel string
+
+const (
+	UpJournal    Channel = "up/journal"    // a batch of entries and the checkpoint over them, in the log-file format of protocol/chain
+	UpStatus     Channel = "up/status"     // the signed Status, retained, with a last will
+	DownOrders   Channel = "down/orders"   // one envelope
+	DownCosigned Channel = "down/cosigned" // the checkpoint note with its cosignature lines, nothing else
+	DownLedger   Channel = "down/ledger"   // the ledger's checkpoint note
+)
+
+// Topic is the MQTT topic of a recorder's channel.
+func Topic(r RecorderID, c Channel) string { return topicRoot + string(r) + "/" + string(c) }
+
+// TopicFilter subscribes to a channel of all recorders.
+func TopicFilter(c Channel) string { return topicRoot + "+/" + string(c) }
+
+// ParseTopic takes a topic apart and refuses any that Topic would not make.
+func ParseTopic(topic string) (RecorderID, Channel, error) {
+	rest, ok := strings.CutPrefix(topic, topicRoot)
+	id, channel, found := strings.Cut(rest, "/")
+	if !ok || !found {
+		return "", "", fmt.Errorf("topic %q: not under %s<recorder>/", topic, topicRoot)
+	}
+	if err := ValidID(RecorderID(id)); err != nil {
+		return "", "", fmt.Errorf("topic %q: recorder %w", topic, err)
+	}
+	switch c := Channel(channel); c {
+	case UpJournal, UpStatus, DownOrders, DownCosigned, DownLedger:
+		return RecorderID(id), c, nil
+	}
+	return "", "", fmt.Errorf("topic %q: unknown channel %q", topic, channel)
+}
+
+// Origin names a recorder's log in its checkpoints.
+func Origin(r RecorderID, municipality string) string {
+	return string(r) + "." + municipality + "/beeldwacht"
+}
+
+// LedgerOrigin names the centre's own log.
+func LedgerOrigin(municipality string) string { return "ledger." + municipality + "/beeldwacht" }
