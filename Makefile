@@ -1,0 +1,36 @@
+# Thin on purpose: each target is one command that can also be typed.
+
+# What the tests need from Debian beside Go. `make run` needs none of it.
+PACKAGES = ca-certificates chromium ffmpeg fonts-dejavu-core gir1.2-gst-rtsp-server-1.0 gstreamer1.0-libav gstreamer1.0-plugins-bad \
+           gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly gstreamer1.0-rtsp gstreamer1.0-tools \
+           gstreamer1.0-x mosquitto openssl python3 python3-gi
+
+.PHONY: run test packages bench soak lint assets
+
+run: ## the main job on this machine: three cameras, one recorder, one centre
+	go run ./cmd/beeldwacht demo
+
+test: packages ## everything that must hold, with the race detector, under fifteen minutes on two cores
+	go vet ./...
+	go test -race -timeout 14m ./...
+
+packages: ## installs the Debian packages that the tests need and that are missing, or says which
+	@missing=; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'install ok installed' || missing="$$missing $$p"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	else echo "The tests need these Debian packages:$$missing"; echo "Install them with: sudo apt-get install --no-install-recommends$$missing"; exit 1; fi
+
+bench: ## the measurements there are today; ratios count, absolute times do not
+	go test -run '^$$' -bench . -benchtime 2s ./...
+
+soak: ## longer runs: every fuzz target for FUZZTIME, then the demo's promises three times over
+	go run ./cmd/beeldwacht/soak -fuzz $(or $(FUZZTIME),30s) -rounds $(or $(ROUNDS),3)
+
+lint:
+	gofmt -l cmd edge central protocol | (! grep .)
+	go vet ./...
+
+assets: ## makes the committed clips and browser files again (needs ffmpeg and npm)
+	edge/ingest/cameratest/clips/make.sh
+	edge/viewer/assets/make.sh
+	central/page/assets/make.sh

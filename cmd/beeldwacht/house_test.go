@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/beeldwacht/beeldwacht/"
+
+// bans is the shape of the house (DESIGN section 2): who may not see whom, and why.
+var bans = []struct{ of, on, why string }{
+	{"protocol", "edge", "the shared words know neither side"},
+	{"protocol", "central", "the shared words know neither side"},
+	{"edge", "central", "the recorder does not trust the centre; what passes between them is in protocol"},
+	{"central", "edge", "the centre does not trust the recorder; what passes between them is in protocol"},
+	{"protocol", "cmd", "commands are the outermost room"},
+	{"edge", "cmd", "commands are the outermost room"},
+	{"central", "cmd", "commands are the outermost room"},
+	{"central/public", "central/desk", "the public pages know no desk: a citizen's page cannot show what it cannot reach"},
+	{"central/public", "central/identity", "the public pages ask nobody who they are"},
+	{"central/public", "central/vault", "the public pages cannot reach footage"},
+	{"central/witness", "central/broker", "the witness knows no transport"},
+	{"edge/footage", "edge/ingest", "footage knows no cameras; frames come to it"},
+	{"edge/journal", "edge/footage", "the journal serves all and depends on none"},
+	{"edge/journal", "edge/orders", "the journal serves all and depends on none"},
+	{"edge/orders", "edge/footage", "a verified order is carried out elsewhere"},
+}
+
+func TestHouseImportsPointOneWay(t *testing.T) {
+	for pkg, imports := range dependencies(t) {
+		for _, ban := range bans {
+			if !under(pkg, ban.of) {
+				continue
+			}
+			for _, dep := range imports {
+				if under(dep, ban.on) {
+					t.Errorf("%s imports %s: %s", pkg, dep, ban.why)
+				}
+			}
+		}
+	}
+}
+
+// Only one package meets gortsplib, so that a move to its next version is one package (DESIGN section 8).
+func TestHouseOnlyIngestMeetsGortsplib(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}} {{join .TestImports \" \"}} {{join .XTestImports \" \"}}", "../../...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		pkg, imports, _ := strings.Cut(line, " ")
+		pkg = strings.TrimPrefix(pkg, module)
+		if strings.Contains(imports, "bluenviron/gortsplib") && !under(pkg, "edge/ingest") {
+			t.Errorf("%s imports gortsplib; only edge/ingest and its cameratest may", pkg)
+		}
+	}
+}
+
+func TestHouseTopLevel(t *testing.T) {
+	out, err := exec.Command("git", "-C", "../..", "ls-files").Output()
+	if err != nil {
+		t.Skip("not a git checkout: the top level cannot be listed")
+	}
+	allowed := map[string]bool{"cmd": true, "edge": true, "central": true, "protocol": true, "deploy": true, "go.mod": true, "go.sum": true,
+		"Makefile": true, "README.md": true, "LICENSE": true, "publiccode.yml": true}
+	for _, file := range strings.Fields(string(out)) {
+		top, _, _ := strings.Cut(file, "/")
+		if !allowed[top] && !strings.HasPrefix(top, ".") {
+			t.Errorf("%s: the top level holds only what DESIGN section 2 names", file)
+		}
+	}
+}
+
+// dependencies maps each of our packages to every package of ours it depends on, its tests included.
+func dependencies(t *testing.T) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-deps", "-test", "-f", "{{if not .Standard}}{{.ImportPath}}\t{{join .Deps \" \"}}{{end}}", "../../...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	deps := map[string][]string{}
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		path, list, _ := strings.Cut(line, "\t")
+		path, _, _ = strings.Cut(path, " ") // "pkg [pkg.test]"
+		pkg, ours := strings.CutPrefix(path, module)
+		if !ours {
+			continue
+		}
+		for _, dep := range strings.Fields(list) {
+			if d, ok := strings.CutPrefix(dep, module); ok {
+				deps[pkg] = append(deps[pkg], d)
+			}
+		}
+	}
+	return deps
+}
+
+func under(pkg, dir string) bool { return pkg == dir || strings.HasPrefix(pkg, dir+"/") }
