@@ -1,0 +1,54 @@
+// Package chain is the form of a log that nobody can rewrite: the recorder's journal and the centre's ledger. It makes and checks
+// entries, the hash chain, the Merkle tree, checkpoints, cosignatures and proofs, and verifies a whole log offline.
+//
+// # What it protects against
+//
+// Whoever holds the log, the recorder's owner included, cannot alter, drop, insert or reorder an entry that a cosigned checkpoint
+// covers without [Verify] naming the place. Not covered are: entries after the last cosigned checkpoint (reported as "not yet
+// covered"), an owner who shows an older log with its older checkpoint (ask a witness for the newest one), and what a body claims
+// (a recorder that lies when it writes an entry has lied on the record). Verify a signature first, then parse those same bytes;
+// every parser here refuses what it would not itself have written.
+//
+// # Entry
+//
+// An entry is a header and a body, one line of JSON each. Lines are hashed as they stand, without their newline.
+//
+//	{"v":1,"seq":7,"time":"2026-11-21T02:00:00.000Z","kind":"hold.placed","prev":"…64 hex…","body":"…64 hex…"}
+//	{"salt":"…32 hex…","hold":"h-7f3a","camera":"plein-noord"}
+//
+// A header has exactly these keys, in this order, without spaces: one meaning has one spelling. seq counts from 0. prev is the SHA-256
+// of the previous header line, 64 zeros for the first. body is the SHA-256 of the body line. time is never before the previous
+// entry's. A body is an object that begins with a random 128-bit salt, so that a destroyed body cannot be guessed back from its
+// hash; it is at most 64 KiB, has no key twice and no number but integers up to 2^53.
+//
+// # Tree and checkpoint
+//
+// The header lines are the leaves of an RFC 6962 tree (golang.org/x/mod/sumdb/tlog). A checkpoint is a C2SP tlog-checkpoint: a
+// signed note (golang.org/x/mod/sumdb/note) of the log's key, whose name is the log's origin, to which witnesses add C2SP
+// cosignature/v1 lines:
+//
+//	rec-1.helmond/beeldwacht
+//	20852163
+//	CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+//
+//	— rec-1.helmond/beeldwacht Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
+//	— witness.example oDAQrLTK1wC2jFsnLnQ9lF7wSDgO3/wQbyU4YVh1c3p…
+//
+// One entry is proven with a C2SP tlog-proof file, see [NewProof].
+//
+// # Stream
+//
+// A log file is the entries from the first on, an empty line, and the newest (cosigned) checkpoint. A body that was destroyed at the
+// end of its own term is the single line "-"; the chain still verifies:
+//
+//	{"v":1,"seq":0,…}
+//	{"salt":…}
+//	{"v":1,"seq":1,…}
+//	-
+//
+//	rec-1.helmond/beeldwacht
+//	2
+//	…
+//
+// The same form without its last part carries a batch of entries over MQTT.
+package chain

@@ -1,0 +1,116 @@
+package chain_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+)
+
+func FuzzParseHeader(f *testing.F) {
+	f.Add(newFixture(f, 1).entries[0].Header)
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if _, err := chain.ParseHeader(line); err == nil && bytes.ContainsAny(line, "\r\n ") {
+			t.Error("accepted a header with white space")
+		}
+	})
+}
+
+func FuzzCheckBody(f *testing.F) {
+	f.Add(newFixture(f, 1).entries[0].Body)
+	f.Fuzz(func(t *testing.T, line []byte) {
+		var v map[string]any
+		if chain.CheckBody(line) == nil && chain.ParseBody(line, &v) != nil {
+			t.Error("a good body cannot be parsed")
+		}
+	})
+}
+
+func FuzzParseCheckpoint(f *testing.F) {
+	f.Add(chain.Checkpoint{Origin: origin, Size: 5}.String())
+	f.Fuzz(func(t *testing.T, text string) {
+		if c, err := chain.ParseCheckpoint(text); err == nil && c.String() != text {
+			t.Error("a checkpoint has two spellings")
+		}
+	})
+}
+
+func FuzzOpenCheckpoint(f *testing.F) {
+	x := newFixture(f, 3)
+	signed := x.checkpoint(f, 3)
+	f.Add(signed)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, _, err := chain.OpenCheckpoint(b, origin, x.log, x.verifier.Witnesses...)
+		if err == nil && (c.Size != 3 || c.Root != x.head.Root()) {
+			t.Error("forged a checkpoint")
+		}
+		if err == nil {
+			if _, err := chain.Cosign(b, x.witnesses[0], start); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func FuzzParseProof(f *testing.F) {
+	x := newFixture(f, 5)
+	p, err := chain.NewProof(2, 5, x.checkpoint(f, 5), x.hashes)
+	must(f, err)
+	f.Add(chain.MarshalProof(p))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		if _, _, _, err := chain.VerifyProof(file, x.entries[3].Header, x.verifier); err == nil {
+			t.Error("forged a proof")
+		}
+	})
+}
+
+func FuzzReader(f *testing.F) {
+	x := newFixture(f, 3)
+	x.entries[1].Body = nil
+	f.Add(stream(f, x.entries, x.checkpoint(f, 3)))
+	f.Add([]byte("a\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := chain.NewReader(bytes.NewReader(b))
+		var back bytes.Buffer
+		faults := 0
+		for n := 0; ; n++ {
+			if n > len(b) {
+				t.Fatal("the reader does not end")
+			}
+			e, err := r.Next()
+			var fault *chain.Fault
+			if errors.As(err, &fault) {
+				faults++
+			} else if err != nil {
+				break
+			} else if err := chain.WriteEntry(&back, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r.Checkpoint() != nil {
+			must(t, chain.WriteCheckpoint(&back, r.Checkpoint()))
+		}
+		if faults == 0 && len(b) < chain.MaxCheckpoint && !bytes.Equal(back.Bytes(), b) {
+			t.Errorf("read %q, wrote %q", b, back.Bytes())
+		}
+	})
+}
+
+// Nothing but the very entries that were sealed passes for a log under a cosigned checkpoint.
+func FuzzVerify(f *testing.F) {
+	x := newFixture(f, 3)
+	sound := stream(f, x.entries, x.checkpoint(f, 3))
+	entries := stream(f, x.entries, nil)
+	f.Add(sound)
+	f.Add(bytes.Replace(sound, []byte("kind-1"), []byte("kind-9"), 1))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := chain.Verify(bytes.NewReader(b), x.verifier)
+		if (err != nil) != (d.Fault != nil) && err == nil {
+			t.Error("a fault without an error")
+		}
+		if err == nil && d.Matches && d.Quorum && d.Destroyed == 0 && !bytes.HasPrefix(b, entries) {
+			t.Errorf("a forged log was called proven: %q", b)
+		}
+	})
+}

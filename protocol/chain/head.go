@@ -1,0 +1,110 @@
+package chain
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Head is the tip of a growing log: enough to make and to check the next entry and to compute the root, whatever the log's length. The zero
+// Head is that of an empty log. A copy of a Head is independent of it. It may be stored as JSON.
+type Head struct {
+	Size uint64        `json:"size"` // entries so far; the next entry's seq
+	Last protocol.Hash `json:"last"` // of the last header line; the next entry's prev
+	Time protocol.Time `json:"time"` // of the last entry
+
+	// Peaks are the roots of the complete subtrees that make up the tree, largest first: one for each bit set in Size (RFC 6962 section 2.1).
+	Peaks []protocol.Hash `json:"peaks"`
+}
+
+// Add checks that e is the entry that comes next — seq, prev, time, and a body that hashes to what the header says — and advances. It
+// refuses an entry without its body: use [Head.AddHeader] where bodies may have been destroyed. On error the Head is as it was.
+func (h *Head) Add(e Entry) error {
+	header, err := h.next(e.Header)
+	if err != nil {
+		return err
+	}
+	if e.Body == nil {
+		return fmt.Errorf("entry %d: has no body", header.Seq)
+	}
+	if err := header.checkBody(e.Body); err != nil {
+		return fmt.Errorf("entry %d: %w", header.Seq, err)
+	}
+	h.push(header, e.Header)
+	return nil
+}
+
+// AddHeader is [Head.Add] for an entry whose body is not at hand.
+func (h *Head) AddHeader(line []byte) error {
+	header, err := h.next(line)
+	if err != nil {
+		return err
+	}
+	h.push(header, line)
+	return nil
+}
+
+// Root is the RFC 6962 root of the log so far.
+func (h *Head) Root() protocol.Hash {
+	if len(h.Peaks) == 0 {
+		return protocol.HashOf(nil) // RFC 6962 section 2.1: the hash of an empty tree
+	}
+	root := tlog.Hash(h.Peaks[len(h.Peaks)-1])
+	for i := len(h.Peaks) - 2; i >= 0; i-- {
+		root = tlog.NodeHash(tlog.Hash(h.Peaks[i]), root)
+	}
+	return protocol.Hash(root)
+}
+
+// Valid refuses a Head, read back from storage, that cannot be one.
+func (h *Head) Valid() error {
+	if h.Size > MaxInteger || bits.OnesCount64(h.Size) != len(h.Peaks) {
+		return fmt.Errorf("head of size %d with %d peaks: damaged; rebuild it from the log", h.Size, len(h.Peaks))
+	}
+	return nil
+}
+
+func (h *Head) next(line []byte) (Header, error) {
+	header, err := ParseHeader(line)
+	if err != nil {
+		return header, fmt.Errorf("entry %d: %w", h.Size, err)
+	}
+	if header.Seq != h.Size {
+		return header, fmt.Errorf("entry %d: found seq %d in its place", h.Size, header.Seq)
+	}
+	if header.Prev != h.Last {
+		return header, fmt.Errorf("entry %d: prev is %s, but the header before it hashes to %s", h.Size, header.Prev, h.Last)
+	}
+	if header.Time.Before(h.Time.Time) {
+		return header, fmt.Errorf("entry %d: time %s is before the previous entry's %s", h.Size, header.Time, h.Time)
+	}
+	return header, nil
+}
+
+func (h *Head) push(header Header, line []byte) {
+	peak := tlog.RecordHash(line)
+	peaks := slices.Clone(h.Peaks) // so that a copy of this Head keeps its own
+	for n := h.Size; n&1 == 1; n >>= 1 {
+		peak = tlog.NodeHash(tlog.Hash(peaks[len(peaks)-1]), peak)
+		peaks = peaks[:len(peaks)-1]
+	}
+	h.Peaks = append(peaks, protocol.Hash(peak))
+	h.Size++
+	h.Last = protocol.HashOf(line)
+	h.Time = header.Time
+}
+
+func (h Header) checkBody(line []byte) error {
+	if got := protocol.HashOf(line); got != h.Body {
+		if _, err := ParseHeader(line); err == nil {
+			return errors.New("its body is missing: the next header stands in its place")
+		}
+		return fmt.Errorf("the body hashes to %s, its header says %s", got, h.Body)
+	}
+	return CheckBody(line)
+}

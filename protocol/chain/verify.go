@@ -1,0 +1,189 @@
+package chain
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Verifier is what a log is judged by: whose log it must be, and which witnesses count.
+type Verifier struct {
+	Origin    string
+	Log       note.Verifier
+	Witnesses []note.Verifier // see [WitnessVerifier]
+	Quorum    int             // how many of them must have cosigned
+
+	// Progress, if set, is told now and then how many entries have been read.
+	Progress func(entries uint64)
+}
+
+// Verdict is what [Verify] found. The log is proven up to Checkpoint.Size when Fault is nil, Matches and Quorum are true; what comes
+// after that is merely well chained.
+type Verdict struct {
+	Entries   uint64 // read and sound, up to the first fault
+	Destroyed uint64 // of those, bodies that are gone; whether their term had passed is for the reader of the log to judge
+	Uncovered uint64 // of those, not yet covered by the checkpoint
+
+	Head Head // of the entries that chain
+
+	Checkpoint   *Checkpoint // signed by the log; nil if the stream ends without one
+	Matches      bool        // the entries give the checkpoint's root
+	Cosignatures []Cosignature
+	Quorum       bool // at least Verifier.Quorum, and that at least 1
+
+	Fault *Fault // the first bad entry; nil if none
+}
+
+// Verify reads a whole log, from its first entry, and recomputes everything. A log with something wrong gives an error: the
+// Verdict's *Fault, or what is wrong with the checkpoint or with reading; the Verdict then still says what was found. A log
+// without a checkpoint, without cosignatures enough, or with entries not yet covered is not wrong; the Verdict says so.
+func Verify(r io.Reader, v Verifier) (Verdict, error) {
+	var d Verdict
+	var hashes Hashes
+	in := NewReader(r)
+	for {
+		e, err := in.Next()
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			err = d.add(e, in)
+		}
+		if errors.As(err, &d.Fault) {
+			break
+		}
+		if err == nil {
+			err = hashes.Add(d.Head.Size-1, e.Header)
+		}
+		if err != nil {
+			return d, fmt.Errorf("after entry %d: %w", d.Head.Size, err)
+		}
+		if v.Progress != nil && d.Head.Size%4096 == 0 {
+			v.Progress(d.Head.Size)
+		}
+	}
+	d.Entries = d.Head.Size
+	if d.Fault != nil {
+		d.Entries = min(d.Entries, d.Fault.Seq)
+		if err := drain(in); err != nil { // a broken log may still carry a sound checkpoint, which says how far it once reached
+			return d, errors.Join(d.Fault, err)
+		}
+	}
+	if v.Progress != nil {
+		v.Progress(d.Head.Size)
+	}
+	if err := d.judge(in, v, hashes); err != nil {
+		return d, err
+	}
+	if d.Fault != nil {
+		return d, d.Fault
+	}
+	return d, nil
+}
+
+// add takes the next entry, or says with a *Fault which entry is the first that is not as it was written.
+func (d *Verdict) add(e Entry, in *Reader) error {
+	line, due := in.Line(), d.Head.Size
+	fault := func(seq uint64, format string, a ...any) error {
+		return &Fault{Seq: seq, Line: line, What: fmt.Sprintf(format, a...)}
+	}
+	h, err := ParseHeader(e.Header)
+	if err != nil {
+		return fault(due, "%v", err)
+	}
+	switch {
+	case h.Seq != due && due > 0 && h.Seq == due-1:
+		return fault(due-1, "two entries are numbered %d, here and just before: one was inserted", due-1)
+	case h.Seq != due:
+		if next, ok := peek(in); ok && next.Seq == due+1 {
+			return fault(due, "its number was altered to %d", h.Seq)
+		}
+		return fault(due, "entry %d stands in its place: entry %d was removed or moved", h.Seq, due)
+	case h.Prev != d.Head.Last && due == 0:
+		return fault(0, "it names a header before it, but it is the first")
+	case h.Prev != d.Head.Last:
+		// Either this header was altered or the one before it. If the next one cites this header as it stands, this one is whole.
+		if next, ok := peek(in); !ok {
+			return fault(due-1, "entry %d does not cite its header: one of the two was altered", due)
+		} else if next.Prev == protocol.HashOf(e.Header) {
+			return fault(due-1, "its header was altered: entry %d cites another", due)
+		}
+		return fault(due, "its header was altered or inserted: it does not cite the one before, nor does the one after cite it")
+	case h.Time.Before(d.Head.Time.Time):
+		return fault(due, "its time %s is before the previous entry's %s", h.Time, d.Head.Time)
+	}
+	if e.Body == nil {
+		d.Destroyed++
+	} else if err := h.checkBody(e.Body); err != nil {
+		return fault(due, "%v", err)
+	}
+	d.Head.push(h, e.Header)
+	return nil
+}
+
+// peek reads one entry further, to tell two causes apart. Its reader has found a fault and goes no further itself.
+func peek(in *Reader) (Header, bool) {
+	e, err := in.Next()
+	if err != nil {
+		return Header{}, false
+	}
+	h, err := ParseHeader(e.Header)
+	return h, err == nil
+}
+
+// drain reads on to the checkpoint, past whatever else is wrong.
+func drain(in *Reader) error {
+	for {
+		_, err := in.Next()
+		var fault *Fault
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil && !errors.As(err, &fault) {
+			return err
+		}
+	}
+}
+
+// judge compares what was read with the stream's checkpoint.
+func (d *Verdict) judge(in *Reader, v Verifier, hashes Hashes) error {
+	d.Uncovered = d.Entries
+	if in.Checkpoint() == nil {
+		return nil
+	}
+	c, cosigned, err := OpenCheckpoint(in.Checkpoint(), v.Origin, v.Log, v.Witnesses...)
+	if err != nil {
+		if d.Fault != nil {
+			return errors.Join(d.Fault, err)
+		}
+		return err
+	}
+	d.Checkpoint, d.Cosignatures = &c, cosigned
+	d.Quorum = v.Quorum > 0 && len(cosigned) >= v.Quorum
+	d.Uncovered -= min(c.Size, d.Entries)
+	if c.Size > d.Entries {
+		if d.Fault == nil {
+			d.Fault = &Fault{Seq: d.Entries, Line: in.Line(), What: fmt.Sprintf("missing: the checkpoint covers %d entries, the log ends after %d", c.Size, d.Entries)}
+		}
+		return nil
+	}
+	root, err := RootAt(c.Size, hashes)
+	if err != nil {
+		return err
+	}
+	d.Matches = root == c.Root
+	if !d.Matches && d.Fault == nil {
+		// The chain is whole, so the change is in the last covered header, or everything from some entry on was written anew.
+		f := &Fault{Line: in.Line(), What: fmt.Sprintf("the first %d entries give root %s, the checkpoint says %s: this entry was altered, or entries up to it were written anew", c.Size, root, c.Root)}
+		if c.Size > 0 {
+			f.Seq, f.Line = c.Size-1, 2*c.Size-1
+		}
+		d.Fault = f
+		d.Entries = f.Seq
+	}
+	return nil
+}
