@@ -154,10 +154,15 @@ func (r *Roster) check() error {
 			return err
 		}
 	}
+	owner := map[string]PersonID{}
 	for _, s := range slices.Concat(r.Handlers, r.Approvers) {
 		if s.Person == r.Officer {
 			return fmt.Errorf("%s is the privacy officer and cannot handle or approve (R8)", s.Person)
 		}
+		if p, ok := owner[s.Key]; ok && s.Key != "" && p != s.Person {
+			return fmt.Errorf("%s and %s have the same key: one person would count as two (invariant 12)", p, s.Person)
+		}
+		owner[s.Key] = s.Person
 	}
 	return nil
 }
@@ -279,7 +284,8 @@ func (l *Lift) fields(f *fields) {
 }
 
 func (l *Lift) check() error {
-	if l.Reason != LiftReleased && (l.Handler == "" || l.Approver == "" || l.Handler == l.Approver) {
+	byOrder := l.Reason == LiftReleased && l.Handler == "" && l.Approver == ""
+	if !byOrder && (l.Handler == "" || l.Approver == "" || l.Handler == l.Approver) {
 		return fmt.Errorf("reason %s: needs a handler and another approver", l.Reason)
 	}
 	return nil

@@ -46,6 +46,9 @@ func NewVerifier(vkey string) (note.Verifier, error) {
 	name, rest, _ := strings.Cut(vkey, "+")
 	hash, data64, _ := strings.Cut(rest, "+")
 	data, err := base64.StdEncoding.DecodeString(data64)
+	if err == nil && base64.StdEncoding.EncodeToString(data) != data64 {
+		return nil, fmt.Errorf("verifier key %q: not in its one written form", vkey) // the decoder skips line ends
+	}
 	if err != nil || !bytes.HasPrefix(data, []byte(passkeyType)) {
 		v, err := note.NewVerifier(vkey)
 		if err != nil {

@@ -77,7 +77,8 @@ func splitNote(raw []byte) (text string, lines string, err error) {
 		return "", "", errors.New("no blank line after the text")
 	}
 	text, lines = string(raw[:i+1]), string(raw[i+2:])
-	if lines != "" && (!strings.HasPrefix(lines, "— ") || !strings.HasSuffix(lines, "\n")) {
+	var unverified *note.UnverifiedNoteError
+	if _, err := note.Open(raw, nil); lines != "" && !errors.As(err, &unverified) {
 		return "", "", errors.New("malformed signature lines")
 	}
 	return text, lines, nil
@@ -96,11 +97,19 @@ func (s Signed) Text() string {
 func (s Signed) Hash() Hash { return HashOf(s.Raw) }
 
 // SignedBy says whether the document carries a valid signature of v.
-func (s Signed) SignedBy(v note.Verifier) bool { return signedBy(s.Raw, v) }
+func (s Signed) SignedBy(v note.Verifier) bool {
+	signed, err := s.signature(v)
+	return signed && err == nil
+}
 
-func signedBy(raw []byte, v note.Verifier) bool {
-	n, err := note.Open(raw, note.VerifierList(v))
-	return err == nil && len(n.Sigs) > 0
+// signature tells absent (false), valid (true) and broken (an error) apart.
+func (s Signed) signature(v note.Verifier) (bool, error) {
+	n, err := note.Open(s.Raw, note.VerifierList(v))
+	var invalid *note.InvalidSignatureError
+	if errors.As(err, &invalid) {
+		return false, err
+	}
+	return err == nil && len(n.Sigs) > 0, nil
 }
 
 // Countersign adds a signature line to a document or other note.

@@ -18,7 +18,7 @@ func T(t time.Time) Time { return Time{t.UTC().Truncate(time.Millisecond)} }
 // ParseTime reads TimeLayout and nothing else.
 func ParseTime(s string) (Time, error) {
 	t, err := time.Parse(TimeLayout, s)
-	if err != nil || len(s) != len(TimeLayout) {
+	if err != nil || t.Format(TimeLayout) != s { // time.Parse also takes a comma for the point
 		return Time{}, fmt.Errorf("time %q: want the form %s", s, TimeLayout)
 	}
 	return Time{t.UTC()}, nil
