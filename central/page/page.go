@@ -1,0 +1,237 @@
+// Package page is the common frame of every page of the centre: layout, language, assets, security headers, and the words for times and terms.
+//
+// # Security first
+//
+// A page runs nothing but this binary's own files: [Secure] sends a content security policy without inline script or style and without
+// foreign hosts, forbids framing, and lets nobody keep a page unless the page says so. Every word that came from outside goes through
+// html/template, which escapes it for where it stands. A page is written whole before its first byte is sent, so that a failing template is a
+// plain error and never half a page.
+//
+// # Language
+//
+// Dutch is at the path itself, English at the same path under /en. The path alone decides: there is no cookie and no guess from the
+// browser, so a link always shows what its sender saw.
+//
+//	/camera/plein-noord       Nederlands
+//	/en/camera/plein-noord    English
+//
+// Templates hold both languages side by side, so that neither is forgotten:
+//
+//	<h1>{{t "Camera's in de buurt" "Cameras nearby"}}</h1>
+//
+// # Without JavaScript
+//
+// Everything works without it, except the map and the player. Forms are plain forms, and what a map shows is also in a list.
+package page
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Lang is the language of a page.
+type Lang string
+
+const (
+	NL Lang = "nl"
+	EN Lang = "en"
+)
+
+// Say picks the words of this language.
+func (l Lang) Say(nl, en string) string {
+	if l == EN {
+		return en
+	}
+	return nl
+}
+
+// Path is where a page stands in this language.
+func (l Lang) Path(path string) string {
+	if l == EN {
+		return "/en" + path
+	}
+	return path
+}
+
+// Other is the language that the switch leads to.
+func (l Lang) Other() Lang {
+	if l == EN {
+		return NL
+	}
+	return EN
+}
+
+// Words are one text in both languages.
+type Words struct{ NL, EN string }
+
+// In picks a language.
+func (w Words) In(l Lang) string { return l.Say(w.NL, w.EN) }
+
+type langKey struct{}
+
+// LangOf is the language that the path asked for.
+func LangOf(ctx context.Context) Lang {
+	if l, ok := ctx.Value(langKey{}).(Lang); ok {
+		return l
+	}
+	return NL
+}
+
+// Languages takes /en off the path and remembers the language, so that next sees each page once.
+func Languages(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rest, ok := strings.CutPrefix(r.URL.Path, "/en")
+		if !ok || rest != "" && rest[0] != '/' {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if rest == "" {
+			http.Redirect(w, r, "/en/", http.StatusMovedPermanently)
+			return
+		}
+		in := r.Clone(context.WithValue(r.Context(), langKey{}, EN))
+		in.URL.Path, in.URL.RawPath = rest, ""
+		next.ServeHTTP(w, in)
+	})
+}
+
+// Site is what every page says of the municipality behind it.
+type Site struct {
+	Municipality  string         // as people say it: "Helmond"
+	Notice        Words          // shown above every page, such as that this is a demonstration; empty: nothing
+	Officer       Contact        // the privacy officer, on every page (R16)
+	SelfWitnessed func() bool    // the centre is its own only witness; said on every page (DESIGN section 4)
+	Log           *slog.Logger   // failing templates
+	Map           *MapBackground // nil: the map draws its own background only
+}
+
+// Contact is how to reach someone, with a way that needs no computer beside the one that does (R32).
+type Contact struct {
+	Name, Email, Telephone, Post string
+}
+
+// MapBackground is a tile server that draws the map's background. It is off by default: a visitor's browser then meets no host but ours.
+type MapBackground struct {
+	Tiles       string // URL template with {z}, {x}, {y}
+	Attribution string
+}
+
+// Link leads to a page, in the reader's language.
+type Link struct {
+	Path  string
+	Words Words
+}
+
+// Frame is what one page gives the layout.
+type Frame struct {
+	Title   Words
+	Nav     []Link
+	Account *Account // nil: nobody has logged in, or logging in is not for this page
+	Wide    bool     // tables and maps, rather than text to read
+	Scripts []string // assets, beside the page; never needed to read it
+	Styles  []string
+	Refresh int // seconds after which the page asks itself anew; 0: never
+	Body    any // the page template's dot
+}
+
+// Account is who is logged in, for the frame's corner and its log-out button.
+type Account struct {
+	Name, CSRF, LogOut string // LogOut is the path that takes the POST
+}
+
+// Set is a group of page templates in both languages.
+type Set struct {
+	site  Site
+	pages map[Lang]*template.Template
+}
+
+//go:embed layout.html
+var layout string
+
+// Parse reads the templates of a package. Each file is one page, shown by its name; definitions in them can be used by all.
+func Parse(site Site, files fs.FS, patterns ...string) (*Set, error) {
+	s := &Set{site: site, pages: map[Lang]*template.Template{}}
+	for _, l := range []Lang{NL, EN} {
+		t, err := template.New("layout").Funcs(functions(l)).Parse(layout)
+		if err == nil {
+			t, err = t.ParseFS(files, patterns...)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("page templates %v: %w", patterns, err)
+		}
+		s.pages[l] = t
+	}
+	return s, nil
+}
+
+// Show writes a whole page, or, when its template fails, says so.
+func (s *Set) Show(w http.ResponseWriter, r *http.Request, status int, name string, f Frame) {
+	l := LangOf(r.Context())
+	var body, whole bytes.Buffer
+	err := s.pages[l].ExecuteTemplate(&body, name, f.Body)
+	if err == nil {
+		err = s.pages[l].ExecuteTemplate(&whole, "layout", framed{
+			Frame: f, Site: s.site, Lang: l, Path: r.URL.Path,
+			Alone: s.site.SelfWitnessed != nil && s.site.SelfWitnessed(),
+			Main:  template.HTML(body.String()), // escaped where it was written, by the same package
+		})
+	}
+	if err != nil {
+		s.site.Log.Error("a page could not be written", "page", name, "err", err)
+		http.Error(w, l.Say("Deze pagina kon niet worden gemaakt.", "This page could not be made."), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Language", string(l))
+	w.WriteHeader(status)
+	if _, err := w.Write(whole.Bytes()); err != nil {
+		s.site.Log.Debug("a page was not read to its end", "page", name, "err", err)
+	}
+}
+
+type framed struct {
+	Frame
+	Site  Site
+	Lang  Lang
+	Path  string // without /en
+	Alone bool
+	Main  template.HTML
+}
+
+// Current says whether a link leads to this page.
+func (f framed) Current(path string) bool { return f.Path == path }
+
+// Other is the path of this page in the other language.
+func (f framed) Other() string { return f.Lang.Other().Path(f.Path) }
+
+// functions are what every template may use. moment, span and the like write a machine-readable time beside the words.
+func functions(l Lang) template.FuncMap {
+	return template.FuncMap{
+		"t":     l.Say,
+		"words": func(w Words) string { return w.In(l) },
+		"path":  l.Path,
+		"lang":  func() Lang { return l },
+		"asset": assetPath,
+		"date":  func(t any) (template.HTML, error) { return timeTag(t, l.Date) },
+		"moment": func(t any) (template.HTML, error) {
+			return timeTag(t, l.Moment)
+		},
+		"clock":         func(t any) (template.HTML, error) { return timeTag(t, Clock) },
+		"span":          l.Span,
+		"duration":      l.Duration,
+		"window":        func(w protocol.Window) string { return l.Duration(w.Duration()) },
+		"bytes":         l.Bytes,
+		"number":        l.Number,
+		"selfWitnessed": func() string { return SelfWitnessedWords.In(l) },
+		"level":         func(v protocol.Level) string { return LevelWords(v).In(l) },
+	}
+}

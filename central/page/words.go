@@ -1,0 +1,177 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // the zone of the screen must exist on every machine
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Amsterdam is the zone of the screen; inside, everything is UTC (DESIGN section 6).
+var Amsterdam = func() *time.Location {
+	l, err := time.LoadLocation("Europe/Amsterdam")
+	if err != nil { // tzdata is in the binary
+		panic(err)
+	}
+	return l
+}()
+
+var months = map[Lang][]string{
+	NL: {"januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober", "november", "december"},
+	EN: {"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
+}
+
+// Date is "21 november 2026".
+func (l Lang) Date(t time.Time) string {
+	t = t.In(Amsterdam)
+	return fmt.Sprintf("%d %s %d", t.Day(), months[l][t.Month()-1], t.Year())
+}
+
+// Clock is "03:05:07", in the zone of the screen. The hour that the autumn change repeats says which of the two it is.
+func Clock(t time.Time) string {
+	t = t.In(Amsterdam)
+	clock := t.Format("15:04:05")
+	if twice(t) {
+		clock += t.Format(" (MST)")
+	}
+	return clock
+}
+
+// twice says whether this wall-clock time happens twice, an hour apart.
+func twice(t time.Time) bool {
+	return t.Add(time.Hour).In(Amsterdam).Format("15") == t.Format("15") || t.Add(-time.Hour).In(Amsterdam).Format("15") == t.Format("15")
+}
+
+// Moment is "21 november 2026 om 03:05:07".
+func (l Lang) Moment(t time.Time) string {
+	return l.Date(t) + l.Say(" om ", " at ") + Clock(t)
+}
+
+// Span is an interval in words; the day is said once when it is one day.
+func (l Lang) Span(i protocol.Interval) string {
+	if i.IsZero() {
+		return l.Say("geen tijdvak", "no interval")
+	}
+	if l.Date(i.From) == l.Date(i.To) {
+		return l.Date(i.From) + l.Say(" van ", " from ") + Clock(i.From) + l.Say(" tot ", " to ") + Clock(i.To)
+	}
+	return l.Moment(i.From) + l.Say(" tot ", " to ") + l.Moment(i.To)
+}
+
+// Duration is "28 dagen", "4 minuten", "1 uur en 30 minuten": the two largest units, rounded down.
+func (l Lang) Duration(d time.Duration) string {
+	units := []struct {
+		size             time.Duration
+		nl, nls, en, ens string
+	}{
+		{24 * time.Hour, "dag", "dagen", "day", "days"},
+		{time.Hour, "uur", "uur", "hour", "hours"},
+		{time.Minute, "minuut", "minuten", "minute", "minutes"},
+		{time.Second, "seconde", "seconden", "second", "seconds"},
+	}
+	var parts []string
+	for _, u := range units {
+		n := d / u.size
+		d -= n * u.size
+		if n <= 0 {
+			if len(parts) > 0 {
+				break // 28 days and 3 seconds is 28 days
+			}
+			continue
+		}
+		one, many := l.Say(u.nl, u.en), l.Say(u.nls, u.ens)
+		if n == 1 {
+			parts = append(parts, "1 "+one)
+		} else {
+			parts = append(parts, strconv.FormatInt(int64(n), 10)+" "+many)
+		}
+		if len(parts) == 2 {
+			break
+		}
+	}
+	if len(parts) == 0 {
+		return l.Say("minder dan een seconde", "less than a second")
+	}
+	return strings.Join(parts, l.Say(" en ", " and "))
+}
+
+// Bytes is "4,2 MB".
+func (l Lang) Bytes(n int64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB", "PB"}
+	v, i := float64(n), 0
+	for v >= 1000 && i < len(units)-1 {
+		v, i = v/1000, i+1
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	s := strconv.FormatFloat(v, 'f', 1, 64)
+	if l == NL {
+		s = strings.Replace(s, ".", ",", 1)
+	}
+	return s + " " + units[i]
+}
+
+// Number groups digits by three, as the language does.
+func (l Lang) Number(v any) string {
+	s := fmt.Sprint(v)
+	sign := ""
+	if strings.HasPrefix(s, "-") {
+		sign, s = "-", s[1:]
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + l.Say(".", ",") + s[i:]
+	}
+	return sign + s
+}
+
+// timeTag takes a time.Time, *time.Time or a protocol.Time and says it in words for people and as data for machines. A missing time is a dash.
+func timeTag(v any, words func(time.Time) string) (template.HTML, error) {
+	var t time.Time
+	switch v := v.(type) {
+	case time.Time:
+		t = v
+	case protocol.Time:
+		t = v.Time
+	case *time.Time:
+		if v != nil {
+			t = *v
+		}
+	case *protocol.Time:
+		if v != nil {
+			t = v.Time
+		}
+	default:
+		return "", fmt.Errorf("%T is not a time", v)
+	}
+	if t.IsZero() {
+		return "–", nil
+	}
+	return template.HTML(`<time datetime="` + protocol.T(t).String() + `">` + template.HTMLEscapeString(words(t)) + `</time>`), nil
+}
+
+// LevelWords says what the level of a signed document is worth (DESIGN section 4, Orders).
+func LevelWords(v protocol.Level) Words {
+	switch v {
+	case protocol.LevelPersons:
+		return Words{"Behandelaar en beslisser hebben dit zelf ondertekend.", "Handler and approver signed this themselves."}
+	case protocol.LevelCentre:
+		return Words{"Niveau centrale: alleen de centrale staat ervoor in dat behandelaar en beslisser dit besloten; zij hebben niet zelf ondertekend. Tegen een kwaadwillende centrale beschermt dit niet.",
+			"Level centre: only the centre vouches that handler and approver decided this; they did not sign it themselves. This does not protect against a hostile centre."}
+	case protocol.LevelRoots:
+		return Words{"Ondertekend met de sleutels van de gemeente die buiten het systeem worden bewaard.", "Signed with the municipality's keys that are kept offline."}
+	case protocol.LevelOrder:
+		return Words{"Een opdracht van de centrale; hiervoor is geen handtekening van een persoon nodig.", "An order of the centre; it needs no person's signature."}
+	}
+	return Words{"Niveau onbekend.", "Level unknown."}
+}
+
+// SelfWitnessedWords is what is said wherever the centre is its own only witness.
+var SelfWitnessedWords = Words{
+	"Zelf getuige: alleen deze centrale bevestigt dat de logboeken niet zijn herschreven. Er kijkt nog geen onafhankelijke getuige mee.",
+	"Self-witnessed: only this centre confirms that the logs were not rewritten. No independent witness is watching yet.",
+}
