@@ -1,0 +1,169 @@
+package central
+
+import (
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Command is what someone wants done. By is the person who asks; facts from recorders have no By: they are System's. That By really is this person
+// is central/identity's duty.
+type Command interface {
+	decide(*decision) error
+}
+
+// Decide says what happens on a command: events to record, or an error (a [*Refusal] where a person can do something about it). It changes nothing. No events and no
+// error: it had happened already.
+func Decide(s *State, c Command, now time.Time) ([]Event, error) {
+	d := &decision{State: s, now: protocol.T(now), by: System, numbers: map[protocol.RecorderID]uint64{}}
+	if err := c.decide(d); err != nil {
+		return nil, err
+	}
+	return d.events, nil
+}
+
+// Setting up.
+type (
+	// Open starts an empty centre with its first administrator. No By: whoever starts the daemon.
+	Open struct {
+		Municipality  string
+		Administrator protocol.PersonID
+		Secrecy       protocol.Time // when the administrator gave the secrecy statement (R17)
+	}
+	// Appoint gives a person these posts and no others. By an administrator, never to oneself.
+	Appoint struct {
+		By protocol.PersonID
+		Appointment
+	}
+	// AgreeUnit records a chain partner's agreement. By an administrator.
+	AgreeUnit struct {
+		By protocol.PersonID
+		Unit
+	}
+	// EnrolRecorder makes a recorder known with its first roster. By an administrator.
+	EnrolRecorder struct {
+		By       protocol.PersonID
+		Recorder protocol.RecorderID
+		Key      string // verifier key of its journal and status
+		Origin   string // of its journal; see protocol.Origin
+		Viewer   string // base URL of its viewer
+		Roots    protocol.Roots
+		Roster   []byte
+	}
+	// PublishRoster sends a recorder its next roster, which the roots have signed. By an administrator, who carries it but cannot make it.
+	PublishRoster struct {
+		By       protocol.PersonID
+		Recorder protocol.RecorderID
+		Roster   []byte
+	}
+)
+
+// The register. By a registrar, except ending.
+type (
+	AdoptProtocol struct {
+		By protocol.PersonID
+		CameraProtocol
+	}
+	RegisterPlacement struct {
+		By protocol.PersonID
+		PlacementFacts
+	}
+	// AmendPlacement replaces the facts of a draft.
+	AmendPlacement struct {
+		By protocol.PersonID
+		PlacementFacts
+	}
+	PlaceSign struct {
+		By     protocol.PersonID
+		Camera protocol.CameraID
+		Sign   Sign
+	}
+	// Activate issues the mandate: from now the recorder may record. Also after a suspension.
+	Activate struct {
+		By     protocol.PersonID
+		Camera protocol.CameraID
+	}
+	// Renew puts a new besluit behind an active placement and issues a mandate until its end.
+	Renew struct {
+		By      protocol.PersonID
+		Camera  protocol.CameraID
+		Besluit Besluit
+	}
+	// EndPlacement suspends or withdraws. By an approver of the camera's regime; it happens when a second approver asks the same.
+	EndPlacement struct {
+		By     protocol.PersonID
+		Camera protocol.CameraID
+		Ending Ending
+		Reason string
+	}
+)
+
+// Requests.
+type (
+	// FileRequest asks for footage or, kind Standing, to view. By a requester; own initiative and standing: by staff.
+	FileRequest struct {
+		By protocol.PersonID
+		RequestFacts
+	}
+	// CheckRequest is the handler's: complete and necessary? Only after the holds are confirmed.
+	CheckRequest struct {
+		By        protocol.PersonID
+		Request   protocol.RequestID
+		Complete  bool
+		Necessary bool
+		Remark    string
+	}
+	// DecideRequest is the approver's. On granting footage, Approved states per camera the rounded interval as the recorder confirmed it. A second
+	// decision may follow when a grant ran out or failed without its release.
+	DecideRequest struct {
+		By         protocol.PersonID
+		Request    protocol.RequestID
+		Outcome    Outcome
+		Reason     Reason
+		Motivation string
+		Approved   []Approved
+	}
+	// RecordDownload is recorded before the first byte is given. By a requester of the request's unit.
+	RecordDownload struct {
+		By      protocol.PersonID
+		Request protocol.RequestID
+		Grant   protocol.GrantID
+	}
+	// ConfirmHandOver: the unit has what it asked; the holds are lifted.
+	ConfirmHandOver struct {
+		By      protocol.PersonID
+		Request protocol.RequestID
+		Note    string
+	}
+)
+
+// Facts from recorders' journals, and from the clock. Given twice, they happen once.
+type (
+	ConfirmHold struct {
+		Source
+		Placed protocol.HoldPlaced
+	}
+	RecordLifted struct {
+		Source
+		Lifted protocol.HoldLifted
+	}
+	RecordRelease struct {
+		Source
+		Released protocol.Released
+	}
+	RecordReleaseFailed struct {
+		Source
+		Failed protocol.ReleaseFailed
+	}
+	RecordRefusedOrder struct {
+		Source
+		Refused protocol.OrderRefused
+	}
+	// RecordIncident: the recorder itself found something that must not be.
+	RecordIncident struct {
+		Source
+		Incident protocol.Incident
+	}
+	// Tend does what only time brings: hand-overs that nobody confirmed for fourteen days. Give it every minute or so.
+	Tend struct{}
+)

@@ -1,0 +1,29 @@
+// Package central is what the municipality decides: who may act, which cameras stand where under which besluit, who asked for which
+// footage, and what was decided. It is a pure state machine: [Decide] says which events follow from a command, [State.Apply] carries an
+// event out. It does no I/O and reads no clock; central/ledger keeps the events and is the only database.
+//
+// # What holds, whoever asks
+//
+// Footage is released or viewed only on a grant, and a grant needs three different people: requester, handler, approver (invariant 12). No role
+// stands above that: an administrator appoints people, not themselves, and decides nothing; the privacy officer reads everything of the
+// municipality's and approves nothing (R8). Handlers and approvers are appointed per regime, so that a WPG camera is decided by the
+// police's own people. Ending a mandate suppresses evidence and takes two approvers. The recorder checks all this again: it does not
+// trust the centre.
+//
+// # Events and orders
+//
+//	FileRequest      → request.filed, order.issued (a hold a camera)
+//	ConfirmHold      → hold.confirmed              (the recorder's own entry)
+//	CheckRequest     → request.checked
+//	DecideRequest    → request.decided, order.issued (a grant a camera, or the lifting of each hold)
+//	RecordRelease    → release.ready
+//	RecordDownload   → release.downloaded
+//	ConfirmHandOver  → handover.confirmed, order.issued (the lifting of each hold)
+//
+// An order to a recorder is an event too: the ledger is the outbox. order.issued carries the document's whole text, and Apply reads holds,
+// grants and mandates from that text, so that what was sent and what is believed to be sent are one thing. Orders are numbered per
+// recorder, each one more than the last; [State.Outbox] is what a recorder has not yet used up.
+//
+// Facts come in from recorders' journals as commands without a person; each names its entry ([Source]), and the same entry given twice
+// changes nothing.
+package central

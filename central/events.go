@@ -1,0 +1,288 @@
+package central
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Event is something that happened, as the ledger keeps it: one entry each, kind = the fact's name, time = the entry's time.
+type Event struct {
+	Seq  uint64 // of its entry in the ledger
+	Time protocol.Time
+	By   protocol.PersonID // a person, or System
+	Fact Fact
+}
+
+// Name is the kind of the event's entry.
+func (e Event) Name() string { return e.Fact.name() }
+
+// Fact is what happened.
+type Fact interface {
+	name() string
+	apply(*State, Event) error
+}
+
+// Body is an event as the body of its entry; chain.Seal adds the salt.
+type Body struct {
+	By   protocol.PersonID `json:"by"`
+	Fact jsontext.Value    `json:"fact"`
+}
+
+// Body writes the event's body.
+func (e Event) Body() (Body, error) {
+	b, err := json.Marshal(e.Fact, json.Deterministic(true))
+	if err != nil {
+		return Body{}, fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
+	}
+	return Body{e.By, b}, nil
+}
+
+// ParseFact reads a fact of this name back; unknown names and fields are errors.
+func ParseFact(name string, value []byte) (Fact, error) {
+	f := newFact(name)
+	if f == nil {
+		return nil, fmt.Errorf("event %q: no such kind; a newer version wrote this ledger", name)
+	}
+	if err := json.Unmarshal(value, f, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("event %q: %w", name, err)
+	}
+	return f, nil
+}
+
+// The facts.
+type (
+	// CentreOpened is the first event of every ledger.
+	CentreOpened struct {
+		Municipality string `json:"municipality"`
+	}
+
+	// PersonAppointed says all of a person's posts anew; whoever has none left is dismissed.
+	PersonAppointed struct {
+		Appointment
+	}
+
+	// UnitAgreed records an organisation's agreement, which its people need to be active (R17, R19).
+	UnitAgreed struct {
+		Unit
+	}
+
+	RecorderEnrolled struct {
+		Recorder protocol.RecorderID `json:"recorder"`
+		Key      string              `json:"key"`
+		Origin   string              `json:"origin"`
+		Viewer   string              `json:"viewer,omitempty"`
+		Roots    []string            `json:"roots"`
+		Roster   string              `json:"roster"` // the first one, which goes to the recorder by hand
+	}
+	RosterPublished struct {
+		Recorder protocol.RecorderID `json:"recorder"`
+		Roster   string              `json:"roster"`
+	}
+
+	ProtocolAdopted struct {
+		CameraProtocol
+	}
+
+	PlacementRegistered struct {
+		PlacementFacts
+	}
+	PlacementAmended struct {
+		PlacementFacts
+	}
+	SignPlaced struct {
+		Camera protocol.CameraID `json:"camera"`
+		Sign   Sign              `json:"sign"`
+	}
+	PlacementActivated struct {
+		Camera protocol.CameraID `json:"camera"`
+	}
+	PlacementRenewed struct {
+		Camera  protocol.CameraID `json:"camera"`
+		Besluit Besluit           `json:"besluit"`
+	}
+	// EndingProposed is the first approver's signature under suspending or withdrawing; PlacementEnded the second's.
+	EndingProposed struct {
+		Camera protocol.CameraID `json:"camera"`
+		Ending Ending            `json:"ending"`
+		Reason string            `json:"reason"`
+	}
+	PlacementEnded struct {
+		Camera   protocol.CameraID `json:"camera"`
+		Ending   Ending            `json:"ending"`
+		Reason   string            `json:"reason"`
+		Proposer protocol.PersonID `json:"proposer"`
+	}
+
+	// OrderIssued is an order to a recorder: the ledger is the outbox. Document is the whole text, with persons' signatures; the envelope around it
+	// is signed when it is sent.
+	OrderIssued struct {
+		Recorder  protocol.RecorderID `json:"recorder"`
+		Number    uint64              `json:"number"`
+		NotBefore protocol.Time       `json:"notBefore"`
+		NotAfter  protocol.Time       `json:"notAfter"`
+		Document  string              `json:"document"`
+	}
+	OrderRefused struct {
+		Source
+		Number uint64              `json:"number"`
+		Kind   string              `json:"kind,omitempty"`
+		ID     protocol.DocumentID `json:"id,omitempty"`
+		Reason string              `json:"reason"`
+	}
+
+	RequestFiled struct {
+		ID     protocol.RequestID `json:"id"`
+		Regime protocol.Regime    `json:"regime"`
+		RequestFacts
+	}
+	HoldConfirmed struct {
+		Source
+		Hold     protocol.HoldID   `json:"hold"`
+		Interval protocol.Interval `json:"interval,omitzero"`
+		Segments int               `json:"segments"`
+		Bytes    int64             `json:"bytes"`
+		Root     protocol.Hash     `json:"root"`
+		End      protocol.Time     `json:"end"`
+	}
+	HoldLifted struct {
+		Source
+		Hold   protocol.HoldID `json:"hold"`
+		Reason string          `json:"reason"`
+	}
+	RequestChecked struct {
+		Request   protocol.RequestID `json:"request"`
+		Complete  bool               `json:"complete"`
+		Necessary bool               `json:"necessary"`
+		Remark    string             `json:"remark,omitempty"`
+	}
+	RequestDecided struct {
+		Request    protocol.RequestID `json:"request"`
+		Outcome    Outcome            `json:"outcome"`
+		Reason     Reason             `json:"reason"`
+		Motivation string             `json:"motivation"`
+		Approved   []Approved         `json:"approved,omitempty"`
+	}
+	FootageReleased struct {
+		Source
+		Request  protocol.RequestID `json:"request"`
+		Grant    protocol.GrantID   `json:"grant"`
+		Intent   uint64             `json:"intent"`
+		Object   string             `json:"object"`
+		Size     int64              `json:"size"`
+		SHA256   protocol.Hash      `json:"sha256"`
+		Bag      protocol.Hash      `json:"bag"`
+		Manifest protocol.Hash      `json:"manifest"`
+		Segments int                `json:"segments"`
+		Gaps     int                `json:"gaps"`
+	}
+	ReleaseFailed struct {
+		Source
+		Request protocol.RequestID `json:"request"`
+		Grant   protocol.GrantID   `json:"grant"`
+		Reason  string             `json:"reason"`
+		Final   bool               `json:"final"`
+	}
+	FootageDownloaded struct {
+		Request protocol.RequestID `json:"request"`
+		Grant   protocol.GrantID   `json:"grant"`
+	}
+	HandOverConfirmed struct {
+		Request protocol.RequestID `json:"request"`
+		Note    string             `json:"note,omitempty"`
+	}
+	// HandOverLapsed: nobody confirmed within fourteen days; the hold ends all the same.
+	HandOverLapsed struct {
+		Request protocol.RequestID `json:"request"`
+	}
+
+	IncidentOpened struct {
+		Source                     // zero where no journal entry is behind it
+		Kind    string             `json:"kind"`
+		Detail  string             `json:"detail"`
+		Request protocol.RequestID `json:"request,omitempty"`
+		Camera  protocol.CameraID  `json:"camera,omitempty"`
+	}
+)
+
+// Source is the journal entry that a fact comes from; the same entry is never a fact twice.
+type Source struct {
+	Recorder protocol.RecorderID `json:"recorder,omitempty"`
+	Seq      uint64              `json:"seq,omitempty"`
+}
+
+func newFact(name string) Fact {
+	for _, f := range []Fact{
+		&CentreOpened{}, &PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RosterPublished{}, &ProtocolAdopted{},
+		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
+		&OrderIssued{}, &OrderRefused{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
+		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
+	} {
+		if f.name() == name {
+			return f
+		}
+	}
+	return nil
+}
+
+func (*CentreOpened) name() string        { return "centre.opened" }
+func (*PersonAppointed) name() string     { return "person.appointed" }
+func (*UnitAgreed) name() string          { return "unit.agreed" }
+func (*RecorderEnrolled) name() string    { return "recorder.enrolled" }
+func (*RosterPublished) name() string     { return "roster.published" }
+func (*ProtocolAdopted) name() string     { return "protocol.adopted" }
+func (*PlacementRegistered) name() string { return "placement.registered" }
+func (*PlacementAmended) name() string    { return "placement.amended" }
+func (*SignPlaced) name() string          { return "placement.sign" }
+func (*PlacementActivated) name() string  { return "placement.activated" }
+func (*PlacementRenewed) name() string    { return "placement.renewed" }
+func (*EndingProposed) name() string      { return "placement.ending" }
+func (*PlacementEnded) name() string      { return "placement.ended" }
+func (*OrderIssued) name() string         { return "order.issued" }
+func (*OrderRefused) name() string        { return "order.refused" }
+func (*RequestFiled) name() string        { return "request.filed" }
+func (*HoldConfirmed) name() string       { return "hold.confirmed" }
+func (*HoldLifted) name() string          { return "hold.lifted" }
+func (*RequestChecked) name() string      { return "request.checked" }
+func (*RequestDecided) name() string      { return "request.decided" }
+func (*FootageReleased) name() string     { return "release.ready" }
+func (*ReleaseFailed) name() string       { return "release.failed" }
+func (*FootageDownloaded) name() string   { return "release.downloaded" }
+func (*HandOverConfirmed) name() string   { return "handover.confirmed" }
+func (*HandOverLapsed) name() string      { return "handover.lapsed" }
+func (*IncidentOpened) name() string      { return "incident.opened" }
+
+var eventWords = map[string]Words{
+	"centre.opened":        {"centrale geopend", "centre opened"},
+	"person.appointed":     {"persoon aangesteld", "person appointed"},
+	"unit.agreed":          {"afspraak met organisatie vastgelegd", "agreement with organisation recorded"},
+	"recorder.enrolled":    {"recorder ingeschreven", "recorder enrolled"},
+	"roster.published":     {"rooster gepubliceerd", "roster published"},
+	"protocol.adopted":     {"cameraprotocol vastgesteld", "camera protocol adopted"},
+	"placement.registered": {"camera geregistreerd", "camera registered"},
+	"placement.amended":    {"registratie aangepast", "registration amended"},
+	"placement.sign":       {"bord geplaatst", "sign placed"},
+	"placement.activated":  {"camera in gebruik genomen", "camera activated"},
+	"placement.renewed":    {"besluit verlengd", "decision renewed"},
+	"placement.ending":     {"beëindiging voorgesteld", "ending proposed"},
+	"placement.ended":      {"camera opgeschort of ingetrokken", "camera suspended or withdrawn"},
+	"order.issued":         {"opdracht aan recorder", "order to recorder"},
+	"order.refused":        {"opdracht geweigerd door recorder", "order refused by recorder"},
+	"request.filed":        {"aanvraag ingediend", "request filed"},
+	"hold.confirmed":       {"recorder bewaart de beelden", "recorder holds the footage"},
+	"hold.lifted":          {"bewaring opgeheven", "hold lifted"},
+	"request.checked":      {"aanvraag getoetst", "request checked"},
+	"request.decided":      {"besluit genomen", "decision taken"},
+	"release.ready":        {"beelden staan klaar", "footage ready"},
+	"release.failed":       {"verstrekking mislukt", "release failed"},
+	"release.downloaded":   {"beelden opgehaald", "footage downloaded"},
+	"handover.confirmed":   {"ontvangst bevestigd", "receipt confirmed"},
+	"handover.lapsed":      {"termijn voor ophalen voorbij", "term for download over"},
+	"incident.opened":      {"incident geopend", "incident opened"},
+}
+
+// EventWords says an event's name in words.
+func EventWords(name string) Words { return eventWords[name] }

@@ -1,0 +1,53 @@
+package central
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Refusal is why a command was not carried out, for the person who gave it. Code is stable; the words are for a page.
+type Refusal struct {
+	Code string
+	Words
+}
+
+func (r *Refusal) Error() string { return r.Code + ": " + r.EN }
+
+// RefusalOf finds the refusal in an error.
+func RefusalOf(err error) (*Refusal, bool) {
+	var r *Refusal
+	ok := errors.As(err, &r)
+	return r, ok
+}
+
+// Codes of refusals. A page may choose its HTTP status by them: CodeForbidden 403, CodeUnknown 404, the rest 400 or 409.
+const (
+	CodeForbidden    = "forbidden"      // this person may not do this
+	CodeInactive     = "inactive"       // the role is there, but not active: no secrecy statement (R17), no agreement
+	CodeUnknown      = "unknown"        // no such person, camera, request, …
+	CodeInvalid      = "invalid"        // a field is missing or wrong
+	CodeState        = "state"          // not now: already done, or not yet possible
+	CodeSamePerson   = "same-person"    // requester, handler and approver must be three people (I12)
+	CodeCombination  = "combination"    // these roles do not go together (R8)
+	CodeJudgingStaff = "judging-staff"  // R2
+	CodePurpose      = "purpose"        // no such purpose, or not one of this camera
+	CodeInterval     = "interval"       // empty, in the future, too long, or not the rounded one
+	CodeOutOfReach   = "out-of-reach"   // older than the window: probably gone; ask again saying so
+	CodeRegime       = "regime"         // this kind of request does not fit the camera's regime
+	CodeNotConfirmed = "not-confirmed"  // the recorder has not yet confirmed the hold
+	CodeNoFootage    = "no-footage"     // the recorder holds nothing there
+	CodeNotReady     = "not-ready"      // placement lacks protocol, besluit or sign
+	CodeRoster       = "roster"         // the recorder's roster does not allow it
+	CodeTerm         = "term"           // over: the fourteen days, the besluit
+	CodeExists       = "already-exists" // ids are never reused (I6)
+)
+
+func refuse(code, nl, en string) error { return &Refusal{code, Words{nl, en}} }
+
+func unknown(nlThing, enThing, id string) error {
+	return refuse(CodeUnknown, fmt.Sprintf("%s %q is niet bekend.", nlThing, id), fmt.Sprintf("%s %q is not known.", enThing, id))
+}
+
+func missing(nlField, enField string) error {
+	return refuse(CodeInvalid, fmt.Sprintf("Vul in: %s.", nlField), fmt.Sprintf("Fill in: %s.", enField))
+}

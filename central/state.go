@@ -1,0 +1,337 @@
+package central
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// State is the centre as its ledger tells it. The zero State is an empty ledger's. Only Apply changes it; it is not safe for concurrent
+// use (ledger.Book guards it). What read methods return is shared with the State: look, keep copies of values if you like, never change.
+type State struct {
+	Municipality string
+	Size         uint64 // events applied
+
+	people     map[protocol.PersonID]*Person
+	units      map[string]*Unit
+	recorders  map[protocol.RecorderID]*Recorder
+	protocols  []*CameraProtocol
+	placements map[protocol.CameraID]*Placement
+	requests   map[protocol.RequestID]*Request
+	order      []protocol.RequestID // of filing
+	holds      map[protocol.HoldID]*Hold
+	grants     map[protocol.GrantID]*Grant
+	incidents  []*Incident
+	documents  uint64 // issued so far: the number in the next document's id
+}
+
+// Post is a role held; Regime only for handler and approver.
+type Post struct {
+	Role   Role            `json:"role"`
+	Regime protocol.Regime `json:"regime,omitempty"`
+}
+
+// Appointment is what is known of a person here: what they may do. Names live in central/identity.
+type Appointment struct {
+	Person  protocol.PersonID   `json:"person"`
+	Posts   []Post              `json:"posts,omitempty"`
+	Unit    string              `json:"unit,omitempty"`    // the chain partner's unit: requesters, and handlers and approvers for WPG
+	Cameras []protocol.CameraID `json:"cameras,omitempty"` // staff: those assigned
+	Secrecy protocol.Time       `json:"secrecy,omitzero"`  // oath or signed statement: without it no municipal post is active (R17)
+}
+
+// Person is an appointment and since when.
+type Person struct {
+	Appointment
+	Since protocol.Time
+}
+
+// Unit is a chain partner's, with its agreement.
+type Unit struct {
+	ID         string        `json:"id"`
+	Name       string        `json:"name"`
+	Agreement  string        `json:"agreement"` // reference of covenant or agreement
+	ValidUntil protocol.Time `json:"validUntil"`
+}
+
+// Recorder is what the centre knows of one, and the orders it has issued to it.
+type Recorder struct {
+	ID        protocol.RecorderID
+	Key       string // verifier key
+	Origin    string
+	Viewer    string
+	Roots     protocol.Roots
+	Roster    *protocol.Roster
+	RosterRaw []byte
+	Enrolled  protocol.Time
+	Orders    []Order // Orders[n-1] is number n
+}
+
+// Order is one order issued to a recorder.
+type Order struct {
+	Recorder  protocol.RecorderID
+	Number    uint64
+	NotBefore protocol.Time
+	NotAfter  protocol.Time
+	Document  string
+	Kind      string // of the document
+	ID        protocol.DocumentID
+	Issued    protocol.Time
+	Refused   string // the recorder's reason
+}
+
+// CameraProtocol is one version of the rules for cameras of a kind (R3); its text lives elsewhere, its hash here.
+type CameraProtocol struct {
+	ID          string          `json:"id"`
+	Version     int             `json:"version"`
+	Title       string          `json:"title"`
+	Regime      protocol.Regime `json:"regime"`
+	Purposes    []Purpose       `json:"purposes"`
+	Window      protocol.Window `json:"window"`
+	LongestHold protocol.Window `json:"longestHold"`
+	AdoptedBy   string          `json:"adoptedBy"` // the body: college, burgemeester
+	AdoptedOn   protocol.Time   `json:"adoptedOn"`
+	Published   string          `json:"published"` // where: URL or reference
+	Document    protocol.Hash   `json:"document,omitzero"`
+}
+
+// Ref names a protocol's version, "cameraprotocol-gebouwen v2".
+func (p CameraProtocol) Ref() string { return ProtocolRef{p.ID, p.Version}.String() }
+
+// ProtocolRef points to a version of a protocol.
+type ProtocolRef struct {
+	ID      string `json:"id"`
+	Version int    `json:"version"`
+}
+
+func (r ProtocolRef) String() string { return fmt.Sprintf("%s v%d", r.ID, r.Version) }
+
+// Point is a place, WGS 84, in ten-millionths of a degree: entries hold no fractions.
+type Point struct {
+	LatE7 int64 `json:"latE7"`
+	LonE7 int64 `json:"lonE7"`
+}
+
+// At makes a Point of degrees.
+func At(lat, lon float64) Point {
+	return Point{int64(math.Round(lat * 1e7)), int64(math.Round(lon * 1e7))}
+}
+
+func (p Point) Lat() float64 { return float64(p.LatE7) / 1e7 }
+func (p Point) Lon() float64 { return float64(p.LonE7) / 1e7 }
+
+// Besluit is the formal decision behind a placement.
+type Besluit struct {
+	Reference  string        `json:"reference"`
+	Date       protocol.Time `json:"date"`
+	ValidFrom  protocol.Time `json:"validFrom"`
+	ValidUntil protocol.Time `json:"validUntil"`
+	Body       string        `json:"body"` // who decided: college, burgemeester
+	Area       string        `json:"area,omitempty"`
+}
+
+// Sign tells people beforehand (R15): placed, or why not.
+type Sign struct {
+	Placed    protocol.Time `json:"placed,omitzero"`
+	Exception string        `json:"exception,omitempty"`
+}
+
+// PlacementFacts is what a registrar records of a camera (REQUIREMENTS section 3).
+type PlacementFacts struct {
+	Camera            protocol.CameraID   `json:"camera"`
+	Name              string              `json:"name"`
+	Regime            protocol.Regime     `json:"regime"`
+	Position          Point               `json:"position"`
+	Place             string              `json:"place"`     // in words
+	Direction         int                 `json:"direction"` // degrees from north, clockwise; 0 to 359
+	Purposes          []Purpose           `json:"purposes"`
+	Subsidiarity      string              `json:"subsidiarity"`    // why no less intrusive way will do (R1)
+	Proportionality   string              `json:"proportionality"` // why this is not more than needed
+	Besluit           Besluit             `json:"besluit,omitzero"`
+	Protocol          ProtocolRef         `json:"protocol,omitzero"`
+	Sign              Sign                `json:"sign,omitzero"`
+	Recorder          protocol.RecorderID `json:"recorder"`
+	Streams           []protocol.StreamID `json:"streams"`
+	Publication       Publication         `json:"publication"`
+	PublicationReason string              `json:"publicationReason,omitempty"`
+	Contact           string              `json:"contact"` // for questions, on page and sign
+	ValidFrom         protocol.Time       `json:"validFrom,omitzero"`
+	ValidTo           protocol.Time       `json:"validTo,omitzero"`
+}
+
+// Placement is a camera in the register.
+type Placement struct {
+	PlacementFacts
+	Status     Status // see StatusAt
+	Registered protocol.Time
+	Changed    protocol.Time
+	Mandates   []*protocol.Mandate // issued, oldest first; the last one counts
+	Proposed   *Proposal           // an ending that waits for a second approver
+	History    []Moment
+}
+
+// Proposal is an ending that one approver has asked.
+type Proposal struct {
+	By     protocol.PersonID
+	At     protocol.Time
+	Ending Ending
+	Reason string
+}
+
+// Moment is one line of a history.
+type Moment struct {
+	Seq  uint64 // of the ledger entry
+	At   protocol.Time
+	By   protocol.PersonID
+	Name string // of the event; see EventWords
+	Note string // what is worth saying beside it, as recorded
+}
+
+// Approved is the rounded interval an approver approves for a camera; it must be the one the recorder confirmed.
+type Approved struct {
+	Camera   protocol.CameraID `json:"camera"`
+	Interval protocol.Interval `json:"interval"`
+}
+
+// Outcome of a decision.
+type Outcome string
+
+const (
+	Grants  Outcome = "granted"
+	Refuses Outcome = "refused"
+)
+
+// RequestFacts is what a requester states.
+type RequestFacts struct {
+	Kind      RequestKind         `json:"kind"`
+	Article   Article             `json:"article,omitempty"` // of a vordering
+	Authority string              `json:"authority,omitempty"`
+	Leave     string              `json:"leave,omitempty"`   // reference of the magistrate's leave, where the article needs it
+	Demanded  protocol.Time       `json:"demanded,omitzero"` // date of the vordering; needed for future data
+	Purpose   Purpose             `json:"purpose,omitempty"` // standing: one of the camera's own
+	Cameras   []protocol.CameraID `json:"cameras"`
+	Asked     protocol.Interval   `json:"asked,omitzero"`      // not for standing
+	Reference string              `json:"reference"`           // police record number, or own
+	Necessity string              `json:"necessity"`           // why this is needed (R18)
+	MayBeGone bool                `json:"mayBeGone,omitempty"` // told that part lies before the window's reach
+	Unit      string              `json:"unit,omitempty"`      // who receives; a requester's own when left empty
+	ViewerKey string              `json:"viewerKey,omitempty"` // standing: the viewer's public key, "p256:…"
+	Until     protocol.Time       `json:"until,omitzero"`      // standing: at most ninety days
+}
+
+// Request is a request and all that followed.
+type Request struct {
+	ID     protocol.RequestID
+	Regime protocol.Regime
+	RequestFacts
+	Requester  protocol.PersonID
+	Filed      protocol.Time
+	Status     RequestStatus
+	Holds      []*Hold // one a camera, in the order of Cameras; none for standing
+	Check      *Check
+	Decision   *Decision // the last one
+	Grants     []*Grant
+	Downloads  []Download
+	HandedOver *Moment
+	History    []Moment
+}
+
+// Check is the handler's.
+type Check struct {
+	By                  protocol.PersonID
+	At                  protocol.Time
+	Complete, Necessary bool
+	Remark              string
+}
+
+// Decision is the approver's.
+type Decision struct {
+	By         protocol.PersonID
+	At         protocol.Time
+	Outcome    Outcome
+	Reason     Reason
+	Motivation string
+	Approved   []Approved
+}
+
+// Hold is one camera's footage kept for a request: asked when its order was issued, confirmed by the recorder's own entry.
+type Hold struct {
+	protocol.Hold
+	Issued    protocol.Time
+	Number    uint64 // of the order
+	Confirmed *HoldConfirmed
+	At        protocol.Time // when it was confirmed here
+	Refused   string        // the recorder's reason
+	LiftSent  bool
+	Lifted    *HoldLifted
+}
+
+// State of a hold, for a page: "asked", "confirmed", "refused" or "lifted".
+func (h *Hold) State() string {
+	switch {
+	case h.Lifted != nil:
+		return "lifted"
+	case h.Refused != "":
+		return "refused"
+	case h.Confirmed != nil:
+		return "confirmed"
+	}
+	return "asked"
+}
+
+// Grant is a permission issued, and what came of it.
+type Grant struct {
+	protocol.Grant
+	Level    protocol.Level
+	Issued   protocol.Time
+	Number   uint64 // of the order
+	Released *FootageReleased
+	At       protocol.Time // when the release was recorded here
+	Failed   string        // the recorder's reason, until it succeeds after all
+	Final    bool          // the recorder will not try again
+	Refused  string        // the recorder refused the order
+}
+
+// Download is one time that a bag was fetched.
+type Download struct {
+	By    protocol.PersonID
+	At    protocol.Time
+	Grant protocol.GrantID
+}
+
+// Incident is something a person must look at.
+type Incident struct {
+	Number  int
+	Kind    string // "order-refused", "release-failed", "release-unknown", or the recorder's own word
+	Detail  string
+	Opened  protocol.Time
+	Source  Source
+	Request protocol.RequestID
+	Camera  protocol.CameraID
+}
+
+var incidentWords = map[string]Words{
+	"order-refused":   {"recorder weigert een opdracht", "recorder refuses an order"},
+	"release-failed":  {"verstrekking mislukt", "release failed"},
+	"release-unknown": {"verstrekking zonder toestemming van deze centrale", "release without a grant of this centre"},
+	"hold-mismatch":   {"recorder bevestigt een bewaring die niet is gevraagd", "recorder confirms a hold that was not asked"},
+	"hold-late":       {"bewaring na vijf minuten niet bevestigd", "hold not confirmed after five minutes"},
+}
+
+func (i Incident) Words() Words {
+	if w, ok := incidentWords[i.Kind]; ok {
+		return w
+	}
+	return Words{"melding van de recorder: " + i.Kind, "report by the recorder: " + i.Kind}
+}
+
+func sortedKeys[K ~string, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,365 @@
+package central
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Read methods, for pages and for the daemons.
+
+// Person, or nil.
+func (s *State) Person(id protocol.PersonID) *Person { return s.people[id] }
+
+// People, by id.
+func (s *State) People() []*Person { return sorted(s.people) }
+
+// Unit, or nil.
+func (s *State) Unit(id string) *Unit { return s.units[id] }
+
+// Units, by id.
+func (s *State) Units() []*Unit { return sorted(s.units) }
+
+// Recorder, or nil.
+func (s *State) Recorder(id protocol.RecorderID) *Recorder { return s.recorders[id] }
+
+// Recorders, by id.
+func (s *State) Recorders() []*Recorder { return sorted(s.recorders) }
+
+// Protocols, all versions, as adopted.
+func (s *State) Protocols() []*CameraProtocol { return s.protocols }
+
+// Protocol finds a version, or nil.
+func (s *State) Protocol(ref ProtocolRef) *CameraProtocol {
+	i := slices.IndexFunc(s.protocols, func(p *CameraProtocol) bool { return p.ID == ref.ID && p.Version == ref.Version })
+	if i < 0 {
+		return nil
+	}
+	return s.protocols[i]
+}
+
+// Placement, or nil.
+func (s *State) Placement(id protocol.CameraID) *Placement { return s.placements[id] }
+
+// Placements, by camera id, drafts included.
+func (s *State) Placements() []*Placement { return sorted(s.placements) }
+
+// Request, or nil.
+func (s *State) Request(id protocol.RequestID) *Request { return s.requests[id] }
+
+// Requests, newest first. Only those that person may see: see MayRead.
+func (s *State) Requests(person protocol.PersonID, now time.Time) []*Request {
+	var list []*Request
+	for _, id := range slices.Backward(s.order) {
+		if r := s.requests[id]; s.MayRead(person, r, now) {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// UnitRequests are the requests of a unit, newest first.
+func (s *State) UnitRequests(unit string) []*Request {
+	var list []*Request
+	for _, id := range slices.Backward(s.order) {
+		if r := s.requests[id]; r.Unit == unit {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// MayRead says whether a person may read a request: its requester, its receiving unit's requesters, the handlers and approvers of its
+// regime, and the privacy officer.
+func (s *State) MayRead(person protocol.PersonID, r *Request, now time.Time) bool {
+	p := s.people[person]
+	if p == nil {
+		return false
+	}
+	return s.Holds(person, Officer, "", now) ||
+		s.Holds(person, Handler, r.Regime, now) || s.Holds(person, Approver, r.Regime, now) ||
+		(s.Holds(person, Requester, "", now) && r.Unit != "" && p.Unit == r.Unit) ||
+		(person == r.Requester && (s.Holds(person, Requester, "", now) || s.Holds(person, Staff, "", now)))
+}
+
+// Holds says whether a person has this role, active now. Regime only for handler and approver; empty: for any regime.
+func (s *State) Holds(person protocol.PersonID, role Role, regime protocol.Regime, now time.Time) bool {
+	return s.acts(person, role, regime, now) == nil
+}
+
+// Task is one thing that waits for a person.
+type Task struct {
+	What    string // "check", "decide", "download", "confirm", "look", "ending", "activate", "lapsing"
+	Words   Words
+	Since   protocol.Time
+	Request *Request   // or
+	Camera  *Placement // or
+	Trouble *Incident
+}
+
+// Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
+func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
+	var list []Task
+	add := func(t Task) { list = append(list, t) }
+	for _, id := range s.order {
+		r := s.requests[id]
+		handler, approver := s.Holds(person, Handler, r.Regime, now), s.Holds(person, Approver, r.Regime, now)
+		p := s.people[person]
+		receives := p != nil && p.Unit == r.Unit && r.Unit != "" && s.Holds(person, Requester, "", now)
+		switch {
+		case handler && s.mayCheck(person, r) == nil:
+			add(Task{What: "check", Words: Words{"toetsen", "check"}, Since: r.Filed, Request: r})
+		case approver && r.Status == Checked && person != r.Requester && person != r.Check.By:
+			add(Task{What: "decide", Words: Words{"beslissen", "decide"}, Since: r.Check.At, Request: r})
+		case approver && r.Status == Granted && len(s.unserved(r, now)) > 0 && person != r.Requester && person != r.Check.By:
+			add(Task{What: "decide", Words: Words{"opnieuw beslissen: toestemming verlopen of mislukt", "decide again: grant ran out or failed"}, Since: r.Decision.At, Request: r})
+		case receives && r.Status == Released && len(r.Downloads) == 0:
+			add(Task{What: "download", Words: Words{"ophalen", "download"}, Since: r.History[len(r.History)-1].At, Request: r})
+		case receives && r.Status == Released:
+			add(Task{What: "confirm", Words: Words{"ontvangst bevestigen", "confirm receipt"}, Since: r.Downloads[len(r.Downloads)-1].At, Request: r})
+		}
+	}
+	for _, p := range s.Placements() {
+		if p.Proposed != nil && p.Proposed.By != person && s.Holds(person, Approver, p.Regime, now) {
+			add(Task{What: "ending", Words: Words{"tweede handtekening onder beëindiging", "second signature under ending"}, Since: p.Proposed.At, Camera: p})
+		}
+		if !s.Holds(person, Registrar, "", now) {
+			continue
+		}
+		switch at := p.StatusAt(now); {
+		case at == Draft || at == Suspended:
+			add(Task{What: "activate", Words: Words{"in gebruik nemen", "activate"}, Since: p.Changed, Camera: p})
+		case at == Lapsed || at == Active && p.Besluit.ValidUntil.Sub(now) < 60*24*time.Hour:
+			add(Task{What: "lapsing", Words: Words{"besluit verlengen", "renew the decision"}, Since: p.Changed, Camera: p})
+		}
+	}
+	if s.Holds(person, Officer, "", now) || s.Holds(person, Administrator, "", now) {
+		for _, i := range s.Incidents(now) {
+			add(Task{What: "look", Words: i.Words(), Since: i.Opened, Trouble: &i})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Task) int { return a.Since.Compare(b.Since.Time) })
+	return list
+}
+
+// Incidents are those opened, and those that time brings: holds not confirmed after HoldAlarm (Number 0). Newest first.
+func (s *State) Incidents(now time.Time) []Incident {
+	var list []Incident
+	for _, h := range s.LateHolds(now) {
+		list = append(list, Incident{Kind: "hold-late", Detail: string(h.ID), Opened: protocol.T(h.Issued.Add(HoldAlarm)), Source: Source{Recorder: h.Recorder}, Request: h.Request, Camera: h.Camera})
+	}
+	for _, i := range slices.Backward(s.incidents) {
+		list = append(list, *i)
+	}
+	slices.SortStableFunc(list, func(a, b Incident) int { return b.Opened.Compare(a.Opened.Time) })
+	return list
+}
+
+// LateHolds are those that no recorder has confirmed or refused within HoldAlarm, oldest first.
+func (s *State) LateHolds(now time.Time) []*Hold {
+	var late []*Hold
+	for _, h := range s.holds {
+		if h.State() == "asked" && !now.Before(h.Issued.Add(HoldAlarm)) {
+			late = append(late, h)
+		}
+	}
+	slices.SortFunc(late, func(a, b *Hold) int {
+		return cmp.Or(a.Issued.Compare(b.Issued.Time), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	return late
+}
+
+// Outbox is what a recorder has not yet used up: the orders above its LastOrder, in order.
+func (s *State) Outbox(r protocol.RecorderID, lastOrder uint64) []Order {
+	rec := s.recorders[r]
+	if rec == nil || lastOrder >= uint64(len(rec.Orders)) {
+		return nil
+	}
+	return rec.Orders[lastOrder:]
+}
+
+// Grant, or nil.
+func (s *State) Grant(id protocol.GrantID) *Grant { return s.grants[id] }
+
+// Hold, or nil.
+func (s *State) Hold(id protocol.HoldID) *Hold { return s.holds[id] }
+
+// StandingGrants are the standing grants of a person that are valid now.
+func (s *State) StandingGrants(person protocol.PersonID, now time.Time) []*Grant {
+	var list []*Grant
+	for _, id := range sortedKeys(s.grants) {
+		if g := s.grants[id]; g.Use == protocol.UseStanding && g.Requester == person && g.Valid(now) == nil && g.Refused == "" {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// Downloadable says whether a person may fetch this grant's bag now, or the refusal.
+func (s *State) Downloadable(person protocol.PersonID, request protocol.RequestID, grant protocol.GrantID, now time.Time) error {
+	_, err := s.download(person, request, grant, now)
+	return err
+}
+
+// Access is one entry of a recorder's journal by which somebody got to footage: release.intent or access.view.
+type Access struct {
+	Recorder protocol.RecorderID
+	Seq      uint64
+	At       protocol.Time
+	Kind     string
+	protocol.Access
+}
+
+// MatchedAccess is an access beside what allowed it. Why says, for an orphan, what is missing.
+type MatchedAccess struct {
+	Access
+	Permit  *Grant
+	Dossier *Request
+	Why     Words // zero when all is well
+}
+
+// Orphan: no grant of this centre covers the access.
+func (m MatchedAccess) Orphan() bool { return m.Why != Words{} }
+
+// Match puts accesses beside the grants and requests they belong to: orphans first, then newest first.
+func (s *State) Match(accesses []Access) []MatchedAccess {
+	list := make([]MatchedAccess, 0, len(accesses))
+	for _, a := range accesses {
+		m := MatchedAccess{Access: a, Permit: s.grants[a.Access.Grant]}
+		if m.Permit != nil {
+			m.Dossier = s.requests[m.Permit.Request]
+		}
+		m.Why = m.fault()
+		list = append(list, m)
+	}
+	slices.SortStableFunc(list, func(a, b MatchedAccess) int {
+		if a.Orphan() != b.Orphan() {
+			if a.Orphan() {
+				return -1
+			}
+			return 1
+		}
+		return b.At.Compare(a.At.Time)
+	})
+	return list
+}
+
+func (m MatchedAccess) fault() Words {
+	g := m.Permit
+	switch {
+	case g == nil:
+		return Words{"geen toestemming bekend", "no grant known"}
+	case g.Recorder != m.Recorder || g.Camera != m.Camera:
+		return Words{"toestemming is voor een andere camera", "the grant is for another camera"}
+	case g.Request != m.Request || g.Requester != m.Person:
+		return Words{"toestemming is voor een ander of een andere aanvraag", "the grant is for someone else or another request"}
+	case g.Grant.Recipient != m.Recipient:
+		return Words{"gelezen voor een andere sleutel", "read for another key"}
+	case g.Valid(m.At.Time) != nil:
+		return Words{"buiten de termijn van de toestemming", "outside the grant's term"}
+	case g.Use == protocol.UseRelease && m.How != "release", g.Use != protocol.UseRelease && m.How == "release":
+		return Words{"andere handeling dan toegestaan", "another act than allowed"}
+	case g.Use == protocol.UseStanding && !m.Interval.IsZero() && m.Interval.From.Before(m.At.Add(-protocol.LookBack-time.Minute)):
+		return Words{"verder teruggekeken dan vijftien minuten", "looked back further than fifteen minutes"}
+	case g.Use != protocol.UseStanding && !g.Interval.Contains(m.Interval):
+		return Words{"buiten het toegestane tijdvak", "outside the granted interval"}
+	}
+	return Words{}
+}
+
+// PublicPlacement is what everyone may know of a camera, at its publication level: what must stay private is not in it.
+type PublicPlacement struct {
+	Camera            protocol.CameraID
+	Name              string // only at level exact or street
+	Regime            protocol.Regime
+	Status            Status // never Draft
+	Position          *Point // only at level exact
+	Direction         *int   // only at level exact
+	Place             string // level exact or street
+	Area              string // not at level none
+	Purposes          []Purpose
+	Subsidiarity      string
+	Proportionality   string
+	Besluit           Besluit
+	Protocol          *CameraProtocol
+	Window            protocol.Window // how long footage stays
+	Sign              Sign
+	Publication       Publication
+	PublicationReason string
+	Contact           string
+	Recorder          protocol.RecorderID // to find its state; not for showing
+	ValidFrom         protocol.Time
+	ValidTo           protocol.Time
+}
+
+// Public is every camera that is or was in use, by id; drafts are not yet public.
+func (s *State) Public(now time.Time) []PublicPlacement {
+	var list []PublicPlacement
+	for _, p := range s.Placements() {
+		if public, ok := s.PublicCamera(p.Camera, now); ok {
+			list = append(list, public)
+		}
+	}
+	return list
+}
+
+// PublicCamera is one of Public.
+func (s *State) PublicCamera(id protocol.CameraID, now time.Time) (PublicPlacement, bool) {
+	p := s.placements[id]
+	if p == nil || p.Status == Draft {
+		return PublicPlacement{}, false
+	}
+	pub := PublicPlacement{
+		Camera: p.Camera, Regime: p.Regime, Status: p.StatusAt(now), Purposes: p.Purposes, Besluit: p.Besluit,
+		Protocol: s.Protocol(p.Protocol), Window: p.Window(), Sign: p.Sign, Publication: p.Publication, PublicationReason: p.PublicationReason,
+		Contact: p.Contact, Recorder: p.Recorder, ValidFrom: p.ValidFrom, ValidTo: p.ValidTo,
+	}
+	pub.Besluit.Area = ""
+	if p.Publication != PublishNone {
+		pub.Area, pub.Besluit.Area = p.Besluit.Area, p.Besluit.Area
+	}
+	if p.Publication == PublishExact || p.Publication == PublishStreet {
+		// Free text about the place says where it is, so it goes no further than the place itself.
+		pub.Name, pub.Place, pub.Subsidiarity, pub.Proportionality = p.Name, p.Place, p.Subsidiarity, p.Proportionality
+	}
+	if p.Publication == PublishExact {
+		position, direction := p.Position, p.Direction
+		pub.Position, pub.Direction = &position, &direction
+	}
+	return pub, true
+}
+
+// StatusAt is the status at a time: an active placement whose besluit has ended is Lapsed, and needs no order to stop.
+func (p *Placement) StatusAt(now time.Time) Status {
+	if p.Status == Active && !now.Before(p.Besluit.ValidUntil.Time) {
+		return Lapsed
+	}
+	return p.Status
+}
+
+// Mandate is the last one issued, or nil.
+func (p *Placement) Mandate() *protocol.Mandate {
+	if len(p.Mandates) == 0 {
+		return nil
+	}
+	return p.Mandates[len(p.Mandates)-1]
+}
+
+// Window is how long its footage stays, by the last mandate; zero before the first.
+func (p *Placement) Window() protocol.Window {
+	if m := p.Mandate(); m != nil {
+		return m.Window
+	}
+	return 0
+}
+
+func sorted[K ~string, V any](m map[K]V) []V {
+	list := make([]V, 0, len(m))
+	for _, k := range sortedKeys(m) {
+		list = append(list, m[k])
+	}
+	return list
+}

@@ -1,0 +1,246 @@
+package central
+
+import (
+	"slices"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Words are what a person reads: Dutch first, English beside it.
+type Words struct{ NL, EN string }
+
+// Coded things carry a code that stands in the ledger and words that stand on a page. Each table below is ordered as a page shows it.
+
+// Role is what a person may do. Handler and approver are held for one regime.
+type Role string
+
+const (
+	Registrar     Role = "registrar"     // keeps the register: protocols, placements
+	Handler       Role = "handler"       // checks requests for completeness and necessity
+	Approver      Role = "approver"      // decides on requests; two of them end a mandate
+	Requester     Role = "requester"     // asks for footage, on behalf of a unit
+	Staff         Role = "staff"         // facility staff: the cameras assigned to them
+	Officer       Role = "officer"       // the privacy officer: reads everything, approves nothing (R8)
+	Administrator Role = "administrator" // appoints people and enrols recorders; decides on no footage
+)
+
+// Roles in the order a page lists them.
+var Roles = []Role{Registrar, Handler, Approver, Requester, Staff, Officer, Administrator}
+
+var roleWords = map[Role]Words{
+	Registrar:     {"registerbeheerder", "registrar"},
+	Handler:       {"behandelaar", "handler"},
+	Approver:      {"goedkeurder", "approver"},
+	Requester:     {"aanvrager", "requester"},
+	Staff:         {"medewerker facilitair", "facility staff"},
+	Officer:       {"functionaris gegevensbescherming", "privacy officer"},
+	Administrator: {"beheerder", "administrator"},
+}
+
+func (r Role) Words() Words { return roleWords[r] }
+
+// PerRegime says whether the role is held for one regime: a WPG camera is handled and decided by the police's own people.
+func (r Role) PerRegime() bool { return r == Handler || r == Approver }
+
+// Purpose is why a camera hangs where it hangs (R1). There is no "other", and none for judging staff (R2).
+type Purpose string
+
+const (
+	StreetSafety Purpose = "street-safety"
+	Buildings    Purpose = "buildings"
+	StaffSafety  Purpose = "staff" // the protection of staff, never the judging of them
+	Visitors     Purpose = "visitors"
+	Museum       Purpose = "museum"
+)
+
+// Purposes in the order a page lists them. Source: V:53 (street safety), V:55 (the others).
+var Purposes = []Purpose{StreetSafety, Buildings, StaffSafety, Visitors, Museum}
+
+var purposeWords = map[Purpose]Words{
+	StreetSafety: {"veiligheid op straat", "safety in the street"},
+	Buildings:    {"bescherming van gebouwen en terreinen", "protection of buildings and grounds"},
+	StaffSafety:  {"bescherming van personeel", "protection of staff"},
+	Visitors:     {"bescherming van bezoekers", "protection of visitors"},
+	Museum:       {"bescherming van museale eigendommen", "protection of museum property"},
+}
+
+func (p Purpose) Words() Words { return purposeWords[p] }
+
+// Status of a placement as its events leave it; [Placement.StatusAt] knows of lapsing as well.
+type Status string
+
+const (
+	Draft     Status = "draft"
+	Active    Status = "active"
+	Suspended Status = "suspended"
+	Removed   Status = "removed"
+	Lapsed    Status = "lapsed" // the besluit has ended: derived, no event says it
+)
+
+var statusWords = map[Status]Words{
+	Draft:     {"concept", "draft"},
+	Active:    {"actief", "active"},
+	Suspended: {"opgeschort", "suspended"},
+	Removed:   {"verwijderd", "removed"},
+	Lapsed:    {"besluit verlopen", "decision lapsed"},
+}
+
+func (s Status) Words() Words { return statusWords[s] }
+
+// Publication is how precisely the place is made public. Anything less than exact has a reason, and that reason is public too.
+type Publication string
+
+const (
+	PublishExact  Publication = "exact"
+	PublishStreet Publication = "street" // the place in words, no point on the map
+	PublishArea   Publication = "area"   // only the area of the besluit
+	PublishNone   Publication = "none"   // that the camera exists, not where
+)
+
+var Publications = []Publication{PublishExact, PublishStreet, PublishArea, PublishNone}
+
+var publicationWords = map[Publication]Words{
+	PublishExact:  {"exacte plaats", "exact place"},
+	PublishStreet: {"alleen de straat", "street only"},
+	PublishArea:   {"alleen het gebied", "area only"},
+	PublishNone:   {"plaats niet openbaar", "place not public"},
+}
+
+func (p Publication) Words() Words { return publicationWords[p] }
+
+// RequestKind is what is asked.
+type RequestKind string
+
+const (
+	Vordering     RequestKind = "vordering"      // AVG cameras: a demand under the code of criminal procedure
+	OwnInitiative RequestKind = "own-initiative" // AVG cameras: the municipality reports an offence unasked
+	WpgRelease    RequestKind = "wpg-release"    // WPG cameras: release inside the police
+	Standing      RequestKind = "standing"       // viewing by staff of the cameras assigned to them
+)
+
+var RequestKinds = []RequestKind{Vordering, OwnInitiative, WpgRelease, Standing}
+
+var requestKindWords = map[RequestKind]Words{
+	Vordering:     {"vordering", "demand (vordering)"},
+	OwnInitiative: {"eigen initiatief: aangifte", "own initiative: reporting an offence"},
+	WpgRelease:    {"verstrekking binnen de politie (Wpg)", "release inside the police (Wpg)"},
+	Standing:      {"doorlopend meekijken", "standing view"},
+}
+
+func (k RequestKind) Words() Words { return requestKindWords[k] }
+
+// Article is the legal title of a vordering.
+type Article string
+
+// ArticleLaw is one dated row of the table of titles: a lawyer corrects it here. Sources read: REQUIREMENTS section 1.
+type ArticleLaw struct {
+	Code           Article
+	Title          Words
+	Authority      Words  // who may demand
+	MagistrateFree bool   // false: needs the leave of the examining magistrate
+	Future         bool   // asks for data that came to be after the demand itself
+	Source         string // of the rule
+	From           string // this row holds from this date (YYYY-MM-DD); the new code is planned for 2029
+}
+
+var Articles = []ArticleLaw{
+	{"126nda", Words{"camerabeelden, verdenking van een feit als bedoeld in art. 67 lid 1 Sv", "camera images, suspicion of an offence under art. 67(1) Sv"},
+		Words{"opsporingsambtenaar", "investigating officer"}, true, false, "art. 126nda Sv", "2014-09-01"},
+	{"126nd", Words{"opgeslagen gegevens", "stored data"},
+		Words{"officier van justitie", "public prosecutor"}, true, false, "art. 126nd Sv", "2006-01-01"},
+	{"126ne", Words{"toekomstige gegevens, ten hoogste vier weken", "future data, at most four weeks"},
+		Words{"officier van justitie", "public prosecutor"}, true, true, "art. 126ne Sv", "2006-01-01"},
+	{"126nf", Words{"gevoelige gegevens", "sensitive data"},
+		Words{"officier van justitie, met machtiging van de rechter-commissaris", "public prosecutor, with leave of the examining magistrate"}, false, false, "art. 126nf Sv", "2006-01-01"},
+}
+
+// LawOf finds an article's row.
+func LawOf(a Article) (ArticleLaw, bool) {
+	i := slices.IndexFunc(Articles, func(l ArticleLaw) bool { return l.Code == a })
+	if i < 0 {
+		return ArticleLaw{}, false
+	}
+	return Articles[i], true
+}
+
+// RequestStatus is how far a request has come.
+type RequestStatus string
+
+const (
+	Filed    RequestStatus = "filed"    // holds asked; waiting for the recorders to confirm, then for the handler
+	Checked  RequestStatus = "checked"  // waiting for the approver
+	Granted  RequestStatus = "granted"  // grants are out; a standing grant stays here
+	Refused  RequestStatus = "refused"  // the end
+	Released RequestStatus = "released" // every granted camera's bag is in the vault
+	Closed   RequestStatus = "closed"   // hand-over confirmed, or fourteen days passed
+)
+
+var requestStatusWords = map[RequestStatus]Words{
+	Filed:    {"ingediend", "filed"},
+	Checked:  {"getoetst, wacht op besluit", "checked, awaiting decision"},
+	Granted:  {"toegekend", "granted"},
+	Refused:  {"afgewezen", "refused"},
+	Released: {"klaar om op te halen", "ready to download"},
+	Closed:   {"afgesloten", "closed"},
+}
+
+func (s RequestStatus) Words() Words { return requestStatusWords[s] }
+
+// Reason is why a request was decided as it was.
+type Reason string
+
+const (
+	Complies     Reason = "complies" // the only reason to grant
+	Incomplete   Reason = "incomplete"
+	NoPower      Reason = "no-power"
+	NotNecessary Reason = "not-necessary"
+	TooBroad     Reason = "too-broad"
+	NoFootage    Reason = "no-footage"
+	JudgingStaff Reason = "judging-staff" // R2
+)
+
+// RefusalReasons in the order a page lists them.
+var RefusalReasons = []Reason{Incomplete, NoPower, NotNecessary, TooBroad, NoFootage, JudgingStaff}
+
+var reasonWords = map[Reason]Words{
+	Complies:     {"voldoet aan de eisen", "meets the requirements"},
+	Incomplete:   {"de aanvraag is niet volledig", "the request is incomplete"},
+	NoPower:      {"er is geen bevoegdheid om dit te vragen", "there is no power to ask this"},
+	NotNecessary: {"de beelden zijn hiervoor niet noodzakelijk", "the footage is not necessary for this"},
+	TooBroad:     {"er is meer gevraagd dan nodig", "more is asked than needed"},
+	NoFootage:    {"er zijn geen beelden", "there is no footage"},
+	JudgingStaff: judgingStaffWords,
+}
+
+func (r Reason) Words() Words { return reasonWords[r] }
+
+// judgingStaffWords quote the municipality's own promise (V:55).
+var judgingStaffWords = Words{
+	"De camera's zijn nadrukkelijk niet bedoeld als controlemiddel op het functioneren van personeelsleden (privacyverklaring). Daarom bestaat dit doel hier niet.",
+	"The cameras are expressly not meant for judging how staff do their work (privacy statement). That is why this purpose does not exist here.",
+}
+
+// Ending is how a mandate ends before its time.
+type Ending string
+
+const (
+	Suspend  Ending = "suspend"  // may be activated again
+	Withdraw Ending = "withdraw" // for good
+)
+
+// Terms of this house that are not law; law is in protocol.
+const (
+	// MaxAsked is the longest interval one request may ask.
+	MaxAsked = 24 * time.Hour
+
+	// HoldAlarm: a hold not confirmed by the recorder after this is an alarm (REQUIREMENTS section 1, Hold grounds).
+	HoldAlarm = 5 * time.Minute
+
+	// clockSlack is how far a recorder's clock may be behind ours: documents start that much earlier, or a recorder two seconds slow would
+	// refuse an order as not yet valid, and use its number up.
+	clockSlack = 2 * time.Minute
+)
+
+// System is who acts when no person does: facts that recorders report, terms that end.
+const System protocol.PersonID = "system"
