@@ -1,0 +1,261 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Handler takes what recorders send. All calls come from one goroutine; the payload is the handler's to keep. The recorder is the one
+// whose topic it came over: the broker's word, so the handler checks the signature inside.
+type Handler interface {
+	Journal(recorder protocol.RecorderID, payload []byte)
+	Status(recorder protocol.RecorderID, payload []byte)
+}
+
+// ClientConfig says where the broker is and who we are.
+type ClientConfig struct {
+	URL      string      // ssl://host:port
+	TLS      *tls.Config // our certificate (CN Centre), the CA of the broker
+	ClientID string      // empty: Centre, which the embedded broker asks for
+	Share    string      // several centres: they take recorders by shared subscription under this name (not with the embedded broker)
+	Log      *slog.Logger
+
+	Queue        int           // messages waiting for Handler; zero: 1024
+	PerRecorder  int           // of which one recorder may have so many; zero: 16
+	QueueBytes   int           // and all together so many bytes; zero: 64 MiB
+	MaxMessage   int           // larger ones are dropped; zero: MaxMessage
+	TokenTimeout time.Duration // for every answer of the broker; zero: 10 s
+	Retry        time.Duration // first pause before connecting again, doubled up to a minute, ±50 %; zero: 1 s
+}
+
+// Counts is what was received and why messages were dropped, since the start.
+type Counts struct {
+	Received, Oversized, UnknownTopic, QueueFull uint64
+}
+
+// Client is the centre's session to a broker. Run owns the connection and the one goroutine that calls the handler; Publish may be
+// called from any goroutine.
+type Client struct {
+	ClientConfig
+	handler Handler
+
+	session atomic.Pointer[paho.Client] // nil while there is no subscribed connection
+
+	mu      sync.Mutex // guards what follows; held for moments only, paho's own goroutine takes it
+	counts  Counts
+	waiting map[protocol.RecorderID]int
+	bytes   int
+	queue   chan message
+}
+
+type message struct {
+	recorder protocol.RecorderID
+	channel  protocol.Channel
+	payload  []byte
+}
+
+// NewClient makes a session that is not connected yet; see Run.
+func NewClient(c ClientConfig, h Handler) *Client {
+	c.ClientID = orDefault(c.ClientID, Centre)
+	c.Queue = orDefault(c.Queue, 1024)
+	c.PerRecorder = orDefault(c.PerRecorder, 16)
+	c.QueueBytes = orDefault(c.QueueBytes, 64<<20)
+	c.MaxMessage = orDefault(c.MaxMessage, MaxMessage)
+	c.TokenTimeout = orDefault(c.TokenTimeout, 10*time.Second)
+	c.Retry = orDefault(c.Retry, time.Second)
+	return &Client{ClientConfig: c, handler: h, queue: make(chan message, c.Queue), waiting: map[protocol.RecorderID]int{}}
+}
+
+func orDefault[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// Run connects, and connects again whenever the session is lost, until ctx ends. It returns when the last handler call has returned.
+func (c *Client) Run(ctx context.Context) {
+	var handling sync.WaitGroup
+	handling.Go(func() { c.handle(ctx) })
+	defer handling.Wait()
+	for pause := c.Retry; ctx.Err() == nil; {
+		began := time.Now()
+		err := c.once(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > time.Minute {
+			pause = c.Retry
+		}
+		wait := pause/2 + rand.N(pause) // many centres and recorders lose the same broker at the same moment
+		c.Log.Warn("MQTT session lost", "broker", c.URL, "error", err, "again in", wait)
+		pause = min(2*pause, time.Minute)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// once is one session from connecting to its loss. Each session has a paho client of its own and subscribes anew: nothing of the old
+// one lives on, and paho's own reconnecting, which has no jitter, is off.
+func (c *Client) once(ctx context.Context) error {
+	lost := make(chan error, 1)
+	opts := paho.NewClientOptions().AddBroker(c.URL).SetClientID(c.ClientID).SetTLSConfig(withTLS13(c.TLS)).
+		SetProtocolVersion(protocolMQTT311).SetCleanSession(true).SetStore(paho.NewMemoryStore()).
+		SetAutoReconnect(false).SetConnectRetry(false).SetConnectTimeout(c.TokenTimeout).SetWriteTimeout(c.TokenTimeout).
+		SetKeepAlive(30 * time.Second).SetPingTimeout(c.TokenTimeout).SetOrderMatters(true)
+	opts.SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { c.enqueue(m.Topic(), m.Payload()) })
+	opts.SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err }) // once a connection, and lost has room
+	session := paho.NewClient(opts)
+	defer session.Disconnect(250)
+	if err := wait(ctx, session.Connect(), c.TokenTimeout); err != nil {
+		return fmt.Errorf("connect to %s: %w", c.URL, err)
+	}
+	if err := c.subscribe(ctx, session); err != nil {
+		return err
+	}
+	c.session.Store(&session)
+	defer c.session.Store(nil)
+	c.Log.Info("MQTT session", "broker", c.URL, "client", c.ClientID)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-lost:
+		return err
+	}
+}
+
+func withTLS13(c *tls.Config) *tls.Config {
+	c = c.Clone()
+	c.MinVersion = max(c.MinVersion, tls.VersionTLS13)
+	return c
+}
+
+func (c *Client) subscribe(ctx context.Context, session paho.Client) error {
+	filters := map[string]byte{}
+	for _, channel := range []protocol.Channel{protocol.UpJournal, protocol.UpStatus} {
+		filter := protocol.TopicFilter(channel)
+		if c.Share != "" {
+			filter = "$share/" + c.Share + "/" + filter
+		}
+		filters[filter] = 1
+	}
+	token := session.SubscribeMultiple(filters, nil)
+	if err := wait(ctx, token, c.TokenTimeout); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	// paho takes a refusal for a success: it stands in the result only.
+	for filter, granted := range token.(*paho.SubscribeToken).Result() {
+		if granted > 2 {
+			return fmt.Errorf("subscribe to %s: the broker refuses; does its access list know client %s, and our certificate the name %s?", filter, c.ClientID, Centre)
+		}
+	}
+	return nil
+}
+
+// wait waits for the broker's answer, but not for ever: paho's own Wait would, when a session ends at the wrong moment.
+func wait(ctx context.Context, t paho.Token, limit time.Duration) error {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-t.Done():
+		return t.Error()
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return fmt.Errorf("no answer in %s", limit)
+	}
+}
+
+// ErrNotConnected: there is no session now. What was to be sent is sent again by whoever wants it delivered.
+var ErrNotConnected = errors.New("no MQTT session")
+
+// Publish hands a message to the broker and waits for its acknowledgement, which says nothing of delivery. It fails when ctx ends,
+// after TokenTimeout, and at once without a session.
+func (c *Client) Publish(ctx context.Context, topic string, payload []byte, retained bool) error {
+	if len(payload) > c.MaxMessage {
+		return fmt.Errorf("publish to %s: %d bytes is over the limit of %d", topic, len(payload), c.MaxMessage)
+	}
+	session := c.session.Load()
+	if session == nil {
+		return fmt.Errorf("publish to %s: %w to %s", topic, ErrNotConnected, c.URL)
+	}
+	if err := wait(ctx, (*session).Publish(topic, 1, retained, payload), c.TokenTimeout); err != nil {
+		return fmt.Errorf("publish to %s over %s: %w", topic, c.URL, err)
+	}
+	return nil
+}
+
+// Connected says whether there is a session with its subscriptions.
+func (c *Client) Connected() bool { return c.session.Load() != nil }
+
+// Counts says what came in so far.
+func (c *Client) Counts() Counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counts
+}
+
+// enqueue runs in paho's goroutine and must never wait. What does not fit is dropped: the recorder sends it again.
+func (c *Client) enqueue(topic string, payload []byte) {
+	recorder, channel, err := protocol.ParseTopic(topic)
+	if err == nil && channel != protocol.UpJournal && channel != protocol.UpStatus {
+		err = fmt.Errorf("topic %q: not for the centre", topic)
+	}
+	c.mu.Lock()
+	var why string
+	switch {
+	case err != nil:
+		c.counts.UnknownTopic++
+		why = err.Error()
+	case len(payload) > c.MaxMessage:
+		c.counts.Oversized++
+		why = "over the size limit"
+	case c.waiting[recorder] >= c.PerRecorder, c.bytes+len(payload) > c.QueueBytes, len(c.queue) == cap(c.queue):
+		c.counts.QueueFull++
+		why = "the queue is full"
+	default:
+		c.counts.Received++
+		c.waiting[recorder]++
+		c.bytes += len(payload)
+		c.queue <- message{recorder, channel, payload} // has room: only we fill it, under the lock
+	}
+	c.mu.Unlock()
+	if why != "" {
+		c.Log.Warn("MQTT message dropped", "topic", topic, "bytes", len(payload), "why", why)
+	}
+}
+
+func (c *Client) handle(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m := <-c.queue:
+			if m.channel == protocol.UpJournal {
+				c.handler.Journal(m.recorder, m.payload)
+			} else {
+				c.handler.Status(m.recorder, m.payload)
+			}
+			c.mu.Lock()
+			c.bytes -= len(m.payload)
+			if c.waiting[m.recorder]--; c.waiting[m.recorder] == 0 {
+				delete(c.waiting, m.recorder)
+			}
+			c.mu.Unlock()
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Centre is the common name of the centre's client certificate. No recorder may be enrolled under it.
+const Centre = "centre"
+
+// MaxMessage is the largest message that passes, topic and header included, in bytes. A journal batch is at most half of it.
+const MaxMessage = 1 << 20
+
+// EmbeddedConfig is what the embedded broker needs.
+type EmbeddedConfig struct {
+	Addr        string          // host:port to listen on
+	Certificate tls.Certificate // the broker's own
+	Clients     *x509.CertPool  // who signs client certificates: the centre's own CA and no public one
+	Log         *slog.Logger
+}
+
+// Embedded is a broker inside the centre's process. It keeps nothing on disk: what a restart loses is sent again.
+type Embedded struct {
+	server   *mqtt.Server
+	listener net.Listener
+}
+
+// NewEmbedded listens and serves until Close. Only TLS 1.3 with a client certificate gets in.
+func NewEmbedded(c EmbeddedConfig) (*Embedded, error) {
+	if c.Clients == nil {
+		return nil, fmt.Errorf("broker on %s: no CA for client certificates; without one anybody's certificate would do", c.Addr)
+	}
+	listener, err := tls.Listen("tcp", c.Addr, &tls.Config{
+		Certificates: []tls.Certificate{c.Certificate},
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientCAs:    c.Clients,
+		MinVersion:   tls.VersionTLS13,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("broker: listen on %s: %w", c.Addr, err)
+	}
+	// Memory is bounded by these: what a slow client does not take is dropped and sent again later.
+	limits := mqtt.NewDefaultServerCapabilities()
+	limits.MaximumPacketSize = MaxMessage
+	limits.MaximumClientWritesPending = 256
+	limits.MaximumInflight = 256
+	limits.ReceiveMaximum = 256
+	limits.MaximumQos = 1
+	limits.SharedSubAvailable = 0
+	limits.MinimumProtocolVersion = protocolMQTT311
+	server := mqtt.New(&mqtt.Options{Capabilities: limits, Logger: slog.New(slog.DiscardHandler), SysTopicResendInterval: 3600})
+	if err := server.AddHook(&access{log: c.Log}, nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("broker on %s: %w", c.Addr, err), listener.Close())
+	}
+	if err := server.AddListener(&tlsListener{Listener: listener, log: c.Log}); err != nil {
+		return nil, errors.Join(fmt.Errorf("broker on %s: %w", c.Addr, err), listener.Close())
+	}
+	if err := server.Serve(); err != nil {
+		return nil, errors.Join(fmt.Errorf("broker on %s: %w", c.Addr, err), listener.Close())
+	}
+	c.Log.Info("broker listens", "addr", listener.Addr().String())
+	return &Embedded{server: server, listener: listener}, nil
+}
+
+// Addr is where it listens, host:port.
+func (e *Embedded) Addr() string { return e.listener.Addr().String() }
+
+// Close disconnects everybody and stops.
+func (e *Embedded) Close() error {
+	if err := e.server.Close(); err != nil {
+		return fmt.Errorf("broker on %s: close: %w", e.Addr(), err)
+	}
+	return nil
+}
+
+const protocolMQTT311 = 4
+
+// tlsListener finishes the handshake before mochi sees the connection: strangers cost ten seconds at most, and their names are logged.
+// mochi's own logger is off: it writes whole packets.
+type tlsListener struct {
+	net.Listener
+	log *slog.Logger
+}
+
+func (l *tlsListener) Init(*slog.Logger) error { return nil }
+func (l *tlsListener) ID() string              { return "tls" }
+func (l *tlsListener) Address() string         { return l.Addr().String() }
+func (l *tlsListener) Protocol() string        { return "tls" }
+
+func (l *tlsListener) Serve(establish listeners.EstablishFn) {
+	for {
+		conn, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // out of file descriptors, for one: others keep their sessions
+			l.log.Error("broker cannot accept connections", "addr", l.Address(), "error", err)
+			time.Sleep(time.Second)
+			continue
+		}
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			err := conn.(*tls.Conn).HandshakeContext(ctx)
+			cancel()
+			if err != nil {
+				l.log.Warn("broker refused a connection", "remote", conn.RemoteAddr().String(), "why", err)
+				conn.Close()
+				return
+			}
+			if err := establish(l.ID(), conn); err != nil {
+				l.log.Debug("broker ended a connection", "remote", conn.RemoteAddr().String(), "why", err)
+			}
+		}()
+	}
+}
+
+func (l *tlsListener) Close(closeClients listeners.CloseFn) {
+	if err := l.Listener.Close(); err != nil {
+		l.log.Error("broker: close the listener", "addr", l.Address(), "error", err)
+	}
+	closeClients(l.ID())
+}
+
+// access is who may do what. mochi calls it from each client's own goroutine; it has no state.
+type access struct {
+	mqtt.HookBase
+	log *slog.Logger
+}
+
+func (a *access) ID() string { return "access" }
+
+func (a *access) Provides(b byte) bool {
+	return slices.Contains([]byte{mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnPublishDropped, mqtt.OnDisconnect}, b)
+}
+
+// name is the common name of the certificate that the client proved to hold.
+func name(cl *mqtt.Client) string {
+	conn, ok := cl.Net.Conn.(*tls.Conn)
+	if !ok {
+		return ""
+	}
+	state := conn.ConnectionState()
+	if len(state.VerifiedChains) == 0 || len(state.VerifiedChains[0]) == 0 {
+		return ""
+	}
+	return state.VerifiedChains[0][0].Subject.CommonName
+}
+
+// OnConnectAuthenticate lets a client in under its own name only: with another's client id it would end the other's session. mochi
+// asks no one whether a last will may be published, so that is checked here.
+func (a *access) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
+	who := name(cl)
+	deny := func(why string) bool {
+		a.log.Warn("broker refused a connection", "name", who, "client", pk.Connect.ClientIdentifier, "remote", cl.Net.Remote, "why", why)
+		return false
+	}
+	switch {
+	case pk.ProtocolVersion != protocolMQTT311:
+		return deny("not MQTT 3.1.1")
+	case who != Centre && protocol.ValidID(protocol.RecorderID(who)) != nil:
+		return deny("the certificate's common name is neither " + Centre + " nor a recorder id")
+	case pk.Connect.ClientIdentifier != who:
+		return deny("the client id is not the certificate's common name")
+	case pk.Connect.WillFlag && !mayPublish(who, pk.Connect.WillTopic):
+		return deny("its last will is for topic " + pk.Connect.WillTopic)
+	}
+	return true
+}
+
+func (a *access) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
+	who, may, verb := name(cl), maySubscribe, "subscribe"
+	if write {
+		may, verb = mayPublish, "publish"
+	}
+	if may(who, topic) {
+		return true
+	}
+	a.log.Warn("broker denied", "name", who, "verb", verb, "topic", topic, "remote", cl.Net.Remote)
+	return false
+}
+
+// OnPublish keeps a message for later subscribers only where one is meant to be kept.
+func (a *access) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	if pk.FixedHeader.Retain {
+		if _, channel, err := protocol.ParseTopic(pk.TopicName); err != nil || channel == protocol.UpJournal || channel == protocol.DownOrders {
+			pk.FixedHeader.Retain = false
+		}
+	}
+	return pk, nil
+}
+
+func (a *access) OnPublishDropped(cl *mqtt.Client, pk packets.Packet) {
+	a.log.Warn("broker dropped a message: its receiver is too slow", "receiver", cl.ID, "topic", pk.TopicName, "bytes", len(pk.Payload))
+}
+
+func (a *access) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
+	if err != nil {
+		a.log.Info("broker lost a client", "client", cl.ID, "remote", cl.Net.Remote, "error", err)
+	}
+}
+
+func mayPublish(who, topic string) bool {
+	recorder, channel, err := protocol.ParseTopic(topic)
+	if err != nil {
+		return false
+	}
+	up := channel == protocol.UpJournal || channel == protocol.UpStatus
+	if who == Centre {
+		return !up
+	}
+	return up && string(recorder) == who
+}
+
+// maySubscribe is asked for the filter, and again for the topic of each message before it is delivered.
+func maySubscribe(who, filter string) bool {
+	if who == Centre && (filter == protocol.TopicFilter(protocol.UpJournal) || filter == protocol.TopicFilter(protocol.UpStatus)) {
+		return true
+	}
+	recorder, channel, err := protocol.ParseTopic(filter)
+	if err != nil {
+		return false
+	}
+	up := channel == protocol.UpJournal || channel == protocol.UpStatus
+	if who == Centre {
+		return up
+	}
+	return !up && string(recorder) == who
+}
