@@ -1,0 +1,159 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/beeldwacht/beeldwacht/edge/footage"
+	"github.com/pion/rtp"
+)
+
+// Bounds on one access unit, so that a camera cannot grow our memory (invariant 15).
+const (
+	maxUnitSize = 8 << 20 // bytes
+	maxUnitNALs = 512
+)
+
+// unit is one access unit as it came over the wire.
+type unit struct {
+	nals  [][]byte
+	stamp uint32 // RTP time, 90 kHz
+}
+
+// depacketiser makes access units of RTP packets, which must come in order: H.264 by RFC 6184 (single units, STAP-A, FU-A), H.265 by RFC 7798
+// (single units, aggregation and fragmentation units, without decoding order numbers). It keeps all NAL units and their order, and copies
+// them out of the packets. An access unit of which a part was lost is dropped whole.
+//
+// gortsplib has one too. It cuts signing SEI in two, and after a lost packet gives H.264 frames the time of their successor.
+type depacketiser struct {
+	codec footage.Codec
+	lost  uint64 // access units dropped because they were not whole
+
+	started  bool
+	sequence uint16
+
+	open     bool // an access unit is being received
+	stamp    uint32
+	nals     [][]byte
+	size     int
+	fragment []byte // of the NAL unit being received in parts; nil when none is
+	damaged  bool   // something of this access unit is missing
+}
+
+// push takes a packet, and emits the access units that it completes: none, one, or two when a camera forgot a marker.
+func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
+	gap := d.started && p.SequenceNumber != d.sequence+1
+	d.started, d.sequence = true, p.SequenceNumber
+	if gap && d.open {
+		d.damaged = true // its end, or something in its middle
+	}
+	if d.open && p.Timestamp != d.stamp {
+		d.flush(emit)
+	}
+	d.open, d.stamp = true, p.Timestamp
+	if !d.take(p.Payload) {
+		d.damaged = true
+	}
+	if p.Marker {
+		d.flush(emit)
+	}
+}
+
+func (d *depacketiser) flush(emit func(unit)) {
+	u, whole := unit{d.nals, d.stamp}, !d.damaged && d.fragment == nil
+	d.open, d.nals, d.size, d.fragment, d.damaged = false, nil, 0, nil, false
+	switch {
+	case !whole:
+		d.lost++
+	case len(u.nals) > 0:
+		emit(u)
+	}
+}
+
+// take adds a payload to the access unit; false is a payload that does not fit there.
+func (d *depacketiser) take(payload []byte) bool {
+	size := headerSize(d.codec)
+	if len(payload) < size {
+		return len(payload) == 0 // some cameras pad with empty packets
+	}
+	const (
+		h264STAPA, h264FUA = 24, 28
+		h265AP, h265FU     = 48, 49
+	)
+	var aggregate, fragment bool
+	if d.codec == footage.H265 {
+		t := payload[0] >> 1 & 0x3f
+		aggregate, fragment = t == h265AP, t == h265FU
+		if t > h265FU {
+			return false
+		}
+	} else {
+		t := payload[0] & 0x1f
+		aggregate, fragment = t == h264STAPA, t == h264FUA
+		if t > h264STAPA && t != h264FUA {
+			return false
+		}
+	}
+	if d.fragment != nil && !fragment {
+		return false // the unit in parts was never completed
+	}
+	switch {
+	case aggregate:
+		for rest := payload[size:]; len(rest) > 0; {
+			if len(rest) < 2 {
+				return false
+			}
+			n := int(binary.BigEndian.Uint16(rest))
+			if rest = rest[2:]; n == 0 {
+				return len(bytes.Trim(rest, "\x00")) == 0 // padding
+			} else if n > len(rest) || !d.add(rest[:n:n]) {
+				return false
+			}
+			rest = rest[n:]
+		}
+		return true
+
+	case fragment:
+		if len(payload) < size+1 {
+			return false
+		}
+		fu, part := payload[size], payload[size+1:]
+		start, end := fu&0x80 != 0, fu&0x40 != 0
+		switch {
+		case start && d.fragment != nil, !start && d.fragment == nil:
+			d.fragment = nil
+			return false
+		case start && d.codec == footage.H265:
+			d.fragment = append([]byte{payload[0]&0x81 | fu&0x3f<<1, payload[1]}, part...)
+		case start:
+			d.fragment = append([]byte{payload[0]&0xe0 | fu&0x1f}, part...)
+		default:
+			d.fragment = append(d.fragment, part...)
+		}
+		if d.size+len(d.fragment) > maxUnitSize {
+			d.fragment = nil
+			return false
+		}
+		if !end {
+			return true
+		}
+		nal := d.fragment
+		d.fragment = nil
+		return d.add(nal)
+	}
+	return d.add(payload)
+}
+
+// add keeps a copy of a whole NAL unit.
+func (d *depacketiser) add(nal []byte) bool {
+	if d.size += len(nal); d.size > maxUnitSize {
+		return false
+	}
+	for _, n := range unwrap(d.codec, bytes.Clone(nal)) {
+		if len(d.nals) == maxUnitNALs {
+			return false
+		}
+		d.nals = append(d.nals, n)
+	}
+	return true
+}

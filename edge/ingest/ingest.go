@@ -1,0 +1,283 @@
+// Package ingest turns what a camera sends over RTSP into access units, without changing a bit of them, and says why when there is nothing.
+//
+// # What it may not do
+//
+//   - Show a green light over nothing. A camera that is connected and delivers no key frame for [Session.KeyFrameTimeout] is not recorded: that
+//     is a gap with cause camera, and the session connects anew. Only a run that the [Writer] has accepted makes the state "recording".
+//   - Grow. The queue between socket and writer is bounded; when the disk is too slow, whole groups of pictures are dropped up to the next key
+//     frame, as a gap with cause disk (invariant 15).
+//   - Tell a camera's password. Errors, details and log lines contain neither it nor the path of the camera's URL, where some makers put it.
+//   - Re-encode. NAL units go out as they came, in their order, SEI with them: video that a camera signed stays verifiable.
+//
+// # Runs and gaps
+//
+// A run starts at the first key frame after the parameter sets are known, from the camera's description or in band. Time within a run is the
+// camera's RTP time, from zero. A run ends, and what comes after starts a new one, when
+//
+//	the session breaks or the camera cannot be reached      cause network
+//	the camera refuses, falls silent, offers no H.264/H.265  cause camera
+//	the parameter sets change                               cause camera; nothing is lost
+//	RTP time parts from ours by more than seconds           cause clock
+//	the wall clock is set                                   cause clock; nothing is lost
+//	the writer fails, or the queue before it is full        cause disk
+//	the session is told to stop                             the cause given with [Stop], else recorder
+//
+// A run has no longest length here; who writes it may cut it at any key frame.
+//
+// # Who owns what
+//
+// Run's goroutine connects and waits. gortsplib's reading goroutine calls down through depacketiser and runs, which belong to it while a
+// connection lasts. One more goroutine feeds the Writer. They meet in queue and status, each behind its own lock.
+package ingest
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/edge/footage"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Transport is how RTP is asked of a camera.
+type Transport string
+
+const (
+	Auto Transport = "auto" // TCP: it passes everywhere and loses nothing; so does the empty string
+	TCP  Transport = "tcp"
+	UDP  Transport = "udp"
+)
+
+// Source is one stream of one camera. It prints without its password.
+type Source struct {
+	Camera    protocol.CameraID
+	Stream    protocol.StreamID
+	URL       string // rtsp://host[:port]/path or rtsps://…
+	User      string // these two go before those in URL
+	Password  string
+	Transport Transport
+	TLS       *tls.Config // for rtsps; nil checks the camera's certificate against the system's roots
+
+	// KeyFrameTimeout is how long a connected camera may deliver no key frame before that is a gap. Zero is 10 s. It must be longer than the
+	// camera's own key-frame interval.
+	KeyFrameTimeout time.Duration
+}
+
+func (s Source) String() string   { return string(s.Camera) + "/" + string(s.Stream) }
+func (s Source) GoString() string { return s.String() }
+
+// Writer is fed by one Session, from one goroutine: StartRun, Write for each frame, EndRun, and so on. When StartRun or Write fails, EndRun follows
+// with cause disk, and the next StartRun comes at a key frame after a pause. It may block: what then does not fit the queue is dropped.
+type Writer interface {
+	StartRun(f footage.Format, at time.Time) error // at is the arrival of the run's first frame
+	Write(footage.AccessUnit) error
+	EndRun(cause footage.Cause, detail string) error
+}
+
+// Session records one Source for as long as Run runs. All fields but Source, Writer and Now have useful zero values; none may be changed after Run
+// was called.
+type Session struct {
+	Source Source
+	Writer Writer
+	Now    func() time.Time // with a monotonic reading, as time.Now gives
+	Log    *slog.Logger
+
+	// Changed is told each new phase, cause or detail, also of gaps in which no run ever started. It must not block.
+	Changed func(State)
+
+	// QueueBytes bounds what waits for the Writer. Zero is 8 MiB: about eight seconds of a good camera.
+	QueueBytes int
+
+	// Pauses before connecting again: the first, the longest, and the least after the camera refused the password (cameras lock out who
+	// tries too often). Zero is 1 s, 30 s and 1 min. The same pauses go before a Writer that failed is tried again.
+	RetryMin, RetryMax, RetryRefused time.Duration
+
+	status status
+}
+
+// Stop is the cause to cancel Run's context with, when there is a better reason than that the recorder stops: a lapsed mandate, for
+// example.
+type Stop struct {
+	Cause  footage.Cause
+	Detail string
+}
+
+func (s *Stop) Error() string { return s.Detail }
+
+// Run records until ctx ends, and connects again for ever. It returns nil when ctx ended, and an error only for what connecting again cannot mend:
+// a Source that makes no sense.
+func (s *Session) Run(ctx context.Context) error {
+	target, err := s.prepare()
+	if err != nil {
+		return err
+	}
+	s.status.begin(s)
+	queue := newQueue(s.QueueBytes)
+	fed := make(chan struct{})
+	go func() {
+		defer close(fed)
+		s.feed(queue)
+	}()
+	runs := &runs{session: s, queue: queue, tried: backoff{min: s.RetryMin, max: s.RetryMax}}
+	pause := backoff{min: s.RetryMin, max: s.RetryMax}
+	for ctx.Err() == nil {
+		before := runs.number
+		problem := s.stream(ctx, target, runs)
+		if ctx.Err() != nil {
+			break
+		}
+		runs.end(problem.cause, problem.detail)
+		s.status.gap(problem.cause, problem.detail)
+		if runs.number != before {
+			pause.reset()
+		}
+		wait := pause.next()
+		if problem.refused {
+			wait = max(wait, s.RetryRefused)
+		}
+		s.Log.Debug("connecting again", "after", wait)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+	cause, detail := footage.CauseRecorder, "recording was stopped"
+	var stop *Stop
+	if errors.As(context.Cause(ctx), &stop) {
+		cause, detail = stop.Cause, stop.Detail
+	}
+	runs.end(cause, detail)
+	s.status.gap(cause, detail)
+	queue.close()
+	<-fed
+	return nil
+}
+
+// prepare fills in defaults and checks what is given. Its errors do not show the URL.
+func (s *Session) prepare() (*target, error) {
+	fail := func(format string, a ...any) (*target, error) {
+		return nil, fmt.Errorf("camera %s: "+format, append([]any{s.Source}, a...)...)
+	}
+	if s.Writer == nil || s.Now == nil {
+		return fail("a session needs Writer and Now")
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	s.Log = s.Log.With("camera", s.Source.Camera, "stream", s.Source.Stream)
+	for field, fallback := range map[*time.Duration]time.Duration{
+		&s.Source.KeyFrameTimeout: 10 * time.Second, &s.RetryMin: time.Second, &s.RetryMax: 30 * time.Second, &s.RetryRefused: time.Minute,
+	} {
+		if *field < 0 {
+			return fail("negative timeout or pause")
+		} else if *field == 0 {
+			*field = fallback
+		}
+	}
+	if s.QueueBytes <= 0 {
+		s.QueueBytes = 8 << 20
+	}
+	switch s.Source.Transport {
+	case "", Auto, TCP, UDP:
+	default:
+		return fail("transport %q: want auto, tcp or udp", string(s.Source.Transport))
+	}
+	u, err := url.Parse(s.Source.URL)
+	if err != nil {
+		return fail("the URL cannot be read; write rtsp://host/path, with special characters in it percent-encoded")
+	}
+	if u.Scheme != "rtsp" && u.Scheme != "rtsps" || u.Host == "" {
+		return fail("the URL must be rtsp://host/path or rtsps://host/path")
+	}
+	return newTarget(s.Source, u), nil
+}
+
+// target is where to connect, and what of that may not be told.
+type target struct {
+	url     url.URL // with user and password
+	secrets *strings.Replacer
+}
+
+func newTarget(s Source, u *url.URL) *target {
+	user, password := s.User, s.Password
+	if user == "" && password == "" && u.User != nil {
+		user = u.User.Username()
+		password, _ = u.User.Password()
+	}
+	t := &target{url: *u}
+	if t.url.User = nil; user != "" || password != "" {
+		t.url.User = url.UserPassword(user, password)
+	}
+	// The longest first, so that no rest of one stays when another is taken out of its middle.
+	var hide []string
+	add := func(secret, instead string) {
+		if secret != "" {
+			hide = append(hide, secret, instead)
+		}
+	}
+	add(s.URL, "rtsp://…")
+	if len(u.RequestURI()) > 1 {
+		add(u.RequestURI(), "/…")
+	}
+	if len(u.Path) > 1 {
+		add(u.Path, "/…")
+	}
+	if t.url.User != nil {
+		add(t.url.User.String(), "…")
+		add(base64.StdEncoding.EncodeToString([]byte(user+":"+password)), "…")
+	}
+	if _, rest, ok := strings.Cut(s.URL, "://"); ok {
+		if at := strings.LastIndexByte(rest, '@'); at > 0 {
+			add(rest[:at], "…") // as it was written, with its own way of escaping
+			if _, written, ok := strings.Cut(rest[:at], ":"); ok {
+				add(written, "…")
+			}
+		}
+	}
+	if other, ok := u.User.Password(); ok {
+		add(other, "…")
+	}
+	add(url.QueryEscape(password), "…")
+	add(url.PathEscape(password), "…")
+	add(password, "…")
+	t.secrets = strings.NewReplacer(hide...)
+	return t
+}
+
+// redact takes out of a text all that may not be told.
+func (t *target) redact(text string) string { return t.secrets.Replace(text) }
+
+// problem is why a connection ended.
+type problem struct {
+	cause   footage.Cause
+	detail  string // redacted
+	refused bool   // the camera refused the password
+}
+
+// backoff doubles from min to max; the half of each pause is left to chance, so that a hundred cameras behind one switch do not return at
+// the same moment.
+type backoff struct {
+	min, max time.Duration
+	tries    int
+}
+
+func (b *backoff) next() time.Duration {
+	d := b.max
+	if b.tries < 30 {
+		d = min(b.max, b.min<<b.tries)
+	}
+	if d <= 0 {
+		d = b.max
+	}
+	b.tries++
+	return d/2 + rand.N(d/2+1)
+}
+
+func (b *backoff) reset() { b.tries = 0 }

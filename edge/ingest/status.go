@@ -1,0 +1,140 @@
+package ingest
+
+import (
+	"sync"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/edge/footage"
+)
+
+// Phase is what a session is doing.
+type Phase string
+
+const (
+	Connecting Phase = "connecting" // for the first time since it was started
+	Recording  Phase = "recording"
+	Gap        Phase = "gap" // nothing is recorded; Cause and Detail say why. The session keeps trying
+)
+
+// State is what a session is doing now.
+type State struct {
+	Phase  Phase
+	Cause  footage.Cause // of a gap
+	Detail string        // of a gap, for people; no secrets
+	Since  time.Time     // of the phase and cause
+
+	LastFrame time.Time // arrival of the last access unit, recorded or not
+	BitRate   int64     // bit/s of what arrives, over the last seconds; 0 in a gap of cause network
+	Lost      uint64    // access units that did not arrive whole, since the session was made
+	Dropped   uint64    // access units that the disk was too slow for, since the session was made
+}
+
+// State may be called from any goroutine, also before Run.
+func (s *Session) State() State { return s.status.read() }
+
+// status is the State and what it is made of.
+type status struct {
+	mu      sync.Mutex
+	session *Session
+	state   State
+	live    uint64 // the run being received; 0 is none
+
+	measured time.Time // the start of the present measurement of BitRate
+	bytes    int64
+}
+
+func (s *status) begin(session *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.session = session
+	s.state = State{Phase: Connecting, Since: session.Now()}
+}
+
+func (s *status) read() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Phase == "" {
+		return State{Phase: Connecting}
+	}
+	return s.state
+}
+
+// gap says that nothing is being recorded any more.
+func (s *status) gap(cause footage.Cause, detail string) {
+	s.change(func() bool {
+		s.live = 0
+		return true
+	}, State{Phase: Gap, Cause: cause, Detail: detail})
+}
+
+// started notes that a run is being received. It is not yet recorded.
+func (s *status) started(run uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live = run
+}
+
+// recorded says that a frame of a run was written. It is no news of a run that has ended meanwhile.
+func (s *status) recorded(run uint64) {
+	s.change(func() bool { return s.live == run }, State{Phase: Recording})
+}
+
+// failed says that a run could not be written. It is no news of a run that has ended meanwhile.
+func (s *status) failed(run uint64, detail string) {
+	s.change(func() bool {
+		if s.live != run {
+			return false
+		}
+		s.live = 0
+		return true
+	}, State{Phase: Gap, Cause: footage.CauseDisk, Detail: detail})
+}
+
+func (s *status) change(still func() bool, to State) {
+	s.mu.Lock()
+	if !still() || to.Phase == s.state.Phase && to.Cause == s.state.Cause && to.Detail == s.state.Detail {
+		s.mu.Unlock()
+		return
+	}
+	if to.Phase != s.state.Phase || to.Cause != s.state.Cause {
+		s.state.Since = s.session.Now()
+	}
+	s.state.Phase, s.state.Cause, s.state.Detail = to.Phase, to.Cause, to.Detail
+	if to.Cause == footage.CauseNetwork {
+		s.state.BitRate = 0
+	}
+	state := s.state
+	s.mu.Unlock()
+
+	if state.Phase == Gap {
+		s.session.Log.Warn("not recording", "cause", state.Cause, "detail", state.Detail)
+	} else {
+		s.session.Log.Info("recording")
+	}
+	if s.session.Changed != nil {
+		s.session.Changed(state)
+	}
+}
+
+// arrived counts an access unit of size bytes.
+func (s *status) arrived(at time.Time, size int, lost uint64) {
+	const measure = 2 * time.Second
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.LastFrame = at
+	s.state.Lost += lost
+	switch passed := at.Sub(s.measured); {
+	case s.measured.IsZero() || passed > 5*measure || passed < 0:
+		s.measured, s.bytes = at, 0
+	case passed >= measure:
+		s.state.BitRate = s.bytes * 8 * int64(time.Second) / int64(passed)
+		s.measured, s.bytes = at, 0
+	}
+	s.bytes += int64(size)
+}
+
+func (s *status) dropped() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.Dropped++
+}
