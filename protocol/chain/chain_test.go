@@ -410,6 +410,10 @@ func TestTreeIsRFC6962(t *testing.T) {
 			}
 		}
 		if size < 33 {
+			stored := f.hashes[chain.HashCount(size):chain.HashCount(size+1)]
+			if !slices.Equal(h.Hashes(f.entries[size].Header), []tlog.Hash(stored)) {
+				t.Fatalf("size %d: head gives other stored hashes than tlog", size)
+			}
 			must(t, h.Add(f.entries[size]))
 		}
 	}

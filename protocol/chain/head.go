@@ -49,6 +49,16 @@ func (h *Head) AddHeader(line []byte) error {
 	return nil
 }
 
+// Hashes are the tree's stored hashes of the header line that comes next, as [StoredHashes] gives them but from the Head alone: the leaf, then
+// the root of each subtree that it completes.
+func (h *Head) Hashes(line []byte) []tlog.Hash {
+	hashes := []tlog.Hash{tlog.RecordHash(line)}
+	for n, i := h.Size, len(h.Peaks)-1; n&1 == 1; n, i = n>>1, i-1 {
+		hashes = append(hashes, tlog.NodeHash(tlog.Hash(h.Peaks[i]), hashes[len(hashes)-1]))
+	}
+	return hashes
+}
+
 // Root is the RFC 6962 root of the log so far.
 func (h *Head) Root() protocol.Hash {
 	if len(h.Peaks) == 0 {
@@ -87,13 +97,10 @@ func (h *Head) next(line []byte) (Header, error) {
 }
 
 func (h *Head) push(header Header, line []byte) {
-	peak := tlog.RecordHash(line)
-	peaks := slices.Clone(h.Peaks) // so that a copy of this Head keeps its own
-	for n := h.Size; n&1 == 1; n >>= 1 {
-		peak = tlog.NodeHash(tlog.Hash(peaks[len(peaks)-1]), peak)
-		peaks = peaks[:len(peaks)-1]
-	}
-	h.Peaks = append(peaks, protocol.Hash(peak))
+	hashes := h.Hashes(line)
+	completed := len(hashes) - 1                            // peaks that the new one swallows
+	peaks := slices.Clone(h.Peaks[:len(h.Peaks)-completed]) // so that a copy of this Head keeps its own
+	h.Peaks = append(peaks, protocol.Hash(hashes[completed]))
 	h.Size++
 	h.Last = protocol.HashOf(line)
 	h.Time = header.Time
