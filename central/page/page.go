@@ -35,6 +35,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -71,10 +72,13 @@ func (l Lang) Other() Lang {
 }
 
 // Words are one text in both languages.
-type Words struct{ NL, EN string }
+type Words = central.Words
 
-// In picks a language.
-func (w Words) In(l Lang) string { return l.Say(w.NL, w.EN) }
+// Both are Words.
+func Both(nl, en string) Words { return Words{NL: nl, EN: en} }
+
+// In picks the words of this language.
+func (l Lang) In(w Words) string { return l.Say(w.NL, w.EN) }
 
 type langKey struct{}
 
@@ -217,7 +221,7 @@ func (f framed) Other() string { return f.Lang.Other().Path(f.Path) }
 func functions(l Lang) template.FuncMap {
 	return template.FuncMap{
 		"t":     l.Say,
-		"words": func(w Words) string { return w.In(l) },
+		"words": l.In,
 		"path":  l.Path,
 		"lang":  func() Lang { return l },
 		"asset": assetPath,
@@ -231,7 +235,7 @@ func functions(l Lang) template.FuncMap {
 		"window":        func(w protocol.Window) string { return l.Duration(w.Duration()) },
 		"bytes":         l.Bytes,
 		"number":        l.Number,
-		"selfWitnessed": func() string { return SelfWitnessedWords.In(l) },
-		"level":         func(v protocol.Level) string { return LevelWords(v).In(l) },
+		"selfWitnessed": func() string { return l.In(SelfWitnessedWords) },
+		"level":         func(v protocol.Level) string { return l.In(LevelWords(v)) },
 	}
 }

@@ -39,7 +39,7 @@ func get(h http.Handler, path string) *httptest.ResponseRecorder {
 func TestBothLanguagesStandAtTheSamePath(t *testing.T) {
 	s := frameSet(t, map[string]string{"hello.html": `<h1>{{t "Goedemorgen" "Good morning"}}, {{.}}</h1><a href="{{path "/x"}}">x</a>`})
 	h := Languages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.Show(w, r, 200, "hello.html", Frame{Title: Words{"Hallo", "Hello"}, Body: `<script>alert(1)</script>`})
+		s.Show(w, r, 200, "hello.html", Frame{Title: Both("Hallo", "Hello"), Body: `<script>alert(1)</script>`})
 	}))
 	nl, en := get(h, "/groet").Body.String(), get(h, "/en/groet").Body.String()
 	for _, c := range []struct{ page, want string }{

@@ -158,20 +158,20 @@ func timeTag(v any, words func(time.Time) string) (template.HTML, error) {
 func LevelWords(v protocol.Level) Words {
 	switch v {
 	case protocol.LevelPersons:
-		return Words{"Behandelaar en beslisser hebben dit zelf ondertekend.", "Handler and approver signed this themselves."}
+		return Both("Behandelaar en beslisser hebben dit zelf ondertekend.", "Handler and approver signed this themselves.")
 	case protocol.LevelCentre:
-		return Words{"Niveau centrale: alleen de centrale staat ervoor in dat behandelaar en beslisser dit besloten; zij hebben niet zelf ondertekend. Tegen een kwaadwillende centrale beschermt dit niet.",
-			"Level centre: only the centre vouches that handler and approver decided this; they did not sign it themselves. This does not protect against a hostile centre."}
+		return Both("Niveau centrale: alleen de centrale staat ervoor in dat behandelaar en beslisser dit besloten; zij hebben niet zelf ondertekend. Tegen een kwaadwillende centrale beschermt dit niet.",
+			"Level centre: only the centre vouches that handler and approver decided this; they did not sign it themselves. This does not protect against a hostile centre.")
 	case protocol.LevelRoots:
-		return Words{"Ondertekend met de sleutels van de gemeente die buiten het systeem worden bewaard.", "Signed with the municipality's keys that are kept offline."}
+		return Both("Ondertekend met de sleutels van de gemeente die buiten het systeem worden bewaard.", "Signed with the municipality's keys that are kept offline.")
 	case protocol.LevelOrder:
-		return Words{"Een opdracht van de centrale; hiervoor is geen handtekening van een persoon nodig.", "An order of the centre; it needs no person's signature."}
+		return Both("Een opdracht van de centrale; hiervoor is geen handtekening van een persoon nodig.", "An order of the centre; it needs no person's signature.")
 	}
-	return Words{"Niveau onbekend.", "Level unknown."}
+	return Both("Niveau onbekend.", "Level unknown.")
 }
 
 // SelfWitnessedWords is what is said wherever the centre is its own only witness.
-var SelfWitnessedWords = Words{
+var SelfWitnessedWords = Both(
 	"Zelf getuige: alleen deze centrale bevestigt dat de logboeken niet zijn herschreven. Er kijkt nog geen onafhankelijke getuige mee.",
 	"Self-witnessed: only this centre confirms that the logs were not rewritten. No independent witness is watching yet.",
-}
+)

@@ -1,0 +1,354 @@
+package identity
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+type clock struct{ t time.Time }
+
+func (c *clock) now() time.Time { return c.t }
+
+// TestMain makes passwords cheap: the race detector would make these tests take a minute.
+func TestMain(m *testing.M) {
+	cost.memoryKiB = 512
+	os.Exit(m.Run())
+}
+
+func TestPasswordsAreHashedAtOWASPsCost(t *testing.T) {
+	b, err := os.ReadFile("password.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(b, []byte("}{19 * 1024, 2, 1}")) {
+		t.Error("the cost of a password changed: see the OWASP password storage cheat sheet before changing this test")
+	}
+}
+
+const goodPassword = "vier losse woorden hier"
+
+func newStore(t *testing.T) (*Store, *clock, string) {
+	t.Helper()
+	c := &clock{time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)}
+	path := filepath.Join(t.TempDir(), "accounts.db")
+	s, err := Open(path, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, c, path
+}
+
+func withAnna(t *testing.T) (*Store, *clock, string) {
+	t.Helper()
+	s, c, path := newStore(t)
+	if err := s.Add(Account{Person: "p-4f2a", Login: "anna", Name: "Anna de Vries"}, goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	return s, c, path
+}
+
+func TestLogInVisitAndLogOut(t *testing.T) {
+	s, _, path := withAnna(t)
+	secret, err := s.LogIn(t.Context(), " Anna ", goodPassword, "192.0.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, ok, err := s.Visit(secret)
+	if err != nil || !ok || in.Person != "p-4f2a" || in.Name != "Anna de Vries" || len(in.CSRF) < 40 {
+		t.Fatalf("%+v %v %v", in, ok, err)
+	}
+	if err := s.LogOut(in); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, _ := s.Visit(secret); ok {
+		t.Error("the session lives after log-out")
+	}
+	stored, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(stored, []byte(secret)) || bytes.Contains(stored, []byte(goodPassword)) {
+		t.Error("the file holds a secret that would let its reader log in")
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("file mode %v %v", info.Mode(), err)
+	}
+}
+
+func TestASessionEndsByItself(t *testing.T) {
+	s, c, _ := withAnna(t)
+	secret, err := s.LogIn(t.Context(), "anna", goodPassword, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := c.t
+	for c.t.Sub(started) < SessionTerm-20*time.Minute { // visited every 20 minutes
+		c.t = c.t.Add(20 * time.Minute)
+		if _, ok, err := s.Visit(secret); !ok || err != nil {
+			if c.t.Sub(started) < SessionTerm {
+				t.Fatalf("ended after %s of visits: %v", c.t.Sub(started), err)
+			}
+		}
+	}
+	c.t = started.Add(SessionTerm)
+	if _, ok, _ := s.Visit(secret); ok {
+		t.Error("a session lives past its term")
+	}
+	secret, err = s.LogIn(t.Context(), "anna", goodPassword, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.t = c.t.Add(SessionIdle)
+	if _, ok, _ := s.Visit(secret); ok {
+		t.Error("a session lives after half an hour without a visit")
+	}
+	if _, ok, _ := s.Visit("nonsense"); ok {
+		t.Error("a made-up secret is a session")
+	}
+}
+
+func TestEveryFailureLooksAlike(t *testing.T) {
+	s, _, _ := withAnna(t)
+	if _, err := s.Invite(Account{Person: "p-b", Login: "bert", Name: "Bert"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ login, password string }{
+		{"anna", "fout"}, {"niemand", goodPassword}, {"bert", ""}, {"bert", goodPassword}, {"", ""}, {strings.Repeat("x", 10000), goodPassword}, {"anna", strings.Repeat("x", 100000)},
+	} {
+		if _, err := s.LogIn(t.Context(), c.login, c.password, "b"); err != ErrRefused {
+			t.Errorf("%.10q: %v", c.login, err)
+		}
+	}
+}
+
+func TestAnUnknownLoginCostsTheSameWork(t *testing.T) {
+	s, _, _ := withAnna(t)
+	measure := func(login string) time.Duration {
+		best := time.Hour
+		for i := range 4 {
+			began := time.Now()
+			if _, err := s.LogIn(t.Context(), login, "fout wachtwoord", fmt.Sprint(i)); err != ErrRefused {
+				t.Fatal(err)
+			}
+			best = min(best, time.Since(began))
+		}
+		return best
+	}
+	known, unknown := measure("anna"), measure("niemand")
+	if unknown < known/3 || unknown > known*3 {
+		t.Errorf("known login %s, unknown %s: the time tells who exists", known, unknown)
+	}
+}
+
+func TestLockOutHoldsForKnownAndUnknownAlike(t *testing.T) {
+	s, c, _ := withAnna(t)
+	for _, login := range []string{"anna", "niemand"} {
+		for range triesPerLogin {
+			if _, err := s.LogIn(t.Context(), login, "fout", "a"); err != ErrRefused {
+				t.Fatal(err)
+			}
+		}
+	}
+	began := time.Now()
+	if _, err := s.LogIn(t.Context(), "anna", goodPassword, "b"); err != ErrRefused {
+		t.Errorf("a locked login with the right password: %v", err)
+	}
+	if _, err := s.LogIn(t.Context(), "niemand", goodPassword, "b"); err != ErrRefused {
+		t.Error(err)
+	}
+	if time.Since(began) > 2*time.Second {
+		t.Error("locked logins still cost work")
+	}
+	c.t = c.t.Add(LockTerm)
+	if _, err := s.LogIn(t.Context(), "anna", goodPassword, "a"); err != nil {
+		t.Errorf("after the lock-out: %v", err)
+	}
+}
+
+func TestOneAddressCannotTryForEverNorLockOthersOut(t *testing.T) {
+	tr := newTries()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range triesPerAddress {
+		tr.allowed(fmt.Sprint("user", i), "x", now)
+	}
+	if tr.allowed("another", "x", now) {
+		t.Error("an address is not limited")
+	}
+	for range 10 {
+		tr.allowed("anna", "x", now)
+	}
+	if !tr.allowed("anna", "elsewhere", now) {
+		t.Error("a blocked address locked someone else's login")
+	}
+	for i := range mostRemembered + 10 {
+		tr.allowed(fmt.Sprint("l", i), fmt.Sprint("f", i), now)
+	}
+	if len(tr.seen) > mostRemembered+2 {
+		t.Errorf("%d remembered: memory is not bounded", len(tr.seen))
+	}
+	if !tr.allowed("anna", "y", now.Add(LockTerm)) {
+		t.Error("the flood is not forgotten")
+	}
+}
+
+func TestAnInvitationIsUsedOnceAndInTime(t *testing.T) {
+	s, c, _ := withAnna(t)
+	bert := Account{Person: "p-b", Login: "bert", Name: "Bert"}
+	code, err := s.Invite(bert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := s.InviteAgain("p-b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Redeem(code, goodPassword); err != ErrInvitation {
+		t.Errorf("a replaced code: %v", err)
+	}
+	if a, err := s.Invited(again); err != nil || a != bert {
+		t.Errorf("%+v %v", a, err)
+	}
+	if _, err := s.Redeem(again, "kort"); err != ErrPassword {
+		t.Errorf("a short password: %v", err)
+	}
+	if _, err := s.Redeem(again, goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Redeem(again, "een heel ander wachtwoord"); err != ErrInvitation {
+		t.Errorf("a used code: %v", err)
+	}
+	if _, err := s.LogIn(t.Context(), "bert", goodPassword, "a"); err != nil {
+		t.Error(err)
+	}
+	late, err := s.Invite(Account{Person: "p-c", Login: "cas", Name: "Cas"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.t = c.t.Add(InvitationTerm)
+	if _, err := s.Redeem(late, goodPassword); err != ErrInvitation {
+		t.Errorf("an expired code: %v", err)
+	}
+}
+
+func TestI12_AnAdministratorCannotTakeOverAnAccount(t *testing.T) {
+	s, _, _ := withAnna(t)
+	if _, err := s.InviteAgain("p-4f2a"); err != ErrNoAccount {
+		t.Errorf("inviting someone with a password again: %v", err)
+	}
+	if _, err := s.Invite(Account{Person: "p-4f2a", Login: "anna2", Name: "Anna"}); err != ErrExists {
+		t.Errorf("a second login for one person: %v", err)
+	}
+	if _, err := s.Invite(Account{Person: "p-x", Login: "anna", Name: "Anna"}); err != ErrExists {
+		t.Errorf("a second person for one login: %v", err)
+	}
+}
+
+func TestANewPasswordEndsSessions(t *testing.T) {
+	s, _, _ := withAnna(t)
+	secret, err := s.LogIn(t.Context(), "anna", goodPassword, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetPassword("anna", "een heel ander wachtwoord"); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, _ := s.Visit(secret); ok {
+		t.Error("a session outlives the password it began with")
+	}
+	if _, err := s.LogIn(t.Context(), "anna", goodPassword, "a"); err != ErrRefused {
+		t.Error("the old password still works")
+	}
+}
+
+func TestAccountsAreChecked(t *testing.T) {
+	s, _, _ := newStore(t)
+	for _, a := range []Account{
+		{Person: "p", Login: "A", Name: "x"}, {Person: "p", Login: "a b", Name: "x"}, {Person: "P!", Login: "ab", Name: "x"}, {Person: "p", Login: "ab"}, {Person: "p", Login: "ab", Name: " x"},
+	} {
+		if err := s.Add(a, goodPassword); err == nil {
+			t.Errorf("accepted %+v", a)
+		}
+	}
+	if list, err := s.List(); err != nil || len(list) != 0 {
+		t.Errorf("%v %v", list, err)
+	}
+	if s.Name("p-onbekend") != "p-onbekend" {
+		t.Error("an unknown person loses the pseudonym")
+	}
+}
+
+func TestTheCookieIsHostOnlyOverTLS(t *testing.T) {
+	s, _, _ := withAnna(t)
+	secret, err := s.LogIn(t.Context(), "anna", goodPassword, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", "/bureau", nil)
+	r.TLS = &tls.ConnectionState{}
+	w := httptest.NewRecorder()
+	SetCookie(w, r, secret)
+	got := w.Header().Get("Set-Cookie")
+	for _, want := range []string{"__Host-bureau=", "HttpOnly", "Secure", "SameSite=Strict", "Path=/"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("cookie %q lacks %s", got, want)
+		}
+	}
+	r.AddCookie(&http.Cookie{Name: "__Host-bureau", Value: secret})
+	var who Session
+	h := s.Recognise(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { who, _ = Of(r.Context()) }))
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if who.Login != "anna" {
+		t.Errorf("recognised %+v", who)
+	}
+	who = Session{}
+	r.TLS = nil // a cookie of the TLS site means nothing without it
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if who.Login != "" {
+		t.Error("recognised over plain HTTP by a __Host- cookie")
+	}
+}
+
+func TestCSRF(t *testing.T) {
+	in := Session{CSRF: "right"}
+	for value, want := range map[string]bool{"right": true, "wrong": false, "": false} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(url.Values{"csrf": {value}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if got := in.CheckCSRF(r); got != want {
+			t.Errorf("%q: %v", value, got)
+		}
+	}
+	r := httptest.NewRequest("POST", "/?csrf=right", nil) // a link must not carry it
+	if in.CheckCSRF(r) {
+		t.Error("taken from the address")
+	}
+}
+
+func TestADamagedPasswordRecordIsNoMatch(t *testing.T) {
+	for _, record := range []string{"", "$argon2id$v=19$m=1,t=0,p=1$AA$AA", "$argon2id$v=19$m=19456,t=2,p=1$AA$", "$2b$x", "$argon2id$v=19$m=99999999,t=2,p=1$AA$AAAA"} {
+		if ok, err := checkPassword(context.Background(), record, ""); ok || err == nil {
+			t.Errorf("%q: %v %v", record, ok, err)
+		}
+	}
+}
+
+func TestASecondCentreOnTheSameFileIsRefused(t *testing.T) {
+	_, c, path := newStore(t)
+	if _, err := Open(path, c.now); err == nil || !strings.Contains(err.Error(), "another centre") {
+		t.Error(err)
+	}
+}
