@@ -1,0 +1,110 @@
+package ingest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/edge/footage"
+	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
+)
+
+// receiver is runs with an unfed queue, to look at what a Writer would be given.
+func receiver(t *testing.T) *runs {
+	t.Helper()
+	s := &Session{Source: Source{Camera: "c", Stream: "main", URL: "rtsp://127.0.0.1/"}, Writer: &tape{}, Now: time.Now}
+	if _, err := s.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	s.status.begin(s)
+	r := &runs{session: s, queue: newQueue(8 << 20), tried: backoff{min: time.Second, max: time.Minute}}
+	r.connected(sets{Codec: footage.H264})
+	return r
+}
+
+func (r *runs) queued() (starts int, frames []footage.AccessUnit, ends []string) {
+	for _, i := range r.queue.items {
+		switch {
+		case i.start != nil:
+			starts++
+		case i.frame != nil:
+			frames = append(frames, *i.frame)
+		default:
+			ends = append(ends, i.detail)
+		}
+	}
+	return starts, frames, ends
+}
+
+func TestParameterSetsMarkedAsAFrameOfTheirOwnGoWithTheNext(t *testing.T) {
+	r, clip, now := receiver(t), cameratest.CounterH264(), time.Now()
+	for i, f := range clip.Frames[:12] {
+		at := now.Add(time.Duration(i) * 100 * time.Millisecond)
+		for _, n := range f.NALs { // each with a marker, as some cameras send them
+			r.unit(unit{nals: [][]byte{n}, stamp: uint32(f.PTS)}, at)
+		}
+	}
+	starts, frames, _ := r.queued()
+	if starts != 1 || len(frames) != 12 {
+		t.Fatalf("%d runs, %d frames; want 1 and 12", starts, len(frames))
+	}
+	for i, u := range frames {
+		if !slices.EqualFunc(u.NALs, clip.Frames[i].NALs, slices.Equal) {
+			t.Errorf("frame %d: %d NAL units, want %d in the camera's order", i, len(u.NALs), len(clip.Frames[i].NALs))
+		}
+	}
+}
+
+func TestRunWaitsForParameterSets(t *testing.T) {
+	r, clip, now := receiver(t), cameratest.CounterH264(), time.Now()
+	bare := func(f cameratest.Frame) unit {
+		return unit{nals: f.NALs[len(f.NALs)-1:], stamp: uint32(f.PTS)}
+	}
+	for _, f := range clip.Frames[:20] { // two key frames without
+		if r.unit(bare(f), now) {
+			t.Error("a key frame that cannot be decoded counts as one")
+		}
+	}
+	if starts, _, _ := r.queued(); starts != 0 {
+		t.Error("a run started without parameter sets")
+	}
+	if f := clip.Frames[20]; !r.unit(unit{nals: f.NALs, stamp: uint32(f.PTS)}, now) {
+		t.Error("a key frame with parameter sets does not count")
+	}
+	if f := clip.Frames[30]; !r.unit(bare(f), now.Add(time.Second)) {
+		t.Error("parameter sets are forgotten after their key frame")
+	}
+	if starts, frames, _ := r.queued(); starts != 1 || len(frames) != 2 {
+		t.Errorf("%d runs, %d frames; want 1 and 2", starts, len(frames))
+	}
+}
+
+// What a slow Writer still writes of a run that has ended is no reason for a green light.
+func TestI08_LateFrameIsNoGreenLight(t *testing.T) {
+	r := receiver(t)
+	status := &r.session.status
+	status.started(1)
+	status.recorded(1)
+	if s := status.read(); s.Phase != Recording {
+		t.Fatalf("state %+v", s)
+	}
+	status.gap(footage.CauseNetwork, "the session broke")
+	status.recorded(1)
+	if s := status.read(); s.Phase != Gap || s.Cause != footage.CauseNetwork {
+		t.Errorf("state after the end of the run: %+v", s)
+	}
+	status.failed(1, "disk full")
+	if s := status.read(); s.Cause != footage.CauseNetwork {
+		t.Errorf("state after the end of the run: %+v", s)
+	}
+}
+
+func TestBackoffGrowsToItsBound(t *testing.T) {
+	b := backoff{min: time.Second, max: 30 * time.Second}
+	for i := range 100 {
+		want := min(b.max, b.min<<min(i, 10))
+		if d := b.next(); d < want/2 || d > want {
+			t.Errorf("pause %d is %s, want between %s and %s", i, d, want/2, want)
+		}
+	}
+}
