@@ -78,9 +78,10 @@ type (
 		Roots    []string            `json:"roots"`
 		Roster   string              `json:"roster"` // the first one, which goes to the recorder by hand
 	}
+	// RosterPublished is followed by the order that carries the roster itself.
 	RosterPublished struct {
 		Recorder protocol.RecorderID `json:"recorder"`
-		Roster   string              `json:"roster"`
+		Version  uint64              `json:"version"`
 	}
 
 	ProtocolAdopted struct {

@@ -24,7 +24,8 @@ type State struct {
 	holds      map[protocol.HoldID]*Hold
 	grants     map[protocol.GrantID]*Grant
 	incidents  []*Incident
-	documents  uint64 // issued so far: the number in the next document's id
+	seen       map[Source]bool // journal entries that have become events
+	documents  uint64          // issued so far: the number in the next document's id
 }
 
 // Post is a role held; Regime only for handler and approver.
@@ -266,6 +267,23 @@ type Hold struct {
 	Refused   string        // the recorder's reason
 	LiftSent  bool
 	Lifted    *HoldLifted
+}
+
+// Rounded is the interval as it will be released: whole segments, and never less than what was asked. Zero until confirmed.
+func (h *Hold) Rounded() protocol.Interval {
+	if h.Confirmed == nil {
+		return protocol.Interval{}
+	}
+	i := h.Asked
+	if c := h.Confirmed.Interval; !c.IsZero() {
+		if c.From.Before(i.From) {
+			i.From = c.From
+		}
+		if c.To.After(i.To) {
+			i.To = c.To
+		}
+	}
+	return i
 }
 
 // State of a hold, for a page: "asked", "confirmed", "refused" or "lifted".

@@ -1,0 +1,287 @@
+package central
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Apply carries out an event: deterministic, and asking no permission, for Decide has. An error means that the event does not fit the
+// state: this is not the ledger it came from, or not the program that can read it. The State is then no longer to be used.
+func (s *State) Apply(e Event) error {
+	if e.Seq != s.Size {
+		return fmt.Errorf("event %d %s: %d comes next", e.Seq, e.Name(), s.Size)
+	}
+	if s.people == nil {
+		s.people, s.units = map[protocol.PersonID]*Person{}, map[string]*Unit{}
+		s.recorders, s.placements = map[protocol.RecorderID]*Recorder{}, map[protocol.CameraID]*Placement{}
+		s.requests, s.holds = map[protocol.RequestID]*Request{}, map[protocol.HoldID]*Hold{}
+		s.grants, s.seen = map[protocol.GrantID]*Grant{}, map[Source]bool{}
+	}
+	if err := e.Fact.apply(s, e); err != nil {
+		return fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
+	}
+	s.Size++
+	return nil
+}
+
+func (e Event) moment(note string) Moment {
+	return Moment{Seq: e.Seq, At: e.Time, By: e.By, Name: e.Name(), Note: note}
+}
+
+func noSuch(what string, id string) error { return fmt.Errorf("no %s %q", what, id) }
+
+func (f *CentreOpened) apply(s *State, _ Event) error {
+	s.Municipality = f.Municipality
+	return nil
+}
+
+func (f *PersonAppointed) apply(s *State, e Event) error {
+	s.people[f.Person] = &Person{Appointment: f.Appointment, Since: e.Time}
+	return nil
+}
+
+func (f *UnitAgreed) apply(s *State, _ Event) error {
+	s.units[f.ID] = &f.Unit
+	return nil
+}
+
+func (f *RecorderEnrolled) apply(s *State, e Event) error {
+	roster, err := protocol.OpenRoster([]byte(f.Roster), f.Roots)
+	if err != nil {
+		return err
+	}
+	s.recorders[f.Recorder] = &Recorder{ID: f.Recorder, Key: f.Key, Origin: f.Origin, Viewer: f.Viewer, Roots: f.Roots, Roster: roster, RosterRaw: []byte(f.Roster), Enrolled: e.Time}
+	return nil
+}
+
+func (f *RosterPublished) apply(*State, Event) error { return nil } // the order that follows carries it
+
+func (f *ProtocolAdopted) apply(s *State, _ Event) error {
+	s.protocols = append(s.protocols, &f.CameraProtocol)
+	return nil
+}
+
+func (f *PlacementRegistered) apply(s *State, e Event) error {
+	s.placements[f.Camera] = &Placement{PlacementFacts: f.PlacementFacts, Status: Draft, Registered: e.Time, Changed: e.Time, History: []Moment{e.moment("")}}
+	return nil
+}
+
+func (f *PlacementAmended) apply(s *State, e Event) error {
+	return s.place(f.Camera, e, "", func(p *Placement) { p.PlacementFacts = f.PlacementFacts })
+}
+
+func (f *SignPlaced) apply(s *State, e Event) error {
+	return s.place(f.Camera, e, f.Sign.Exception, func(p *Placement) { p.Sign = f.Sign })
+}
+
+func (f *PlacementActivated) apply(s *State, e Event) error {
+	return s.place(f.Camera, e, "", func(p *Placement) {
+		p.Status = Active
+		if p.ValidFrom.IsZero() {
+			p.ValidFrom = e.Time
+		}
+	})
+}
+
+func (f *PlacementRenewed) apply(s *State, e Event) error {
+	return s.place(f.Camera, e, f.Besluit.Reference, func(p *Placement) { p.Besluit = f.Besluit })
+}
+
+func (f *EndingProposed) apply(s *State, e Event) error {
+	return s.place(f.Camera, e, f.Reason, func(p *Placement) { p.Proposed = &Proposal{e.By, e.Time, f.Ending, f.Reason} })
+}
+
+func (f *PlacementEnded) apply(s *State, e Event) error {
+	return s.place(f.Camera, e, f.Reason, func(p *Placement) {
+		p.Status, p.Proposed = Suspended, nil
+		if f.Ending == Withdraw {
+			p.Status, p.ValidTo = Removed, e.Time
+		}
+	})
+}
+
+func (s *State) place(id protocol.CameraID, e Event, note string, change func(*Placement)) error {
+	p := s.placements[id]
+	if p == nil {
+		return noSuch("placement", string(id))
+	}
+	change(p)
+	p.Changed = e.Time
+	p.History = append(p.History, e.moment(note))
+	return nil
+}
+
+// OrderIssued: what was sent is what holds. Holds, lifts, grants, mandates and rosters are read from the text that goes out.
+func (f *OrderIssued) apply(s *State, e Event) error {
+	r := s.recorders[f.Recorder]
+	if r == nil {
+		return noSuch("recorder", string(f.Recorder))
+	}
+	if want := uint64(len(r.Orders)) + 1; f.Number != want {
+		return fmt.Errorf("order %d for %s: %d comes next", f.Number, f.Recorder, want)
+	}
+	signed, err := protocol.ParseDocument([]byte(f.Document))
+	if err != nil {
+		return err
+	}
+	r.Orders = append(r.Orders, Order{Recorder: f.Recorder, Number: f.Number, NotBefore: f.NotBefore, NotAfter: f.NotAfter, Document: f.Document,
+		Kind: signed.Kind(), ID: signed.Head().ID, Issued: e.Time})
+	s.documents++
+	switch d := signed.Document.(type) {
+	case *protocol.Roster:
+		r.Roster, r.RosterRaw = d, signed.Raw
+	case *protocol.Mandate:
+		return s.place(d.Camera, e, string(d.ID), func(p *Placement) { p.Mandates = append(p.Mandates, d) })
+	case *protocol.Hold:
+		h := &Hold{Hold: *d, Issued: e.Time, Number: f.Number}
+		s.holds[d.HoldID()] = h
+		return s.dossier(d.Request, e, string(d.ID), func(q *Request) { q.Holds = append(q.Holds, h) })
+	case *protocol.Lift:
+		h := s.holds[d.Hold]
+		if h == nil {
+			return noSuch("hold", string(d.Hold))
+		}
+		h.LiftSent = true
+		return s.dossier(h.Request, e, string(d.ID), func(*Request) {})
+	case *protocol.Grant:
+		q := s.requests[d.Request]
+		if q == nil {
+			return noSuch("request", string(d.Request))
+		}
+		level, err := r.Roster.Authorise(signed, q.Regime)
+		if err != nil {
+			return err
+		}
+		g := &Grant{Grant: *d, Level: level, Issued: e.Time, Number: f.Number}
+		s.grants[d.GrantID()] = g
+		return s.dossier(d.Request, e, string(d.ID), func(q *Request) { q.Grants = append(q.Grants, g) })
+	}
+	return nil
+}
+
+func (s *State) dossier(id protocol.RequestID, e Event, note string, change func(*Request)) error {
+	r := s.requests[id]
+	if r == nil {
+		return noSuch("request", string(id))
+	}
+	change(r)
+	r.History = append(r.History, e.moment(note))
+	return nil
+}
+
+func (f *OrderRefused) apply(s *State, e Event) error {
+	s.seen[f.Source] = true
+	r := s.recorders[f.Recorder]
+	if r == nil || f.Number == 0 || f.Number > uint64(len(r.Orders)) {
+		return noSuch("order", fmt.Sprint(f.Number))
+	}
+	r.Orders[f.Number-1].Refused = f.Reason
+	if h := s.holds[protocol.HoldID(f.ID)]; h != nil {
+		h.Refused = f.Reason
+		return s.dossier(h.Request, e, f.Reason, func(*Request) {})
+	}
+	if g := s.grants[protocol.GrantID(f.ID)]; g != nil {
+		g.Refused = f.Reason
+		return s.dossier(g.Request, e, f.Reason, func(*Request) {})
+	}
+	return nil
+}
+
+func (f *RequestFiled) apply(s *State, e Event) error {
+	s.requests[f.ID] = &Request{ID: f.ID, Regime: f.Regime, RequestFacts: f.RequestFacts, Requester: e.By, Filed: e.Time, Status: Filed, History: []Moment{e.moment("")}}
+	s.order = append(s.order, f.ID)
+	return nil
+}
+
+func (f *HoldConfirmed) apply(s *State, e Event) error {
+	s.seen[f.Source] = true
+	h := s.holds[f.Hold]
+	if h == nil {
+		return noSuch("hold", string(f.Hold))
+	}
+	h.Confirmed, h.At = f, e.Time
+	return s.dossier(h.Request, e, string(h.Camera), func(*Request) {})
+}
+
+func (f *HoldLifted) apply(s *State, e Event) error {
+	s.seen[f.Source] = true
+	h := s.holds[f.Hold]
+	if h == nil {
+		return noSuch("hold", string(f.Hold))
+	}
+	h.Lifted = f
+	return s.dossier(h.Request, e, string(h.Camera), func(*Request) {})
+}
+
+func (f *RequestChecked) apply(s *State, e Event) error {
+	return s.dossier(f.Request, e, f.Remark, func(r *Request) {
+		r.Check = &Check{e.By, e.Time, f.Complete, f.Necessary, f.Remark}
+		r.Status = Checked
+	})
+}
+
+func (f *RequestDecided) apply(s *State, e Event) error {
+	return s.dossier(f.Request, e, f.Motivation, func(r *Request) {
+		r.Decision = &Decision{e.By, e.Time, f.Outcome, f.Reason, f.Motivation, f.Approved}
+		r.Status = Granted
+		if f.Outcome == Refuses {
+			r.Status = Refused
+		}
+	})
+}
+
+func (f *FootageReleased) apply(s *State, e Event) error {
+	s.seen[f.Source] = true
+	g := s.grants[f.Grant]
+	if g == nil {
+		return noSuch("grant", string(f.Grant))
+	}
+	g.Released, g.At, g.Failed, g.Final = f, e.Time, "", false
+	return s.dossier(f.Request, e, string(g.Camera), func(r *Request) {
+		all := true
+		for _, h := range r.Holds {
+			has := h.Confirmed != nil && h.Confirmed.Segments > 0
+			all = all && (!has || slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Camera == h.Camera && g.Released != nil }))
+		}
+		if all && r.Status == Granted {
+			r.Status = Released
+		}
+	})
+}
+
+func (f *ReleaseFailed) apply(s *State, e Event) error {
+	s.seen[f.Source] = true
+	g := s.grants[f.Grant]
+	if g == nil {
+		return noSuch("grant", string(f.Grant))
+	}
+	g.Failed, g.Final = f.Reason, f.Final
+	return s.dossier(f.Request, e, f.Reason, func(*Request) {})
+}
+
+func (f *FootageDownloaded) apply(s *State, e Event) error {
+	return s.dossier(f.Request, e, string(f.Grant), func(r *Request) {
+		r.Downloads = append(r.Downloads, Download{e.By, e.Time, f.Grant})
+	})
+}
+
+func (f *HandOverConfirmed) apply(s *State, e Event) error {
+	return s.dossier(f.Request, e, f.Note, func(r *Request) {
+		m := e.moment(f.Note)
+		r.Status, r.HandedOver = Closed, &m
+	})
+}
+
+func (f *HandOverLapsed) apply(s *State, e Event) error {
+	return s.dossier(f.Request, e, "", func(r *Request) { r.Status = Closed })
+}
+
+func (f *IncidentOpened) apply(s *State, e Event) error {
+	if f.Source != (Source{}) {
+		s.seen[f.Source] = true
+	}
+	s.incidents = append(s.incidents, &Incident{Number: len(s.incidents) + 1, Kind: f.Kind, Detail: f.Detail, Opened: e.Time, Source: f.Source, Request: f.Request, Camera: f.Camera})
+	return nil
+}

@@ -1,0 +1,292 @@
+package central
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// The register: protocols, placements, mandates.
+
+func (c AdoptProtocol) decide(d *decision) error {
+	if err := d.as(c.By, Registrar, ""); err != nil {
+		return err
+	}
+	last := 0
+	for _, p := range d.protocols {
+		if p.ID == c.ID {
+			last = p.Version
+			if p.Regime != c.Regime {
+				return refuse(CodeRegime, "Een protocol wisselt niet van regime.", "A protocol never changes regime.")
+			}
+		}
+	}
+	switch {
+	case protocol.ValidID(protocol.DocumentID(c.ID)) != nil:
+		return missing("kenmerk van het protocol (kleine letters, cijfers)", "id of the protocol (lower case, digits)")
+	case c.Version != last+1:
+		return refuse(CodeInvalid, fmt.Sprintf("De volgende versie is %d.", last+1), fmt.Sprintf("The next version is %d.", last+1))
+	case c.Title == "":
+		return missing("titel", "title")
+	case c.Regime.Valid() != nil:
+		return missing("regime (AVG of WPG)", "regime (AVG or WPG)")
+	case c.LongestHold <= 0 || c.LongestHold.Duration() > protocol.MaxHold:
+		return missing("langste bewaring op verzoek, ten hoogste 90 dagen", "longest hold, at most 90 days")
+	case c.AdoptedBy == "":
+		return missing("wie het protocol heeft vastgesteld", "who adopted the protocol")
+	case c.AdoptedOn.IsZero() || c.AdoptedOn.After(d.now.Time):
+		return missing("datum van vaststelling, niet in de toekomst", "date of adoption, not in the future")
+	case c.Published == "":
+		return missing("waar het protocol is gepubliceerd", "where the protocol is published")
+	}
+	if err := c.Window.Valid(); err != nil {
+		return refuse(CodeInvalid, "De bewaartermijn is langer dan 28 dagen of leeg.", "The window is over 28 days or empty: "+err.Error())
+	}
+	if err := knownPurposes(c.Purposes); err != nil {
+		return err
+	}
+	d.record(&ProtocolAdopted{c.CameraProtocol})
+	return nil
+}
+
+func (c RegisterPlacement) decide(d *decision) error {
+	if err := d.as(c.By, Registrar, ""); err != nil {
+		return err
+	}
+	if d.placements[c.Camera] != nil {
+		return refuse(CodeExists, "Dit cameranummer is al gebruikt. Nummers worden nooit hergebruikt.", "This camera id has been used. Ids are never used again.")
+	}
+	if err := c.check(d); err != nil {
+		return err
+	}
+	d.record(&PlacementRegistered{c.PlacementFacts})
+	return nil
+}
+
+func (c AmendPlacement) decide(d *decision) error {
+	if err := d.as(c.By, Registrar, ""); err != nil {
+		return err
+	}
+	p := d.placements[c.Camera]
+	switch {
+	case p == nil:
+		return unknown("Camera", "Camera", string(c.Camera))
+	case p.Status != Draft:
+		return refuse(CodeState, "Alleen een concept kan worden aangepast.", "Only a draft can be amended.")
+	case p.Regime != c.Regime:
+		return refuse(CodeRegime, "Een camera wisselt nooit van regime.", "A camera never changes regime.")
+	}
+	if err := c.check(d); err != nil {
+		return err
+	}
+	d.record(&PlacementAmended{c.PlacementFacts})
+	return nil
+}
+
+// check is what must be right in a draft already; readiness is checked on activation.
+func (p PlacementFacts) check(d *decision) error {
+	switch {
+	case protocol.ValidID(p.Camera) != nil:
+		return missing("cameranummer (kleine letters, cijfers, streepje)", "camera id (lower case, digits, hyphen)")
+	case strings.TrimSpace(p.Name) == "":
+		return missing("naam", "name")
+	case p.Regime.Valid() != nil:
+		return missing("regime (AVG of WPG)", "regime (AVG or WPG)")
+	case p.Position.LatE7 < -90e7 || p.Position.LatE7 > 90e7 || p.Position.LonE7 < -180e7 || p.Position.LonE7 > 180e7 || p.Position == Point{}:
+		return missing("plaats op de kaart", "position on the map")
+	case strings.TrimSpace(p.Place) == "":
+		return missing("plaats in woorden", "place in words")
+	case p.Direction < 0 || p.Direction > 359:
+		return missing("richting, 0 tot en met 359 graden", "direction, 0 to 359 degrees")
+	case strings.TrimSpace(p.Subsidiarity) == "": // R1: "geen andere, minder ingrijpende, manier"
+		return missing("waarom een minder ingrijpende manier niet volstaat", "why no less intrusive way will do")
+	case strings.TrimSpace(p.Proportionality) == "":
+		return missing("waarom de camera niet verder gaat dan nodig", "why the camera goes no further than needed")
+	case d.recorders[p.Recorder] == nil:
+		return unknown("Recorder", "Recorder", string(p.Recorder))
+	case len(p.Streams) == 0 || slices.ContainsFunc(p.Streams, func(s protocol.StreamID) bool { return protocol.ValidID(s) != nil }):
+		return missing("beeldstromen, bijvoorbeeld main", "streams, for example main")
+	case !slices.Contains(Publications, p.Publication):
+		return missing("hoe precies de plaats openbaar is", "how precisely the place is public")
+	case p.Publication != PublishExact && strings.TrimSpace(p.PublicationReason) == "":
+		return missing("waarom de plaats niet precies openbaar is", "why the place is not exactly public")
+	case strings.TrimSpace(p.Contact) == "": // R16
+		return missing("contact voor vragen", "contact for questions")
+	}
+	return knownPurposes(p.Purposes)
+}
+
+func knownPurposes(list []Purpose) error {
+	if len(list) == 0 {
+		return missing("doel", "purpose")
+	}
+	for _, p := range list {
+		if err := knownPurpose(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// knownPurpose refuses what has no code. Judging staff has none, and whoever asks is told why (R2).
+func knownPurpose(p Purpose) error {
+	if slices.Contains(Purposes, p) {
+		return nil
+	}
+	if strings.Contains(string(p), "judg") || strings.Contains(string(p), "personeel") || Reason(p) == JudgingStaff {
+		return &Refusal{CodeJudgingStaff, judgingStaffWords}
+	}
+	return refuse(CodePurpose, fmt.Sprintf("Het doel %q bestaat niet.", p), fmt.Sprintf("There is no purpose %q.", p))
+}
+
+func (c PlaceSign) decide(d *decision) error {
+	if err := d.as(c.By, Registrar, ""); err != nil {
+		return err
+	}
+	p := d.placements[c.Camera]
+	switch {
+	case p == nil:
+		return unknown("Camera", "Camera", string(c.Camera))
+	case p.Status == Removed:
+		return refuse(CodeState, "Deze camera is verwijderd.", "This camera has been removed.")
+	case c.Sign.Placed.IsZero() == (c.Sign.Exception == ""):
+		return missing("de datum waarop het bord is geplaatst, of waarom er geen bord is", "the date the sign was placed, or why there is none")
+	case c.Sign.Placed.After(d.now.Time):
+		return missing("een datum die niet in de toekomst ligt", "a date that is not in the future")
+	}
+	d.record(&SignPlaced{c.Camera, c.Sign})
+	return nil
+}
+
+func (c Activate) decide(d *decision) error {
+	if err := d.as(c.By, Registrar, ""); err != nil {
+		return err
+	}
+	p := d.placements[c.Camera]
+	if p == nil {
+		return unknown("Camera", "Camera", string(c.Camera))
+	}
+	if p.Status != Draft && p.Status != Suspended {
+		return refuse(CodeState, "Deze camera is al in gebruik, of verwijderd.", "This camera is in use already, or removed.")
+	}
+	if p.Sign.Placed.IsZero() && p.Sign.Exception == "" { // R15
+		return refuse(CodeNotReady, "Plaats eerst het bord, of leg vast waarom dat niet kan.", "Place the sign first, or record why that cannot be.")
+	}
+	if err := d.ready(p.Besluit); err != nil {
+		return err
+	}
+	d.record(&PlacementActivated{c.Camera})
+	return d.mandate(p, p.Besluit)
+}
+
+// ready says whether a besluit can carry a mandate now.
+func (d *decision) ready(b Besluit) error {
+	switch {
+	case b.Reference == "" || b.Body == "" || b.Date.IsZero() || b.ValidUntil.IsZero():
+		return refuse(CodeNotReady, "Leg eerst het besluit vast: kenmerk, datum, wie besloot en tot wanneer.", "Record the decision first: reference, date, who decided and until when.")
+	case b.Date.After(d.now.Time) || b.ValidFrom.After(d.now.Time):
+		return refuse(CodeNotReady, "Het besluit is nog niet in werking.", "The decision is not yet in force.")
+	case !d.now.Before(b.ValidUntil.Time):
+		return refuse(CodeTerm, "Het besluit is verlopen.", "The decision has lapsed.")
+	}
+	return nil
+}
+
+// mandate issues the next mandate of a placement, until the end of a besluit.
+func (d *decision) mandate(p *Placement, b Besluit) error {
+	rules := d.Protocol(p.Protocol)
+	if rules == nil {
+		return refuse(CodeNotReady, "Kies eerst een vastgesteld cameraprotocol.", "Choose an adopted camera protocol first.")
+	}
+	if rules.Regime != p.Regime {
+		return refuse(CodeRegime, "Het protocol is voor een ander regime.", "The protocol is for another regime.")
+	}
+	for _, purpose := range p.Purposes {
+		if !slices.Contains(rules.Purposes, purpose) {
+			w := purpose.Words()
+			return refuse(CodePurpose, fmt.Sprintf("Het protocol kent het doel %q niet.", w.NL), fmt.Sprintf("The protocol does not know the purpose %q.", w.EN))
+		}
+	}
+	roster := d.recorders[p.Recorder].Roster
+	if rules.Window > roster.MaxWindow || rules.LongestHold > roster.MaxHold {
+		return refuse(CodeRoster, "Het protocol bewaart langer dan het rooster van de recorder toestaat.", "The protocol keeps footage longer than the recorder's roster allows.")
+	}
+	m := &protocol.Mandate{
+		Heading: d.heading("m", p.Recorder, b.ValidUntil),
+		Camera:  p.Camera, Regime: p.Regime, Version: p.nextVersion(), Streams: p.Streams,
+		Window: rules.Window, LongestHold: rules.LongestHold, Sound: "none", Hours: "always", Besluit: b.Reference, Protocol: rules.Ref(),
+	}
+	return d.issue(m, p.Regime, b.ValidUntil)
+}
+
+func (p *Placement) nextVersion() uint64 {
+	if m := p.Mandate(); m != nil {
+		return m.Version + 1
+	}
+	return 1
+}
+
+func (c Renew) decide(d *decision) error {
+	if err := d.as(c.By, Registrar, ""); err != nil {
+		return err
+	}
+	p := d.placements[c.Camera]
+	if p == nil {
+		return unknown("Camera", "Camera", string(c.Camera))
+	}
+	b := c.Besluit
+	switch {
+	case p.Status != Active:
+		return refuse(CodeState, "Alleen een camera in gebruik kan worden verlengd.", "Only a camera in use can be renewed.")
+	case !b.ValidUntil.After(p.Besluit.ValidUntil.Time):
+		return refuse(CodeInvalid, "Het nieuwe besluit moet later eindigen dan het huidige. Eerder beëindigen vraagt twee goedkeurders.", "The new decision must end later than the present one. Ending earlier takes two approvers.")
+	}
+	// A besluit that follows on without a gap may be given early: the present one carries the mandate until then.
+	follows := b
+	if p.StatusAt(d.now.Time) == Active && !b.ValidFrom.After(p.Besluit.ValidUntil.Time) {
+		follows.ValidFrom = earliest(b.ValidFrom, d.now)
+	}
+	if err := d.ready(follows); err != nil {
+		return err
+	}
+	d.record(&PlacementRenewed{c.Camera, b})
+	return d.mandate(p, b)
+}
+
+func (c EndPlacement) decide(d *decision) error {
+	p := d.placements[c.Camera]
+	if p == nil {
+		return unknown("Camera", "Camera", string(c.Camera))
+	}
+	if err := d.as(c.By, Approver, p.Regime); err != nil {
+		return err
+	}
+	switch {
+	case c.Ending != Suspend && c.Ending != Withdraw:
+		return missing("opschorten of intrekken", "suspend or withdraw")
+	case strings.TrimSpace(c.Reason) == "":
+		return missing("de reden", "the reason")
+	case p.Status != Active && !(p.Status == Suspended && c.Ending == Withdraw):
+		return refuse(CodeState, "Deze camera is niet in gebruik.", "This camera is not in use.")
+	}
+	if p.Proposed == nil || p.Proposed.Ending != c.Ending {
+		d.record(&EndingProposed{c.Camera, c.Ending, c.Reason})
+		return nil
+	}
+	if p.Proposed.By == c.By {
+		return refuse(CodeSamePerson, "Een tweede goedkeurder moet dit ook vragen.", "A second approver must ask this too.")
+	}
+	d.record(&PlacementEnded{c.Camera, c.Ending, c.Reason, p.Proposed.By})
+	last := p.Mandate()
+	if p.StatusAt(d.now.Time) != Active {
+		return nil // no mandate stands that would need narrowing
+	}
+	// The narrowing mandate is the last one, ending now. It stays on its way until the last one would have ended.
+	m := *last
+	m.Heading = d.heading("m", p.Recorder, d.now)
+	m.Version = p.nextVersion()
+	m.Approvers = []protocol.PersonID{p.Proposed.By, c.By}
+	return d.issue(&m, p.Regime, last.NotAfter)
+}

@@ -1,0 +1,498 @@
+package central
+
+import (
+	"crypto/elliptic"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Requests: asked, held, checked, decided, released, handed over.
+
+// maxCameras bounds what one request may ask at once; more is another request, with its own necessity.
+const maxCameras = 32
+
+func (c FileRequest) decide(d *decision) error {
+	d.by = c.By
+	f := c.RequestFacts
+	f.Cameras = slices.Clone(f.Cameras)
+	slices.Sort(f.Cameras)
+	f.Cameras = slices.Compact(f.Cameras)
+
+	if f.Purpose != "" { // before who may ask: everyone is told why judging staff is not to be had here (R2)
+		if err := knownPurpose(f.Purpose); err != nil {
+			return err
+		}
+	}
+	switch f.Kind {
+	case Vordering, WpgRelease:
+		if err := d.as(c.By, Requester, ""); err != nil {
+			return err
+		}
+		f.Unit = d.people[c.By].Unit
+	case OwnInitiative, Standing:
+		if err := d.as(c.By, Staff, ""); err != nil {
+			return err
+		}
+		for _, camera := range f.Cameras {
+			if !slices.Contains(d.people[c.By].Cameras, camera) {
+				return refuse(CodeForbidden, fmt.Sprintf("Camera %s is niet aan u toegewezen.", camera), fmt.Sprintf("Camera %s has not been assigned to you.", camera))
+			}
+		}
+	default:
+		return missing("soort aanvraag", "kind of request")
+	}
+	regime, err := d.regimeOf(f)
+	if err != nil {
+		return err
+	}
+	switch {
+	case strings.TrimSpace(f.Reference) == "":
+		return missing("kenmerk, bijvoorbeeld het registratienummer", "reference, for example the police record number")
+	case strings.TrimSpace(f.Necessity) == "": // R18
+		return missing("waarom de beelden noodzakelijk zijn", "why the footage is necessary")
+	}
+	if err := d.title(f); err != nil {
+		return err
+	}
+	id := protocol.RequestID(fmt.Sprintf("z-%d", len(d.order)+1))
+	if f.Kind == Standing {
+		if err := d.standing(&f); err != nil {
+			return err
+		}
+		d.record(&RequestFiled{ID: id, Regime: regime, RequestFacts: f})
+		return nil
+	}
+	f.Asked = protocol.Span(f.Asked.From, f.Asked.To)
+	if err := d.interval(f); err != nil {
+		return err
+	}
+	d.record(&RequestFiled{ID: id, Regime: regime, RequestFacts: f})
+	for _, camera := range f.Cameras {
+		if err := d.hold(id, d.placements[camera], f.Asked); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// regimeOf is the one regime of all cameras asked. Two regimes have two controllers: two requests.
+func (d *decision) regimeOf(f RequestFacts) (protocol.Regime, error) {
+	if len(f.Cameras) == 0 || len(f.Cameras) > maxCameras {
+		return "", missing(fmt.Sprintf("één tot %d camera's", maxCameras), fmt.Sprintf("one to %d cameras", maxCameras))
+	}
+	var regime protocol.Regime
+	for _, camera := range f.Cameras {
+		p := d.placements[camera]
+		switch {
+		case p == nil || p.Status == Draft:
+			return "", unknown("Camera", "Camera", string(camera))
+		case regime != "" && p.Regime != regime:
+			return "", refuse(CodeRegime, "Vraag AVG- en WPG-camera's in twee aanvragen.", "Ask AVG and WPG cameras in two requests.")
+		}
+		regime = p.Regime
+	}
+	switch {
+	case regime == protocol.WPG && (f.Kind == Vordering || f.Kind == OwnInitiative):
+		return "", refuse(CodeRegime, "Deze camera valt onder de Wpg: de politie beslist zelf. Kies verstrekking binnen de politie.", "This camera falls under the Wpg: the police decide themselves. Choose release inside the police.")
+	case regime == protocol.AVG && f.Kind == WpgRelease:
+		return "", refuse(CodeRegime, "Deze camera valt onder de AVG: hiervoor is een vordering nodig.", "This camera falls under the AVG: a demand (vordering) is needed.")
+	}
+	return regime, nil
+}
+
+// title checks the legal title that a kind needs.
+func (d *decision) title(f RequestFacts) error {
+	switch f.Kind {
+	case Vordering:
+		law, ok := LawOf(f.Article)
+		switch {
+		case !ok:
+			return missing("het artikel van de vordering", "the article of the demand")
+		case strings.TrimSpace(f.Authority) == "":
+			return missing("wie vordert: "+law.Authority.NL, "who demands: "+law.Authority.EN)
+		case !law.MagistrateFree && strings.TrimSpace(f.Leave) == "":
+			return missing("kenmerk van de machtiging van de rechter-commissaris", "reference of the examining magistrate's leave")
+		case law.Future && (f.Demanded.IsZero() || f.Asked.From.Before(f.Demanded.Time)):
+			return refuse(CodeInterval, "Dit artikel geeft alleen beelden van na de vordering. Vul de datum van de vordering in.", "This article gives only footage from after the demand. Fill in the date of the demand.")
+		}
+	case OwnInitiative:
+		if d.units[f.Unit] == nil {
+			return missing("welke politie-eenheid de beelden ontvangt", "which police unit receives the footage")
+		}
+	}
+	return nil
+}
+
+// interval checks what is asked of the past.
+func (d *decision) interval(f RequestFacts) error {
+	switch {
+	case f.Asked.Valid() != nil:
+		return refuse(CodeInterval, "Het einde moet na het begin liggen.", "The end must be after the beginning.")
+	case f.Asked.To.After(d.now.Time):
+		return refuse(CodeInterval, "Het tijdvak ligt deels in de toekomst.", "Part of the interval is in the future.")
+	case f.Asked.Duration() > MaxAsked:
+		return refuse(CodeInterval, "Vraag ten hoogste 24 uur per aanvraag.", "Ask at most 24 hours in one request.")
+	}
+	if f.MayBeGone {
+		return nil
+	}
+	for _, camera := range f.Cameras {
+		p := d.placements[camera]
+		if reach := d.now.Add(-p.Window().Duration()); f.Asked.From.Before(reach) {
+			return refuse(CodeOutOfReach,
+				fmt.Sprintf("Camera %s bewaart beelden %s; (een deel van) dit tijdvak is waarschijnlijk al verwijderd. Bevestig dat u dit weet.", camera, p.Window()),
+				fmt.Sprintf("Camera %s keeps footage for %s; (part of) this interval has probably been deleted. Confirm that you know.", camera, p.Window()))
+		}
+	}
+	return nil
+}
+
+// standing checks a request to view; it has no interval and nothing to hold.
+func (d *decision) standing(f *RequestFacts) error {
+	f.Asked, f.Unit = protocol.Interval{}, "" // nothing leaves: nobody receives
+	longest := protocol.T(d.start().Add(protocol.StandingGrantTerm))
+	switch {
+	case f.Purpose == "":
+		return missing("doel", "purpose")
+	case !f.Until.After(d.now.Time) || f.Until.After(longest.Add(time.Minute+clockSlack)):
+		return missing("einddatum, ten hoogste 90 dagen vooruit", "end date, at most 90 days ahead")
+	}
+	f.Until = earliest(f.Until, longest)
+	if err := viewerKey(f.ViewerKey); err != nil {
+		return refuse(CodeInvalid, "De sleutel van de kijker is niet geldig.", "The viewer's key is not valid: "+err.Error())
+	}
+	for _, camera := range f.Cameras {
+		p := d.placements[camera]
+		if !slices.Contains(p.Purposes, f.Purpose) {
+			w := f.Purpose.Words()
+			return refuse(CodePurpose, fmt.Sprintf("Camera %s hangt er niet voor %s.", camera, w.NL), fmt.Sprintf("Camera %s is not there for %s.", camera, w.EN))
+		}
+		if p.Status == Removed {
+			return refuse(CodeState, fmt.Sprintf("Camera %s is verwijderd.", camera), fmt.Sprintf("Camera %s has been removed.", camera))
+		}
+	}
+	return nil
+}
+
+// viewerKey: "p256:" and the base64url of the compressed point (protocol.Grant).
+func viewerKey(key string) error {
+	text, ok := strings.CutPrefix(key, "p256:")
+	if !ok {
+		return fmt.Errorf("it must begin with p256:")
+	}
+	point, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return err
+	}
+	if x, _ := elliptic.UnmarshalCompressed(elliptic.P256(), point); x == nil {
+		return fmt.Errorf("it is not a compressed point on P-256")
+	}
+	return nil
+}
+
+// hold orders a camera's recorder to keep what is asked, at once: footage must not age out while people deliberate. It ends by itself: 28 days,
+// or the mandate's longest hold counted from the first hold on that footage.
+func (d *decision) hold(request protocol.RequestID, p *Placement, asked protocol.Interval) error {
+	first := d.start()
+	for _, h := range d.holds {
+		if h.Camera == p.Camera && h.Asked.Overlaps(asked) && h.Refused == "" {
+			first = earliest(first, h.NotBefore)
+		}
+	}
+	end := earliest(protocol.T(d.start().Add(protocol.MaxHoldSingle)), protocol.T(first.Add(p.Mandate().LongestHold.Duration())))
+	if !end.After(d.now.Time) || !end.After(asked.To) {
+		return refuse(CodeTerm,
+			fmt.Sprintf("De beelden van camera %s zijn al zo lang bewaard als mag.", p.Camera),
+			fmt.Sprintf("The footage of camera %s has been held as long as is allowed.", p.Camera))
+	}
+	h := &protocol.Hold{Heading: d.heading("h", p.Recorder, end), Camera: p.Camera, Request: request, Asked: asked, Ground: protocol.GroundRequest, End: end}
+	return d.issue(h, p.Regime, end)
+}
+
+func (d *decision) request(id protocol.RequestID) (*Request, error) {
+	if r := d.requests[id]; r != nil {
+		return r, nil
+	}
+	return nil, unknown("Aanvraag", "Request", string(id))
+}
+
+func (c CheckRequest) decide(d *decision) error {
+	r, err := d.request(c.Request)
+	if err != nil {
+		return err
+	}
+	if err := d.as(c.By, Handler, r.Regime); err != nil {
+		return err
+	}
+	if err := d.mayCheck(c.By, r); err != nil {
+		return err
+	}
+	if (!c.Complete || !c.Necessary) && strings.TrimSpace(c.Remark) == "" {
+		return missing("wat er ontbreekt of waarom het niet noodzakelijk is", "what is missing or why it is not necessary")
+	}
+	d.record(&RequestChecked{c.Request, c.Complete, c.Necessary, c.Remark})
+	return nil
+}
+
+// mayCheck says why this handler cannot check this request now.
+func (s *State) mayCheck(person protocol.PersonID, r *Request) error {
+	if r.Status != Filed {
+		return refuse(CodeState, "Deze aanvraag is al getoetst.", "This request has been checked already.")
+	}
+	if person == r.Requester {
+		return errSamePerson
+	}
+	for _, h := range r.Holds {
+		if h.State() == "asked" {
+			return refuse(CodeNotConfirmed,
+				fmt.Sprintf("De recorder van camera %s heeft de bewaring nog niet bevestigd.", h.Camera),
+				fmt.Sprintf("The recorder of camera %s has not yet confirmed the hold.", h.Camera))
+		}
+	}
+	return nil
+}
+
+var errSamePerson = refuse(CodeSamePerson,
+	"Aanvrager, behandelaar en goedkeurder moeten drie verschillende mensen zijn.",
+	"Requester, handler and approver must be three different people.")
+
+func (c DecideRequest) decide(d *decision) error {
+	r, err := d.request(c.Request)
+	if err != nil {
+		return err
+	}
+	if err := d.as(c.By, Approver, r.Regime); err != nil {
+		return err
+	}
+	if err := d.mayDecide(c.By, r, d.now.Time); err != nil {
+		return err
+	}
+	if strings.TrimSpace(c.Motivation) == "" {
+		return missing("motivering", "motivation")
+	}
+	switch c.Outcome {
+	case Refuses:
+		return c.refuse(d, r)
+	case Grants:
+		return c.grant(d, r)
+	}
+	return missing("toekennen of afwijzen", "grant or refuse")
+}
+
+// mayDecide says why this approver cannot decide on this request now.
+func (s *State) mayDecide(person protocol.PersonID, r *Request, now time.Time) error {
+	switch {
+	case r.Status == Filed:
+		return refuse(CodeState, "Deze aanvraag is nog niet getoetst.", "This request has not been checked yet.")
+	case r.Status != Checked && !(r.Status == Granted && len(s.unserved(r, now)) > 0):
+		return refuse(CodeState, "Op deze aanvraag is al beslist.", "This request has been decided already.")
+	case person == r.Requester || person == r.Check.By || r.Requester == r.Check.By:
+		return errSamePerson
+	}
+	return nil
+}
+
+func (c DecideRequest) refuse(d *decision, r *Request) error {
+	switch {
+	case r.Status != Checked:
+		return refuse(CodeState, "Deze aanvraag is al toegekend.", "This request has been granted already.")
+	case !slices.Contains(RefusalReasons, c.Reason):
+		return missing("reden van afwijzing", "reason for refusal")
+	}
+	d.record(&RequestDecided{Request: r.ID, Outcome: Refuses, Reason: c.Reason, Motivation: c.Motivation})
+	for _, h := range r.Holds {
+		if err := d.lift(r, h, protocol.Lift{Reason: protocol.LiftRefused, Handler: r.Check.By, Approver: c.By}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c DecideRequest) grant(d *decision, r *Request) error {
+	switch {
+	case !r.Check.Complete || !r.Check.Necessary:
+		return refuse(CodeState, "De behandelaar vond deze aanvraag niet volledig of niet noodzakelijk: alleen afwijzen kan.", "The handler found this request incomplete or not necessary: it can only be refused.")
+	case c.Reason != Complies:
+		return missing("reden van toekenning", "reason for granting")
+	}
+	if r.Kind == Standing {
+		return c.grantStanding(d, r)
+	}
+	due := d.unserved(r, d.now.Time)
+	if len(due) == 0 {
+		return refuse(CodeNoFootage, "Geen recorder bewaart beelden uit dit tijdvak.", "No recorder holds footage from this interval.")
+	}
+	if len(c.Approved) != len(due) {
+		return notRounded(due)
+	}
+	for _, h := range due {
+		if !slices.ContainsFunc(c.Approved, func(a Approved) bool { return a.Camera == h.Camera && a.Interval.Equal(h.Rounded()) }) {
+			return notRounded(due)
+		}
+	}
+	d.record(&RequestDecided{Request: r.ID, Outcome: Grants, Reason: c.Reason, Motivation: c.Motivation, Approved: c.Approved})
+	for _, h := range due {
+		g := d.permit(r, h.Camera, protocol.UseRelease, protocol.T(d.start().Add(protocol.ReleaseGrantTerm)))
+		g.Asked, g.Interval = h.Asked, h.Rounded()
+		g.Approver, g.Recipient, g.Purpose = c.By, d.recorders[h.Recorder].Roster.VaultKey, releasePurpose(r)
+		if err := d.issue(g, r.Regime, g.NotAfter); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c DecideRequest) grantStanding(d *decision, r *Request) error {
+	until := earliest(r.Until, protocol.T(d.start().Add(protocol.StandingGrantTerm)))
+	if !until.After(d.now.Time) {
+		return refuse(CodeTerm, "De gevraagde periode is al voorbij.", "The period asked is over already.")
+	}
+	d.record(&RequestDecided{Request: r.ID, Outcome: Grants, Reason: c.Reason, Motivation: c.Motivation})
+	for _, camera := range r.Cameras {
+		g := d.permit(r, camera, protocol.UseStanding, until)
+		g.Approver, g.Recipient, g.Purpose = c.By, r.ViewerKey, string(r.Purpose)
+		if err := d.issue(g, r.Regime, g.NotAfter); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *decision) permit(r *Request, camera protocol.CameraID, use protocol.Use, until protocol.Time) *protocol.Grant {
+	return &protocol.Grant{
+		Heading: d.heading("g", d.placements[camera].Recorder, until),
+		Camera:  camera, Regime: r.Regime, Request: r.ID, Use: use, Requester: r.Requester, Handler: r.Check.By,
+	}
+}
+
+func releasePurpose(r *Request) string {
+	if r.Kind == Vordering {
+		return string(r.Kind) + " " + string(r.Article)
+	}
+	return string(r.Kind)
+}
+
+func notRounded(due []*Hold) error {
+	nl, en := "Keur precies het tijdvak goed dat de recorder bewaart:", "Approve exactly the interval that the recorder holds:"
+	for _, h := range due {
+		part := fmt.Sprintf(" %s %s;", h.Camera, h.Rounded())
+		nl, en = nl+part, en+part
+	}
+	return refuse(CodeInterval, strings.TrimSuffix(nl, ";")+".", strings.TrimSuffix(en, ";")+".")
+}
+
+// unserved are the holds with footage that no grant has released or still may release: what a decision can grant.
+func (s *State) unserved(r *Request, now time.Time) []*Hold {
+	var due []*Hold
+	for _, h := range r.Holds {
+		if h.State() != "confirmed" || h.Confirmed.Segments == 0 || !now.Before(h.End.Time) {
+			continue
+		}
+		served := slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Camera == h.Camera && (g.Released != nil || g.open(now)) })
+		if !served {
+			due = append(due, h)
+		}
+	}
+	return due
+}
+
+// open: the recorder may still carry it out.
+func (g *Grant) open(now time.Time) bool {
+	return g.Released == nil && !g.Final && g.Refused == "" && now.Before(g.NotAfter.Time)
+}
+
+// download finds the grant whose bag this person may fetch now.
+func (s *State) download(person protocol.PersonID, request protocol.RequestID, grant protocol.GrantID, now time.Time) (*Grant, error) {
+	r, g := s.requests[request], s.grants[grant]
+	if r == nil || g == nil || g.Request != request {
+		return nil, unknown("Aanvraag", "Request", string(request))
+	}
+	if err := s.receives(person, r, now); err != nil {
+		return nil, err
+	}
+	switch {
+	case g.Released == nil:
+		return nil, refuse(CodeState, "De beelden staan nog niet klaar.", "The footage is not ready yet.")
+	case !now.Before(g.At.Add(protocol.HandOverTerm)):
+		return nil, refuse(CodeTerm, "De veertien dagen om op te halen zijn voorbij.", "The fourteen days for download are over.")
+	}
+	return g, nil
+}
+
+// receives says why a person is not one who receives what this request releases.
+func (s *State) receives(person protocol.PersonID, r *Request, now time.Time) error {
+	if err := s.acts(person, Requester, "", now); err != nil {
+		return err
+	}
+	if r.Unit == "" || s.people[person].Unit != r.Unit {
+		return refuse(CodeForbidden, "Deze aanvraag is van een andere eenheid.", "This request belongs to another unit.")
+	}
+	return nil
+}
+
+func (c RecordDownload) decide(d *decision) error {
+	d.by = c.By
+	if _, err := d.download(c.By, c.Request, c.Grant, d.now.Time); err != nil {
+		return err
+	}
+	d.record(&FootageDownloaded{c.Request, c.Grant})
+	return nil
+}
+
+func (c ConfirmHandOver) decide(d *decision) error {
+	r, err := d.request(c.Request)
+	if err != nil {
+		return err
+	}
+	d.by = c.By
+	if err := d.receives(c.By, r, d.now.Time); err != nil {
+		return err
+	}
+	if r.HandedOver != nil || r.Status == Closed {
+		return refuse(CodeState, "De ontvangst is al bevestigd.", "Receipt has been confirmed already.")
+	}
+	if !r.anyReleased() {
+		return refuse(CodeState, "Er is nog niets verstrekt.", "Nothing has been released yet.")
+	}
+	for _, g := range r.Grants {
+		if g.Released != nil && !slices.ContainsFunc(r.Downloads, func(l Download) bool { return l.Grant == g.GrantID() }) {
+			return refuse(CodeState, fmt.Sprintf("Haal eerst de beelden van camera %s op.", g.Camera), fmt.Sprintf("Download the footage of camera %s first.", g.Camera))
+		}
+	}
+	if slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.open(d.now.Time) }) {
+		return refuse(CodeState, "Een recorder is nog bezig.", "A recorder is still at work.")
+	}
+	d.record(&HandOverConfirmed{c.Request, c.Note})
+	return d.liftReleased(r)
+}
+
+func (r *Request) anyReleased() bool {
+	return slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Released != nil })
+}
+
+// liftReleased ends the holds of all that was released. What was not released is not lifted on the envelope alone: that hold runs to its end.
+func (d *decision) liftReleased(r *Request) error {
+	for _, h := range r.Holds {
+		if slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Camera == h.Camera && g.Released != nil }) {
+			if err := d.lift(r, h, protocol.Lift{Reason: protocol.LiftReleased}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lift orders a hold's end, unless it has ended or its end has been ordered.
+func (d *decision) lift(r *Request, h *Hold, l protocol.Lift) error {
+	if h.LiftSent || h.Lifted != nil || h.Refused != "" || !d.now.Before(h.End.Time) {
+		return nil
+	}
+	l.Heading = d.heading("l", h.Recorder, h.End)
+	l.Camera, l.Hold = h.Camera, h.HoldID()
+	return d.issue(&l, r.Regime, h.End)
+}
