@@ -1,0 +1,413 @@
+package orders
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+)
+
+// memory is what the journal says, folded. The same code fills it at the start and while running.
+type memory struct {
+	opened    protocol.Opened
+	rosters   []protocol.Signed // all that were ever in force, the last one now
+	orderKey  note.Verifier     // of the last roster
+	last      uint64            // number of the last envelope used
+	envelopes recent
+	ids       map[protocol.DocumentID]bool // ever accepted
+	mandates  map[protocol.CameraID][]*protocol.Mandate
+	holds     map[protocol.HoldID]*hold
+	lifts     []protocol.Lift
+	grants    map[protocol.GrantID]*Grant
+	releases  map[protocol.GrantID]Release
+	dropped   uint64 // since the start
+}
+
+type hold struct {
+	doc      protocol.Hold
+	accepted time.Time         // by this recorder's clock
+	placed   protocol.Interval // rounded to whole segments, once hold.placed says so
+	lifted   bool
+}
+
+func newMemory() memory {
+	return memory{
+		envelopes: recent{has_: map[protocol.Hash]bool{}}, ids: map[protocol.DocumentID]bool{},
+		mandates: map[protocol.CameraID][]*protocol.Mandate{}, holds: map[protocol.HoldID]*hold{},
+		grants: map[protocol.GrantID]*Grant{}, releases: map[protocol.GrantID]Release{},
+	}
+}
+
+func (m *memory) roster() *protocol.Roster {
+	return m.rosters[len(m.rosters)-1].Document.(*protocol.Roster)
+}
+
+// sameEnrolment refuses a journal of another recorder, and pinned roots that somebody changed.
+func (m *memory) sameEnrolment(self protocol.RecorderID, roots protocol.Roots) error {
+	if m.opened.Recorder != self {
+		return fmt.Errorf("orders: this journal is of recorder %s, the configuration says %s", m.opened.Recorder, self)
+	}
+	a, b := slices.Clone(m.opened.Roots), slices.Clone([]string(roots))
+	slices.Sort(a)
+	slices.Sort(b)
+	if !slices.Equal(a, b) {
+		return fmt.Errorf("orders: the roots are not those pinned when the journal of %s was opened; enrol the recorder anew if that is meant", self)
+	}
+	return nil
+}
+
+func (m *memory) used(number uint64, envelope protocol.Hash) {
+	m.last = max(m.last, number)
+	m.envelopes.add(envelope)
+}
+
+// accept takes in a document that was judged, and makes of it what leaves this package.
+func (m *memory) accept(v verdict, seq uint64, at time.Time) (Action, error) {
+	m.ids[v.Head().ID] = true
+	switch d := v.Document.(type) {
+	case *protocol.Roster:
+		key, err := verifier(d.OrderKey)
+		if err != nil {
+			return nil, err
+		}
+		m.rosters, m.orderKey = append(m.rosters, v.Signed), key
+		return d, nil
+	case *protocol.Mandate:
+		m.mandates[d.Camera] = append(m.mandates[d.Camera], d)
+		return d, nil
+	case *protocol.Hold:
+		m.holds[d.HoldID()] = &hold{doc: *d, accepted: at}
+		return *d, nil
+	case *protocol.Lift:
+		if h := m.holds[d.Hold]; h != nil {
+			h.lifted = true
+		}
+		m.lifts = append(m.lifts, *d)
+		return *d, nil
+	case *protocol.Grant:
+		g := &Grant{signed: v.Signed, roster: m.rosters[len(m.rosters)-1], level: v.level, accepted: seq}
+		m.grants[d.GrantID()] = g
+		return g, nil
+	}
+	return nil, fmt.Errorf("%s: unknown kind of order", v.Kind())
+}
+
+// replay reads the whole journal: the orders, and what became of them.
+func (o *Orders) replay() error {
+	return o.read(func(h chain.Header, body []byte) error {
+		m := &o.memory
+		switch h.Kind {
+		case protocol.KindOpened:
+			if err := chain.ParseBody(body, &m.opened); err != nil {
+				return err
+			}
+			s, err := protocol.ParseDocument([]byte(m.opened.Roster))
+			if err == nil {
+				_, err = protocol.OpenRoster(s.Raw, m.opened.Roots)
+			}
+			if err == nil {
+				_, err = m.accept(verdict{Signed: s, level: protocol.LevelRoots}, h.Seq, h.Time.Time)
+			}
+			return err
+		case protocol.KindOrder:
+			var b protocol.Order
+			if err := chain.ParseBody(body, &b); err != nil {
+				return err
+			}
+			if b.Number > 0 {
+				m.used(b.Number, b.Envelope)
+			}
+			s, err := protocol.ParseDocument([]byte(b.Document))
+			if err != nil {
+				return err
+			}
+			if m.ids[s.Head().ID] { // written twice: the first time the journal failed, or seemed to
+				return nil
+			}
+			_, err = m.accept(verdict{Signed: s, level: b.Level}, h.Seq, h.Time.Time)
+			return err
+		case protocol.KindRefused:
+			var b protocol.OrderRefused
+			if err := chain.ParseBody(body, &b); err != nil {
+				return err
+			}
+			m.used(b.Number, b.Envelope)
+			return nil
+		case protocol.KindDropped:
+			o.drops.written = append(o.drops.written, h.Time.Time)
+			o.drops.forget(h.Time.Time)
+			return nil
+		}
+		return m.observe(h, body)
+	})
+}
+
+// follow reads on in the journal what others wrote there: releases and holds.
+func (o *Orders) follow() error {
+	return o.read(func(h chain.Header, body []byte) error {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.memory.observe(h, body)
+	})
+}
+
+func (o *Orders) read(each func(chain.Header, []byte) error) error {
+	o.following.Lock()
+	defer o.following.Unlock()
+	for {
+		entries, err := o.journal.Entries(o.next, 1024)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			break
+		}
+		for _, e := range entries {
+			h, err := chain.ParseHeader(e.Header)
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", o.next, err)
+			}
+			if e.Body != nil { // destroyed at the end of its own term: so the term of what it held is over too
+				if err := each(h, e.Body); err != nil {
+					return fmt.Errorf("entry %d %s: %w", h.Seq, h.Kind, err)
+				}
+			}
+			o.next = h.Seq + 1
+		}
+	}
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	if len(o.memory.rosters) == 0 {
+		return fmt.Errorf("no %s entry: the journal does not say who may order anything", protocol.KindOpened)
+	}
+	return nil
+}
+
+// observe takes in what became of grants and holds.
+func (m *memory) observe(h chain.Header, body []byte) error {
+	switch h.Kind {
+	case protocol.KindIntent:
+		var b protocol.Access
+		if err := chain.ParseBody(body, &b); err != nil {
+			return err
+		}
+		r := m.releases[b.Grant]
+		if r.Intent == 0 {
+			r.Intent = h.Seq
+		}
+		m.releases[b.Grant] = r
+	case protocol.KindReleased:
+		var b protocol.Released
+		if err := chain.ParseBody(body, &b); err != nil {
+			return err
+		}
+		r := m.releases[b.Grant]
+		r.Done = true
+		m.releases[b.Grant] = r
+	case protocol.KindReleaseFail:
+		var b protocol.ReleaseFailed
+		if err := chain.ParseBody(body, &b); err != nil {
+			return err
+		}
+		r := m.releases[b.Grant]
+		r.Failed = r.Failed || b.Final
+		m.releases[b.Grant] = r
+	case protocol.KindHoldPlaced:
+		var b protocol.HoldPlaced
+		if err := chain.ParseBody(body, &b); err != nil {
+			return err
+		}
+		if held := m.holds[b.Hold]; held != nil {
+			held.placed = b.Interval
+		}
+	}
+	return nil
+}
+
+// Roster is the one in force, current or not. Read only.
+func (o *Orders) Roster() *protocol.Roster {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.memory.roster()
+}
+
+// LastOrder is the number of the last envelope used, for the status.
+func (o *Orders) LastOrder() uint64 {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.memory.last
+}
+
+// Dropped counts the envelopes dropped since the start, for the status.
+func (o *Orders) Dropped() uint64 {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.memory.dropped
+}
+
+// Mandate is the mandate of a camera that is in force now, or why there is none. A lapse needs no order. Read only.
+func (o *Orders) Mandate(camera protocol.CameraID) (*protocol.Mandate, error) {
+	now := o.now()
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.memory.mandate(camera, now)
+}
+
+func (m *memory) mandate(camera protocol.CameraID, now time.Time) (*protocol.Mandate, error) {
+	if _, err := m.newestMandate(camera); err != nil {
+		return nil, err
+	}
+	all := m.mandates[camera]
+	d := all[inForce(all, now)]
+	if err := d.Valid(now); err != nil {
+		return nil, fmt.Errorf("mandate of camera %s, version %d: %w", camera, d.Version, err)
+	}
+	return d, nil
+}
+
+// inForce is the index of the newest version that has begun, even if it is over: an older one does not come back. If none has begun it is
+// the first.
+func inForce(all []*protocol.Mandate, now time.Time) int {
+	for i := len(all) - 1; i > 0; i-- {
+		if !now.Before(all[i].NotBefore.Time) {
+			return i
+		}
+	}
+	return 0
+}
+
+// Mandates are those in force now, by camera. Read only.
+func (o *Orders) Mandates() []*protocol.Mandate {
+	now := o.now()
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var in []*protocol.Mandate
+	for _, camera := range slices.Sorted(maps.Keys(o.memory.mandates)) {
+		if m, err := o.memory.mandate(camera, now); err == nil {
+			in = append(in, m)
+		}
+	}
+	return in
+}
+
+// NextChange is the next moment after now at which a mandate begins or ends by itself; false if there is none.
+func (o *Orders) NextChange(now time.Time) (time.Time, bool) {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var next time.Time
+	for _, all := range o.memory.mandates {
+		for _, d := range all {
+			for _, t := range []time.Time{d.NotBefore.Time, d.NotAfter.Time} {
+				if t.After(now) && (next.IsZero() || t.Before(next)) {
+					next = t
+				}
+			}
+		}
+	}
+	return next, !next.IsZero()
+}
+
+// Holds are those ordered, not lifted and not at their end, by id.
+func (o *Orders) Holds() []protocol.Hold {
+	now := o.now()
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var in []protocol.Hold
+	for _, h := range o.memory.holds {
+		if !h.lifted && now.Before(h.doc.End.Time) {
+			in = append(in, h.doc)
+		}
+	}
+	slices.SortFunc(in, func(a, b protocol.Hold) int { return cmp.Compare(a.ID, b.ID) })
+	return in
+}
+
+// Lifts are all that were accepted, in order: after a crash some may not have been carried out.
+func (o *Orders) Lifts() []protocol.Lift {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return slices.Clone(o.memory.lifts)
+}
+
+// Grant finds an accepted grant, whatever its term.
+func (o *Orders) Grant(id protocol.GrantID) (*Grant, bool) {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	g, ok := o.memory.grants[id]
+	return g, ok
+}
+
+// StandingGrants are those valid now for a viewer's key.
+func (o *Orders) StandingGrants(recipient string) []*Grant {
+	return o.viewing(protocol.UseStanding, recipient)
+}
+
+// ViewGrants are the playback grants valid now for a viewer's key.
+func (o *Orders) ViewGrants(recipient string) []*Grant { return o.viewing(protocol.UseView, recipient) }
+
+func (o *Orders) viewing(use protocol.Use, recipient string) []*Grant {
+	now := o.now()
+	return o.find(func(g *Grant) bool {
+		d := g.Doc()
+		return d.Use == use && d.Recipient == recipient && g.Valid(now) == nil
+	})
+}
+
+// Release says how far a release grant has come, by the journal as it is now.
+func (o *Orders) Release(id protocol.GrantID) (Release, error) {
+	if err := o.follow(); err != nil {
+		return Release{}, fmt.Errorf("orders: read the journal: %w", err)
+	}
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.memory.releases[id], nil
+}
+
+// Unfinished are the release grants without an outcome in the journal, begun or not, their term over or not, in the order accepted.
+func (o *Orders) Unfinished() ([]*Grant, error) {
+	if err := o.follow(); err != nil {
+		return nil, fmt.Errorf("orders: read the journal: %w", err)
+	}
+	return o.find(func(g *Grant) bool {
+		d := g.Doc()
+		return d.Use == protocol.UseRelease && !o.memory.releases[d.GrantID()].Over()
+	}), nil
+}
+
+func (o *Orders) find(wanted func(*Grant) bool) []*Grant {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var in []*Grant
+	for _, g := range o.memory.grants {
+		if wanted(g) {
+			in = append(in, g)
+		}
+	}
+	slices.SortFunc(in, func(a, b *Grant) int { return cmp.Compare(a.accepted, b.accepted) })
+	return in
+}
+
+// recent remembers the last envelopes used, to be silent when a broker repeats them. Older ones are dropped by their number.
+type recent struct {
+	order []protocol.Hash
+	has_  map[protocol.Hash]bool
+}
+
+const remembered = 4096
+
+func (r *recent) has(h protocol.Hash) bool { return r.has_[h] }
+
+func (r *recent) add(h protocol.Hash) {
+	r.order = append(r.order, h)
+	r.has_[h] = true
+	if len(r.order) > remembered {
+		delete(r.has_, r.order[0])
+		r.order = r.order[1:]
+	}
+}
