@@ -51,7 +51,7 @@ func (h *Head) AddHeader(line []byte) error {
 
 // Hashes are the tree's stored hashes of the header line that comes next, as [StoredHashes] gives them but from the Head alone: the leaf, then
 // the root of each subtree that it completes.
-func (h *Head) Hashes(line []byte) []tlog.Hash {
+func (h Head) Hashes(line []byte) []tlog.Hash {
 	hashes := []tlog.Hash{tlog.RecordHash(line)}
 	for n, i := h.Size, len(h.Peaks)-1; n&1 == 1; n, i = n>>1, i-1 {
 		hashes = append(hashes, tlog.NodeHash(tlog.Hash(h.Peaks[i]), hashes[len(hashes)-1]))
@@ -60,7 +60,7 @@ func (h *Head) Hashes(line []byte) []tlog.Hash {
 }
 
 // Root is the RFC 6962 root of the log so far.
-func (h *Head) Root() protocol.Hash {
+func (h Head) Root() protocol.Hash {
 	if len(h.Peaks) == 0 {
 		return protocol.HashOf(nil) // RFC 6962 section 2.1: the hash of an empty tree
 	}
@@ -72,7 +72,7 @@ func (h *Head) Root() protocol.Hash {
 }
 
 // Valid refuses a Head, read back from storage, that cannot be one.
-func (h *Head) Valid() error {
+func (h Head) Valid() error {
 	if h.Size > MaxInteger || bits.OnesCount64(h.Size) != len(h.Peaks) {
 		return fmt.Errorf("head of size %d with %d peaks: damaged; rebuild it from the log", h.Size, len(h.Peaks))
 	}

@@ -1,0 +1,27 @@
+// Package journal is the single durable writer of a recorder's log, and the only maker of Receipts.
+//
+// # What it guards
+//
+// No footage is read before the access is on record: whoever reads needs a [Receipt], only [Journal.Access] makes one, and it does so
+// after the entry is on the disk (DESIGN section 1, sentence 2). The journal has one writer; when it cannot be written every
+// later Append fails until it is reopened, and with it the act it was for (invariant 10). A recorder that finds its witnesses
+// know more than it does, or something else, gets no Receipt any more (invariant 13).
+//
+// # Files
+//
+//	headers.log          header lines, one entry each, append only; locked (flock) by the writer
+//	bodies-2026-11.log   body lines of the entries whose header's time is in that month (UTC), in the same order
+//	hashes               the tree's stored hashes, 32 bytes each; recomputable, and recomputed where missing or wrong
+//	cosigned             the last accepted checkpoint with its cosignatures, a C2SP note, replaced whole
+//	behind               if there: the checkpoint that showed this log to be rolled back or forked
+//
+// Bodies stand apart from headers so that a month whose term has passed can be destroyed by removing its file; the chain is over
+// headers and still verifies. The plain files can be read with cat while the recorder runs, and checked with [OpenLog] and chain.Verify.
+//
+// # Order of writing
+//
+// A batch of entries is written and synced in this order: bodies, then headers; then its Appends return. So a whole header always
+// has its body. After a crash, what is left of an unfinished batch — bodies without header, a torn last line — is cut back to the
+// last whole, chained entry, and said so. Anything else that does not chain is refused with its place: then somebody must look
+// (copy the directory first) before the recorder serves again.
+package journal

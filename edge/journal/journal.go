@@ -1,0 +1,592 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+)
+
+const (
+	maxBatch     = 256     // entries in one commit
+	markEvery    = 256     // entries between remembered places
+	maxEntrySize = 1 << 20 // bytes that Entries returns at a time
+)
+
+var (
+	// ErrBroken: a write failed, so what is on the disk is not known. Every Append fails until the journal is opened anew (invariant 10).
+	ErrBroken = errors.New("journal: cannot be written; it must be opened anew")
+
+	// ErrClosed: Close was called.
+	ErrClosed = errors.New("journal: closed")
+
+	// ErrBehind: a cosigned checkpoint shows that this log was rolled back or forked. The recorder records, and serves nothing, until
+	// a resume order starts a successor log (invariant 13).
+	ErrBehind = errors.New("journal: behind its witnesses (rolled back or forked); nothing is served until it is resumed")
+)
+
+// Journal is a recorder's log. Its methods may be called from any goroutine.
+type Journal struct {
+	// Set by Open.
+	dir    string
+	origin string
+	signer note.Signer
+	now    func() time.Time
+	log    *slog.Logger
+
+	appends chan *waiting
+	quit    chan struct{} // closed by Close
+	done    chan struct{} // closed by the writer as it ends
+
+	closing sync.Once
+
+	// Owned by the writer goroutine.
+	headers, hashes, bodies appendFile
+	month                   string // of bodies
+	at                      place  // where the next entry goes
+
+	stored *os.File // hashes, for reading
+
+	cosigning sync.Mutex // one Cosigned at a time
+
+	mu           sync.Mutex // guards what follows
+	head         chain.Head
+	marks        []place // where entry i×markEvery begins
+	broken       error
+	behind       bool
+	cosigned     chain.Checkpoint // verified since Open
+	cosignedAt   time.Time
+	cosignedNote []byte
+	changed      chan struct{} // closed at the next change of any of these
+}
+
+// waiting is one Append on its way.
+type waiting struct {
+	kind   string
+	body   jsontext.Value
+	answer chan answer // buffered: nobody may be waiting any more
+}
+
+type answer struct {
+	seq uint64
+	err error
+}
+
+// Open opens the journal in dir, which it makes if there is none, checks all of it, and starts its writer. origin is
+// `<recorder>.<municipality>/beeldwacht`, the name of signer's key. The cosigned checkpoint of an earlier run counts again once
+// it has been given to [Journal.Cosigned] with the witnesses of the roster: see [Journal.CosignedNote].
+func Open(dir, origin string, signer note.Signer, now func() time.Time, log *slog.Logger) (*Journal, error) {
+	j := &Journal{
+		dir: dir, origin: origin, signer: signer, now: now, log: log,
+		appends: make(chan *waiting), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
+	}
+	if err := j.open(); err != nil {
+		return nil, fmt.Errorf("journal: %w", errors.Join(err, j.closeFiles()))
+	}
+	go j.write()
+	return j, nil
+}
+
+func (j *Journal) open() error {
+	if j.signer.Name() != j.origin {
+		return fmt.Errorf("the key is named %q, the log's origin is %q: they must be the same", j.signer.Name(), j.origin)
+	}
+	if err := makeDir(j.dir); err != nil {
+		return err
+	}
+	headers, err := openAppend(filepath.Join(j.dir, headersFile))
+	if err != nil {
+		return err
+	}
+	j.headers = headers
+	if err := lock(headers); err != nil {
+		return err
+	}
+	if err := j.recover(); err != nil {
+		return err
+	}
+	hashes, err := openAppend(filepath.Join(j.dir, hashesFile))
+	if err != nil {
+		return err
+	}
+	j.hashes, j.stored = hashes, hashes.File
+	return j.recall()
+}
+
+// recall reads what earlier runs learned from the witnesses.
+func (j *Journal) recall() error {
+	switch _, err := os.Stat(filepath.Join(j.dir, behindFile)); {
+	case err == nil:
+		j.behind = true
+	case !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	signed, err := os.ReadFile(filepath.Join(j.dir, cosignedFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c, _, err := chain.OpenCheckpoint(signed, j.origin, ownKey{j.signer})
+	if err != nil {
+		// It is only a memory: the witnesses still have it.
+		j.log.Warn("journal: the remembered cosigned checkpoint cannot be used", "file", filepath.Join(j.dir, cosignedFile), "error", err)
+		return nil
+	}
+	j.cosignedNote = signed
+	// Our own signature is enough to know that we once were that far.
+	if err := j.compare(c); errors.Is(err, ErrBehind) {
+		return j.fallBehind(signed, err)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// Close ends the writer after the batch it is at; Appends that wait fail with [ErrClosed].
+func (j *Journal) Close() error {
+	var err error
+	j.closing.Do(func() {
+		close(j.quit)
+		<-j.done
+		err = j.closeFiles()
+	})
+	return err
+}
+
+func (j *Journal) closeFiles() error {
+	var errs []error
+	for _, f := range []appendFile{j.headers, j.hashes, j.bodies} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Append writes an entry and returns its number once body and header are on the disk. Many Appends at a time share one sync. After
+// an error the act that the entry was for must not happen; the entry itself may still have been written (when ctx ended, or when the
+// disk kept what it said it had not).
+func (j *Journal) Append(ctx context.Context, kind string, body any) (seq uint64, err error) {
+	// Marshalled here, so that the caller may change body as soon as this returns.
+	b, err := json.Marshal(body, json.Deterministic(true))
+	if err != nil {
+		return 0, fmt.Errorf("journal: %s: %w", kind, err)
+	}
+	w := &waiting{kind: kind, body: b, answer: make(chan answer, 1)}
+	select {
+	case j.appends <- w:
+	case <-j.done:
+		return 0, ErrClosed
+	case <-ctx.Done():
+		return 0, fmt.Errorf("journal: %s: %w", kind, ctx.Err())
+	}
+	select {
+	case a := <-w.answer:
+		return a.seq, a.err
+	case <-ctx.Done():
+		return 0, fmt.Errorf("journal: %s: %w", kind, ctx.Err())
+	}
+}
+
+// write is the writer goroutine.
+func (j *Journal) write() {
+	defer close(j.done)
+	for {
+		select {
+		case <-j.quit:
+			return
+		case first := <-j.appends:
+			batch := []*waiting{first}
+			for more := true; more && len(batch) < maxBatch; {
+				select {
+				case w := <-j.appends:
+					batch = append(batch, w)
+				default:
+					more = false
+				}
+			}
+			j.commit(batch)
+		}
+	}
+}
+
+// commit makes entries of a batch, writes and syncs them, and answers.
+func (j *Journal) commit(batch []*waiting) {
+	now := j.now()
+	j.mu.Lock()
+	head, broken := j.head, j.broken
+	j.mu.Unlock()
+
+	var entries []chain.Entry
+	var sealed []*waiting
+	first := head.Size
+	var hashes bytes.Buffer
+	for _, w := range batch {
+		if broken != nil {
+			w.answer <- answer{err: broken}
+			continue
+		}
+		e, err := chain.Seal(&head, w.kind, w.body, now)
+		if err == nil {
+			stored := head.Hashes(e.Header)
+			if err = head.Add(e); err == nil {
+				for _, h := range stored {
+					hashes.Write(h[:])
+				}
+			}
+		}
+		if err != nil { // this one cannot be an entry; the others can
+			w.answer <- answer{err: fmt.Errorf("journal: %w", err)}
+			continue
+		}
+		entries, sealed = append(entries, e), append(sealed, w)
+	}
+	if len(entries) == 0 {
+		return
+	}
+	marks, err := j.store(entries, first, monthOf(head.Time), hashes.Bytes())
+
+	j.mu.Lock()
+	if err != nil {
+		j.broken = fmt.Errorf("%w: %w", ErrBroken, err)
+		broken = j.broken
+	} else {
+		j.head = head
+		j.marks = append(j.marks, marks...)
+	}
+	j.announce()
+	j.mu.Unlock()
+
+	if err != nil {
+		j.log.Error("journal: cannot be written; nothing is served until it is opened anew", "dir", j.dir, "entries", first, "error", err)
+	}
+	for i, w := range sealed {
+		w.answer <- answer{seq: first + uint64(i), err: broken}
+	}
+}
+
+// store puts entries on the disk: bodies synced, then headers synced. All are of one month, since they have one time.
+func (j *Journal) store(entries []chain.Entry, first uint64, month string, hashes []byte) (marks []place, err error) {
+	if month != j.month {
+		if err := j.turn(month); err != nil {
+			return nil, err
+		}
+	}
+	at := j.at
+	var headers, bodies bytes.Buffer
+	for i, e := range entries {
+		if (first+uint64(i))%markEvery == 0 {
+			marks = append(marks, at)
+		}
+		headers.Write(append(e.Header, '\n'))
+		bodies.Write(append(e.Body, '\n'))
+		at.header += int64(len(e.Header)) + 1
+		at.body += int64(len(e.Body)) + 1
+	}
+	if _, err := j.bodies.Write(bodies.Bytes()); err != nil {
+		return nil, err
+	}
+	if err := j.bodies.Sync(); err != nil {
+		return nil, err
+	}
+	if _, err := j.hashes.Write(hashes); err != nil { // not synced: recomputable
+		return nil, err
+	}
+	if _, err := j.headers.Write(headers.Bytes()); err != nil {
+		return nil, err
+	}
+	if err := j.headers.Sync(); err != nil {
+		return nil, err
+	}
+	j.at = at
+	return marks, nil
+}
+
+// turn opens the bodies file of a month.
+func (j *Journal) turn(month string) error {
+	f, err := openAppend(filepath.Join(j.dir, bodiesFile(month)))
+	if err != nil {
+		return err
+	}
+	old := j.bodies
+	j.bodies, j.month = f, month
+	if j.at.month != month {
+		j.at.month, j.at.body = month, 0
+	}
+	if old != nil {
+		return old.Close() // it is synced; but a close that fails means a disk that fails
+	}
+	return nil
+}
+
+// announce tells all that wait on Changed; call with mu held.
+func (j *Journal) announce() {
+	close(j.changed)
+	j.changed = make(chan struct{})
+}
+
+// Changed returns a channel that is closed at the next change: an entry, a cosigned checkpoint, a failure. Take it before looking.
+func (j *Journal) Changed() <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.changed
+}
+
+// Err is why the journal cannot be written ([ErrBroken]), or nil.
+func (j *Journal) Err() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.broken
+}
+
+// Head is the newest size and root that is on the disk.
+func (j *Journal) Head() chain.Head {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.head
+}
+
+// Entries returns entries from number from on: at most max, and no more than about a mebibyte, but at least one if there is any. Body is
+// nil where it has been destroyed.
+func (j *Journal) Entries(from uint64, max int) ([]chain.Entry, error) {
+	var out []chain.Entry
+	size := 0
+	err := j.each(from, func(_ chain.Header, e chain.Entry) error {
+		if len(out) > 0 && (len(out) >= max || size+len(e.Header)+len(e.Body) > maxEntrySize) {
+			return errEnough
+		}
+		size += len(e.Header) + len(e.Body)
+		out = append(out, e)
+		return nil
+	})
+	return out, err
+}
+
+// Replay calls do for every entry there is now, in order, with its body line or nil where that has been destroyed. It stops at do's
+// first error and returns it.
+func (j *Journal) Replay(do func(h chain.Header, body []byte) error) error {
+	return j.each(0, func(h chain.Header, e chain.Entry) error { return do(h, e.Body) })
+}
+
+var errEnough = errors.New("enough")
+
+func (j *Journal) each(from uint64, do func(chain.Header, chain.Entry) error) error {
+	j.mu.Lock()
+	size := j.head.Size
+	var at place
+	if from < size {
+		at = j.marks[from/markEvery]
+	}
+	j.mu.Unlock()
+	if from >= size {
+		return nil
+	}
+	c, err := openCursor(j.dir, at)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	defer c.Close() // only read from
+	for seq := from - from%markEvery; seq < size; seq++ {
+		e, h, err := c.next()
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err == nil && h.Seq != seq {
+			err = fmt.Errorf("found entry %d in its place", h.Seq)
+		}
+		if err == nil && e.Body != nil && !h.Holds(e.Body) {
+			err = errors.New("its body changed on the disk")
+		}
+		if err != nil {
+			return fmt.Errorf("journal: %s: entry %d: %w", j.dir, seq, err)
+		}
+		if seq < from {
+			continue
+		}
+		if err := do(h, e); err == errEnough {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Checkpoint is the present head, signed now by the recorder.
+func (j *Journal) Checkpoint() ([]byte, error) {
+	head := j.Head()
+	return chain.SignCheckpoint(chain.Checkpoint{Origin: j.origin, Size: head.Size, Root: head.Root()}, j.signer)
+}
+
+// Cosigned takes a checkpoint that came back with cosignatures. It must be signed by this recorder's own key and by a quorum of
+// witnesses. One that fits this log is remembered, if it covers more than the last one or as much at a later time; an older one is
+// ignored. One that this log does not lead to — more entries than it has, or another root — leaves the log behind its
+// witnesses, for good and across restarts, and returns [ErrBehind] (invariant 13).
+func (j *Journal) Cosigned(signed []byte, witnesses []note.Verifier, quorum int) error {
+	if quorum < 1 {
+		return fmt.Errorf("journal: a quorum of %d witnesses: at least one must cosign", quorum)
+	}
+	c, cosigned, err := chain.OpenCheckpoint(signed, j.origin, ownKey{j.signer}, witnesses...)
+	if err != nil {
+		return fmt.Errorf("journal: cosigned: %w", err)
+	}
+	if len(cosigned) < quorum {
+		return fmt.Errorf("journal: cosigned: %d of %d witnesses signed the checkpoint of size %d, %d are needed", len(cosigned), len(witnesses), c.Size, quorum)
+	}
+	// The time by which a quorum had seen it: the latest that quorum of them reach.
+	slices.SortFunc(cosigned, func(a, b chain.Cosignature) int { return b.Time.Compare(a.Time) })
+	at := cosigned[quorum-1].Time
+
+	j.cosigning.Lock()
+	defer j.cosigning.Unlock()
+	if err := j.compare(c); errors.Is(err, ErrBehind) {
+		return errors.Join(err, j.fallBehind(signed, err))
+	} else if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	known, knownAt := j.cosigned, j.cosignedAt
+	j.mu.Unlock()
+	if c.Size < known.Size || (c.Size == known.Size && !at.After(knownAt)) {
+		return nil
+	}
+	if err := replace(filepath.Join(j.dir, cosignedFile), signed); err != nil {
+		return fmt.Errorf("journal: remember cosigned checkpoint: %w", err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.cosigned, j.cosignedAt, j.cosignedNote = c, at, slices.Clone(signed)
+	j.announce()
+	return nil
+}
+
+// compare says with ErrBehind that this log does not lead to a checkpoint.
+func (j *Journal) compare(c chain.Checkpoint) error {
+	size := j.Head().Size
+	if c.Size > size {
+		return fmt.Errorf("%w: the checkpoint covers %d entries, here are %d", ErrBehind, c.Size, size)
+	}
+	root, err := chain.RootAt(c.Size, chain.HashesIn(j.stored))
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	if root != c.Root {
+		// Being behind is for good: make sure that it is not merely the stored hashes that rotted.
+		if root, err = j.rootOfHeaders(c.Size); err != nil {
+			return err
+		}
+		if root == c.Root {
+			return fmt.Errorf("journal: %s in %s is damaged; open the journal anew, which computes it again", hashesFile, j.dir)
+		}
+		return fmt.Errorf("%w: at %d entries the checkpoint's root is %s, here it is %s", ErrBehind, c.Size, c.Root, root)
+	}
+	return nil
+}
+
+func (j *Journal) rootOfHeaders(size uint64) (protocol.Hash, error) {
+	var head chain.Head
+	err := j.each(0, func(_ chain.Header, e chain.Entry) error {
+		if head.Size == size {
+			return errEnough
+		}
+		return head.AddHeader(e.Header)
+	})
+	return head.Root(), err
+}
+
+// fallBehind remembers the checkpoint that showed it, here and on the disk.
+func (j *Journal) fallBehind(signed []byte, why error) error {
+	j.mu.Lock()
+	was := j.behind
+	j.behind = true
+	j.announce()
+	j.mu.Unlock()
+	if was {
+		return nil
+	}
+	j.log.Error("journal: this log is not the one its witnesses know; nothing is served any more", "dir", j.dir, "error", why)
+	if err := replace(filepath.Join(j.dir, behindFile), signed); err != nil {
+		return fmt.Errorf("journal: remember being behind: %w", err)
+	}
+	return nil
+}
+
+// Behind reports that this log was rolled back or forked: the recorder records, and serves nothing (invariant 13).
+func (j *Journal) Behind() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.behind
+}
+
+// CosignedHead is how many entries the last accepted cosigned checkpoint covers, and by when a quorum had cosigned it. Zero until
+// Cosigned has accepted one since Open.
+func (j *Journal) CosignedHead() (size uint64, at time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.cosigned.Size, j.cosignedAt
+}
+
+// CosignedNote is the last cosigned checkpoint, nil if there is none. After Open it is that of the earlier run, which counts only when
+// it is given to [Journal.Cosigned]: the witnesses are in the roster, and the roster is in the journal.
+func (j *Journal) CosignedNote() []byte {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.cosignedNote)
+}
+
+// WaitCosigned returns nil once a cosigned checkpoint covers entry seq, ErrBehind when none will, or ctx's error.
+func (j *Journal) WaitCosigned(ctx context.Context, seq uint64) error {
+	for {
+		j.mu.Lock()
+		covered, behind, changed := j.cosigned.Size > seq, j.behind, j.changed
+		j.mu.Unlock()
+		switch {
+		case behind:
+			return ErrBehind
+		case covered:
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("journal: entry %d is not yet cosigned: %w", seq, ctx.Err())
+		}
+	}
+}
+
+// Proof proves entry seq under the last cosigned checkpoint.
+func (j *Journal) Proof(seq uint64) (chain.Proof, error) {
+	j.mu.Lock()
+	size, signed := j.cosigned.Size, slices.Clone(j.cosignedNote)
+	j.mu.Unlock()
+	if seq >= size {
+		return chain.Proof{}, fmt.Errorf("journal: entry %d is not covered: the last cosigned checkpoint covers %d entries", seq, size)
+	}
+	return chain.NewProof(seq, size, signed, chain.HashesIn(j.stored))
+}
+
+// ownKey verifies the recorder's own signatures with its private key: Ed25519 signs the same text the same way (RFC 8032 section 5.1.6).
+type ownKey struct{ note.Signer }
+
+func (k ownKey) Verify(text, sig []byte) bool {
+	own, err := k.Sign(text)
+	return err == nil && bytes.Equal(own, sig)
+}
+
+var _ note.Verifier = ownKey{}
