@@ -3,12 +3,19 @@ package vault
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -530,5 +537,57 @@ func TestIdentityIsKeptPrivate(t *testing.T) {
 	}
 	if _, err := LoadIdentity(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("a key that all can read: %v", err)
+	}
+}
+
+func TestEmbeddedSpeaksTLS(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	c := EmbeddedConfig{Dir: filepath.Join(dir, "store"), Addr: "127.0.0.1:0", AccessKey: accessKey, SecretKey: secretKey, CertFile: filepath.Join(dir, "crt"), KeyFile: filepath.Join(dir, "key")}
+	for file, block := range map[string]*pem.Block{c.CertFile: {Type: "CERTIFICATE", Bytes: der}, c.KeyFile: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cas := x509.NewCertPool()
+	cas.AddCert(cert)
+	e, err := StartEmbedded(t.Context(), child(t), c, cas, logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Stop)
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vc := config(t, e.Endpoint, id)
+	vc.Secure, vc.CAs = true, cas
+	v, err := New(t.Context(), vc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upload(t, v, "over-tls", "a bag", time.Now().Add(time.Second))
+	if got := read(t, v, "over-tls"); got != "a bag" {
+		t.Errorf("read %q", got)
+	}
+	vc.CAs = x509.NewCertPool()
+	if _, err := New(t.Context(), vc); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("a store of an unknown CA: %v", err)
 	}
 }

@@ -130,6 +130,7 @@ type town struct {
 	key     *ecdsa.PrivateKey
 	pool    *x509.CertPool
 	addr    string
+	server  *mqtt.Server
 	journal *tail
 	log     note.Verifier
 	witness *chain.Witness
@@ -237,7 +238,8 @@ func (w *town) broker() (stop func()) {
 		w.addr = listener.Addr().String()
 		w.uplink.Broker = "ssl://" + w.addr
 	}
-	server := mqtt.New(&mqtt.Options{Logger: slog.New(slog.DiscardHandler)})
+	w.server = mqtt.New(&mqtt.Options{Logger: slog.New(slog.DiscardHandler)})
+	server := w.server
 	w.must(server.AddHook(new(allowAll), nil))
 	w.must(server.AddListener(listeners.NewNet("t", listener)))
 	w.must(server.Serve())
@@ -511,6 +513,15 @@ func TestStatus(t *testing.T) {
 	c.Publish(protocol.Topic("rec-2", protocol.DownOrders), 1, false, "another's order")
 	w.eventually("the orders are taken in turn and the status follows", func() bool {
 		return strings.Join(w.orders, ",") == "order 1,order 2,order 3" && len(w.statuses) > heard
+	})
+	lost, ok := w.server.Clients.Get(string(self))
+	if !ok {
+		t.Fatal("the recorder is not connected")
+	}
+	lost.Stop(errors.New("the line broke"))
+	w.eventually("the last will is heard, and the recorder comes back", func() bool {
+		heard := strings.Join(w.statuses, ",")
+		return strings.Contains(heard, "offline,online")
 	})
 	stop()
 	w.eventually("the stopped recorder says so", func() bool { return w.statuses[len(w.statuses)-1] == "offline" })
