@@ -57,6 +57,9 @@ type Client struct {
 	waiting map[protocol.RecorderID]int
 	bytes   int
 	queue   chan message
+
+	logged   time.Time // when a dropped message was last logged
+	unlogged int       // dropped since: a recorder gone bad must not fill our disk with its log lines
 }
 
 type message struct {
@@ -233,9 +236,16 @@ func (c *Client) enqueue(topic string, payload []byte) {
 		c.bytes += len(payload)
 		c.queue <- message{recorder, channel, payload} // has room: only we fill it, under the lock
 	}
+	unlogged := c.unlogged
+	log := why != "" && time.Since(c.logged) > time.Second
+	if log {
+		c.logged, c.unlogged = time.Now(), 0
+	} else if why != "" {
+		c.unlogged++
+	}
 	c.mu.Unlock()
-	if why != "" {
-		c.Log.Warn("MQTT message dropped", "topic", topic, "bytes", len(payload), "why", why)
+	if log {
+		c.Log.Warn("MQTT message dropped", "topic", topic, "bytes", len(payload), "why", why, "dropped unlogged before it", unlogged)
 	}
 }
 
