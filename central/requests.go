@@ -195,16 +195,18 @@ func viewerKey(key string) error {
 	return nil
 }
 
-// hold orders a camera's recorder to keep what is asked, at once: footage must not age out while people deliberate. It ends by itself: 28 days,
-// or the mandate's longest hold counted from the first hold on that footage.
+// hold orders a camera's recorder to keep what is asked, at once: footage must not age out while people deliberate. It ends by itself, counted from
+// the first hold on any of that footage: after 28 days, beyond which two approvers would have to sign, or after the mandate's or the
+// roster's longest hold. The recorder counts the same way.
 func (d *decision) hold(request protocol.RequestID, p *Placement, asked protocol.Interval) error {
 	first := d.start()
 	for _, h := range d.holds {
-		if h.Camera == p.Camera && h.Asked.Overlaps(asked) && h.Refused == "" {
+		if h.Camera == p.Camera && (h.Asked.Overlaps(asked) || h.Rounded().Overlaps(asked)) && h.Refused == "" {
 			first = earliest(first, h.NotBefore)
 		}
 	}
-	end := earliest(protocol.T(d.start().Add(protocol.MaxHoldSingle)), protocol.T(first.Add(p.Mandate().LongestHold.Duration())))
+	longest := min(protocol.MaxHoldSingle, p.Mandate().LongestHold.Duration(), d.recorders[p.Recorder].Roster.MaxHold.Duration())
+	end := protocol.T(first.Add(longest))
 	if !end.After(d.now.Time) || !end.After(asked.To) {
 		return refuse(CodeTerm,
 			fmt.Sprintf("De beelden van camera %s zijn al zo lang bewaard als mag.", p.Camera),
