@@ -44,7 +44,8 @@ type Opened struct {
 type Started struct {
 	Salted
 	Software string `json:"software"`
-	Clean    bool   `json:"clean"` // the run before this one stopped in order
+	Clean    bool   `json:"clean"`  // the run before this one stopped in order
+	Volume   string `json:"volume"` // identity of the disk with footage: the next start refuses another one (invariant 6)
 }
 
 type Stopped struct {
@@ -131,7 +132,8 @@ type Order struct {
 	ID       DocumentID `json:"id"`
 	Level    Level      `json:"level"`
 	Document string     `json:"document"`
-	Envelope Hash       `json:"envelope"` // SHA-256 of the envelope as received
+	Envelope Hash       `json:"envelope"`       // SHA-256 of the envelope as received
+	Note     string     `json:"note,omitempty"` // of a grant: the envelope as received. At level centre it bears the only signature there is, and the bag shows it
 }
 
 type OrderRefused struct {

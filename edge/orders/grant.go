@@ -12,6 +12,7 @@ type Grant struct {
 	signed   protocol.Signed
 	roster   protocol.Signed
 	level    protocol.Level
+	envelope string
 	accepted uint64
 }
 
@@ -28,6 +29,9 @@ func (g *Grant) Signed() protocol.Signed { return g.signed }
 
 // Roster is the roster under which it was verified, for the bag.
 func (g *Grant) Roster() protocol.Signed { return g.roster }
+
+// Envelope is the note in which it came, for the bag.
+func (g *Grant) Envelope() []byte { return []byte(g.envelope) }
 
 // Level says who vouched for handler and approver.
 func (g *Grant) Level() protocol.Level { return g.level }

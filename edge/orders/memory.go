@@ -68,7 +68,7 @@ func (m *memory) used(number uint64, envelope protocol.Hash) {
 }
 
 // accept takes in a document that was judged, and makes of it what leaves this package.
-func (m *memory) accept(v verdict, seq uint64, at time.Time) (Action, error) {
+func (m *memory) accept(v verdict, envelope string, seq uint64, at time.Time) (Action, error) {
 	m.ids[v.Head().ID] = true
 	switch d := v.Document.(type) {
 	case *protocol.Roster:
@@ -91,7 +91,7 @@ func (m *memory) accept(v verdict, seq uint64, at time.Time) (Action, error) {
 		m.lifts = append(m.lifts, *d)
 		return *d, nil
 	case *protocol.Grant:
-		g := &Grant{signed: v.Signed, roster: m.rosters[len(m.rosters)-1], level: v.level, accepted: seq}
+		g := &Grant{signed: v.Signed, roster: m.rosters[len(m.rosters)-1], level: v.level, envelope: envelope, accepted: seq}
 		m.grants[d.GrantID()] = g
 		return g, nil
 	}
@@ -112,7 +112,7 @@ func (o *Orders) replay() error {
 				_, err = protocol.OpenRoster(s.Raw, m.opened.Roots)
 			}
 			if err == nil {
-				_, err = m.accept(verdict{Signed: s, level: protocol.LevelRoots}, h.Seq, h.Time.Time)
+				_, err = m.accept(verdict{Signed: s, level: protocol.LevelRoots}, "", h.Seq, h.Time.Time)
 			}
 			return err
 		case protocol.KindOrder:
@@ -130,7 +130,7 @@ func (o *Orders) replay() error {
 			if m.ids[s.Head().ID] { // written twice: the first time the journal failed, or seemed to
 				return nil
 			}
-			_, err = m.accept(verdict{Signed: s, level: b.Level}, h.Seq, h.Time.Time)
+			_, err = m.accept(verdict{Signed: s, level: b.Level}, b.Note, h.Seq, h.Time.Time)
 			return err
 		case protocol.KindRefused:
 			var b protocol.OrderRefused
@@ -251,9 +251,8 @@ func (o *Orders) Dropped() uint64 {
 	return o.memory.dropped
 }
 
-// Mandate is the mandate of a camera that is in force now, or why there is none. A lapse needs no order. Read only.
-func (o *Orders) Mandate(camera protocol.CameraID) (*protocol.Mandate, error) {
-	now := o.now()
+// Mandate is the mandate of a camera that is in force at now, or why there is none. A lapse needs no order. Read only.
+func (o *Orders) Mandate(camera protocol.CameraID, now time.Time) (*protocol.Mandate, error) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	return o.memory.mandate(camera, now)
@@ -296,8 +295,8 @@ func (o *Orders) Mandates() []*protocol.Mandate {
 	return in
 }
 
-// NextChange is the next moment after now at which a mandate begins or ends by itself; false if there is none.
-func (o *Orders) NextChange(now time.Time) (time.Time, bool) {
+// NextChange is the next moment after now at which a mandate begins or ends by itself; zero if there is none.
+func (o *Orders) NextChange(now time.Time) time.Time {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	var next time.Time
@@ -310,7 +309,7 @@ func (o *Orders) NextChange(now time.Time) (time.Time, bool) {
 			}
 		}
 	}
-	return next, !next.IsZero()
+	return next
 }
 
 // Holds are those ordered, not lifted and not at their end, by id.
@@ -369,15 +368,17 @@ func (o *Orders) Release(id protocol.GrantID) (Release, error) {
 	return o.memory.releases[id], nil
 }
 
-// Unfinished are the release grants without an outcome in the journal, begun or not, their term over or not, in the order accepted.
-func (o *Orders) Unfinished() ([]*Grant, error) {
+// Unfinished are the release grants without an outcome in the journal, begun or not, their term over or not, in the order accepted. None, if
+// the journal cannot be read: what is on record then is not known (invariant 10).
+func (o *Orders) Unfinished() []*Grant {
 	if err := o.follow(); err != nil {
-		return nil, fmt.Errorf("orders: read the journal: %w", err)
+		o.log.Error("orders: the journal cannot be read, so nothing is released", "error", err)
+		return nil
 	}
 	return o.find(func(g *Grant) bool {
 		d := g.Doc()
 		return d.Use == protocol.UseRelease && !o.memory.releases[d.GrantID()].Over()
-	}), nil
+	})
 }
 
 func (o *Orders) find(wanted func(*Grant) bool) []*Grant {

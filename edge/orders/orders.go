@@ -77,10 +77,11 @@ type Orders struct {
 
 // Open replays the journal. An empty journal is opened with its first entry: the pinned roots and the first roster. In a journal that
 // exists, roots must be those that it was opened with; a roster newer than the one in force is accepted as if it came by hand.
-func Open(ctx context.Context, j Journal, self protocol.RecorderID, roots protocol.Roots, roster []byte, now func() time.Time, log *slog.Logger) (*Orders, error) {
+func Open(j Journal, self protocol.RecorderID, roots protocol.Roots, roster []byte, now func() time.Time, log *slog.Logger) (*Orders, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	ctx := context.Background() // a start is not given up half way
 	o := &Orders{journal: j, self: self, now: now, log: log, memory: newMemory()}
 	first, err := j.Entries(0, 1)
 	if err != nil {
@@ -151,6 +152,9 @@ func (o *Orders) Accept(ctx context.Context, envelope []byte) (Action, error) {
 	var entry protocol.Order
 	if err == nil {
 		entry = protocol.Order{Number: e.Number, Kind: v.Kind(), ID: v.Head().ID, Level: v.level, Document: string(v.Raw), Envelope: hash}
+		if v.Kind() == "grant" {
+			entry.Note = string(envelope)
+		}
 		err = fits(entry)
 	}
 	if err != nil {
@@ -212,7 +216,7 @@ func (o *Orders) obey(ctx context.Context, entry protocol.Order, v verdict, now 
 		o.memory.used(entry.Number, entry.Envelope)
 	}
 	o.log.Info("order accepted", "number", entry.Number, "kind", entry.Kind, "id", entry.ID, "level", entry.Level, "entry", seq)
-	return o.memory.accept(v, seq, now)
+	return o.memory.accept(v, entry.Note, seq, now)
 }
 
 // verdict is a document that this recorder will obey, and on whose word.
