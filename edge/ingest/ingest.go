@@ -70,8 +70,9 @@ type Source struct {
 	KeyFrameTimeout time.Duration
 }
 
-func (s Source) String() string   { return string(s.Camera) + "/" + string(s.Stream) }
-func (s Source) GoString() string { return s.String() }
+func (s Source) String() string               { return string(s.Camera) + "/" + string(s.Stream) }
+func (s Source) GoString() string             { return s.String() }
+func (s Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil } // for JSON logs
 
 // Writer is fed by one Session, from one goroutine: StartRun, Write for each frame, EndRun, and so on. When StartRun or Write fails, EndRun follows
 // with cause disk, and the next StartRun comes at a key frame after a pause. It may block: what then does not fit the queue is dropped.

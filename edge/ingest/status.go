@@ -24,7 +24,7 @@ type State struct {
 	Since  time.Time     // of the phase and cause
 
 	LastFrame time.Time // arrival of the last access unit, recorded or not
-	BitRate   int64     // bit/s of what arrives, over the last seconds; 0 in a gap of cause network
+	BitRate   int64     // bit/s of what arrives, measured over two seconds; from 0 again at the start of a gap
 	Lost      uint64    // access units that did not arrive whole, since the session was made
 	Dropped   uint64    // access units that the disk was too slow for, since the session was made
 }
@@ -100,8 +100,8 @@ func (s *status) change(still func() bool, to State) {
 		s.state.Since = s.session.Now()
 	}
 	s.state.Phase, s.state.Cause, s.state.Detail = to.Phase, to.Cause, to.Detail
-	if to.Cause == footage.CauseNetwork {
-		s.state.BitRate = 0
+	if to.Phase == Gap {
+		s.state.BitRate, s.measured = 0, time.Time{}
 	}
 	state := s.state
 	s.mu.Unlock()
