@@ -110,7 +110,7 @@ func Languages(next http.Handler) http.Handler {
 
 // Site is what every page says of the municipality behind it.
 type Site struct {
-	Municipality  string         // as people say it: "Helmond"
+	Name          string         // as people say it: "Gemeente Helmond"
 	Notice        Words          // shown above every page, such as that this is a demonstration; empty: nothing
 	Officer       Contact        // the privacy officer, on every page (R16)
 	SelfWitnessed func() bool    // the centre is its own only witness; said on every page (DESIGN section 4)
@@ -161,11 +161,16 @@ type Set struct {
 //go:embed layout.html
 var layout string
 
+// mapPart is a definition "map" for pages that show cameras on a map. Its dot has Base, Map and, where points tick checkboxes, Choose.
+//
+//go:embed map.html
+var mapPart string
+
 // Parse reads the templates of a package. Each file is one page, shown by its name; definitions in them can be used by all.
 func Parse(site Site, files fs.FS, patterns ...string) (*Set, error) {
 	s := &Set{site: site, pages: map[Lang]*template.Template{}}
 	for _, l := range []Lang{NL, EN} {
-		t, err := template.New("layout").Funcs(functions(l)).Parse(layout)
+		t, err := template.New("layout").Funcs(functions(l)).Parse(layout + mapPart)
 		if err == nil {
 			t, err = t.ParseFS(files, patterns...)
 		}
@@ -235,6 +240,7 @@ func functions(l Lang) template.FuncMap {
 		"window":        func(w protocol.Window) string { return l.Duration(w.Duration()) },
 		"bytes":         l.Bytes,
 		"number":        l.Number,
+		"cause":         func(c string) string { return l.In(CauseWords(c)) },
 		"selfWitnessed": func() string { return l.In(SelfWitnessedWords) },
 		"level":         func(v protocol.Level) string { return l.In(LevelWords(v)) },
 	}

@@ -22,7 +22,7 @@ func frameSet(t *testing.T, files map[string]string) *Set {
 	for name, text := range files {
 		fsys[name] = &fstest.MapFile{Data: []byte(text)}
 	}
-	s, err := Parse(Site{Municipality: "Helmond", Officer: Contact{Name: "V. Grijs", Telephone: "14 0492"}, Log: slog.New(slog.DiscardHandler),
+	s, err := Parse(Site{Name: "Gemeente Helmond", Officer: Contact{Name: "V. Grijs", Telephone: "14 0492"}, Log: slog.New(slog.DiscardHandler),
 		SelfWitnessed: func() bool { return true }}, fsys, "*.html")
 	if err != nil {
 		t.Fatal(err)

@@ -175,3 +175,22 @@ var SelfWitnessedWords = Both(
 	"Zelf getuige: alleen deze centrale bevestigt dat de logboeken niet zijn herschreven. Er kijkt nog geen onafhankelijke getuige mee.",
 	"Self-witnessed: only this centre confirms that the logs were not rewritten. No independent witness is watching yet.",
 )
+
+// CauseWords says why there is no footage (invariant 8), as the recorder coded it.
+func CauseWords(cause string) Words {
+	switch cause {
+	case "camera":
+		return Both("de camera geeft geen bruikbaar beeld", "the camera gives no usable picture")
+	case "network":
+		return Both("de camera is niet te bereiken", "the camera cannot be reached")
+	case "recorder":
+		return Both("de recorder staat uit of start opnieuw", "the recorder is down or restarting")
+	case "mandate":
+		return Both("er is geen geldig besluit: opnemen mag niet", "there is no valid decision: recording is not allowed")
+	case "disk":
+		return Both("de schijf is te langzaam, vol of weg", "the disk is too slow, full or gone")
+	case "clock":
+		return Both("de klok versprong", "the clock jumped")
+	}
+	return Both("oorzaak onbekend", "cause unknown")
+}
