@@ -126,3 +126,22 @@ func TestGoesDarkAndReturnsOnItsPort(t *testing.T) {
 	stamps, _ = watch(t, c, gortsplib.TransportTCP)
 	<-stamps
 }
+
+func TestDropsOutNowAndThen(t *testing.T) {
+	t.Parallel()
+	c, err := New(Options{Clip: QuayH264(), OutEvery: 2 * time.Second, OutFor: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for range 2 {
+		stamps, cut := watch(t, c, gortsplib.TransportTCP)
+		<-stamps
+		select {
+		case <-cut:
+		case <-time.After(5 * time.Second):
+			t.Fatal("no outage in five seconds; one was asked every two")
+		}
+		time.Sleep(1300 * time.Millisecond)
+	}
+}
