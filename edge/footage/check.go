@@ -1,0 +1,254 @@
+package footage
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Finding is something that is not as the index says, or an index that contradicts itself.
+type Finding struct {
+	What   string // "missing file", "file that changed", "unknown file", "init that changed", "overdue", "wrong count", "wrong minute", "broken row", …
+	Key    string // the row or the file, relative to the volume
+	Detail string
+}
+
+func (f Finding) String() string { return f.What + ": " + f.Key + ": " + f.Detail }
+
+// snapshot is what the index said at one moment.
+type snapshot struct {
+	runs       map[string]runRow
+	segments   map[string]segmentRow
+	tombstones map[string]tombstoneRow
+	minutes    map[string]minuteRow
+	unlisted   map[string]bool
+	findings   []Finding
+}
+
+func (c *snapshot) find(what, key, format string, a ...any) {
+	c.findings = append(c.findings, Finding{what, key, fmt.Sprintf(format, a...)})
+}
+
+// Check compares rows, files, hashes, runs, minutes and tombstones, and reads every byte of footage. It changes nothing. What it finds in a segment that expired meanwhile, or in a
+// run that is being written, is left out. An error means that it could not look.
+func (s *Store) Check(ctx context.Context) ([]Finding, error) {
+	s.sweeping.Lock() // nothing expires while the index is compared with itself
+	c, err := s.take()
+	s.sweeping.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("footage: check: %w", err)
+	}
+	c.compareRows()
+	if err := s.checkFiles(ctx, c); err != nil {
+		return nil, fmt.Errorf("footage: check: %w", err)
+	}
+	slices.SortFunc(c.findings, func(a, b Finding) int { return strings.Compare(a.Key+a.What, b.Key+b.What) })
+	return c.findings, nil
+}
+
+func (s *Store) take() (*snapshot, error) {
+	now := s.Now()
+	c := &snapshot{runs: map[string]runRow{}, segments: map[string]segmentRow{}, tombstones: map[string]tombstoneRow{}, minutes: map[string]minuteRow{}, unlisted: map[string]bool{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	standing := s.standing(now)
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		broken := func(err error) { c.find("broken row", "index.db", "%v", err) }
+		k := tx.Bucket(inUnlisted).Cursor()
+		for key, _ := k.First(); key != nil; key, _ = k.Next() {
+			c.unlisted[string(key)] = true
+		}
+		return errors.Join(
+			each(tx, inRuns, "", broken, func(key string, r runRow) error { c.runs[key] = r; return nil }),
+			each(tx, inSegments, "", broken, func(key string, r segmentRow) error { c.segments[key] = r; return nil }),
+			each(tx, inTombstones, "", broken, func(key string, r tombstoneRow) error { c.tombstones[key] = r; return nil }),
+			each(tx, inMinutes, "", broken, func(key string, r minuteRow) error { c.minutes[key] = r; return nil }))
+	})
+	for key, row := range c.segments {
+		l, err := row.line(key)
+		if run, ok := c.runs[keyRun(key)]; err == nil && ok && !now.Before(l.Start.Add(run.Window.Duration())) && !held(standing, l) {
+			c.find("overdue", key, "should have expired at %s", protocol.T(l.Start.Add(run.Window.Duration())))
+		}
+	}
+	return c, err
+}
+
+// compareRows holds the index against itself.
+func (c *snapshot) compareRows() {
+	count, bytes := map[string]int{}, map[string]int64{}
+	left := map[string]int{}
+	for key, row := range c.segments {
+		l, err := row.line(key)
+		if err != nil {
+			c.find("broken row", key, "%v", err)
+			continue
+		}
+		run, ok := c.runs[keyRun(key)]
+		if !ok {
+			c.find("segment without a run", key, "the index has no such run")
+			continue
+		}
+		if run.Init != l.Init || l.N >= run.Next || l.Start.Before(run.First.Time) {
+			c.find("segment beside its run", key, "init, place or start do not fit the run's row")
+		}
+		count[keyRun(key)]++
+		bytes[keyRun(key)] += l.Size
+		switch {
+		case row.Minute == 0 && !c.unlisted[key]:
+			c.find("segment that is never journalled", key, "in no minute and not waiting for one")
+		case row.Minute != 0 && c.unlisted[key]:
+			c.find("wrong minute", key, "listed, and waiting to be listed")
+		case row.Minute != 0:
+			left[number(row.Minute)]++
+			m := c.minutes[number(row.Minute)]
+			if row.Index >= len(m.Leaves) || m.Leaves[row.Index] != protocol.Hash(tlog.RecordHash([]byte(row.Line))) {
+				c.find("wrong minute", key, "its line is not at place %d of minute %d", row.Index, row.Minute)
+			}
+		}
+	}
+	for key, row := range c.tombstones {
+		if row.Segment.Minute != 0 {
+			left[number(row.Segment.Minute)]++
+		}
+		if _, both := c.segments[key]; both {
+			c.find("tombstone over a living segment", key, "the index has both")
+		}
+	}
+	for key, run := range c.runs {
+		if run.Count != count[key] || run.Bytes != bytes[key] {
+			c.find("wrong count", key, "the run's row says %d segments of %d bytes, there are %d of %d", run.Count, run.Bytes, count[key], bytes[key])
+		}
+	}
+	for key, m := range c.minutes {
+		if root, err := rootOf(m.Leaves); err != nil || root != m.Root {
+			c.find("wrong minute", key, "its root is not that of its list")
+		}
+		if m.Left != left[key] {
+			c.find("wrong minute", key, "%d of its segments should be left, %d are", m.Left, left[key])
+		}
+	}
+	for key := range c.unlisted {
+		if _, ok := c.segments[key]; !ok {
+			c.find("wrong minute", key, "waits to be listed and does not exist")
+		}
+	}
+}
+
+// checkFiles holds the index against the disk.
+func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
+	known := map[string]bool{}
+	for key, run := range c.runs {
+		dir := filepath.Join("footage", string(run.Camera), string(run.Run))
+		known[dir] = true
+		known[filepath.Join(dir, "init.mp4")] = true
+		b, err := os.ReadFile(filepath.Join(s.Dir, dir, "init.mp4"))
+		switch {
+		case !s.still(inRuns, key):
+		case err != nil:
+			c.find("missing file", filepath.Join(dir, "init.mp4"), "%v", err)
+		case protocol.HashOf(b) != run.Init:
+			c.find("init that changed", filepath.Join(dir, "init.mp4"), "SHA-256 %s, the index says %s", protocol.HashOf(b), run.Init)
+		}
+	}
+	for key, row := range c.segments {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		l, err := row.line(key)
+		if err != nil {
+			continue
+		}
+		name := s.relative(l)
+		known[name] = true
+		what, detail := compareFile(filepath.Join(s.Dir, name), l)
+		if what != "" && s.still(inSegments, key) {
+			c.find(what, name, "%s", detail)
+		}
+	}
+	for key, row := range c.tombstones {
+		l, err := row.Segment.line(key)
+		if err != nil {
+			c.find("broken row", key, "%v", err)
+			continue
+		}
+		name := s.relative(l)
+		known[name] = true
+		if _, err := os.Stat(filepath.Join(s.Dir, name)); row.Gone && !errors.Is(err, fs.ErrNotExist) {
+			c.find("footage that should be gone", name, "the index says it was deleted")
+		}
+	}
+	return filepath.WalkDir(filepath.Join(s.Dir, "footage"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // expired meanwhile
+			}
+			return err
+		}
+		name, err := filepath.Rel(s.Dir, path)
+		if err != nil {
+			return err
+		}
+		if depth := strings.Count(name, string(filepath.Separator)); known[name] || d.IsDir() && depth < 2 || s.own(name) {
+			return nil
+		}
+		c.find("unknown file", name, "the index does not know it")
+		return nil
+	})
+}
+
+// own says whether a path that the snapshot did not know belongs to a run that is open or began since.
+func (s *Store) own(name string) bool {
+	parts := strings.Split(name, string(filepath.Separator))
+	if len(parts) < 3 {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.runs {
+		if string(r.Camera) == parts[1] && string(r.Run) == parts[2] && !r.Ended {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Store) relative(l protocol.SegmentLine) string {
+	return filepath.Join("footage", string(l.Camera), string(l.Run), fmt.Sprintf("%06d.seg", l.N))
+}
+
+// still says whether a row is in the index now.
+func (s *Store) still(bucket []byte, key string) (found bool) {
+	err := s.db.View(func(tx *bbolt.Tx) error { found = tx.Bucket(bucket).Get([]byte(key)) != nil; return nil })
+	return found || err != nil
+}
+
+func compareFile(path string, l protocol.SegmentLine) (what, detail string) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "missing file", err.Error()
+	}
+	defer f.Close() // read only
+	sum := sha256.New()
+	n, err := io.Copy(sum, f)
+	switch {
+	case err != nil:
+		return "file that cannot be read", err.Error()
+	case n != l.Size:
+		return "file that changed", fmt.Sprintf("%d bytes, the index says %d", n, l.Size)
+	case protocol.Hash(sum.Sum(nil)) != l.SHA256:
+		return "file that changed", fmt.Sprintf("SHA-256 is not %s", l.SHA256)
+	}
+	return "", ""
+}

@@ -1,0 +1,369 @@
+package footage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// ErrHoldShare: the hold would take more of the disk than the roster allows holds to take.
+var ErrHoldShare = errors.New("holds would take more than their share of the disk")
+
+type holdRow struct {
+	V      int            `json:"v"`
+	Hold   protocol.Hold  `json:"hold"`
+	Placed protocol.Time  `json:"placed"`
+	Lifted *protocol.Time `json:"lifted,omitempty"` // by order
+	Over   bool           `json:"over"`             // its end came or it was lifted, and the entry that says so is owed or written
+
+	// Once every segment that touches Asked is sealed:
+	Confirmed bool              `json:"confirmed"`
+	Interval  protocol.Interval `json:"interval,omitzero"`
+	Segments  int               `json:"segments"`
+	Bytes     int64             `json:"bytes"`
+	Root      protocol.Hash     `json:"root"`
+}
+
+func (h *holdRow) keep() Keep {
+	k := Keep{Camera: h.Hold.Camera, Asked: h.Hold.Asked, End: h.Hold.End.Time}
+	if h.Lifted != nil {
+		k.Lifted = h.Lifted.Time
+	}
+	return k
+}
+
+// HoldState is a hold as it stands on this recorder.
+type HoldState struct {
+	protocol.Hold
+	Interval protocol.Interval // Asked rounded outward to whole segments
+	Segments int
+	Bytes    int64
+	Root     protocol.Hash // RFC 6962 root over the SegmentLines, in time order
+	Complete bool          // every segment that touches Asked is sealed: the hold.placed entry is written or owed
+}
+
+// Place keeps what touches h.Asked, also what is still to be recorded, until h.End. Footage that was already due is not brought back. It returns when the hold stands; that
+// it is confirmed is the entry hold.placed, which follows when every segment it touches is sealed. Placing a hold again changes nothing, also when it has ended. It
+// fails with [ErrHoldShare], and on a hold that is over or of another recorder.
+func (s *Store) Place(h protocol.Hold) error {
+	s.sweep(context.Background())
+	if err := s.place(h); err != nil {
+		return fmt.Errorf("footage: hold %s: %w", h.ID, err)
+	}
+	s.sweep(context.Background())
+	s.wake()
+	return nil
+}
+
+func (s *Store) place(h protocol.Hold) error {
+	if err := errors.Join(protocol.ValidID(h.ID), protocol.ValidID(h.Camera), h.Asked.Valid(), h.Ground.Valid()); err != nil {
+		return err
+	}
+	if h.Recorder != s.Recorder {
+		return fmt.Errorf("is for recorder %s", h.Recorder)
+	}
+	now := s.Now()
+	_, total, err := s.free(s.Dir)
+	if err != nil {
+		return err
+	}
+	if s.MaxBytes > 0 {
+		total = min(total, s.MaxBytes)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.holds[h.HoldID()] != nil {
+		return nil
+	}
+	if !now.Before(h.End.Time) {
+		return fmt.Errorf("ended at %s; it is %s", h.End, protocol.T(now))
+	}
+	row := &holdRow{V: format, Hold: h, Placed: protocol.T(now)}
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		held, err := s.heldBytes(tx, append(s.standing(now), row.keep()))
+		if err != nil {
+			return err
+		}
+		if limit := total / 100 * int64(s.share); held > limit {
+			return fmt.Errorf("%w: %d bytes of at most %d", ErrHoldShare, held, limit)
+		}
+		return put(tx, inHolds, string(h.ID), row)
+	})
+	if err == nil {
+		s.holds[h.HoldID()] = row
+	}
+	return err
+}
+
+// SetHoldShare changes the percentage of the disk that holds may take. Holds that stand are not touched.
+func (s *Store) SetHoldShare(percent int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.share = percent
+}
+
+// Lift ends a hold before its end. What was overdue goes before it returns. Lifting again changes nothing; reason is for this machine's log.
+func (s *Store) Lift(id protocol.HoldID, reason string) error {
+	if err := s.lift(id); err != nil {
+		return fmt.Errorf("footage: lifting hold %s: %w", id, err)
+	}
+	s.Log.Info("footage: hold lifted", "hold", id, "reason", reason)
+	s.sweep(context.Background())
+	s.wake()
+	return nil
+}
+
+func (s *Store) lift(id protocol.HoldID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.holds[id]
+	if known == nil {
+		return errors.New("it was never placed here, or ended long ago")
+	}
+	if known.Over || known.Lifted != nil {
+		return nil
+	}
+	row := *known
+	at := protocol.T(s.Now())
+	row.Lifted = &at
+	if err := s.db.Update(func(tx *bbolt.Tx) error { return put(tx, inHolds, string(id), row) }); err != nil {
+		return err
+	}
+	s.holds[id] = &row
+	return nil
+}
+
+// Holds are the holds that stand, oldest first.
+func (s *Store) Holds() ([]HoldState, error) {
+	now := s.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []HoldState
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		for _, h := range s.holds {
+			if !now.Before(h.keep().until()) {
+				continue
+			}
+			state := HoldState{Hold: h.Hold, Interval: h.Interval, Segments: h.Segments, Bytes: h.Bytes, Root: h.Root, Complete: h.Confirmed}
+			if !h.Confirmed {
+				if err := s.measure(tx, &state); err != nil {
+					return err
+				}
+			}
+			out = append(out, state)
+		}
+		return nil
+	})
+	slices.SortFunc(out, func(a, b HoldState) int {
+		return strings.Compare(a.NotBefore.String()+string(a.ID), b.NotBefore.String()+string(b.ID))
+	})
+	return out, err
+}
+
+// measure fills in what a hold keeps now.
+func (s *Store) measure(tx *bbolt.Tx, h *HoldState) error {
+	lines, err := s.lines(tx, h.Camera, h.Asked)
+	if err != nil {
+		return err
+	}
+	h.Interval, h.Segments, h.Bytes = round(h.Asked, lines), len(lines), 0
+	for _, l := range lines {
+		h.Bytes += l.Size
+	}
+	h.Root, err = rootOf(leaves(lines))
+	return err
+}
+
+// keeps are all holds as expiry sees them, ended ones too: they say why overdue footage goes now. The caller has mu.
+func (s *Store) keeps() []Keep {
+	keeps := make([]Keep, 0, len(s.holds))
+	for _, h := range s.holds {
+		keeps = append(keeps, h.keep())
+	}
+	return keeps
+}
+
+// standing are the holds that keep footage at now. The caller has mu.
+func (s *Store) standing(now time.Time) []Keep {
+	return slices.DeleteFunc(s.keeps(), func(k Keep) bool { return !now.Before(k.until()) })
+}
+
+func held(keeps []Keep, l protocol.SegmentLine) bool {
+	return slices.ContainsFunc(keeps, func(k Keep) bool { return k.covers(l) })
+}
+
+// heldBytes is what these holds keep together; what two of them keep counts once. The caller has mu.
+func (s *Store) heldBytes(tx *bbolt.Tx, keeps []Keep) (total int64, err error) {
+	for _, r := range s.runs {
+		touched := slices.ContainsFunc(keeps, func(k Keep) bool {
+			return r.Count > 0 && k.Camera == r.Camera && k.Asked.From.Before(r.End.Time) && r.First.Before(k.Asked.To)
+		})
+		if !touched {
+			continue
+		}
+		err := s.eachLine(tx, r, func(_ string, _ segmentRow, l protocol.SegmentLine) {
+			if held(keeps, l) {
+				total += l.Size
+			}
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return total, nil
+}
+
+// eachLine reads the segments of a run.
+func (s *Store) eachLine(tx *bbolt.Tx, r *runRow, see func(key string, row segmentRow, l protocol.SegmentLine)) error {
+	return each(tx, inSegments, r.key()+"/", s.badRow, func(key string, row segmentRow) error {
+		line, err := row.line(key)
+		if err != nil {
+			s.badRow(err)
+			return nil
+		}
+		see(key, row, line)
+		return nil
+	})
+}
+
+// lines are the sealed segments of a camera that touch an interval, in time order. The caller has mu.
+func (s *Store) lines(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) (lines []protocol.SegmentLine, err error) {
+	for _, r := range s.runs {
+		if r.Camera != camera || r.Count == 0 || !i.From.Before(r.End.Time) || !r.First.Before(i.To) {
+			continue
+		}
+		err := s.eachLine(tx, r, func(_ string, _ segmentRow, l protocol.SegmentLine) {
+			if i.Overlaps(protocol.Interval{From: l.Start.Time, To: l.End.Time}) {
+				lines = append(lines, l)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(lines, compareLines)
+	return lines, nil
+}
+
+// round widens an interval to the segments that touch it.
+func round(i protocol.Interval, lines []protocol.SegmentLine) protocol.Interval {
+	for _, l := range lines {
+		if l.Start.Before(i.From) {
+			i.From = l.Start.Time
+		}
+		i.To = later(i.To, l.End.Time)
+	}
+	return i
+}
+
+// tendHolds ends what has come to its end and confirms what is complete.
+func (s *Store) tendHolds() (next time.Time) {
+	now := s.Now()
+	soonest := func(t time.Time) {
+		if next.IsZero() || t.Before(next) {
+			next = t
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.holds {
+		var err error
+		until := h.keep().until()
+		switch {
+		case !h.Over && !now.Before(until):
+			err = s.endHold(h)
+		case h.Over:
+			err = s.forgetHold(h, now)
+		case !h.Confirmed && !now.Before(h.Hold.Asked.To) && !s.unsealedIn(h.Hold.Camera, h.Hold.Asked):
+			err = s.confirm(h)
+		case !h.Confirmed && now.Before(h.Hold.Asked.To):
+			soonest(h.Hold.Asked.To)
+		}
+		if err != nil {
+			s.incidentLocked("hold cannot be written to the index", h.Hold.Camera, short(err))
+			soonest(now.Add(retryUnlink))
+		}
+		if now.Before(until) {
+			soonest(until)
+		}
+	}
+	return next
+}
+
+func (s *Store) endHold(h *holdRow) error {
+	row := *h
+	row.Over = true
+	reason := "end"
+	if row.Lifted != nil {
+		reason = "lift"
+	}
+	lifted, err := owe(protocol.KindHoldLifted, protocol.HoldLifted{Hold: h.Hold.HoldID(), Reason: reason})
+	if err != nil {
+		return err
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		return errors.Join(put(tx, inHolds, string(h.Hold.ID), row), putOwed(tx, lifted))
+	})
+	if err == nil {
+		s.holds[h.Hold.HoldID()] = &row
+	}
+	return err
+}
+
+// forgetHold drops a hold that is over, whose end has come, and of whose footage nothing is left.
+func (s *Store) forgetHold(h *holdRow, now time.Time) error {
+	if now.Before(h.Hold.End.Time) {
+		return nil // an order that comes again must find it ended
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		lines, err := s.lines(tx, h.Hold.Camera, h.Hold.Asked)
+		if err != nil || len(lines) > 0 {
+			return err
+		}
+		delete(s.holds, h.Hold.HoldID())
+		return del(tx, inHolds, string(h.Hold.ID))
+	})
+}
+
+func (s *Store) confirm(h *holdRow) error {
+	row := *h
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		state := HoldState{Hold: h.Hold}
+		if err := s.measure(tx, &state); err != nil {
+			return err
+		}
+		row.Confirmed, row.Interval, row.Segments, row.Bytes, row.Root = true, state.Interval, state.Segments, state.Bytes, state.Root
+		placed, err := owe(protocol.KindHoldPlaced, protocol.HoldPlaced{Hold: h.Hold.HoldID(), Request: h.Hold.Request, Camera: h.Hold.Camera, Asked: h.Hold.Asked,
+			Interval: row.Interval, Segments: row.Segments, Bytes: row.Bytes, Root: row.Root, End: h.Hold.End})
+		if err != nil {
+			return err
+		}
+		return errors.Join(put(tx, inHolds, string(h.Hold.ID), row), putOwed(tx, placed))
+	})
+	if err == nil {
+		s.holds[h.Hold.HoldID()] = &row
+	}
+	return err
+}
+
+// unsealedIn says whether a camera may still bring a segment that touches an interval in the past. The caller has mu.
+func (s *Store) unsealedIn(camera protocol.CameraID, i protocol.Interval) bool {
+	for _, w := range s.writers {
+		if at := w.pending(); w.tape.camera == camera && !at.IsZero() && at.Before(i.To) {
+			return true
+		}
+	}
+	for key := range s.broken {
+		if r := s.runs[key]; r != nil && r.Camera == camera && r.Start.Before(i.To) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,188 @@
+package footage
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"go.etcd.io/bbolt"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// format is the version of volume, rows and segments that this package writes. Version 1 is plaintext; the next one is encrypted.
+const format = 1
+
+var (
+	inMeta       = []byte("meta")
+	inRuns       = []byte("runs")
+	inSegments   = []byte("segments")
+	inUnlisted   = []byte("unlisted")
+	inMinutes    = []byte("minutes")
+	inTombstones = []byte("tombstones")
+	inHolds      = []byte("holds")
+	inStreams    = []byte("streams")
+	inGaps       = []byte("gaps")
+	inOwed       = []byte("owed")
+
+	buckets = [][]byte{inMeta, inRuns, inSegments, inUnlisted, inMinutes, inTombstones, inHolds, inStreams, inGaps, inOwed}
+)
+
+type runRow struct {
+	V      int               `json:"v"`
+	Camera protocol.CameraID `json:"camera"`
+	Stream protocol.StreamID `json:"stream"`
+	Run    protocol.RunID    `json:"run"`
+	Codec  Codec             `json:"codec"`
+	Init   protocol.Hash     `json:"init"`
+	Start  protocol.Time     `json:"start"`
+	End    protocol.Time     `json:"end"`    // of the last segment sealed; Start when there is none
+	Window protocol.Window   `json:"window"` // only ever gets shorter
+	Ended  bool              `json:"ended"`
+	Next   int               `json:"next"`  // place of the next segment to seal
+	Count  int               `json:"count"` // rows in segments
+	Bytes  int64             `json:"bytes"` // of those
+	First  protocol.Time     `json:"first"` // start of the oldest of those; meaningless when Count is 0
+}
+
+func (r *runRow) key() string { return runKey(r.Camera, r.Stream, r.Run) }
+
+// interval covers all segments the run ever had, and what its open segment may still bring when it has not ended.
+func (r *runRow) interval(now time.Time) protocol.Interval {
+	to := r.End.Time
+	if !r.Ended {
+		to = later(to, now)
+	}
+	return protocol.Interval{From: r.Start.Time, To: to}
+}
+
+type segmentRow struct {
+	V         int        `json:"v"`
+	Line      string     `json:"line"`             // protocol.SegmentLine
+	Fragments [][2]int64 `json:"fragments"`        // offset in the file, decode time in the run (1/90000 s)
+	Minute    uint64     `json:"minute,omitempty"` // own number of the minute it is listed in; 0: none yet
+	Index     int        `json:"index,omitempty"`  // its place in that list
+}
+
+type tombstoneRow struct {
+	V       int           `json:"v"`
+	Segment segmentRow    `json:"segment"`
+	Reason  Reason        `json:"reason"`
+	Due     protocol.Time `json:"due"`
+	Gone    bool          `json:"gone"` // unlinked and the directory synced; its entry is owed
+}
+
+type minuteRow struct {
+	V      int             `json:"v"`
+	Seq    uint64          `json:"seq"` // of the footage.sealed entry; 0: still owed
+	Root   protocol.Hash   `json:"root"`
+	Leaves []protocol.Hash `json:"leaves"` // RFC 6962 leaf hashes of the SegmentLines
+	Left   int             `json:"left"`   // how many of them are not gone
+}
+
+type streamRow struct {
+	V   int           `json:"v"`
+	Gap *protocol.Gap `json:"gap"` // absent while recording
+}
+
+// owedRow is an entry for the journal, and what to do once it is there.
+type owedRow struct {
+	V    int            `json:"v"`
+	Kind string         `json:"kind"`
+	Body jsontext.Value `json:"body"`
+
+	Minute  uint64   `json:"minute,omitempty"`  // footage.sealed: the minute whose seq becomes known
+	Minutes []uint64 `json:"minutes,omitempty"` // footage.expired: per segment, the minute whose seq its body must name
+	Drop    []string `json:"drop,omitempty"`    // footage.expired: tombstones to drop
+}
+
+func streamKey(c protocol.CameraID, s protocol.StreamID) string { return string(c) + "/" + string(s) }
+
+func runKey(c protocol.CameraID, s protocol.StreamID, r protocol.RunID) string {
+	return streamKey(c, s) + "/" + string(r)
+}
+
+func segmentKey(l protocol.SegmentLine) string {
+	return fmt.Sprintf("%s/%06d", runKey(l.Camera, l.Stream, l.Run), l.N)
+}
+
+// number is a key that sorts as its number does.
+func number(n uint64) string { return fmt.Sprintf("%016x", n) }
+
+func put(tx *bbolt.Tx, bucket []byte, key string, row any) error {
+	b, err := json.Marshal(row)
+	if err == nil {
+		err = tx.Bucket(bucket).Put([]byte(key), b)
+	}
+	if err != nil {
+		return fmt.Errorf("index: %s %s: %w", bucket, key, err)
+	}
+	return nil
+}
+
+func del(tx *bbolt.Tx, bucket []byte, key string) error {
+	if err := tx.Bucket(bucket).Delete([]byte(key)); err != nil {
+		return fmt.Errorf("index: %s %s: %w", bucket, key, err)
+	}
+	return nil
+}
+
+// get reads one row; found is false when there is none.
+func get[T any](tx *bbolt.Tx, bucket []byte, key string) (row T, found bool, err error) {
+	b := tx.Bucket(bucket).Get([]byte(key))
+	if b == nil {
+		return row, false, nil
+	}
+	row, err = decode[T](bucket, key, b)
+	return row, true, err
+}
+
+// each reads the rows under a prefix in the order of their keys. A row that cannot be read goes to broken and does not stop the others (invariant 14).
+func each[T any](tx *bbolt.Tx, bucket []byte, prefix string, broken func(error), row func(key string, row T) error) error {
+	c := tx.Bucket(bucket).Cursor()
+	for k, v := c.Seek([]byte(prefix)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, v = c.Next() {
+		key := string(k)
+		r, err := decode[T](bucket, key, v)
+		if err != nil {
+			broken(err)
+			continue
+		}
+		if err := row(key, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func decode[T any](bucket []byte, key string, b []byte) (row T, err error) {
+	var version struct {
+		V int `json:"v"`
+	}
+	if err = json.Unmarshal(b, &version); err == nil && version.V != format {
+		err = fmt.Errorf("version %d, this program knows %d", version.V, format)
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &row, json.RejectUnknownMembers(true))
+	}
+	if err != nil {
+		err = fmt.Errorf("index: %s %s: %w", bucket, key, err)
+	}
+	return row, err
+}
+
+// line reads a row's SegmentLine and checks that it stands under its own key.
+func (r *segmentRow) line(key string) (protocol.SegmentLine, error) {
+	l, err := protocol.ParseSegmentLine(r.Line)
+	if err == nil && segmentKey(l) != key {
+		err = fmt.Errorf("stands under another's key")
+	}
+	if err != nil {
+		return l, fmt.Errorf("index: segments %s: %w", key, err)
+	}
+	return l, nil
+}
+
+func keyRun(segment string) string { return segment[:strings.LastIndexByte(segment, '/')] }

@@ -1,0 +1,145 @@
+package footage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// SetMandates gives the mandates in force, all of them. A stream without a valid one is not recorded; a shorter window counts for existing footage at once.
+// What cannot be obeyed is an error and left out; the others count.
+func (s *Store) SetMandates(mandates []*protocol.Mandate) error {
+	var bad error
+	byCamera := map[protocol.CameraID][]*protocol.Mandate{}
+	for _, m := range mandates {
+		if m.Window.Valid() != nil || m.Recorder != s.Recorder {
+			bad = errors.Join(bad, fmt.Errorf("footage: mandate %s: for recorder %s, with window %s", m.ID, m.Recorder, m.Window))
+			continue
+		}
+		byCamera[m.Camera] = append(byCamera[m.Camera], m)
+	}
+	for _, list := range byCamera {
+		slices.SortFunc(list, func(a, b *protocol.Mandate) int { return cmp.Compare(b.Version, a.Version) })
+	}
+	s.mandateMu.Lock()
+	s.mandates = byCamera
+	s.mandateMu.Unlock()
+	s.sweep(context.Background())
+	s.wake()
+	return bad
+}
+
+// mandate is the newest valid mandate of a camera, or nil and why not.
+func (s *Store) mandate(camera protocol.CameraID, now time.Time) (*protocol.Mandate, error) {
+	s.mandateMu.RLock()
+	defer s.mandateMu.RUnlock()
+	err := ErrNoMandate
+	for _, m := range s.mandates[camera] {
+		e := m.Valid(now)
+		if e == nil {
+			return m, nil
+		}
+		err = fmt.Errorf("%w: %s is %w", ErrNoMandate, m.ID, e)
+	}
+	return nil, err
+}
+
+// allowed is the window of a stream that may be recorded now.
+func (s *Store) allowed(camera protocol.CameraID, stream protocol.StreamID, now time.Time) (protocol.Window, error) {
+	m, err := s.mandate(camera, now)
+	if err != nil {
+		return 0, err
+	}
+	if !slices.Contains(m.Streams, stream) {
+		return 0, fmt.Errorf("%w: %s names other streams", ErrNoMandate, m.ID)
+	}
+	return m.Window, nil
+}
+
+func (s *Store) windowOf(run string) protocol.Window {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.runs[run]; r != nil {
+		return r.Window
+	}
+	return 0
+}
+
+// enforceMandates shortens windows, and stops what may not be recorded any more or has an open segment that is due.
+func (s *Store) enforceMandates() (next time.Time) {
+	now := s.Now()
+	s.mandateMu.RLock()
+	windows := map[protocol.CameraID]protocol.Window{}
+	for camera, list := range s.mandates {
+		for _, m := range list {
+			if _, have := windows[camera]; !have && m.Valid(now) == nil {
+				windows[camera] = m.Window
+			}
+			for _, t := range []time.Time{m.NotBefore.Time, m.NotAfter.Time} {
+				if t.After(now) && (next.IsZero() || t.Before(next)) {
+					next = t
+				}
+			}
+		}
+	}
+	s.mandateMu.RUnlock()
+	if err := s.shorten(windows); err != nil {
+		s.incident("shorter window cannot be written to the index", "", short(err))
+		next = now.Add(retryUnlink)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, w := range s.writers {
+		_, err := s.allowed(w.tape.camera, w.tape.stream, now)
+		start, run := w.open()
+		late := !start.IsZero() && s.runs[run] != nil && !now.Before(start.Add(s.runs[run].Window.Duration()))
+		stream := s.streams[key]
+		if late || err != nil && stream != nil && (stream.Gap == nil || stream.Gap.Cause != string(CauseMandate)) {
+			w.check()
+		}
+	}
+	return next
+}
+
+// shorten writes shorter windows into the rows of existing runs. A longer one lengthens nothing.
+func (s *Store) shorten(windows map[protocol.CameraID]protocol.Window) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	shorter := map[string]*runRow{}
+	for key, r := range s.runs {
+		if w, ok := windows[r.Camera]; ok && w < r.Window {
+			run := *r
+			run.Window = w
+			shorter[key] = &run
+		}
+	}
+	if len(shorter) == 0 {
+		return nil
+	}
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		for key, r := range shorter {
+			if err := put(tx, inRuns, key, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		maps.Copy(s.runs, shorter)
+	}
+	return err
+}
+
+func cameraOf(key string) protocol.CameraID {
+	camera, _, _ := strings.Cut(key, "/")
+	return protocol.CameraID(camera)
+}

@@ -1,0 +1,186 @@
+package footage
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
+	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
+	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4/seekablebuffer"
+	"github.com/bluenviron/mediacommon/v2/pkg/formats/mp4/codecs"
+)
+
+// timescale is that of RTP video: everything in a run is timed in 1/90000 s.
+const timescale = 90000
+
+// maxFragment bounds what recovery takes for one fragment, in bytes: a second of any camera is far smaller.
+const maxFragment = 256 << 20
+
+// initOf makes the fMP4 init of a run; it fails on parameter sets that nothing could play.
+func initOf(f Format) ([]byte, error) {
+	track := &fmp4.InitTrack{ID: 1, TimeScale: timescale}
+	switch f.Codec {
+	case H264:
+		track.Codec = &codecs.H264{SPS: f.SPS, PPS: f.PPS}
+	case H265:
+		track.Codec = &codecs.H265{VPS: f.VPS, SPS: f.SPS, PPS: f.PPS}
+	default:
+		return nil, fmt.Errorf("codec %q: want h264 or h265", string(f.Codec))
+	}
+	var b seekablebuffer.Buffer
+	if err := (&fmp4.Init{Tracks: []*fmp4.InitTrack{track}}).Marshal(&b); err != nil {
+		return nil, fmt.Errorf("%s parameter sets: %w", f.Codec, err)
+	}
+	return b.Bytes(), nil
+}
+
+// sampleOf frames an access unit as MP4 does: each NAL unit behind its length in 4 bytes. Its duration is known when the next one comes.
+func sampleOf(au AccessUnit) (*fmp4.Sample, error) {
+	nals := make(h264.AVCC, 0, len(au.NALs)) // H.265 frames stand in MP4 the same way
+	for _, n := range au.NALs {
+		if len(n) > 0 {
+			nals = append(nals, n)
+		}
+	}
+	payload, err := nals.Marshal()
+	if err != nil || len(payload) == 0 {
+		return nil, errors.Join(errors.New("access unit without content"), err)
+	}
+	return &fmp4.Sample{PTSOffset: int32(au.PTS - au.DTS), IsNonSyncSample: !au.Key, Payload: payload}, nil
+}
+
+func fragmentOf(sequence uint32, base int64, samples []*fmp4.Sample) ([]byte, error) {
+	var b seekablebuffer.Buffer
+	part := fmp4.Part{SequenceNumber: sequence, Tracks: []*fmp4.PartTrack{{ID: 1, BaseTime: uint64(base), Samples: samples}}}
+	if err := part.Marshal(&b); err != nil {
+		return nil, fmt.Errorf("fragment: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// fragment is where a fragment stands and when: offset in the file, decode time since the start of the run and its duration in 1/90000 s.
+type fragment struct{ offset, time, duration int64 }
+
+// wholeFragments reads what fragmentOf wrote, up to the first fragment that is not whole, and tells where that one starts. A power cut may leave
+// a file shorter than was written, or with zeros where data should be: a fragment is whole when its boxes are there and its NAL lengths fill its samples.
+func wholeFragments(r io.ReaderAt, size int64) (whole []fragment, end int64, err error) {
+	for end < size {
+		moof, err := readBox(r, end, size, "moof")
+		if err != nil {
+			return whole, end, err
+		}
+		mdat, err := readBox(r, end+int64(len(moof)), size, "mdat")
+		if err != nil {
+			return whole, end, err
+		}
+		f, sizes, err := parseMoof(moof)
+		if err != nil {
+			return whole, end, err
+		}
+		if err := wholeSamples(mdat[8:], sizes); err != nil {
+			return whole, end, err
+		}
+		f.offset = end
+		whole = append(whole, f)
+		end += int64(len(moof) + len(mdat))
+	}
+	return whole, end, nil
+}
+
+var errCut = errors.New("cut off")
+
+func readBox(r io.ReaderAt, at, size int64, kind string) ([]byte, error) {
+	var head [8]byte
+	if size-at < 8 {
+		return nil, errCut
+	}
+	if _, err := r.ReadAt(head[:], at); err != nil {
+		return nil, err
+	}
+	n := int64(binary.BigEndian.Uint32(head[:]))
+	if string(head[4:]) != kind {
+		return nil, fmt.Errorf("box %q at %d: want %s", head[4:], at, kind)
+	}
+	if n < 8 || n > maxFragment {
+		return nil, fmt.Errorf("box %s at %d: impossible size %d", kind, at, n)
+	}
+	if n > size-at {
+		return nil, errCut
+	}
+	box := make([]byte, n)
+	if _, err := r.ReadAt(box, at); err != nil {
+		return nil, err
+	}
+	return box, nil
+}
+
+// parseMoof reads moof{mfhd traf{tfhd tfdt trun}} in the one form that fragmentOf writes.
+func parseMoof(moof []byte) (f fragment, sizes []uint32, err error) {
+	bad := func(what string) (fragment, []uint32, error) { return fragment{}, nil, fmt.Errorf("moof: %s", what) }
+	child := func(b []byte, kind string) (body, rest []byte) {
+		if len(b) < 8 {
+			return nil, nil
+		}
+		n := int64(binary.BigEndian.Uint32(b))
+		if n < 8 || n > int64(len(b)) || string(b[4:8]) != kind {
+			return nil, nil
+		}
+		return b[8:n], b[n:]
+	}
+	_, rest := child(moof[8:], "mfhd")
+	traf, rest := child(rest, "traf")
+	if traf == nil || len(rest) != 0 {
+		return bad("not one mfhd and one traf")
+	}
+	_, rest = child(traf, "tfhd")
+	tfdt, rest := child(rest, "tfdt")
+	trun, rest := child(rest, "trun")
+	if len(tfdt) != 12 || len(trun) < 12 || len(rest) != 0 {
+		return bad("not one tfhd, tfdt and trun")
+	}
+	f.time = int64(binary.BigEndian.Uint64(tfdt[4:]))
+	flags := binary.BigEndian.Uint32(trun) & 0xffffff
+	count := binary.BigEndian.Uint32(trun[4:])
+	width := 8 // duration, size
+	if flags&0x400 != 0 {
+		width += 4
+	}
+	if flags&0x800 != 0 {
+		width += 4
+	}
+	entries := trun[12:]
+	if flags&0x301 != 0x301 || count == 0 || f.time < 0 || uint64(count)*uint64(width) != uint64(len(entries)) {
+		return bad("trun of another form")
+	}
+	for ; len(entries) > 0; entries = entries[width:] {
+		f.duration += int64(binary.BigEndian.Uint32(entries))
+		sizes = append(sizes, binary.BigEndian.Uint32(entries[4:]))
+	}
+	return f, sizes, nil
+}
+
+func wholeSamples(data []byte, sizes []uint32) error {
+	for _, size := range sizes {
+		if uint64(size) > uint64(len(data)) {
+			return errCut
+		}
+		sample := data[:size]
+		data = data[size:]
+		for len(sample) > 0 {
+			if len(sample) < 4 {
+				return errCut
+			}
+			n := binary.BigEndian.Uint32(sample)
+			if n == 0 || uint64(n) > uint64(len(sample)-4) {
+				return errCut
+			}
+			sample = sample[4+n:]
+		}
+	}
+	if len(data) != 0 {
+		return errCut
+	}
+	return nil
+}

@@ -1,0 +1,351 @@
+package footage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"go.etcd.io/bbolt"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+const (
+	appendTimeout = 10 * time.Second
+	retryJournal  = 10 * time.Second
+)
+
+// owe makes an entry that the journal must take.
+func owe(kind string, body any) (owedRow, error) {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return owedRow{}, fmt.Errorf("entry %s: %w", kind, err)
+	}
+	return owedRow{V: format, Kind: kind, Body: jsontext.Value(b)}, nil
+}
+
+func putOwed(tx *bbolt.Tx, row owedRow) error {
+	n, err := tx.Bucket(inOwed).NextSequence()
+	if err != nil {
+		return fmt.Errorf("index: owed: %w", err)
+	}
+	return put(tx, inOwed, number(n), row)
+}
+
+// putNews writes the incidents that waited for a transaction. The caller has mu and empties news when that is committed.
+func (s *Store) putNews(tx *bbolt.Tx) error {
+	for _, row := range s.news {
+		if err := putOwed(tx, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle appends what is owed to the journal, in order, and tells when to try again if it cannot. A journal that fails stops nothing here (invariant 10).
+func (s *Store) settle(ctx context.Context) (retry time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+	defer cancel()
+	select {
+	case s.settling <- struct{}{}:
+		defer func() { <-s.settling }()
+	case <-ctx.Done():
+		return s.Now().Add(retryJournal)
+	}
+	if s.Now().Before(s.journalRetry) {
+		return s.journalRetry
+	}
+	err := s.saveNews()
+	for err == nil {
+		var more bool
+		if more, err = s.settleOne(ctx); !more {
+			break
+		}
+	}
+	if err != nil {
+		s.journalRetry = s.Now().Add(retryJournal)
+		s.Log.Error("footage: entries are owed to the journal", "error", err)
+		return s.journalRetry
+	}
+	return time.Time{}
+}
+
+func (s *Store) saveNews() error {
+	s.badMu.Lock()
+	bad := s.bad
+	s.bad = nil
+	s.badMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range bad {
+		s.incidentLocked("broken row in the index", "", b)
+	}
+	if len(s.news) == 0 {
+		return nil
+	}
+	err := s.db.Update(s.putNews)
+	if err == nil {
+		s.news = nil
+	}
+	return err
+}
+
+// settleOne appends the oldest owed entry; more is false when there was none.
+func (s *Store) settleOne(ctx context.Context) (more bool, err error) {
+	var key string
+	var row owedRow
+	var body any
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		k, v := tx.Bucket(inOwed).Cursor().First()
+		if k == nil {
+			return nil
+		}
+		key = string(k)
+		var err error
+		if row, err = decode[owedRow](inOwed, key, v); err == nil {
+			body, err = resolve(tx, row)
+		}
+		return err
+	})
+	if err != nil && key != "" {
+		// It can never be written; the others must be.
+		s.badRow(err)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return true, s.db.Update(func(tx *bbolt.Tx) error { return del(tx, inOwed, key) })
+	}
+	if err != nil || key == "" {
+		return false, err
+	}
+	seq, err := s.Journal.Append(ctx, row.Kind, body)
+	if err != nil {
+		return true, fmt.Errorf("%s: %w", row.Kind, err)
+	}
+	if err := s.at("journalled"); err != nil {
+		return true, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		if err := del(tx, inOwed, key); err != nil {
+			return err
+		}
+		if row.Minute != 0 {
+			m, found, err := get[minuteRow](tx, inMinutes, number(row.Minute))
+			if err != nil || !found {
+				return err
+			}
+			m.Seq = seq
+			return put(tx, inMinutes, number(row.Minute), m)
+		}
+		for i, key := range row.Drop {
+			if err := errors.Join(del(tx, inTombstones, key), leaveMinute(tx, row.Minutes[i])); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return true, err
+	}
+	return true, s.at("settled")
+}
+
+// resolve is the body as it is known now: an expired segment names the entry of its minute.
+func resolve(tx *bbolt.Tx, row owedRow) (any, error) {
+	if row.Kind != protocol.KindExpired {
+		return row.Body, nil
+	}
+	var body protocol.Expired
+	if err := json.Unmarshal(row.Body, &body, json.RejectUnknownMembers(true)); err != nil {
+		return nil, err
+	}
+	if len(row.Minutes) != len(body.Segments) || len(row.Drop) != len(body.Segments) {
+		return nil, fmt.Errorf("index: owed %s: its lists differ in length", row.Kind)
+	}
+	for i, own := range row.Minutes {
+		if own == 0 {
+			continue
+		}
+		m, _, err := get[minuteRow](tx, inMinutes, number(own))
+		if err != nil {
+			return nil, err
+		}
+		body.Segments[i].Minute = m.Seq
+	}
+	return body, nil
+}
+
+// leaveMinute counts one segment out of its minute, and drops the list with the last.
+func leaveMinute(tx *bbolt.Tx, own uint64) error {
+	if own == 0 {
+		return nil
+	}
+	m, found, err := get[minuteRow](tx, inMinutes, number(own))
+	if err != nil || !found {
+		return err
+	}
+	if m.Left--; m.Left <= 0 {
+		return del(tx, inMinutes, number(own))
+	}
+	return put(tx, inMinutes, number(own), m)
+}
+
+// SealMinute journals the segments sealed since the last time, of all cameras, as one footage.sealed entry: the root over their lines in the order of camera,
+// stream, run and place. The list stays here until all of them are gone. It returns the journal's error, if any; the entry is then owed.
+func (s *Store) SealMinute(ctx context.Context) error {
+	if err := s.listMinute(); err != nil {
+		return fmt.Errorf("footage: minute: %w", err)
+	}
+	if retry := s.settle(ctx); !retry.IsZero() {
+		return errors.New("footage: the journal cannot be written; sealed segments are journalled later")
+	}
+	return nil
+}
+
+func (s *Store) listMinute() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		var keys []string
+		var rows []segmentRow
+		var lines []protocol.SegmentLine
+		c := tx.Bucket(inUnlisted).Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			key := string(k)
+			row, found, err := get[segmentRow](tx, inSegments, key)
+			var line protocol.SegmentLine
+			if err == nil && !found {
+				err = fmt.Errorf("index: unlisted %s: no such segment", key)
+			}
+			if err == nil {
+				line, err = row.line(key)
+			}
+			if err != nil {
+				s.badRow(err)
+				continue
+			}
+			keys, rows, lines = append(keys, key), append(rows, row), append(lines, line)
+		}
+		if len(keys) == 0 {
+			return nil
+		}
+		own, err := tx.Bucket(inMinutes).NextSequence()
+		if err != nil {
+			return err
+		}
+		minute := minuteRow{V: format, Left: len(keys), Leaves: leaves(lines)}
+		if minute.Root, err = rootOf(minute.Leaves); err != nil {
+			return err
+		}
+		for i, key := range keys {
+			rows[i].Minute, rows[i].Index = own, i
+			if err := errors.Join(put(tx, inSegments, key, rows[i]), del(tx, inUnlisted, key)); err != nil {
+				return err
+			}
+		}
+		sealed, err := owe(protocol.KindSealed, protocol.Sealed{Root: minute.Root, Count: len(keys), Cameras: s.sealedCameras(lines)})
+		if err != nil {
+			return err
+		}
+		sealed.Minute = own
+		return errors.Join(put(tx, inMinutes, number(own), minute), putOwed(tx, sealed))
+	})
+}
+
+func (s *Store) sealedCameras(lines []protocol.SegmentLine) []protocol.SealedCamera {
+	cameras := map[protocol.CameraID]*protocol.SealedCamera{}
+	for _, l := range lines {
+		c := cameras[l.Camera]
+		if c == nil {
+			c = &protocol.SealedCamera{Camera: l.Camera, First: l.Start, Last: l.End, Oldest: l.Start}
+			if at, ok := s.oldest(l.Camera); ok {
+				c.Oldest = protocol.T(at)
+			}
+			cameras[l.Camera] = c
+		}
+		c.Count++
+		if l.Start.Before(c.First.Time) {
+			c.First = l.Start
+		}
+		if l.End.After(c.Last.Time) {
+			c.Last = l.End
+		}
+	}
+	var out []protocol.SealedCamera
+	for _, id := range slices.Sorted(maps.Keys(cameras)) {
+		out = append(out, *cameras[id])
+	}
+	return out
+}
+
+// leaves are the RFC 6962 leaf hashes of lines.
+func leaves(lines []protocol.SegmentLine) []protocol.Hash {
+	out := make([]protocol.Hash, len(lines))
+	for i, l := range lines {
+		out[i] = protocol.Hash(tlog.RecordHash([]byte(l.String())))
+	}
+	return out
+}
+
+// tree stores the hashes of a tree over leaves as tlog wants to read them.
+type tree []tlog.Hash
+
+func (t tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(indexes))
+	for i, x := range indexes {
+		if x < 0 || x >= int64(len(t)) {
+			return nil, fmt.Errorf("hash %d of %d", x, len(t))
+		}
+		out[i] = t[x]
+	}
+	return out, nil
+}
+
+func treeOf(leaves []protocol.Hash) (tree, error) {
+	var t tree
+	for i, l := range leaves {
+		more, err := tlog.StoredHashesForRecordHash(int64(i), tlog.Hash(l), t)
+		if err != nil {
+			return nil, err
+		}
+		t = append(t, more...)
+	}
+	return t, nil
+}
+
+// rootOf is the RFC 6962 root over leaf hashes; that over none is the hash of nothing.
+func rootOf(leaves []protocol.Hash) (protocol.Hash, error) {
+	if len(leaves) == 0 {
+		return protocol.HashOf(nil), nil
+	}
+	t, err := treeOf(leaves)
+	if err != nil {
+		return protocol.Hash{}, err
+	}
+	root, err := tlog.TreeHash(int64(len(leaves)), t)
+	return protocol.Hash(root), err
+}
+
+// pathOf is the RFC 6962 audit path of one leaf.
+func pathOf(leaves []protocol.Hash, index int) ([]protocol.Hash, error) {
+	t, err := treeOf(leaves)
+	if err != nil {
+		return nil, err
+	}
+	proof, err := tlog.ProveRecord(int64(len(leaves)), int64(index), t)
+	if err != nil {
+		return nil, err
+	}
+	path := make([]protocol.Hash, len(proof))
+	for i, h := range proof {
+		path[i] = protocol.Hash(h)
+	}
+	return path, nil
+}

@@ -1,0 +1,324 @@
+package footage
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/beeldwacht/beeldwacht/edge/journal"
+	"github.com/beeldwacht/beeldwacht/edge/orders"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// ErrExpired: the segment's window was over while it was being read.
+var ErrExpired = errors.New("expired")
+
+// Segment is a sealed segment as a reader sees it, with its place in the minute it was journalled in.
+type Segment struct {
+	protocol.SegmentLine
+	Codec     Codec
+	RunStart  protocol.Time
+	Fragments [][2]int64 // offset in the file; decode time since RunStart in 1/90000 s
+
+	Listed bool            // it stands in a journalled minute; what follows is otherwise empty
+	Minute uint64          // seq of the footage.sealed entry
+	Index  int             // its leaf in that entry's tree
+	Size   int             // leaves of that tree
+	Path   []protocol.Hash // RFC 6962 audit path
+	Root   protocol.Hash   // of that tree
+}
+
+// Reading is footage that may be read. It pins nothing: what expires while it is open cannot be read any more.
+type Reading struct {
+	s        *Store
+	camera   protocol.CameraID
+	interval protocol.Interval
+	segments []Segment
+	gaps     []protocol.Gap
+}
+
+// Read gives the footage of the grant's camera that touches interval. It refuses a grant that is not verified or not valid now, an interval that is not within the
+// grant's (for a standing grant: not within the last [protocol.LookBack]), and a receipt that is not an unused one for exactly this (DESIGN section 1, sentence 2).
+// The receipt is then used.
+func (s *Store) Read(grant *orders.Grant, interval protocol.Interval, receipt *journal.Receipt) (*Reading, error) {
+	now := s.Now()
+	if err := grant.Valid(now); err != nil {
+		return nil, fmt.Errorf("footage: reading: grant: %w", err)
+	}
+	doc := grant.Doc()
+	within := doc.Interval
+	if doc.Use == protocol.UseStanding {
+		within = protocol.Interval{From: now.Add(-protocol.LookBack), To: now}
+	}
+	if err := interval.Valid(); err != nil {
+		return nil, fmt.Errorf("footage: reading: %w", err)
+	}
+	if !within.Contains(interval) {
+		return nil, fmt.Errorf("footage: reading: %s is not within %s, which grant %s permits", interval, within, doc.ID)
+	}
+	if doc.Recorder != s.Recorder {
+		return nil, fmt.Errorf("footage: reading: grant %s is for recorder %s", doc.ID, doc.Recorder)
+	}
+	if err := receipt.Use(doc.Camera, interval); err != nil {
+		return nil, fmt.Errorf("footage: reading: %w", err)
+	}
+	r := &Reading{s: s, camera: doc.Camera, interval: interval}
+	if err := r.load(now); err != nil {
+		return nil, fmt.Errorf("footage: reading %s %s: %w", doc.Camera, interval, err)
+	}
+	return r, nil
+}
+
+func (r *Reading) load(now time.Time) error {
+	s := r.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	standing := s.standing(now)
+	return s.db.View(func(tx *bbolt.Tx) error {
+		for _, run := range s.runs {
+			if run.Camera != r.camera || run.Count == 0 || !r.interval.From.Before(run.End.Time) || !run.First.Before(r.interval.To) {
+				continue
+			}
+			var failed error
+			err := s.eachLine(tx, run, func(_ string, row segmentRow, l protocol.SegmentLine) {
+				a := Aging{l, run.Window}
+				if !r.interval.Overlaps(a.interval()) || !now.Before(a.Due()) && !held(standing, l) {
+					return
+				}
+				seg := Segment{SegmentLine: l, Codec: run.Codec, RunStart: run.Start, Fragments: row.Fragments}
+				failed = errors.Join(failed, seg.prove(tx, row))
+				r.segments = append(r.segments, seg)
+			})
+			if err = errors.Join(err, failed); err != nil {
+				return err
+			}
+		}
+		slices.SortFunc(r.segments, func(a, b Segment) int { return compareLines(a.SegmentLine, b.SegmentLine) })
+		var err error
+		r.gaps, err = s.gapsIn(tx, r.camera, r.interval)
+		return err
+	})
+}
+
+// prove fills in the segment's place in its minute.
+func (seg *Segment) prove(tx *bbolt.Tx, row segmentRow) error {
+	if row.Minute == 0 {
+		return nil
+	}
+	m, found, err := get[minuteRow](tx, inMinutes, number(row.Minute))
+	if err != nil || !found || m.Seq == 0 {
+		return err
+	}
+	if row.Index >= len(m.Leaves) {
+		return fmt.Errorf("segment %s: its minute has no place %d", segmentKey(seg.SegmentLine), row.Index)
+	}
+	seg.Listed, seg.Minute, seg.Index, seg.Size, seg.Root = true, m.Seq, row.Index, len(m.Leaves), m.Root
+	seg.Path, err = pathOf(m.Leaves, row.Index)
+	return err
+}
+
+// Segments are the segments that touch the interval, in time order.
+func (r *Reading) Segments() []Segment { return r.segments }
+
+// Gaps say why there is no footage in the interval where there is none. One that has not ended has no To.
+func (r *Reading) Gaps() []protocol.Gap { return r.gaps }
+
+// Init is the fMP4 init of a run that has a segment in this reading.
+func (r *Reading) Init(run protocol.RunID) ([]byte, error) {
+	i := slices.IndexFunc(r.segments, func(s Segment) bool { return s.Run == run })
+	if i < 0 {
+		return nil, fmt.Errorf("footage: run %s has no segment in this reading", run)
+	}
+	name := filepath.Join(r.s.runDir(r.camera, run), "init.mp4")
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("footage: %w", err)
+	}
+	if protocol.HashOf(b) != r.segments[i].Init {
+		return nil, fmt.Errorf("footage: %s: not what was recorded: its SHA-256 is %s, the index says %s", name, protocol.HashOf(b), r.segments[i].Init)
+	}
+	return b, nil
+}
+
+// Open reads a segment of this reading. The last Read, or one before it, fails when the file is not what was recorded, naming it; and with
+// [ErrExpired] when the segment has expired meanwhile.
+func (r *Reading) Open(seg Segment) (io.ReadCloser, error) {
+	if !slices.ContainsFunc(r.segments, func(s Segment) bool { return s.SegmentLine == seg.SegmentLine }) {
+		return nil, fmt.Errorf("footage: segment %s is not in this reading", segmentKey(seg.SegmentLine))
+	}
+	v := &verified{s: r.s, line: seg.SegmentLine, sum: sha256.New()}
+	if err := v.alive(); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(r.s.segmentFile(seg.SegmentLine))
+	if err != nil {
+		if e := v.alive(); e != nil {
+			return nil, e
+		}
+		return nil, fmt.Errorf("footage: %w", err)
+	}
+	v.f = f
+	return v, nil
+}
+
+// Close ends the reading.
+func (r *Reading) Close() error { r.segments, r.gaps = nil, nil; return nil }
+
+// verified is a segment's file being read.
+type verified struct {
+	s    *Store
+	line protocol.SegmentLine
+	f    *os.File
+	sum  hash.Hash
+	read int64
+	err  error
+}
+
+func (v *verified) Read(p []byte) (int, error) {
+	if v.err == nil {
+		v.err = v.alive()
+	}
+	if v.err != nil {
+		return 0, v.err
+	}
+	n, err := v.f.Read(p)
+	v.read += int64(n)
+	if _, e := v.sum.Write(p[:n]); e != nil {
+		err = e
+	}
+	bad := v.read > v.line.Size
+	if err == io.EOF || v.read == v.line.Size && n > 0 {
+		bad = bad || v.read != v.line.Size || protocol.Hash(v.sum.Sum(nil)) != v.line.SHA256
+	}
+	if bad {
+		err = fmt.Errorf("footage: %s: not what was recorded: its SHA-256 is not %s", v.f.Name(), v.line.SHA256)
+		v.s.incident("file that changed", v.line.Camera, err.Error())
+		n = 0
+	}
+	v.err = err
+	return n, err
+}
+
+func (v *verified) Close() error { return v.f.Close() }
+
+// alive says whether the segment may still be read.
+func (v *verified) alive() error {
+	now := v.s.Now()
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	key := segmentKey(v.line)
+	run := v.s.runs[keyRun(key)]
+	exists := false
+	err := v.s.db.View(func(tx *bbolt.Tx) error { exists = tx.Bucket(inSegments).Get([]byte(key)) != nil; return nil })
+	if err != nil {
+		return err
+	}
+	if !exists || run == nil || !now.Before(v.line.Start.Add(run.Window.Duration())) && !held(v.s.standing(now), v.line) {
+		return fmt.Errorf("footage: segment %s: %w", key, ErrExpired)
+	}
+	return nil
+}
+
+// Round widens an interval outward to whole segments, and says which.
+func (s *Store) Round(camera protocol.CameraID, i protocol.Interval) (protocol.Interval, []protocol.SegmentLine, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var lines []protocol.SegmentLine
+	err := s.db.View(func(tx *bbolt.Tx) (err error) { lines, err = s.lines(tx, camera, i); return err })
+	return round(i, lines), lines, err
+}
+
+// Stretch is uninterrupted footage of one stream.
+type Stretch struct {
+	Stream protocol.StreamID
+	protocol.Interval
+}
+
+// Coverage is which footage of a camera touches an interval: whole segments, those that meet joined. It shows times, no footage.
+func (s *Store) Coverage(camera protocol.CameraID, i protocol.Interval) ([]Stretch, error) {
+	_, lines, err := s.Round(camera, i)
+	var out []Stretch
+	for _, l := range lines {
+		at := slices.IndexFunc(out, func(c Stretch) bool { return c.Stream == l.Stream && !l.Start.After(c.To) })
+		if at >= 0 {
+			out[at].To = later(out[at].To, l.End.Time)
+			continue
+		}
+		out = append(out, Stretch{l.Stream, protocol.Interval{From: l.Start.Time, To: l.End.Time}})
+	}
+	return out, err
+}
+
+// Gaps say why a camera has no footage, as far as it touches an interval.
+func (s *Store) Gaps(camera protocol.CameraID, i protocol.Interval) (gaps []protocol.Gap, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = s.db.View(func(tx *bbolt.Tx) (err error) { gaps, err = s.gapsIn(tx, camera, i); return err })
+	return gaps, err
+}
+
+func (s *Store) gapsIn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) (gaps []protocol.Gap, err error) {
+	err = each(tx, inGaps, string(camera)+"/", s.badRow, func(_ string, row gapRow) error {
+		if g := row.Gap; g.To != nil && g.From.Before(i.To) && i.From.Before(g.To.Time) {
+			gaps = append(gaps, g)
+		}
+		return nil
+	})
+	for key, row := range s.streams {
+		if cameraOf(key) == camera && row.Gap != nil && row.Gap.From.Before(i.To) {
+			gaps = append(gaps, *row.Gap)
+		}
+	}
+	slices.SortFunc(gaps, func(a, b protocol.Gap) int { return a.From.Compare(b.From.Time) })
+	return gaps, err
+}
+
+// Oldest is the first frame of a camera's oldest footage on this disk.
+func (s *Store) Oldest(camera protocol.CameraID) (time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.oldest(camera)
+}
+
+// Usage is what footage takes, in bytes.
+type Usage struct {
+	Bytes   int64 // sealed footage
+	Held    int64 // of that, under a standing hold
+	Free    int64 // on the disk
+	Total   int64 // of the disk
+	Undying int   // segments that should be gone and could not be deleted yet
+	Owed    int   // entries that the journal has not taken yet
+}
+
+// Usage measures; what cannot be measured is zero, and logged.
+func (s *Store) Usage() Usage {
+	now := s.Now()
+	var u Usage
+	var err error
+	if u.Free, u.Total, err = s.free(s.Dir); err != nil {
+		s.Log.Error("footage: free space is not known", "error", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.runs {
+		u.Bytes += r.Bytes
+	}
+	u.Undying = len(s.tombs)
+	err = s.db.View(func(tx *bbolt.Tx) (err error) {
+		u.Owed = tx.Bucket(inOwed).Stats().KeyN
+		u.Held, err = s.heldBytes(tx, s.standing(now))
+		return err
+	})
+	if err != nil {
+		s.Log.Error("footage: held bytes are not known", "error", err)
+	}
+	return u
+}

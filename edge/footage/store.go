@@ -1,0 +1,520 @@
+package footage
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"go.etcd.io/bbolt"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Journal is the recorder's log as this package needs it; *journal.Journal is one.
+type Journal interface {
+	// Append writes an entry and returns its place once it is synced.
+	Append(ctx context.Context, kind string, body any) (seq uint64, err error)
+}
+
+// Config says where footage goes. Dir, Recorder, Journal and Now are needed; the rest has useful zero values.
+type Config struct {
+	Dir      string              // the volume
+	Recorder protocol.RecorderID // whose it is; a volume of another recorder is refused
+	Volume   string              // the identity it must have, as [Store.Volume] told before; empty: none is known, and an empty Dir becomes a new volume
+	Journal  Journal
+	Holds    []protocol.Hold // those that were ordered: placed, where they are not, before anything expires at the start
+
+	SegmentLength  time.Duration // about; a segment ends before the first key frame after it. Zero is 60 s
+	FragmentLength time.Duration // about; a crash loses at most this and what was not yet synced. Zero is 1 s
+	SealEvery      time.Duration // how often sealed segments are journalled. Zero is 1 min
+
+	MaxBytes   int64 // of footage; zero: as much as the disk takes
+	MinFree    int64 // bytes that stay free on the disk. Zero is 512 MiB
+	HoldShare  int   // percent of MaxBytes, or of the disk, that held footage may take: the roster's. Zero is 50
+	QueueBytes int   // what may wait for the disk, per stream. Zero is 8 MiB
+
+	Clock func() string    // what the system says of its clock: "synced", "unsynced" or "unknown". Nil is "unknown"
+	Now   func() time.Time // wall clock
+	Log   *slog.Logger     // nil: none
+
+	at   func(stage string) error                        // tests: called between any two steps that reach the disk; an error stops there
+	free func(dir string) (free, total int64, err error) // tests: of the file system
+}
+
+// Store is one volume of footage. Its methods may be called from any goroutine.
+type Store struct {
+	Config
+	volume string
+	db     *bbolt.DB
+
+	sweeping     sync.Mutex    // held by whoever makes footage expire
+	settling     chan struct{} // holds one token for whoever appends what is owed, and guards journalRetry
+	journalRetry time.Time
+	changed      chan struct{} // tells Run that something may be due earlier than it thinks
+
+	mu      sync.Mutex // guards the index for writing, and what follows: its picture in memory
+	runs    map[string]*runRow
+	holds   map[protocol.HoldID]*holdRow
+	tombs   map[string]*tombstone // not gone yet
+	streams map[string]*streamRow
+	writers map[string]*Writer
+	known   map[string]bool      // incidents that were journalled, by what they are, so that each is once
+	broken  map[string]time.Time // runs that a disk error left open, and when to try to seal them again
+	news    []owedRow            // incidents found where the index could not be written
+	full    bool                 // only held footage is left to delete
+	share   int                  // see Config.HoldShare
+
+	closed bool
+
+	badMu sync.Mutex
+	bad   []string // rows that could not be read, not yet reported
+
+	mandateMu sync.RWMutex
+	mandates  map[protocol.CameraID][]*protocol.Mandate
+}
+
+type volumeFile struct {
+	V        int                 `json:"v"`
+	Volume   string              `json:"volume"`
+	Recorder protocol.RecorderID `json:"recorder"`
+}
+
+// Open takes a volume into use, or makes a new one of an empty or absent directory. It finishes what a crash left half done, and lets everything expire that is due,
+// before it returns (invariant 4). It refuses a volume with another identity or recorder, or without its index (invariant 6).
+func Open(ctx context.Context, c Config) (*Store, error) {
+	if err := c.prepare(); err != nil {
+		return nil, fmt.Errorf("footage: %w", err)
+	}
+	s := &Store{Config: c, share: c.HoldShare, settling: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		runs: map[string]*runRow{}, holds: map[protocol.HoldID]*holdRow{}, tombs: map[string]*tombstone{}, streams: map[string]*streamRow{},
+		writers: map[string]*Writer{}, known: map[string]bool{}, broken: map[string]time.Time{}, mandates: map[protocol.CameraID][]*protocol.Mandate{}}
+	if err := s.openVolume(); err != nil {
+		return nil, fmt.Errorf("footage: volume %s: %w", c.Dir, err)
+	}
+	if err := s.recover(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("footage: volume %s: %w", c.Dir, err), s.db.Close())
+	}
+	return s, nil
+}
+
+func (c *Config) prepare() error {
+	if c.Dir == "" || c.Journal == nil || c.Now == nil {
+		return errors.New("needs Dir, Journal and Now")
+	}
+	if err := protocol.ValidID(c.Recorder); err != nil {
+		return fmt.Errorf("recorder: %w", err)
+	}
+	for field, fallback := range map[*time.Duration]time.Duration{&c.SegmentLength: time.Minute, &c.FragmentLength: time.Second, &c.SealEvery: time.Minute} {
+		if *field < 0 {
+			return errors.New("negative length")
+		} else if *field == 0 {
+			*field = fallback
+		}
+	}
+	if c.MaxBytes < 0 || c.MinFree < 0 || c.QueueBytes < 0 {
+		return errors.New("negative number of bytes")
+	}
+	if c.MinFree == 0 {
+		c.MinFree = 512 << 20
+	}
+	if c.QueueBytes == 0 {
+		c.QueueBytes = 8 << 20
+	}
+	if c.HoldShare < 0 || c.HoldShare > 100 {
+		return fmt.Errorf("holds may take %d percent of the disk: want 1 to 100", c.HoldShare)
+	}
+	if c.HoldShare == 0 {
+		c.HoldShare = 50
+	}
+	if c.Clock == nil {
+		c.Clock = func() string { return "unknown" }
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.at == nil {
+		c.at = func(string) error { return nil }
+	}
+	if c.free == nil {
+		c.free = freeOn
+	}
+	return nil
+}
+
+// Volume is the identity of this volume. Who opens it should remember it beside its own configuration and give it in Config.Volume from then on: only that tells an
+// unmounted disk's empty directory from a new volume.
+func (s *Store) Volume() string { return s.volume }
+
+func (s *Store) openVolume() error {
+	file, index := filepath.Join(s.Dir, "volume.json"), filepath.Join(s.Dir, "index.db")
+	raw, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := s.newVolume(file, index); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	default:
+		var v volumeFile
+		if err := json.Unmarshal(raw, &v, json.RejectUnknownMembers(true)); err != nil {
+			return fmt.Errorf("volume.json: %w; is this the right disk?", err)
+		}
+		switch {
+		case v.V != format:
+			return fmt.Errorf("is of format %d; this program knows %d", v.V, format)
+		case v.Recorder != s.Recorder:
+			return fmt.Errorf("belongs to recorder %s, not to %s; mount the disk of this recorder", v.Recorder, s.Recorder)
+		case s.Config.Volume != "" && v.Volume != s.Config.Volume:
+			return fmt.Errorf("is volume %s, not %s; mount the right disk", v.Volume, s.Config.Volume)
+		}
+		s.volume = v.Volume
+		if _, err := os.Stat(index); err != nil {
+			return fmt.Errorf("its index is missing (%w); put index.db back, or move the whole directory away and report its footage as lost", err)
+		}
+	}
+	return s.openIndex(index)
+}
+
+func (s *Store) newVolume(file, index string) error {
+	if s.Config.Volume != "" {
+		return fmt.Errorf("volume %s is not here: no volume.json; is the disk mounted?", s.Config.Volume)
+	}
+	// An index that was begun and has no identity yet is made anew; one beside footage is not.
+	if _, err := os.Stat(filepath.Join(s.Dir, "footage")); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("has footage but no volume.json; mount the right disk, or put volume.json back (%w)", err)
+	}
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return err
+	}
+	if err := os.Remove(index); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var id [16]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return err
+	}
+	s.volume = hex.EncodeToString(id[:])
+	db, err := bbolt.Open(index, 0o600, &bbolt.Options{Timeout: time.Second})
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		for _, b := range buckets {
+			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(inMeta).Put([]byte("volume"), []byte(s.volume))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return fmt.Errorf("index: %w", err)
+	}
+	raw, err := json.Marshal(volumeFile{format, s.volume, s.Recorder})
+	if err != nil {
+		return err
+	}
+	// The index first: a volume.json says that all of it is there.
+	if err := writeSynced(file+".new", append(raw, '\n')); err != nil {
+		return err
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(s.Dir), syncDir(filepath.Dir(s.Dir)))
+}
+
+func (s *Store) openIndex(index string) error {
+	db, err := bbolt.Open(index, 0o600, &bbolt.Options{Timeout: time.Second})
+	if err != nil {
+		return fmt.Errorf("index: %w; is another recorder running here?", err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(inMeta)
+		if meta == nil || string(meta.Get([]byte("volume"))) != s.volume {
+			return fmt.Errorf("is of another volume than volume.json; put the index of volume %s back", s.volume)
+		}
+		for _, b := range buckets {
+			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("index: %w", err), db.Close())
+	}
+	s.db = db
+	return nil
+}
+
+// recover brings the volume to where normal running would have brought it.
+func (s *Store) recover(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Join(s.Dir, "footage"), 0o700); err != nil {
+		return err
+	}
+	if err := s.load(); err != nil {
+		return err
+	}
+	for key, r := range s.runs {
+		if !r.Ended {
+			s.broken[key] = time.Time{}
+		}
+	}
+	for _, h := range s.Config.Holds {
+		if err := s.place(h); err != nil {
+			s.incident("a hold that was ordered cannot be placed", h.Camera, short(err))
+		}
+	}
+	s.sweep(ctx)
+	if err := s.gapsOfAbsence(); err != nil {
+		return err
+	}
+	s.settle(ctx)
+	return s.strays()
+}
+
+func (s *Store) load() error {
+	return s.db.View(func(tx *bbolt.Tx) error {
+		return errors.Join(
+			each(tx, inRuns, "", s.badRow, func(key string, r runRow) error { s.runs[key] = &r; return nil }),
+			each(tx, inHolds, "", s.badRow, func(key string, h holdRow) error { s.holds[h.Hold.HoldID()] = &h; return nil }),
+			each(tx, inStreams, "", s.badRow, func(key string, r streamRow) error { s.streams[key] = &r; return nil }),
+			each(tx, inTombstones, "", s.badRow, func(key string, t tombstoneRow) error {
+				if !t.Gone {
+					s.tombs[key] = &tombstone{row: t, again: true}
+				}
+				return nil
+			}))
+	})
+}
+
+// gapsOfAbsence begins a gap, from the end of its last segment, for each stream that was being recorded when the recorder went down.
+func (s *Store) gapsOfAbsence() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, stream := range s.streams {
+		if stream.Gap != nil {
+			continue
+		}
+		var last *runRow
+		for _, r := range s.runs {
+			if streamKey(r.Camera, r.Stream) == key && (last == nil || r.End.After(last.End.Time)) {
+				last = r
+			}
+		}
+		from := s.Now()
+		if last != nil {
+			from = last.End.Time
+		}
+		camera, name, _ := strings.Cut(key, "/")
+		if err := s.beginGap(protocol.CameraID(camera), protocol.StreamID(name), CauseRecorder, "the recorder was not running", from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// strays removes run directories that a crash left without a row: nothing but an init can be in them. Anything more is footage that the index does not
+// know; it is reported and left to be looked at, since nothing here offers it to anyone.
+func (s *Store) strays() error {
+	cameras, err := os.ReadDir(filepath.Join(s.Dir, "footage"))
+	if err != nil {
+		return err
+	}
+	for _, camera := range cameras {
+		at := filepath.Join(s.Dir, "footage", camera.Name())
+		runs, err := os.ReadDir(at)
+		if err != nil {
+			s.incident("unknown file", "", fmt.Sprintf("%s: %v", at, err))
+			continue
+		}
+		known := map[string]bool{}
+		for _, r := range s.runs {
+			if string(r.Camera) == camera.Name() {
+				known[string(r.Run)] = true
+			}
+		}
+		for _, run := range runs {
+			if known[run.Name()] {
+				continue
+			}
+			if err := removeRun(filepath.Join(at, run.Name())); err != nil {
+				s.incident("unknown file", protocol.CameraID(camera.Name()), fmt.Sprintf("footage of no known run: %v", err))
+			}
+		}
+	}
+	return nil
+}
+
+// Run keeps the clock: expiry at the moment it is due, ends of holds, minutes. It returns when ctx ends, and nil then.
+func (s *Store) Run(ctx context.Context) error {
+	minute := s.Now().Add(s.SealEvery)
+	for {
+		next := s.sweep(ctx)
+		now := s.Now()
+		if !now.Before(minute) {
+			if err := s.SealMinute(ctx); err != nil && ctx.Err() == nil {
+				s.Log.Error("journalling sealed segments", "error", err)
+			}
+			minute = now.Add(s.SealEvery)
+		}
+		if next.IsZero() || minute.Before(next) {
+			next = minute
+		}
+		timer := time.NewTimer(max(0, next.Sub(s.Now())))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		case <-s.changed:
+			timer.Stop()
+		}
+	}
+}
+
+// Close ends all runs as a gap of cause recorder, journals what is sealed, and lets go of the volume. Run must have returned.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	writers := slices.Collect(maps.Values(s.writers))
+	s.closed = true
+	s.mu.Unlock()
+	for _, w := range writers {
+		w.close()
+	}
+	err := s.SealMinute(context.Background())
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
+	return errors.Join(err, s.db.Close())
+}
+
+// wake makes Run look again.
+func (s *Store) wake() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// sweep does what is due now and tells when something next is; it never is late because something in it failed.
+func (s *Store) sweep(ctx context.Context) (next time.Time) {
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
+	soonest := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	soonest(s.enforceMandates())
+	soonest(s.finishBroken())
+	soonest(s.tendHolds())
+	soonest(s.expire(ctx))
+	soonest(s.settle(ctx))
+	return next
+}
+
+// incident is something that must not be. It is journalled once for as long as this process runs.
+func (s *Store) incident(what string, camera protocol.CameraID, detail string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.incidentLocked(what, camera, detail)
+}
+
+func (s *Store) incidentLocked(what string, camera protocol.CameraID, detail string) {
+	if key := what + "\x00" + string(camera) + "\x00" + detail; !s.known[key] && len(s.known) < 1000 {
+		s.known[key] = true
+		s.Log.Error("footage: "+what, "camera", camera, "detail", detail)
+		row, err := owe(protocol.KindIncident, protocol.Incident{What: what, Camera: camera, Detail: detail})
+		if err == nil {
+			s.news = append(s.news, row)
+		} else {
+			s.Log.Error("footage: incident", "error", err)
+		}
+	}
+}
+
+// badRow reports a row that cannot be read. It is called in transactions, by whoever may hold mu, so it only leaves word for settle.
+func (s *Store) badRow(err error) {
+	s.badMu.Lock()
+	defer s.badMu.Unlock()
+	if len(s.bad) < 1000 {
+		s.bad = append(s.bad, err.Error())
+	}
+}
+
+func (s *Store) runDir(c protocol.CameraID, r protocol.RunID) string {
+	return filepath.Join(s.Dir, "footage", string(c), string(r))
+}
+
+func (s *Store) segmentFile(l protocol.SegmentLine) string {
+	return filepath.Join(s.runDir(l.Camera, l.Run), fmt.Sprintf("%06d.seg", l.N))
+}
+
+// present says whether the volume is still where it was: a missing disk is not a missing file.
+func (s *Store) present() error {
+	raw, err := os.ReadFile(filepath.Join(s.Dir, "volume.json"))
+	if err != nil {
+		return fmt.Errorf("volume %s is gone: %w", s.volume, err)
+	}
+	var v volumeFile
+	if err := json.Unmarshal(raw, &v); err != nil || v.Volume != s.volume {
+		return fmt.Errorf("volume %s is gone: another is in its place", s.volume)
+	}
+	return nil
+}
+
+func writeSynced(name string, b []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func syncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// removeRun removes a run's directory in which at most its init is left.
+func removeRun(dir string) error {
+	if err := os.Remove(filepath.Join(dir, "init.mp4")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := syncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func freeOn(dir string) (free, total int64, err error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, 0, err
+	}
+	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize, nil
+}

@@ -1,0 +1,660 @@
+package footage
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
+	"go.etcd.io/bbolt"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// maxStep is the longest a frame may be shown, in 1/90000 s; decode times that step further, or back, are a broken clock and end the run.
+const maxStep = 60 * timescale
+
+// errFull: nothing may be deleted any more to make room.
+var errFull = errors.New("the disk is full, and all that is left is held")
+
+// tape writes one stream to disk. All of it belongs to its Writer's goroutine.
+type tape struct {
+	s      *Store
+	w      *Writer
+	camera protocol.CameraID
+	stream protocol.StreamID
+
+	on     bool // the session is in a run of its own, which may span several of ours
+	format Format
+	init   []byte
+	base   time.Time // wall clock at its decode time zero
+	run    *openRun
+	failed error     // why frames are not recorded
+	retry  time.Time // not before this is a full disk looked at again
+}
+
+// openRun is the run being written.
+type openRun struct {
+	key      string
+	id       protocol.RunID
+	dir      string
+	start    time.Time // wall clock, whole milliseconds
+	zero     int64     // the session's decode time at start
+	hour     time.Time // end of its clock hour
+	init     protocol.Hash
+	sequence uint32 // of the last fragment
+
+	seg  *openFile
+	next int // place of the next segment
+
+	pending *fmp4.Sample // the last frame; its duration is not known before the next comes
+	at      int64        // its decode time, in the run
+	step    int64        // the duration of the one before it
+	samples []*fmp4.Sample
+	base    int64 // decode time of the first of samples
+}
+
+// openFile is the segment being written.
+type openFile struct {
+	f         *os.File
+	n         int
+	from      int64 // decode time of its first frame, in the run
+	size      int64
+	sum       hash.Hash
+	fragments [][2]int64
+}
+
+func (t *tape) allowed() (protocol.Window, error) { return t.s.allowed(t.camera, t.stream, t.s.Now()) }
+
+func (t *tape) start(f Format, init []byte, at time.Time) {
+	if t.run != nil {
+		t.end(CauseCamera, "the camera's session started anew")
+	}
+	t.on, t.format, t.init, t.base, t.failed, t.retry = true, f, init, at.Round(0), nil, time.Time{}
+}
+
+// stop is EndRun.
+func (t *tape) stop(cause Cause, detail string) {
+	t.end(cause, detail)
+	t.on = false
+}
+
+// check ends what may not go on.
+func (t *tape) check() {
+	if _, err := t.allowed(); err != nil {
+		t.end(CauseMandate, err.Error())
+		return
+	}
+	if t.run != nil && t.run.seg != nil && !t.s.Now().Before(t.wall(t.run.seg.from).Add(t.s.windowOf(t.run.key).Duration())) {
+		t.end(CauseCamera, "no key frame came before the window of the open segment was over")
+	}
+}
+
+// frame takes the next frame. What goes wrong ends the run; at each key frame it is tried again.
+func (t *tape) frame(au AccessUnit) {
+	if !t.on {
+		return
+	}
+	if _, err := t.allowed(); err != nil {
+		t.end(CauseMandate, err.Error())
+		t.failed = err
+		return
+	}
+	if err := t.take(au); err != nil {
+		t.abandon(err)
+	}
+}
+
+func (t *tape) take(au AccessUnit) error {
+	sample, err := sampleOf(au)
+	if err != nil {
+		return nil // an access unit without content: nothing is lost
+	}
+	if t.run != nil {
+		if step := au.DTS - t.run.zero - t.run.at; step <= 0 || step > maxStep {
+			t.end(CauseClock, fmt.Sprintf("the camera's clock stepped by %s between two frames", media(step)))
+		}
+	}
+	if t.run != nil && au.Key {
+		if err := t.cut(au.DTS - t.run.zero); err != nil {
+			return err
+		}
+	}
+	if t.run == nil {
+		if !au.Key || t.s.Now().Before(t.retry) {
+			return nil
+		}
+		if err := t.begin(au); err != nil {
+			return err
+		}
+	}
+	r := t.run
+	now := au.DTS - r.zero
+	if r.pending != nil {
+		if err := t.complete(now); err != nil {
+			return err
+		}
+	}
+	if r.seg == nil {
+		if err := t.openSegment(now); err != nil {
+			return err
+		}
+	}
+	r.pending, r.at = sample, now
+	t.w.recorded(t.wall(now))
+	if now-r.seg.from > units(max(10*t.s.SegmentLength, 10*time.Minute)) {
+		t.end(CauseCamera, "the camera sends no key frames")
+	}
+	return nil
+}
+
+// complete gives the pending frame its duration and writes the fragment when it is long enough.
+func (t *tape) complete(next int64) error {
+	r := t.run
+	r.step = next - r.at
+	r.pending.Duration = uint32(r.step)
+	if len(r.samples) == 0 {
+		r.base = r.at
+	}
+	r.samples = append(r.samples, r.pending)
+	r.pending = nil
+	if next-r.base >= units(t.s.FragmentLength) {
+		return t.flush()
+	}
+	return nil
+}
+
+// cut ends the segment before a key frame where it is long enough, and the run where it must.
+func (t *tape) cut(now int64) error {
+	r := t.run
+	window, err := t.allowed()
+	if err != nil {
+		return err
+	}
+	own := t.s.windowOf(r.key)
+	at := t.wall(now)
+	over := !at.Before(r.hour) || window > own
+	// Half a frame of slack: cameras do not count to sixty exactly.
+	if !over && now-r.seg.from < units(min(t.s.SegmentLength, own.Duration()/2))-r.step/2 {
+		return nil
+	}
+	if err := t.complete(now); err != nil {
+		return err
+	}
+	if err := t.seal(now); err != nil {
+		return err
+	}
+	if over {
+		err := t.s.endRun(r.key)
+		t.run = nil
+		return err
+	}
+	return t.s.room()
+}
+
+// end ends the run in order, if one is open; there is a gap from there on.
+func (t *tape) end(cause Cause, detail string) {
+	from := t.s.Now()
+	if r := t.run; r != nil {
+		err := t.finish()
+		from = t.wall(r.at + max(r.step, 1))
+		if err != nil {
+			t.abandon(err)
+		} else if err := t.s.endRun(r.key); err != nil {
+			t.abandon(err)
+		}
+		t.run = nil
+		t.w.opened(time.Time{}, "")
+		t.w.recorded(from)
+	}
+	t.s.gap(t.camera, t.stream, cause, detail, from)
+	t.s.wake()
+}
+
+// finish seals what is open. The last frame is shown as long as the one before it.
+func (t *tape) finish() error {
+	r := t.run
+	if r.step == 0 {
+		r.step = timescale / 25
+	}
+	end := r.at + r.step
+	if r.pending != nil {
+		if err := t.complete(end); err != nil {
+			return err
+		}
+	}
+	if r.seg == nil {
+		return nil
+	}
+	return t.seal(end)
+}
+
+// abandon leaves a run that the disk fails on as it is. It is sealed by the code that seals what a crash left, as soon as the disk lets it.
+func (t *tape) abandon(err error) {
+	t.failed = err
+	t.retry = t.s.Now().Add(min(time.Second, t.s.SegmentLength))
+	from := t.s.Now()
+	if r := t.run; r != nil {
+		from = t.wall(r.at + r.step)
+		if r.seg != nil {
+			if e := r.seg.f.Close(); e != nil && !errors.Is(e, os.ErrClosed) {
+				t.failed = errors.Join(err, e)
+			}
+		}
+		t.run = nil
+		t.s.abandon(r.key)
+		t.w.opened(time.Time{}, "")
+	}
+	t.s.Log.Error("footage: recording stopped", "camera", t.camera, "stream", t.stream, "error", err)
+	t.s.gap(t.camera, t.stream, CauseDisk, short(err), from)
+	t.s.wake()
+}
+
+func (t *tape) begin(au AccessUnit) error {
+	window, err := t.allowed()
+	if err != nil {
+		return err
+	}
+	if err := t.s.room(); err != nil {
+		return err
+	}
+	start := protocol.T(t.base.Add(media(au.DTS)))
+	r := &openRun{start: start.Time, zero: au.DTS, hour: start.Truncate(time.Hour).Add(time.Hour), init: protocol.HashOf(t.init)}
+	if r.id, r.dir, err = t.s.newRunDir(t.camera, start); err != nil {
+		return err
+	}
+	if err := writeSynced(filepath.Join(r.dir, "init.mp4"), t.init); err != nil {
+		return err
+	}
+	if err := errors.Join(syncDir(r.dir), syncDir(filepath.Dir(r.dir)), t.s.at("run made")); err != nil {
+		return err
+	}
+	row := &runRow{V: format, Camera: t.camera, Stream: t.stream, Run: r.id, Codec: t.format.Codec, Init: r.init, Start: start, End: start, Window: window, First: start}
+	if err := t.s.beginRun(row); err != nil {
+		return err
+	}
+	r.key = row.key()
+	t.run, t.failed = r, nil
+	return t.s.at("run indexed")
+}
+
+func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protocol.RunID, string, error) {
+	parent := filepath.Join(s.Dir, "footage", string(camera))
+	if err := os.Mkdir(parent, 0o700); err == nil {
+		if err := syncDir(filepath.Dir(parent)); err != nil {
+			return "", "", err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return "", "", err
+	}
+	for {
+		var b [2]byte
+		if _, err := rand.Read(b[:]); err != nil {
+			return "", "", err
+		}
+		id := protocol.RunID(start.Format("20060102t150405.000z") + "-" + hex.EncodeToString(b[:]))
+		err := os.Mkdir(s.runDir(camera, id), 0o700)
+		if !errors.Is(err, fs.ErrExist) {
+			return id, s.runDir(camera, id), err
+		}
+	}
+}
+
+func (t *tape) openSegment(from int64) error {
+	r := t.run
+	name := filepath.Join(r.dir, fmt.Sprintf("%06d.open", r.next))
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	r.seg = &openFile{f: f, n: r.next, from: from, sum: sha256.New()}
+	r.next++
+	t.w.opened(t.wall(from), r.key)
+	t.s.wake() // it may be due before anything else is
+	return nil
+}
+
+// flush writes what is collected as one fragment.
+func (t *tape) flush() error {
+	r := t.run
+	if len(r.samples) == 0 {
+		return nil
+	}
+	r.sequence++
+	b, err := fragmentOf(r.sequence, r.base, r.samples)
+	if err != nil {
+		return err
+	}
+	if _, err := r.seg.f.Write(b); err != nil {
+		return err
+	}
+	if _, err := r.seg.sum.Write(b); err != nil {
+		return err
+	}
+	r.seg.fragments = append(r.seg.fragments, [2]int64{r.seg.size, r.base})
+	r.seg.size += int64(len(b))
+	r.samples = nil
+	return t.s.at("fragment")
+}
+
+// seal makes the open segment a sealed one that ends at a decode time: file first, then row (invariant 1).
+func (t *tape) seal(end int64) error {
+	r := t.run
+	if err := t.flush(); err != nil {
+		return err
+	}
+	seg := r.seg
+	if err := errors.Join(seg.f.Sync(), t.s.at("synced")); err != nil {
+		return err
+	}
+	if err := seg.f.Close(); err != nil {
+		return err
+	}
+	line := protocol.SegmentLine{Camera: t.camera, Stream: t.stream, Run: r.id, N: seg.n, Start: protocol.T(t.wall(seg.from)), End: protocol.T(t.wall(end)),
+		Size: seg.size, SHA256: protocol.Hash(seg.sum.Sum(nil)), Init: r.init}
+	if err := t.s.sealFile(line, seg.fragments); err != nil {
+		return err
+	}
+	r.seg = nil
+	t.w.opened(time.Time{}, "")
+	t.s.wake()
+	return nil
+}
+
+// wall is the wall clock at a decode time of the run.
+func (t *tape) wall(dts int64) time.Time { return t.run.start.Add(media(dts)) }
+
+// media is a duration in 1/90000 s; units is the way back.
+func media(d int64) time.Duration {
+	return time.Duration(d/timescale)*time.Second + time.Duration(d%timescale)*time.Second/timescale
+}
+func units(d time.Duration) int64 {
+	return int64(d/time.Second)*timescale + int64(d%time.Second)*timescale/int64(time.Second)
+}
+
+// short is an error as it may stand in an entry.
+func short(err error) string {
+	s := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if len(s) > 500 {
+		s = s[:500]
+	}
+	return strings.ToValidUTF8(s, "?")
+}
+
+// sealFile takes a synced, closed .open file through the rest of sealing.
+func (s *Store) sealFile(line protocol.SegmentLine, fragments [][2]int64) error {
+	sealed := s.segmentFile(line)
+	if err := os.Rename(strings.TrimSuffix(sealed, ".seg")+".open", sealed); err != nil {
+		return err
+	}
+	if err := errors.Join(s.at("renamed"), syncDir(filepath.Dir(sealed)), s.at("directory synced")); err != nil {
+		return err
+	}
+	return s.indexSegment(line, fragments)
+}
+
+// indexSegment makes the row of a segment whose file is whole and synced. The run's own entry goes first.
+func (s *Store) indexSegment(line protocol.SegmentLine, fragments [][2]int64) error {
+	if line.N == 0 {
+		s.settle(context.Background())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key, rk := segmentKey(line), runKey(line.Camera, line.Stream, line.Run)
+	known := s.runs[rk]
+	if known == nil {
+		return fmt.Errorf("segment %s: its run is not in the index", key)
+	}
+	run := *known
+	run.Next, run.End = line.N+1, line.End
+	if run.Count == 0 {
+		run.First = line.Start
+	}
+	run.Count++
+	run.Bytes += line.Size
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		return errors.Join(
+			put(tx, inSegments, key, segmentRow{V: format, Line: line.String(), Fragments: fragments}),
+			put(tx, inUnlisted, key, true),
+			put(tx, inRuns, rk, run))
+	})
+	if err != nil {
+		return err
+	}
+	s.runs[rk] = &run
+	return s.at("segment indexed")
+}
+
+// beginRun makes the run's row, with the entries that say so and that any gap is over.
+func (s *Store) beginRun(r *runRow) error {
+	body := protocol.RunStarted{Camera: r.Camera, Stream: r.Stream, Run: r.Run, Codec: string(r.Codec), Init: r.Init, Start: r.Start, Clock: s.Clock()}
+	started, err := owe(protocol.KindRun, body)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sk := streamKey(r.Camera, r.Stream)
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		if err := s.putNews(tx); err != nil {
+			return err
+		}
+		if err := errors.Join(put(tx, inRuns, r.key(), r), put(tx, inStreams, sk, streamRow{V: format}), putOwed(tx, started)); err != nil {
+			return err
+		}
+		if before := s.streams[sk]; before != nil && before.Gap != nil {
+			return endGap(tx, *before.Gap, r.Start.Time)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.news = nil
+	s.runs[r.key()] = r
+	s.streams[sk] = &streamRow{V: format}
+	return nil
+}
+
+// endRun marks a run as ended: nothing will be added to it.
+func (s *Store) endRun(key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	run := *s.runs[key]
+	run.Ended = true
+	if err := s.db.Update(func(tx *bbolt.Tx) error { return put(tx, inRuns, key, run) }); err != nil {
+		return err
+	}
+	s.runs[key] = &run
+	return nil
+}
+
+func (s *Store) abandon(run string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken[run] = time.Time{}
+}
+
+// gap says that a stream has no footage from a moment on. A gap keeps its first cause, but a missing mandate goes before any other, and a better
+// cause before the recorder's own absence.
+func (s *Store) gap(camera protocol.CameraID, stream protocol.StreamID, cause Cause, detail string, from time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.beginGap(camera, stream, cause, detail, from); err != nil {
+		s.Log.Error("footage: gap", "camera", camera, "stream", stream, "cause", cause, "error", err)
+	}
+}
+
+// beginGap is gap for who has mu. When the index cannot be written the gap stands in memory, and its entry is owed from there.
+func (s *Store) beginGap(camera protocol.CameraID, stream protocol.StreamID, cause Cause, detail string, from time.Time) error {
+	key := streamKey(camera, stream)
+	var before *protocol.Gap
+	if row := s.streams[key]; row != nil {
+		before = row.Gap
+	} else if cause == CauseRecorder {
+		return nil // what was never recorded is not missing because the recorder stops
+	}
+	if before != nil {
+		if was := Cause(before.Cause); was == cause || was != CauseRecorder && cause != CauseMandate || cause == CauseRecorder {
+			return nil
+		}
+		from = s.Now()
+	}
+	gap := protocol.Gap{Camera: camera, Stream: stream, Cause: string(cause), Detail: detail, From: protocol.T(from)}
+	begun, err := owe(protocol.KindGapBegun, gap)
+	if err != nil {
+		return err
+	}
+	row := &streamRow{V: format, Gap: &gap}
+	s.streams[key] = row
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		if before != nil {
+			if err := endGap(tx, *before, from); err != nil {
+				return err
+			}
+		}
+		return errors.Join(put(tx, inStreams, key, row), putOwed(tx, begun))
+	})
+	if err != nil {
+		s.news = append(s.news, begun)
+	}
+	return err
+}
+
+func endGap(tx *bbolt.Tx, gap protocol.Gap, to time.Time) error {
+	end := protocol.T(later(gap.From.Time, to))
+	gap.To = &end
+	ended, err := owe(protocol.KindGapEnded, gap)
+	if err != nil {
+		return err
+	}
+	return errors.Join(put(tx, inGaps, gapKey(gap), gapRow{V: format, Gap: gap}), putOwed(tx, ended))
+}
+
+type gapRow struct {
+	V   int          `json:"v"`
+	Gap protocol.Gap `json:"gap"`
+}
+
+func gapKey(g protocol.Gap) string {
+	return streamKey(g.Camera, g.Stream) + "/" + number(uint64(g.From.UnixMilli()))
+}
+
+// finishBroken seals what runs left open by a crash or a disk error hold.
+func (s *Store) finishBroken() (next time.Time) {
+	now := s.Now()
+	s.mu.Lock()
+	var due []string
+	for key, at := range s.broken {
+		if !now.Before(at) {
+			due = append(due, key)
+		}
+	}
+	s.mu.Unlock()
+	for _, key := range due {
+		err := s.finishRun(key)
+		s.mu.Lock()
+		if err == nil {
+			delete(s.broken, key)
+		} else {
+			s.broken[key] = now.Add(10 * time.Second)
+			camera, _, _ := strings.Cut(key, "/")
+			s.incidentLocked("open run cannot be sealed", protocol.CameraID(camera), short(err))
+		}
+		s.mu.Unlock()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, at := range s.broken {
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}
+
+// finishRun seals the files of a run that is not being written any more, and ends it. A file is cut to its last whole fragment; one without any goes.
+func (s *Store) finishRun(key string) error {
+	s.mu.Lock()
+	known := s.runs[key]
+	s.mu.Unlock()
+	if known == nil {
+		return nil
+	}
+	run := *known
+	if err := s.present(); err != nil {
+		return err
+	}
+	for n := run.Next; ; n++ {
+		base := filepath.Join(s.runDir(run.Camera, run.Run), fmt.Sprintf("%06d", n))
+		name := base + ".open"
+		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			name = base + ".seg"
+		}
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			return s.endRun(key)
+		}
+		if err != nil {
+			return err
+		}
+		line, fragments, err := cutWhole(f, run, n)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		switch {
+		case len(fragments) == 0:
+			if strings.HasSuffix(name, ".seg") {
+				s.incident("sealed segment without a whole fragment", run.Camera, name)
+			}
+			err = errors.Join(os.Remove(name), syncDir(filepath.Dir(name)))
+		case strings.HasSuffix(name, ".open"):
+			err = s.sealFile(line, fragments)
+		default:
+			err = errors.Join(syncDir(filepath.Dir(name)), s.indexSegment(line, fragments))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// cutWhole cuts a file to its whole fragments, syncs it, and says what it then is.
+func cutWhole(f *os.File, run runRow, n int) (line protocol.SegmentLine, fragments [][2]int64, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return line, nil, err
+	}
+	whole, end, _ := wholeFragments(f, info.Size()) // that the rest is not whole is what is expected here
+	if len(whole) == 0 {
+		return line, nil, nil
+	}
+	if end != info.Size() {
+		if err := f.Truncate(end); err != nil {
+			return line, nil, err
+		}
+	}
+	if err := f.Sync(); err != nil {
+		return line, nil, err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, end)); err != nil {
+		return line, nil, err
+	}
+	for _, w := range whole {
+		fragments = append(fragments, [2]int64{w.offset, w.time})
+	}
+	first, last := whole[0], whole[len(whole)-1]
+	return protocol.SegmentLine{Camera: run.Camera, Stream: run.Stream, Run: run.Run, N: n, Start: protocol.T(run.Start.Add(media(first.time))),
+		End: protocol.T(run.Start.Add(media(last.time + last.duration))), Size: end, SHA256: protocol.Hash(sum.Sum(nil)), Init: run.Init}, fragments, nil
+}
