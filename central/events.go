@@ -28,6 +28,7 @@ type Fact interface {
 
 // Body is an event as the body of its entry; chain.Seal adds the salt.
 type Body struct {
+	protocol.Salted
 	By   protocol.PersonID `json:"by"`
 	Fact jsontext.Value    `json:"fact"`
 }
@@ -38,7 +39,7 @@ func (e Event) Body() (Body, error) {
 	if err != nil {
 		return Body{}, fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
 	}
-	return Body{e.By, b}, nil
+	return Body{By: e.By, Fact: b}, nil
 }
 
 // ParseFact reads a fact of this name back; unknown names and fields are errors.

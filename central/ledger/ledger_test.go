@@ -1,0 +1,355 @@
+package ledger
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
+)
+
+var start = time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)
+
+var origin = protocol.LedgerOrigin("stad")
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.now }
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	c.now = c.now.Add(d)
+	c.mu.Unlock()
+}
+
+func open(t testing.TB, path string, signer note.Signer, c *clock) *Book {
+	t.Helper()
+	b, err := Open(path, origin, signer, c.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() }) // a second Close is harmless; the tests that care close themselves
+	return b
+}
+
+func do(t testing.TB, b *Book, c central.Command) {
+	t.Helper()
+	if _, err := b.Do(t.Context(), c); err != nil {
+		t.Fatalf("%T: %v", c, err)
+	}
+}
+
+func openCommand() central.Open {
+	return central.Open{Municipality: "stad", Administrator: "p-admin", Secrecy: protocol.T(start.Add(-time.Hour))}
+}
+
+func agree(n int) central.AgreeUnit {
+	return central.AgreeUnit{By: "p-admin", Unit: central.Unit{ID: fmt.Sprintf("unit-%d", n), Name: "Basisteam", Agreement: "CV-1", ValidUntil: protocol.T(start.Add(1000 * time.Hour))}}
+}
+
+// filled is a closed ledger of 2+n entries.
+func filled(t testing.TB, n int) (path string, signer note.Signer, vkey string) {
+	path = filepath.Join(t.TempDir(), "ledger.db")
+	signer, vkey = protocoltest.Key(t, origin)
+	b := open(t, path, signer, &clock{now: start})
+	do(t, b, openCommand())
+	for i := range n {
+		do(t, b, agree(i))
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path, signer, vkey
+}
+
+func units(b *Book) (n int) {
+	b.View(func(s *central.State) { n = len(s.Units()) })
+	return n
+}
+
+func TestReopenGivesTheSameState(t *testing.T) {
+	path, signer, vkey := filled(t, 3)
+	b := open(t, path, signer, &clock{now: start.Add(-time.Hour)}) // a clock that went back
+	if b.Size() != 5 || units(b) != 3 {
+		t.Fatalf("%d entries, %d units", b.Size(), units(b))
+	}
+	do(t, b, agree(3))
+	entries, err := b.Entries(4, 10)
+	if err != nil || len(entries) != 2 {
+		t.Fatal(len(entries), err)
+	}
+	h, err := chain.ParseHeader(entries[1].Header)
+	if err != nil || h.Time.Before(start) || h.Kind != "unit.agreed" {
+		t.Errorf("%+v %v", h, err)
+	}
+	// A refusal comes through as one, and leaves nothing behind.
+	_, err = b.Do(t.Context(), openCommand())
+	if r, ok := central.RefusalOf(err); !ok || r.Code != central.CodeExists || b.Size() != 6 {
+		t.Errorf("%v, %d entries", err, b.Size())
+	}
+	var file bytes.Buffer
+	if err := b.Export(&file); err != nil {
+		t.Fatal(err)
+	}
+	v, err := protocol.NewVerifier(vkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdict, err := chain.Verify(&file, chain.Verifier{Origin: origin, Log: v})
+	if err != nil || !verdict.Matches || verdict.Entries != 6 || verdict.Uncovered != 0 {
+		t.Errorf("%+v %v", verdict, err)
+	}
+}
+
+func TestProofs(t *testing.T) {
+	path, signer, vkey := filled(t, 6)
+	b := open(t, path, signer, &clock{now: start})
+	v, err := protocol.NewVerifier(vkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := b.Checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, _, err := chain.OpenCheckpoint(before, origin, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, b, agree(6))
+	signed, p, err := b.Consistency(old.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := chain.OpenCheckpoint(signed, origin, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := chain.CheckConsistency(p, old.Size, old.Root, c.Size, c.Root); err != nil {
+		t.Error(err)
+	}
+	proof, err := b.Proof(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := b.Entries(3, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := chain.VerifyProof(chain.MarshalProof(proof), entries[0].Header, chain.Verifier{Origin: origin, Log: v}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whatever is changed in the file, opening names the entry.
+func TestTamperedFileNamesTheEntry(t *testing.T) {
+	for what, c := range map[string]struct {
+		change func(tx *bbolt.Tx) error
+		seq    uint64
+	}{
+		"body": {func(tx *bbolt.Tx) error {
+			b := bytes.Replace(tx.Bucket(bodies).Get(key(3)), []byte("unit-1"), []byte("unit-9"), 1)
+			return tx.Bucket(bodies).Put(key(3), b)
+		}, 3},
+		"header": {func(tx *bbolt.Tx) error {
+			b := bytes.Replace(tx.Bucket(headers).Get(key(2)), []byte(`T02:`), []byte(`T03:`), 1)
+			return tx.Bucket(headers).Put(key(2), b)
+		}, 2}, // nor does the tree know it
+		"entry taken out": {func(tx *bbolt.Tx) error { return tx.Bucket(headers).Delete(key(2)) }, 2},
+		"body taken out":  {func(tx *bbolt.Tx) error { return tx.Bucket(bodies).Delete(key(4)) }, 4},
+		"last entry taken off": {func(tx *bbolt.Tx) error {
+			return errors.Join(tx.Bucket(headers).Delete(key(5)), tx.Bucket(bodies).Delete(key(5)))
+		}, 5},
+		"tree": {func(tx *bbolt.Tx) error {
+			return tx.Bucket(hashes).Put(key(2), make([]byte, 32))
+		}, 1}, // place 2 completes the subtree of entries 0 and 1
+		"checkpoint": {func(tx *bbolt.Tx) error {
+			return tx.Bucket(meta).Put(metaCheckpoint, []byte("x"))
+		}, 5},
+	} {
+		t.Run(what, func(t *testing.T) {
+			path, signer, _ := filled(t, 4)
+			db, err := bbolt.Open(path, 0o600, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Update(c.change); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			_, err = Open(path, origin, signer, time.Now, slog.New(slog.DiscardHandler))
+			var broken *Broken
+			if !errors.As(err, &broken) || broken.Seq != c.seq {
+				t.Errorf("%v, want entry %d named", err, c.seq)
+			}
+		})
+	}
+}
+
+// Someone without the key can write a ledger that is sound in itself; it is not this one.
+func TestRewrittenLedgerIsRefused(t *testing.T) {
+	path, _, _ := filled(t, 2)
+	another, _ := protocoltest.Key(t, origin)
+	var broken *Broken
+	if _, err := Open(path, origin, another, time.Now, slog.New(slog.DiscardHandler)); !errors.As(err, &broken) {
+		t.Error(err)
+	}
+	wrong, _ := protocoltest.Key(t, "ledger.elders/beeldwacht")
+	if _, err := Open(path, "ledger.elders/beeldwacht", wrong, time.Now, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another's") {
+		t.Error(err)
+	}
+}
+
+func TestOneCentreAtATime(t *testing.T) {
+	path, signer, _ := filled(t, 1)
+	open(t, path, signer, &clock{now: start})
+	if _, err := Open(path, origin, signer, time.Now, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another centre") {
+		t.Error(err)
+	}
+}
+
+// Two centres on one store: who comes second reads on, decides anew and loses nothing.
+func TestReadsOnWhenAnotherWasFirst(t *testing.T) {
+	path, signer, _ := filled(t, 1)
+	b := open(t, path, signer, &clock{now: start})
+	second := &Book{origin: origin, store: b.store, signer: signer, now: b.now, log: b.log}
+	if err := second.readOn(); err != nil {
+		t.Fatal(err)
+	}
+	changed := b.Changed()
+	do(t, second, agree(1))
+	select {
+	case <-changed:
+	default:
+		t.Error("who waits was not woken")
+	}
+	do(t, b, agree(2))
+	if units(b) != 3 || b.Size() != 5 {
+		t.Errorf("%d units, %d entries", units(b), b.Size())
+	}
+	if err := b.store.Append(second.head, nil, nil); !errors.Is(err, ErrMoved) {
+		t.Errorf("append at an old head: %v", err)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	path, signer, _ := filled(t, 0)
+	b := open(t, path, signer, &clock{now: start})
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 5 {
+				if _, err := b.Do(context.Background(), agree(10*i+j)); err != nil {
+					t.Error(err)
+				}
+				units(b)
+			}
+		})
+	}
+	wg.Wait()
+	if units(b) != 40 {
+		t.Errorf("%d units", units(b))
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if b = open(t, path, signer, &clock{now: start}); units(b) != 40 {
+		t.Errorf("%d units after reopening", units(b))
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := b.Do(stopped, agree(99)); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// A process is killed while it writes: what Do acknowledged is there, and the ledger opens.
+func TestKilledWhileWriting(t *testing.T) {
+	if dir := os.Getenv("LEDGER_CHILD"); dir != "" {
+		skey, err := os.ReadFile(filepath.Join(dir, "key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		signer, err := note.NewSigner(string(skey))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := open(t, filepath.Join(dir, "ledger.db"), signer, &clock{now: start})
+		for {
+			do(t, b, agree(int(b.Size())))
+			fmt.Printf("size %d\n", b.Size())
+		}
+	}
+	dir := t.TempDir()
+	skey, _, err := protocol.NewKey(origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "key"), []byte(skey), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(skey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, filepath.Join(dir, "ledger.db"), signer, &clock{now: start})
+	do(t, b, openCommand())
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 3 {
+		child := exec.Command(os.Args[0], "-test.run=^TestKilledWhileWriting$")
+		child.Env = append(os.Environ(), "LEDGER_CHILD="+dir)
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		var acknowledged uint64
+		for n := 0; n < 5+7*round && lines.Scan(); {
+			if size, ok := strings.CutPrefix(lines.Text(), "size "); ok {
+				if acknowledged, err = strconv.ParseUint(size, 10, 64); err != nil {
+					t.Fatal(err)
+				}
+				n++
+			}
+		}
+		if err := child.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Wait(); err == nil {
+			t.Fatal("the child ended by itself")
+		}
+		b := open(t, filepath.Join(dir, "ledger.db"), signer, &clock{now: start})
+		if acknowledged == 0 || b.Size() < acknowledged {
+			t.Fatalf("%d entries, %d were acknowledged", b.Size(), acknowledged)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
