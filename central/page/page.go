@@ -166,11 +166,16 @@ var layout string
 //go:embed map.html
 var mapPart string
 
-// Parse reads the templates of a package. Each file is one page, shown by its name; definitions in them can be used by all.
-func Parse(site Site, files fs.FS, patterns ...string) (*Set, error) {
+// Parse reads the templates of a package. Each file is one page, shown by its name; definitions in them can be used by all. more, which may be nil,
+// gives functions beside those of every page.
+func Parse(site Site, files fs.FS, more func(Lang) template.FuncMap, patterns ...string) (*Set, error) {
 	s := &Set{site: site, pages: map[Lang]*template.Template{}}
 	for _, l := range []Lang{NL, EN} {
-		t, err := template.New("layout").Funcs(functions(l)).Parse(layout + mapPart)
+		t := template.New("layout").Funcs(functions(l))
+		if more != nil {
+			t = t.Funcs(more(l))
+		}
+		t, err := t.Parse(layout + mapPart)
 		if err == nil {
 			t, err = t.ParseFS(files, patterns...)
 		}
@@ -182,8 +187,9 @@ func Parse(site Site, files fs.FS, patterns ...string) (*Set, error) {
 	return s, nil
 }
 
-// Show writes a whole page, or, when its template fails, says so.
-func (s *Set) Show(w http.ResponseWriter, r *http.Request, status int, name string, f Frame) {
+// Render makes a whole page, or an error page when its template fails. It writes nothing to the reader, so that it can be called where the facts are
+// locked.
+func (s *Set) Render(r *http.Request, status int, name string, f Frame) Rendered {
 	l := LangOf(r.Context())
 	var body, whole bytes.Buffer
 	err := s.pages[l].ExecuteTemplate(&body, name, f.Body)
@@ -195,16 +201,33 @@ func (s *Set) Show(w http.ResponseWriter, r *http.Request, status int, name stri
 		})
 	}
 	if err != nil {
-		s.site.Log.Error("a page could not be written", "page", name, "err", err)
-		http.Error(w, l.Say("Deze pagina kon niet worden gemaakt.", "This page could not be made."), http.StatusInternalServerError)
-		return
+		s.site.Log.Error("a page could not be made", "page", name, "err", err)
+		return Rendered{http.StatusInternalServerError, l, []byte("<!DOCTYPE html><p>" + l.Say("Deze pagina kon niet worden gemaakt.", "This page could not be made.") + "\n")}
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Language", string(l))
-	w.WriteHeader(status)
-	if _, err := w.Write(whole.Bytes()); err != nil {
+	return Rendered{status, l, whole.Bytes()}
+}
+
+// Show is Render and Write.
+func (s *Set) Show(w http.ResponseWriter, r *http.Request, status int, name string, f Frame) {
+	if err := s.Render(r, status, name, f).Write(w); err != nil {
 		s.site.Log.Debug("a page was not read to its end", "page", name, "err", err)
 	}
+}
+
+// Rendered is a page ready to send.
+type Rendered struct {
+	status int
+	lang   Lang
+	body   []byte
+}
+
+// Write sends the page. An error is the reader's going away.
+func (p Rendered) Write(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Language", string(p.lang))
+	w.WriteHeader(p.status)
+	_, err := w.Write(p.body)
+	return err
 }
 
 type framed struct {

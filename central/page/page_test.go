@@ -23,7 +23,7 @@ func frameSet(t *testing.T, files map[string]string) *Set {
 		fsys[name] = &fstest.MapFile{Data: []byte(text)}
 	}
 	s, err := Parse(Site{Name: "Gemeente Helmond", Officer: Contact{Name: "V. Grijs", Telephone: "14 0492"}, Log: slog.New(slog.DiscardHandler),
-		SelfWitnessed: func() bool { return true }}, fsys, "*.html")
+		SelfWitnessed: func() bool { return true }}, fsys, nil, "*.html")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ type site struct {
 
 // New makes the handler. It expects page.Languages and page.Secure around it.
 func New(c Config) (http.Handler, error) {
-	pages, err := page.Parse(c.Site, templates, "pages/*.html")
+	pages, err := page.Parse(c.Site, templates, nil, "pages/*.html")
 	if err != nil {
 		return nil, err
 	}

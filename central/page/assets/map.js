@@ -50,7 +50,7 @@
     if (named && camera.name) {
       const name = document.createElement('span');
       name.textContent = camera.name;
-      marker.bindTooltip(name, { permanent: true, direction: 'right', offset: [14, 0], className: 'name' });
+      marker.bindTooltip(name, { permanent: true, direction: 'auto', offset: [14, 0], className: 'name' });
     }
     const element = marker.getElement();
     const state = camera.recording === true ? words.on : camera.recording === false ? words.off : words.unknown;
@@ -96,7 +96,7 @@
         L.polyline([[lat, seen.getWest()], [lat, seen.getEast()]], style).addTo(lines);
         label([lat, inner.getEast()], lat.toFixed(digits) + '° N', 'east');
       }
-      const wide = step * 2;
+      const wide = step * (map.getSize().x < 600 ? 4 : 2);
       for (let lon = Math.ceil(seen.getWest() / wide) * wide; lon < seen.getEast(); lon += wide) {
         L.polyline([[seen.getSouth(), lon], [seen.getNorth(), lon]], style).addTo(lines);
         label([inner.getNorth(), lon], lon.toFixed(digits) + '° ' + words.east, 'north');
