@@ -22,11 +22,13 @@ const (
 
 	retryUnlink    = time.Second
 	retryUnlinkMax = 5 * time.Minute
+	retryFull      = 10 * time.Second
 )
 
 // tombstone is a segment whose file is still there, or may be.
 type tombstone struct {
 	row   tombstoneRow
+	size  int64
 	again bool // found at the start: its file may be gone already
 	tries int
 	retry time.Time
@@ -74,97 +76,102 @@ func (s *Store) bury(now time.Time) (buried int, next time.Time, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rows := map[string]segmentRow{}
-	var aging []Aging
-	var due []Expiring
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		var rest []*runRow
-		for _, r := range s.runs {
-			switch due := r.First.Add(r.Window.Duration()); {
-			case r.Count == 0:
-			case !now.Before(due):
-				if err := s.age(tx, r, rows, &aging); err != nil {
-					return err
-				}
-			default:
-				rest = append(rest, r)
-			}
+	if now.Before(s.fullUntil) {
+		need = 0 // everything was looked at just now, and is held
+	}
+	var c candidates
+	if err := s.db.View(func(tx *bbolt.Tx) error { c, err = s.candidates(tx, need, now); return err }); err != nil {
+		return 0, time.Time{}, err
+	}
+	due, next := Expired(c.aging, s.keeps(), need, now)
+	if s.full = need > 0 && len(due) == 0; s.full {
+		s.fullUntil = now.Add(retryFull)
+	}
+	for _, at := range c.later {
+		if next.IsZero() || at.Before(next) {
+			next = at
 		}
-		due, next = Expired(aging, s.keeps(), need, now)
-		if need > 0 {
-			// The oldest runs, until enough may go; each may overlap those that start within its hour.
-			slices.SortFunc(rest, func(a, b *runRow) int { return a.First.Compare(b.First.Time) })
-			var enough time.Time
-			for len(rest) > 0 && (enough.IsZero() || !rest[0].First.After(enough)) {
-				if err := s.age(tx, rest[0], rows, &aging); err != nil {
-					return err
-				}
-				end := rest[0].End.Time
-				rest = rest[1:]
-				due, next = Expired(aging, s.keeps(), need, now)
-				if enough.IsZero() && freed(due) >= need {
-					enough = end
-				}
-			}
-			s.full = freed(due) < need && len(due) == 0
-		} else {
-			s.full = false
-		}
-		for _, r := range rest {
-			if at := r.First.Add(r.Window.Duration()); next.IsZero() || at.Before(next) {
-				next = at
-			}
-		}
-		if len(due) > buryAtOnce {
-			due = due[:buryAtOnce]
-		}
-		if len(due) == 0 {
-			return nil
-		}
-		return s.putTombstones(tx, due, rows)
-	})
-	if err != nil {
+	}
+	if len(due) == 0 {
+		return 0, next, nil
+	}
+	due = due[:min(len(due), buryAtOnce)]
+	runs := s.without(due, c.rows)
+	if err := s.db.Update(func(tx *bbolt.Tx) error { return putTombstones(tx, due, c.rows, runs) }); err != nil {
 		return 0, next, err
 	}
-	s.forget(due, rows, aging)
-	if len(due) > 0 {
-		err = s.at("tombstoned")
+	for key, r := range runs {
+		s.runs[key] = r
 	}
-	return len(due), next, err
-}
-
-func freed(due []Expiring) (n int64) {
-	for _, d := range due {
-		n += d.Size
-	}
-	return n
-}
-
-// age reads a run's segments.
-func (s *Store) age(tx *bbolt.Tx, r *runRow, rows map[string]segmentRow, aging *[]Aging) error {
-	return each(tx, inSegments, r.key()+"/", s.badRow, func(key string, row segmentRow) error {
-		line, err := row.line(key)
-		if err != nil {
-			s.badRow(err)
-			return nil
-		}
-		rows[key] = row
-		*aging = append(*aging, Aging{line, r.Window})
-		return nil
-	})
-}
-
-func (s *Store) putTombstones(tx *bbolt.Tx, due []Expiring, rows map[string]segmentRow) error {
 	for _, d := range due {
 		key := segmentKey(d.SegmentLine)
-		err := errors.Join(
-			put(tx, inTombstones, key, tombstoneRow{V: format, Segment: rows[key], Reason: d.Reason, Due: protocol.T(d.Due())}),
-			del(tx, inSegments, key), del(tx, inUnlisted, key))
-		if err != nil {
+		s.tombs[key] = &tombstone{row: tombstoneOf(d, c.rows[key]), size: d.Size}
+	}
+	return len(due), next, s.at("tombstoned")
+}
+
+// candidates are the segments the policy must look at: all of each run that has something due or must help to make room.
+type candidates struct {
+	aging []Aging
+	rows  map[string]segmentRow
+	later []time.Time // when the other runs have something due
+}
+
+func (s *Store) candidates(tx *bbolt.Tx, need int64, now time.Time) (c candidates, err error) {
+	c.rows = map[string]segmentRow{}
+	standing := s.standing(now)
+	var spare int64 // bytes that may go
+	add := func(r *runRow) error {
+		return s.eachLine(tx, r, func(key string, row segmentRow, l protocol.SegmentLine) {
+			c.rows[key] = row
+			c.aging = append(c.aging, Aging{l, r.Window})
+			if !held(standing, l) {
+				spare += l.Size
+			}
+		})
+	}
+	var rest []*runRow
+	for _, r := range s.runs {
+		switch {
+		case r.Count == 0:
+		case now.Before(r.due()):
+			rest = append(rest, r)
+		default:
+			if err := add(r); err != nil {
+				return c, err
+			}
+		}
+	}
+	// To make room the oldest go first: the oldest runs, until enough may go, and those that overlap the last of them.
+	slices.SortFunc(rest, func(a, b *runRow) int { return a.First.Compare(b.First.Time) })
+	var until time.Time
+	for _, r := range rest {
+		if spare >= need && !r.First.Before(until) {
+			c.later = append(c.later, r.due())
+			continue
+		}
+		if spare < need {
+			until = later(until, r.End.Time)
+		}
+		if err := add(r); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+func tombstoneOf(d Expiring, row segmentRow) tombstoneRow {
+	return tombstoneRow{V: format, Segment: row, Reason: d.Reason, Due: protocol.T(d.Due())}
+}
+
+func putTombstones(tx *bbolt.Tx, due []Expiring, rows map[string]segmentRow, runs map[string]*runRow) error {
+	for _, d := range due {
+		key := segmentKey(d.SegmentLine)
+		if err := errors.Join(put(tx, inTombstones, key, tombstoneOf(d, rows[key])), del(tx, inSegments, key), del(tx, inUnlisted, key)); err != nil {
 			return err
 		}
 	}
-	for key, r := range s.without(due, rows) {
+	for key, r := range runs {
 		if err := put(tx, inRuns, key, r); err != nil {
 			return err
 		}
@@ -201,17 +208,6 @@ func (s *Store) without(due []Expiring, rows map[string]segmentRow) map[string]*
 		r.Bytes += line.Size
 	}
 	return runs
-}
-
-// forget brings the picture in memory after the index.
-func (s *Store) forget(due []Expiring, rows map[string]segmentRow, _ []Aging) {
-	for key, r := range s.without(due, rows) {
-		s.runs[key] = r
-	}
-	for _, d := range due {
-		key := segmentKey(d.SegmentLine)
-		s.tombs[key] = &tombstone{row: tombstoneRow{V: format, Segment: rows[key], Reason: d.Reason, Due: protocol.T(d.Due())}}
-	}
 }
 
 // unlink destroys the files under tombstones, syncs their directories, and leaves word for the journal. What fails is tried again; the others go on.
@@ -391,7 +387,6 @@ func (s *Store) oldest(c protocol.CameraID) (oldest time.Time, found bool) {
 	}
 	for key, t := range s.tombs {
 		if strings.HasPrefix(key, string(c)+"/") {
-			see(t.row.Due.Time) // refined below
 			if line, err := t.row.Segment.line(key); err == nil {
 				see(line.Start.Time)
 			}
@@ -470,28 +465,26 @@ func (s *Store) forgetGaps(streams map[string]bool) {
 	}
 }
 
-// over is how many bytes are on the disk that should not be: above MaxBytes, or in the space that stays free.
+// over is how many bytes must go: above MaxBytes, or in the space that is to stay free. What has a tombstone is on its way.
 func (s *Store) over() (int64, error) {
-	used, open := s.used()
-	var over int64
-	if s.MaxBytes > 0 {
-		over = used + open - s.MaxBytes
-	}
 	free, _, err := s.free(s.Dir)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var used, going int64
+	for _, r := range s.runs {
+		used += r.Bytes
+	}
+	for _, t := range s.tombs {
+		going += t.size
+	}
+	over := int64(0)
+	if s.MaxBytes > 0 {
+		over = used - s.MaxBytes
+	}
 	if err != nil {
 		return max(0, over), err
 	}
-	return max(0, over, s.MinFree-free), nil
-}
-
-// used is the bytes of sealed footage that exist, also under tombstones, and how many the open segments may still take.
-func (s *Store) used() (sealed, open int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range s.runs {
-		sealed += r.Bytes
-	}
-	return sealed, 0
+	return max(0, over, s.MinFree-free-going), nil
 }
 
 // room makes room for another segment, or says that there is none: only held footage is left.
@@ -502,6 +495,12 @@ func (s *Store) room() error {
 	}
 	if over == 0 {
 		return nil
+	}
+	s.mu.Lock()
+	known := s.Now().Before(s.fullUntil)
+	s.mu.Unlock()
+	if known {
+		return errFull
 	}
 	s.sweep(context.Background())
 	s.mu.Lock()

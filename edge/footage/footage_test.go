@@ -346,3 +346,11 @@ func TestRunPlays(t *testing.T) {
 }
 
 var errTest = errors.New("made to fail")
+
+// idle waits until all that was queued is done.
+func (w *Writer) idle() {
+	done := make(chan struct{})
+	if w.add(item{do: func(*tape) { close(done) }}) == nil {
+		<-done
+	}
+}

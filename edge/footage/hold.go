@@ -137,6 +137,7 @@ func (s *Store) lift(id protocol.HoldID) error {
 		return err
 	}
 	s.holds[id] = &row
+	s.fullUntil = time.Time{}
 	return nil
 }
 
@@ -313,6 +314,7 @@ func (s *Store) endHold(h *holdRow) error {
 	})
 	if err == nil {
 		s.holds[h.Hold.HoldID()] = &row
+		s.fullUntil = time.Time{}
 	}
 	return err
 }
@@ -322,14 +324,16 @@ func (s *Store) forgetHold(h *holdRow, now time.Time) error {
 	if now.Before(h.Hold.End.Time) {
 		return nil // an order that comes again must find it ended
 	}
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		lines, err := s.lines(tx, h.Hold.Camera, h.Hold.Asked)
-		if err != nil || len(lines) > 0 {
-			return err
-		}
-		delete(s.holds, h.Hold.HoldID())
-		return del(tx, inHolds, string(h.Hold.ID))
-	})
+	var left []protocol.SegmentLine
+	err := s.db.View(func(tx *bbolt.Tx) (err error) { left, err = s.lines(tx, h.Hold.Camera, h.Hold.Asked); return err })
+	if err != nil || len(left) > 0 {
+		return err
+	}
+	if err := s.db.Update(func(tx *bbolt.Tx) error { return del(tx, inHolds, string(h.Hold.ID)) }); err != nil {
+		return err
+	}
+	delete(s.holds, h.Hold.HoldID())
+	return nil
 }
 
 func (s *Store) confirm(h *holdRow) error {

@@ -50,14 +50,8 @@ type runRow struct {
 
 func (r *runRow) key() string { return runKey(r.Camera, r.Stream, r.Run) }
 
-// interval covers all segments the run ever had, and what its open segment may still bring when it has not ended.
-func (r *runRow) interval(now time.Time) protocol.Interval {
-	to := r.End.Time
-	if !r.Ended {
-		to = later(to, now)
-	}
-	return protocol.Interval{From: r.Start.Time, To: to}
-}
+// due is when the oldest segment left of the run expires.
+func (r *runRow) due() time.Time { return r.First.Add(r.Window.Duration()) }
 
 type segmentRow struct {
 	V         int        `json:"v"`

@@ -109,7 +109,7 @@ func (s *Store) settleOne(ctx context.Context) (more bool, err error) {
 		key = string(k)
 		var err error
 		if row, err = decode[owedRow](inOwed, key, v); err == nil {
-			body, err = resolve(tx, row)
+			body, err = resolve(tx, row, s.badRow)
 		}
 		return err
 	})
@@ -158,7 +158,7 @@ func (s *Store) settleOne(ctx context.Context) (more bool, err error) {
 }
 
 // resolve is the body as it is known now: an expired segment names the entry of its minute.
-func resolve(tx *bbolt.Tx, row owedRow) (any, error) {
+func resolve(tx *bbolt.Tx, row owedRow, broken func(error)) (any, error) {
 	if row.Kind != protocol.KindExpired {
 		return row.Body, nil
 	}
@@ -175,7 +175,7 @@ func resolve(tx *bbolt.Tx, row owedRow) (any, error) {
 		}
 		m, _, err := get[minuteRow](tx, inMinutes, number(own))
 		if err != nil {
-			return nil, err
+			broken(err) // that it expired must be written all the same
 		}
 		body.Segments[i].Minute = m.Seq
 	}

@@ -31,7 +31,7 @@ type Segment struct {
 	Listed bool            // it stands in a journalled minute; what follows is otherwise empty
 	Minute uint64          // seq of the footage.sealed entry
 	Index  int             // its leaf in that entry's tree
-	Size   int             // leaves of that tree
+	Count  int             // leaves of that tree
 	Path   []protocol.Hash // RFC 6962 audit path
 	Root   protocol.Hash   // of that tree
 }
@@ -120,7 +120,7 @@ func (seg *Segment) prove(tx *bbolt.Tx, row segmentRow) error {
 	if row.Index >= len(m.Leaves) {
 		return fmt.Errorf("segment %s: its minute has no place %d", segmentKey(seg.SegmentLine), row.Index)
 	}
-	seg.Listed, seg.Minute, seg.Index, seg.Size, seg.Root = true, m.Seq, row.Index, len(m.Leaves), m.Root
+	seg.Listed, seg.Minute, seg.Index, seg.Count, seg.Root = true, m.Seq, row.Index, len(m.Leaves), m.Root
 	seg.Path, err = pathOf(m.Leaves, row.Index)
 	return err
 }
@@ -242,12 +242,15 @@ type Stretch struct {
 	protocol.Interval
 }
 
+// meet is how far apart segments may be that belong together: runs start at whole milliseconds.
+const meet = 10 * time.Millisecond
+
 // Coverage is which footage of a camera touches an interval: whole segments, those that meet joined. It shows times, no footage.
 func (s *Store) Coverage(camera protocol.CameraID, i protocol.Interval) ([]Stretch, error) {
 	_, lines, err := s.Round(camera, i)
 	var out []Stretch
 	for _, l := range lines {
-		at := slices.IndexFunc(out, func(c Stretch) bool { return c.Stream == l.Stream && !l.Start.After(c.To) })
+		at := slices.IndexFunc(out, func(c Stretch) bool { return c.Stream == l.Stream && l.Start.Sub(c.To) <= meet })
 		if at >= 0 {
 			out[at].To = later(out[at].To, l.End.Time)
 			continue
@@ -294,7 +297,7 @@ type Usage struct {
 	Held    int64 // of that, under a standing hold
 	Free    int64 // on the disk
 	Total   int64 // of the disk
-	Undying int   // segments that should be gone and could not be deleted yet
+	Overdue int   // segments that should be gone and could not be deleted yet
 	Owed    int   // entries that the journal has not taken yet
 }
 
@@ -311,7 +314,7 @@ func (s *Store) Usage() Usage {
 	for _, r := range s.runs {
 		u.Bytes += r.Bytes
 	}
-	u.Undying = len(s.tombs)
+	u.Overdue = len(s.tombs)
 	err = s.db.View(func(tx *bbolt.Tx) (err error) {
 		u.Owed = tx.Bucket(inOwed).Stats().KeyN
 		u.Held, err = s.heldBytes(tx, s.standing(now))

@@ -65,17 +65,18 @@ type Store struct {
 	journalRetry time.Time
 	changed      chan struct{} // tells Run that something may be due earlier than it thinks
 
-	mu      sync.Mutex // guards the index for writing, and what follows: its picture in memory
-	runs    map[string]*runRow
-	holds   map[protocol.HoldID]*holdRow
-	tombs   map[string]*tombstone // not gone yet
-	streams map[string]*streamRow
-	writers map[string]*Writer
-	known   map[string]bool      // incidents that were journalled, by what they are, so that each is once
-	broken  map[string]time.Time // runs that a disk error left open, and when to try to seal them again
-	news    []owedRow            // incidents found where the index could not be written
-	full    bool                 // only held footage is left to delete
-	share   int                  // see Config.HoldShare
+	mu        sync.Mutex // guards the index for writing, and what follows: its picture in memory
+	runs      map[string]*runRow
+	holds     map[protocol.HoldID]*holdRow
+	tombs     map[string]*tombstone // not gone yet
+	streams   map[string]*streamRow
+	writers   map[string]*Writer
+	known     map[string]bool      // incidents that were journalled, by what they are, so that each is once
+	broken    map[string]time.Time // runs that a disk error left open, and when to try to seal them again
+	news      []owedRow            // incidents found where the index could not be written
+	full      bool                 // only held footage is left to delete
+	fullUntil time.Time            // not before this is that looked at again
+	share     int                  // see Config.HoldShare
 
 	closed bool
 
@@ -295,7 +296,11 @@ func (s *Store) load() error {
 			each(tx, inStreams, "", s.badRow, func(key string, r streamRow) error { s.streams[key] = &r; return nil }),
 			each(tx, inTombstones, "", s.badRow, func(key string, t tombstoneRow) error {
 				if !t.Gone {
-					s.tombs[key] = &tombstone{row: t, again: true}
+					line, err := t.Segment.line(key)
+					if err != nil {
+						s.badRow(err)
+					}
+					s.tombs[key] = &tombstone{row: t, size: line.Size, again: true}
 				}
 				return nil
 			}))
@@ -372,10 +377,14 @@ func (s *Store) Run(ctx context.Context) error {
 			}
 			minute = now.Add(s.SealEvery)
 		}
+		if back := now.Add(s.SealEvery); back.Before(minute) {
+			minute = back // the clock was set back
+		}
 		if next.IsZero() || minute.Before(next) {
 			next = minute
 		}
-		timer := time.NewTimer(max(0, next.Sub(s.Now())))
+		// What is still due after a sweep waits for something else, a disk that hangs for one.
+		timer := time.NewTimer(max(20*time.Millisecond, next.Sub(s.Now())))
 		select {
 		case <-ctx.Done():
 			timer.Stop()

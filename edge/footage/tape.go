@@ -123,6 +123,7 @@ func (t *tape) take(au AccessUnit) error {
 	if t.run != nil {
 		if step := au.DTS - t.run.zero - t.run.at; step <= 0 || step > maxStep {
 			t.end(CauseClock, fmt.Sprintf("the camera's clock stepped by %s between two frames", media(step)))
+			t.base = t.s.Now().Add(-media(au.DTS))
 		}
 	}
 	if t.run != nil && au.Key {
@@ -268,7 +269,11 @@ func (t *tape) begin(au AccessUnit) error {
 	if err := t.s.room(); err != nil {
 		return err
 	}
-	start := protocol.T(t.base.Add(media(au.DTS)))
+	at := t.base.Add(media(au.DTS))
+	if !au.Arrival.IsZero() && au.Arrival.Before(at) {
+		at = au.Arrival // a camera whose clock runs fast: nothing was seen after it arrived, and its window must not end late
+	}
+	start := protocol.T(at)
 	r := &openRun{start: start.Time, zero: au.DTS, hour: start.Truncate(time.Hour).Add(time.Hour), init: protocol.HashOf(t.init)}
 	if r.id, r.dir, err = t.s.newRunDir(t.camera, start); err != nil {
 		return err

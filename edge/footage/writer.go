@@ -175,14 +175,6 @@ func (w *Writer) work() {
 	}
 }
 
-// idle waits until all that was queued is done.
-func (w *Writer) idle() {
-	done := make(chan struct{})
-	if w.add(item{do: func(*tape) { close(done) }}) == nil {
-		<-done
-	}
-}
-
 func (w *Writer) close() {
 	err := w.EndRun(CauseRecorder, "recording was stopped")
 	w.mu.Lock()
