@@ -21,7 +21,7 @@ func at(d time.Duration) protocol.Time { return protocol.T(t0.Add(d)) }
 
 // scene is a recorder, its centre and one release, as the rest of the house would make them; tests bend a part of it before bag is called.
 type scene struct {
-	t *testing.T
+	t testing.TB
 
 	municipality string
 	roots        protocol.Roots
@@ -95,7 +95,7 @@ func clip(t testing.TB, name string) (init []byte, segments [][]byte) {
 }
 
 // newScene is a release of segments 1 to 4 of a run of five, camera plein-noord; the run is followed by a gap of four seconds.
-func newScene(t *testing.T) *scene {
+func newScene(t testing.TB) *scene {
 	s := &scene{t: t, municipality: "helmond", signed: true}
 	for _, name := range []string{"root-1", "root-2", "root-3"} {
 		k, v := signer(t, name)

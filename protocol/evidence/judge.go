@@ -174,7 +174,7 @@ func (v *verification) times() {
 		witnesses = append(witnesses, c.Witness)
 		when.say("Getuige %s bevestigde op %s dat dit alles in het journaal stond.", "Witness %s confirmed at %s that all this was in the journal.", c.Witness, c.Time)
 	}
-	if len(cosigned) > 0 && selfWitnessed(v.roster, witnesses) {
+	if len(cosigned) > 0 && SelfWitnessed(v.roster.Municipality, witnesses) {
 		v.report.SelfWitnessed = true
 		when.say("Let op: alleen de centrale van de gemeente zelf was getuige. Dit beschermt niet als recorder en centrale samen liegen over de tijd.",
 			"Note: self-witnessed. Only the municipality's own centre was a witness; this does not withstand a recorder and a centre that lie about time together.")

@@ -37,7 +37,7 @@ func (b *Writer) readme() ([]byte, error) {
 		SelfWitnessed bool
 		Witnesses     []string
 	}{b.grant, b.roster.Municipality, string(b.grant.ID), protocol.T(b.about.Made), b.films(), len(b.segments), b.gaps, level == protocol.LevelPersons,
-		selfWitnessed(b.roster, names(b.roster.Witnesses)), names(b.roster.Witnesses)})
+		SelfWitnessed(b.roster.Municipality, names(b.roster.Witnesses)), names(b.roster.Witnesses)})
 	return out.Bytes(), err
 }
 
@@ -62,12 +62,12 @@ func names(keys []string) []string {
 	return out
 }
 
-// selfWitnessed says whether nobody but the centre is among these witnesses (DESIGN section 4). A witness is the centre's own when its name
-// lies under the municipality's, as the origins of its logs do ("witness.helmond/beeldwacht").
-func selfWitnessed(r *protocol.Roster, witnesses []string) bool {
-	own := "." + r.Municipality + "/beeldwacht"
+// SelfWitnessed says whether nobody but the municipality's own centre is among these witnesses (DESIGN section 4), given by the names of their
+// keys. A witness is the centre's own when its name lies under the municipality's, as the origins of its logs do: "witness.helmond/beeldwacht".
+func SelfWitnessed(municipality string, witnesses []string) bool {
+	own := municipality + "/beeldwacht"
 	for _, w := range witnesses {
-		if !strings.HasSuffix(w, own) && w != r.Municipality+"/beeldwacht" {
+		if w != own && !strings.HasSuffix(w, "."+own) {
 			return false
 		}
 	}

@@ -496,7 +496,7 @@ func TestUnreadableIsNotWrong(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	s := newScene(&testing.T{})
+	s := newScene(f)
 	bag := s.bag()
 	f.Add(bag)
 	f.Add(bag[:len(bag)/2])
