@@ -1,0 +1,474 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/beeldwacht/beeldwacht/edge/journal"
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+	"github.com/beeldwacht/beeldwacht/protocol/evidence"
+)
+
+const verifyUsage = `usage: beeldwacht verify -keys KEYS [-json] [-lang nl|en] BAG|LOG|DIR
+
+Judges, offline, a bag (zip), a log file, or a recorder's journal folder.
+It can run while the recorder does, and changes nothing.
+
+KEYS is a text file; a line that starts with # is a comment:
+
+  root VKEY       a root key of the municipality, two or three of them: for a bag
+  log VKEY        the key of the log: for a log or a journal
+  witness VKEY    a witness of the log, any number
+  quorum N        how many of them must have cosigned; all of them if not given
+  origin NAME     the log's origin; the name of its key if not given
+
+Get the keys from somewhere else than what you verify.
+
+Exit code: 0 all is proven, 1 something is wrong, 2 it could not be examined,
+3 nothing is wrong but not all is proven.
+
+`
+
+// The exit codes of verify.
+const (
+	exitWrong      = 1
+	exitUnexamined = 2
+	exitNotShown   = 3
+)
+
+// verifyError carries an exit code; empty text means that all has been said.
+type verifyError struct {
+	code int
+	text string
+}
+
+func (e *verifyError) Error() string { return e.text }
+func (e *verifyError) ExitCode() int { return e.code }
+
+func unexamined(format string, args ...any) error {
+	return &verifyError{exitUnexamined, "verify: " + fmt.Sprintf(format, args...)}
+}
+
+func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() { fmt.Fprint(stderr, verifyUsage) }
+	keysFile := flags.String("keys", "", "")
+	asJSON := flags.Bool("json", false, "")
+	lang := flags.String("lang", "nl", "")
+	var names []string
+	for rest := args; ; { // flags may stand behind the file
+		if err := flags.Parse(rest); errors.Is(err, flag.ErrHelp) {
+			return err
+		} else if err != nil {
+			return &verifyError{code: exitUnexamined}
+		}
+		if flags.NArg() == 0 {
+			break
+		}
+		names, rest = append(names, flags.Arg(0)), flags.Args()[1:]
+	}
+	switch {
+	case len(names) != 1:
+		flags.Usage()
+		return unexamined("%d files given; give one bag, log or journal folder", len(names))
+	case *keysFile == "":
+		flags.Usage()
+		return unexamined("no -keys: without keys nothing can be judged")
+	case *lang != "nl" && *lang != "en":
+		return unexamined("-lang %s: want nl or en", *lang)
+	}
+	text, err := os.ReadFile(*keysFile)
+	if err != nil {
+		return unexamined("%v", err)
+	}
+	keys, err := parseKeys(text)
+	if err != nil {
+		return unexamined("%s:%v", *keysFile, err)
+	}
+	v := &verifier{ctx: ctx, name: names[0], keys: keys, out: stdout, english: *lang == "en", json: *asJSON, meter: newMeter(stderr)}
+	return v.run()
+}
+
+// keys are what a bag or log is judged by, from a file of the person who judges.
+type keys struct {
+	roots     protocol.Roots
+	log       note.Verifier
+	witnesses []note.Verifier
+	quorum    int
+	origin    string
+}
+
+// parseKeys reads a KEYS file. Its errors begin with the line's number.
+func parseKeys(text []byte) (keys, error) {
+	k, quorumLine := keys{quorum: -1}, 0
+	for i, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		word, value, _ := strings.Cut(line, " ")
+		if word == "quorum" {
+			quorumLine = i + 1
+		}
+		if err := k.add(word, strings.TrimSpace(value)); err != nil {
+			return k, fmt.Errorf("%d: %w", i+1, err)
+		}
+	}
+	if k.quorum < 0 {
+		k.quorum = len(k.witnesses)
+	}
+	if k.quorum > len(k.witnesses) {
+		return k, fmt.Errorf("%d: quorum %d, but only %d witnesses are given", quorumLine, k.quorum, len(k.witnesses))
+	}
+	if k.origin == "" && k.log != nil {
+		k.origin = k.log.Name()
+	}
+	return k, nil
+}
+
+func (k *keys) add(word, value string) (err error) {
+	switch word {
+	case "root":
+		if _, err = protocol.NewVerifier(value); err == nil && slices.Contains(k.roots, value) {
+			err = errors.New("this root was given before")
+		}
+		k.roots = append(k.roots, value)
+	case "log":
+		if k.log != nil {
+			return errors.New("a second log key: give one")
+		}
+		k.log, err = protocol.NewVerifier(value)
+	case "witness":
+		var w note.Verifier
+		if w, err = chain.WitnessVerifier(value); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(k.witnesses, func(o note.Verifier) bool { return o.Name() == w.Name() && o.KeyHash() == w.KeyHash() }) {
+			return errors.New("this witness was given before")
+		}
+		k.witnesses = append(k.witnesses, w)
+	case "quorum":
+		if k.quorum >= 0 {
+			return errors.New("a second quorum: give one")
+		}
+		n, err := strconv.ParseUint(value, 10, 16)
+		if err != nil || n == 0 {
+			return fmt.Errorf("quorum %q: want a number from 1", value)
+		}
+		k.quorum = int(n)
+	case "origin":
+		if value == "" || k.origin != "" {
+			return errors.New("want one origin, once")
+		}
+		k.origin = value
+	default:
+		return fmt.Errorf("unknown word %q; want root, log, witness, quorum or origin", word)
+	}
+	return err
+}
+
+// verifier is one run of the command.
+type verifier struct {
+	ctx           context.Context
+	name          string
+	keys          keys
+	out           io.Writer
+	english, json bool
+	meter         *meter
+}
+
+// run finds out what was given, has it judged and tells.
+func (v *verifier) run() error {
+	info, err := os.Stat(v.name)
+	if err != nil {
+		return unexamined("%v", err)
+	}
+	if info.IsDir() {
+		if _, err := os.Stat(filepath.Join(v.name, "headers.log")); err != nil {
+			return unexamined("%s: not a journal folder (no headers.log); of a bag, give the zip", v.name)
+		}
+		log, err := journal.OpenLog(v.name)
+		if err != nil {
+			return unexamined("%s: %v", v.name, err)
+		}
+		return errors.Join(v.log(log), log.Close())
+	}
+	f, err := os.Open(v.name)
+	if err != nil {
+		return unexamined("%v", err)
+	}
+	defer f.Close() // only read from
+	first := make([]byte, 21)
+	n, err := f.ReadAt(first, 0)
+	if err != nil && err != io.EOF {
+		return unexamined("%v", err)
+	}
+	switch first = first[:n]; {
+	case bytes.HasPrefix(first, []byte("PK")) || strings.HasSuffix(v.name, ".zip"):
+		return v.bag(f, info.Size())
+	case bytes.HasPrefix(first, []byte("age-encryption.org")):
+		return unexamined("%s: still encrypted; decrypt it first (age -d -i KEY -o BAG.zip %s)", v.name, v.name)
+	case bytes.HasPrefix(first, []byte("{")):
+		return v.log(f)
+	}
+	return unexamined("%s: neither a bag (zip) nor a log", v.name)
+}
+
+func (v *verifier) bag(f io.ReaderAt, size int64) error {
+	if len(v.keys.roots) < protocol.RootThreshold {
+		return unexamined("a bag is judged from the roots: the keys file has %d root lines, needs at least %d", len(v.keys.roots), protocol.RootThreshold)
+	}
+	report, err := evidence.Verify(stoppable{v.ctx, f}, size, evidence.Trust{Roots: v.keys.roots}, v.meter.bytes)
+	v.meter.clear()
+	if err != nil {
+		return unexamined("%s: %v", v.name, err)
+	}
+	if v.json {
+		err = v.object(struct {
+			Kind  string         `json:"kind"`
+			File  string         `json:"file"`
+			State evidence.State `json:"state"`
+			evidence.Report
+		}{"bag", v.name, report.State(), report})
+	} else {
+		err = v.tellBag(&report)
+	}
+	if err != nil {
+		return err
+	}
+	return v.exit(report.State())
+}
+
+func (v *verifier) log(r io.Reader) error {
+	if v.keys.log == nil {
+		return unexamined("a log is judged by its key: the keys file has no log line")
+	}
+	source := &stoppableReader{ctx: v.ctx, r: r}
+	verdict, err := chain.Verify(source, chain.Verifier{Origin: v.keys.origin, Log: v.keys.log, Witnesses: v.keys.witnesses, Quorum: v.keys.quorum, Progress: v.meter.entries})
+	v.meter.clear()
+	if source.err != nil {
+		return unexamined("%s: %v", v.name, source.err)
+	}
+	l := v.judgeLog(verdict, err)
+	if v.json {
+		err = v.object(l)
+	} else {
+		err = v.tellLog(l)
+	}
+	if err != nil {
+		return err
+	}
+	return v.exit(l.State)
+}
+
+// logReport is what -json prints for a log.
+type logReport struct {
+	Kind          string              `json:"kind"`
+	File          string              `json:"file"`
+	State         evidence.State      `json:"state"`
+	Origin        string              `json:"origin"`
+	Entries       uint64              `json:"entries"`   // read and sound, up to the first fault
+	Destroyed     uint64              `json:"destroyed"` // of those, bodies gone at the end of their term
+	Uncovered     uint64              `json:"uncovered"` // of those, not under the checkpoint
+	Covered       uint64              `json:"covered"`   // size of the checkpoint
+	Root          string              `json:"root,omitempty"`
+	Cosigned      []evidence.Cosigned `json:"cosigned,omitempty"`
+	SelfWitnessed bool                `json:"selfWitnessed"`
+	Fault         *logFault           `json:"fault,omitempty"`
+	Sentences     []evidence.Text     `json:"sentences"`
+}
+
+type logFault struct {
+	Entry *uint64 `json:"entry,omitempty"` // absent where it is the checkpoint that is wrong
+	Line  uint64  `json:"line,omitempty"`
+	What  string  `json:"what"`
+}
+
+func (v *verifier) judgeLog(d chain.Verdict, err error) *logReport {
+	l := &logReport{Kind: "log", File: v.name, State: evidence.OK, Origin: v.keys.origin, Entries: d.Entries, Destroyed: d.Destroyed, Uncovered: d.Uncovered}
+	say := func(state evidence.State, nl, en string, args ...any) {
+		if state == evidence.Failed || l.State == evidence.OK {
+			l.State = state
+		}
+		l.Sentences = append(l.Sentences, evidence.Text{NL: fmt.Sprintf(nl, args...), EN: fmt.Sprintf(en, args...)})
+	}
+	switch {
+	case d.Fault != nil:
+		l.Fault = &logFault{&d.Fault.Seq, d.Fault.Line, d.Fault.What}
+		say(evidence.Failed, "Regel %d van het journaal (tekstregel %d) is de eerste die niet klopt: %s.", "Entry %d of the log (text line %d) is the first that is wrong: %s.", d.Fault.Seq, d.Fault.Line, d.Fault.What)
+	case err != nil:
+		l.Fault = &logFault{What: err.Error()}
+		say(evidence.Failed, "Het checkpoint klopt niet: %v.", "The checkpoint is wrong: %v.", err)
+	}
+	say(l.State, "%d regels gelezen die aan elkaar sluiten.", "%d entries read that are chained soundly.", d.Entries)
+	if d.Destroyed > 0 {
+		say(l.State, "Van %d regels is de inhoud vernietigd; dat ze er waren, staat vast.", "Of %d entries the body was destroyed; that they were there is certain.", d.Destroyed)
+	}
+	if d.Checkpoint == nil {
+		if err == nil {
+			say(evidence.NotShown, "Er is geen checkpoint: dat er niets af is, is niet aangetoond.", "There is no checkpoint: that nothing is missing is not shown.")
+		}
+		return l
+	}
+	l.Covered, l.Root = d.Checkpoint.Size, d.Checkpoint.Root.String()
+	var names []string
+	for _, c := range d.Cosignatures {
+		names = append(names, c.Name)
+		l.Cosigned = append(l.Cosigned, evidence.Cosigned{Witness: c.Name, Time: protocol.T(c.Time)})
+		say(l.State, "Getuige %s bevestigde op %s de eerste %d regels.", "Witness %s confirmed at %s the first %d entries.", c.Name, protocol.T(c.Time), d.Checkpoint.Size)
+	}
+	if _, municipality, ok := strings.Cut(strings.TrimSuffix(v.keys.origin, "/beeldwacht"), "."); ok && len(names) > 0 && evidence.SelfWitnessed(municipality, names) {
+		l.SelfWitnessed = true
+		say(l.State, "Let op: alleen de centrale van de gemeente zelf was getuige.", "Note: self-witnessed. Only the municipality's own centre was a witness.")
+	}
+	if !d.Quorum {
+		say(evidence.NotShown, "%d van de opgegeven getuigen tekenden mee; nodig zijn er %d.", "%d of the witnesses given cosigned; %d are needed.", len(names), max(v.keys.quorum, 1))
+	}
+	if d.Uncovered > 0 && d.Fault == nil {
+		say(evidence.NotShown, "De laatste %d regels vallen nog niet onder een checkpoint.", "The last %d entries are not yet under a checkpoint.", d.Uncovered)
+	}
+	return l
+}
+
+// exit turns a state into an exit code; what is wrong has been told on stdout.
+func (v *verifier) exit(s evidence.State) error {
+	switch s {
+	case evidence.OK:
+		return nil
+	case evidence.NotShown:
+		return &verifyError{code: exitNotShown}
+	}
+	return &verifyError{code: exitWrong}
+}
+
+// Telling.
+
+func (v *verifier) object(o any) error {
+	b, err := json.Marshal(o, jsontext.WithIndent("  "))
+	if err != nil {
+		return unexamined("%v", err)
+	}
+	_, err = fmt.Fprintf(v.out, "%s\n", b)
+	return err
+}
+
+func (v *verifier) word(t evidence.Text) string {
+	if v.english {
+		return t.EN
+	}
+	return t.NL
+}
+
+func (v *verifier) tellBag(r *evidence.Report) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, v.word(evidence.Text{
+		NL: "Bewijsmap %s\n  camera %s, %s\n  verzoek %s, toestemming %s, recorder %s, gemeente %s\n  manifest %s (moet gelijk zijn aan dat in release.done)\n",
+		EN: "Bag %s\n  camera %s, %s\n  request %s, grant %s, recorder %s, municipality %s\n  manifest %s (must equal that in release.done)\n"}),
+		v.name, r.Camera, r.Interval, r.Request, r.Grant, r.Recorder, r.Municipality, r.Manifest)
+	for _, verdict := range r.Verdicts() {
+		fmt.Fprintf(&b, "\n%s: %s\n", v.word(verdict.Name), v.word(verdict.State.Words()))
+		for _, f := range verdict.Findings {
+			fmt.Fprintf(&b, "  %s: %s: %s\n", v.word(f.State.Words()), f.Where(), v.word(f.Text))
+		}
+		if verdict.Omitted > 0 {
+			fmt.Fprintf(&b, v.word(evidence.Text{NL: "  en nog %d\n", EN: "  and %d more\n"}), verdict.Omitted)
+		}
+		for _, s := range verdict.Sentences {
+			fmt.Fprintf(&b, "  %s\n", v.word(s))
+		}
+	}
+	_, err := io.WriteString(v.out, b.String())
+	return err
+}
+
+func (v *verifier) tellLog(l *logReport) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: %s\n", l.Origin, v.name, v.word(l.State.Words()))
+	for _, s := range l.Sentences {
+		fmt.Fprintf(&b, "  %s\n", v.word(s))
+	}
+	_, err := io.WriteString(v.out, b.String())
+	return err
+}
+
+// meter shows progress on a terminal, and nothing elsewhere.
+type meter struct {
+	w     io.Writer // nil: no terminal
+	last  time.Time
+	shown bool
+}
+
+func newMeter(stderr io.Writer) *meter {
+	if f, ok := stderr.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			return &meter{w: stderr, last: time.Now()}
+		}
+	}
+	return &meter{}
+}
+
+func (m *meter) show(format string, args ...any) {
+	if m.w == nil || time.Since(m.last) < 200*time.Millisecond {
+		return
+	}
+	m.last, m.shown = time.Now(), true
+	fmt.Fprintf(m.w, "\r"+format, args...)
+}
+
+func (m *meter) bytes(done, total int64) {
+	m.show("%3d%% (%d / %d MB)", done*100/max(total, 1), done>>20, total>>20)
+}
+func (m *meter) entries(n uint64) { m.show("%d", n) }
+
+func (m *meter) clear() {
+	if m.shown {
+		fmt.Fprintf(m.w, "\r%40s\r", "")
+	}
+}
+
+// stoppable ends a long verification when the person interrupts it.
+type stoppable struct {
+	ctx context.Context
+	io.ReaderAt
+}
+
+func (s stoppable) ReadAt(p []byte, at int64) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.ReaderAt.ReadAt(p, at)
+}
+
+// stoppableReader does the same for a log, and tells a failing disk from a wrong log.
+type stoppableReader struct {
+	ctx context.Context
+	r   io.Reader
+	err error
+}
+
+func (s *stoppableReader) Read(p []byte) (int, error) {
+	if s.err = s.ctx.Err(); s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
