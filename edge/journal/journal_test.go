@@ -248,7 +248,7 @@ func TestSecondWriterIsKeptOut(t *testing.T) {
 func TestCrashAtEveryByteOfTheLastTwoEntries(t *testing.T) {
 	w := newWorld(t)
 	j := w.open()
-	w.fill(j, 5) // entry 4 begins on the turn of the month? Entries 0–4 at 10 s each from 23:59:10: all in November.
+	w.fill(j, 5) // 23:59:10 to 23:59:50, in November
 	w.fill(j, 2) // entries 5 and 6 stand in December
 	w.must(j.Close())
 	const december = "bodies-2026-12.log"
