@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,7 +44,8 @@ type scene struct {
 	lines    []protocol.SegmentLine
 	released []int // which of lines go in the bag
 	gaps     []protocol.Gap
-	noProof  bool // leave the gap entries out
+	noProof  bool  // leave the gap entries out
+	expired  []int // of lines, destroyed and journalled so
 
 	sealedAt func(minute int) protocol.Time
 	intentAt protocol.Time
@@ -240,9 +242,20 @@ func (s *scene) write(w io.Writer) (BagInfo, error) {
 			wanted = append(wanted, seq)
 		}
 	}
+	if len(s.expired) > 0 {
+		body := protocol.Expired{Reason: "window", At: s.head.Time}
+		for _, n := range s.expired {
+			l := s.lines[n]
+			body.Segments = append(body.Segments, protocol.ExpiredSegment{Camera: l.Camera, Run: l.Run, N: l.N, Minute: vouched[l.SHA256].Minute, Start: l.Start, Due: l.End, SHA256: l.SHA256})
+		}
+		wanted = append(wanted, s.append(protocol.KindExpired, body, s.head.Time))
+	}
 	held := make([]protocol.SegmentLine, 0, 4)
 	var bytes int64
 	for _, l := range s.lines[1:] {
+		if slices.Contains(s.expired, l.N) {
+			continue
+		}
 		held, bytes = append(held, l), bytes+l.Size
 	}
 	tree, err := TreeOf(held)

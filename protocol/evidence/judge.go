@@ -16,6 +16,9 @@ const (
 	// the clock.
 	betweenRuns = 1500 * time.Millisecond
 
+	// longestSegment is more than any segment lasts: a minute, and on to the next key frame.
+	longestSegment = 2 * time.Minute
+
 	// sealedWithin is how long after its end a segment should be journalled: one segment and one minute's entry, twice.
 	sealedWithin = 4 * time.Minute
 
@@ -81,36 +84,97 @@ func (v *verification) holes(stream protocol.StreamID) []protocol.Interval {
 	return holes
 }
 
-// explain looks for the causes of a hole among the listed gaps, and for each of them in the journal.
+// cause is why a stretch of time has no footage.
+type cause struct {
+	from, to time.Time
+	gap      protocol.Gap // where gaps.tsv says it
+	entry    uint64       // that proves it
+	proven   bool
+	expired  bool // there was footage, which was destroyed at the end of its window or for another journalled reason
+}
+
+// causes are those of a stream, in order of time.
+func (v *verification) causes(stream protocol.StreamID) []cause {
+	var out []cause
+	for _, g := range v.gaps {
+		if g.Stream != stream || g.Camera != v.grant.Camera {
+			continue
+		}
+		c := cause{from: g.From.Time, to: v.grant.Interval.To, gap: g}
+		if g.To != nil {
+			c.to = g.To.Time
+		}
+		c.entry, c.proven = v.journalled(g)
+		out = append(out, c)
+	}
+	for _, seq := range v.ofKind(protocol.KindExpired) {
+		for _, s := range v.expired(seq) {
+			out = append(out, cause{from: s.Start.Time, to: v.startAfter(s.Start.Time), entry: seq, proven: true, expired: true})
+		}
+	}
+	slices.SortFunc(out, func(a, b cause) int { return a.from.Compare(b.from) })
+	return out
+}
+
+// expired are the camera's segments in a footage.expired entry.
+func (v *verification) expired(seq uint64) []protocol.ExpiredSegment {
+	var e protocol.Expired
+	if v.grant == nil || !v.body(seq, &e) {
+		return nil
+	}
+	return slices.DeleteFunc(e.Segments, func(s protocol.ExpiredSegment) bool { return s.Camera != v.grant.Camera })
+}
+
+// startAfter is when a segment whose end is not known has ended at the latest: where the next one in the bag starts, or after longestSegment.
+func (v *verification) startAfter(start time.Time) time.Time {
+	end := start.Add(longestSegment)
+	for _, p := range v.segments {
+		if p.Start.After(start) && p.Start.Before(end) {
+			end = p.Start.Time
+		}
+	}
+	return end
+}
+
+// explain looks for the causes of a hole.
 func (v *verification) explain(stream protocol.StreamID, hole protocol.Interval, table string) {
 	integrity := &v.report.Integrity
-	gaps := slices.Clone(v.gaps)
-	slices.SortFunc(gaps, func(a, b protocol.Gap) int { return a.From.Compare(b.From.Time) })
 	reached := hole.From
 	missing := func(to time.Time) {
 		integrity.fail(inFile(table), say("Van %s tot %s zijn er geen beelden (stroom %s) en er staat niet waarom.", "From %s to %s there is no footage (stream %s) and nothing says why.", protocol.T(reached), protocol.T(to), stream))
 	}
-	for _, g := range gaps {
-		to := hole.To
-		if g.To != nil {
-			to = g.To.Time
-		}
-		if g.Stream != stream || g.Camera != v.grant.Camera || !g.From.Before(hole.To) || !to.After(hole.From) {
-			continue
-		}
-		if g.From.Sub(reached) > betweenRuns {
-			missing(g.From.Time)
-		}
-		if to.After(reached) {
-			reached = to
-		}
-		if seq, ok := v.journalled(g); ok {
-			integrity.say("Van %s tot %s zijn er geen beelden; oorzaak volgens journaalregel %d: %s.", "From %s to %s there is no footage; cause by journal entry %d: %s.", g.From, protocol.T(to), seq, strings.TrimSpace(g.Cause+" "+g.Detail))
-		} else {
-			integrity.unsure(inFile(table), say("Van %s tot %s zijn er geen beelden. De oorzaak (%s) staat er wel, maar het journaal dat haar bewijst is niet bijgevoegd.",
-				"From %s to %s there is no footage. The cause (%s) is given, but the journal that proves it is not in the bag.", g.From, protocol.T(to), g.Cause))
+	var gone *cause // expired segments in a row are told together
+	tellGone := func() {
+		if gone != nil {
+			integrity.say("De beelden van %s tot %s zijn vernietigd voordat om bewaren werd gevraagd (journaalregel %d).", "The footage from %s to %s was destroyed before anybody asked to keep it (journal entry %d).", protocol.T(gone.from), protocol.T(gone.to), gone.entry)
+			gone = nil
 		}
 	}
+	for _, c := range v.causes(stream) {
+		if !c.from.Before(hole.To) || !c.to.After(hole.From) {
+			continue
+		}
+		if c.from.Sub(reached) > betweenRuns {
+			missing(c.from)
+		}
+		if c.to.After(reached) {
+			reached = c.to
+		}
+		switch {
+		case c.expired && gone != nil && gone.entry == c.entry:
+			gone.to = c.to
+		case c.expired:
+			tellGone()
+			gone = &c
+		case c.proven:
+			tellGone()
+			integrity.say("Van %s tot %s zijn er geen beelden; oorzaak volgens journaalregel %d: %s.", "From %s to %s there is no footage; cause by journal entry %d: %s.", c.gap.From, protocol.T(c.to), c.entry, strings.TrimSpace(c.gap.Cause+" "+c.gap.Detail))
+		default:
+			integrity.unsure(inFile(table), say("Van %s tot %s zijn er geen beelden. De oorzaak (%s) staat er wel, maar het journaal dat haar bewijst is niet bijgevoegd.",
+				"From %s to %s there is no footage. The cause (%s) is given, but the journal that proves it is not in the bag.", c.gap.From, protocol.T(c.to), c.gap.Cause))
+		}
+	}
+	tellGone()
 	if hole.To.Sub(reached) > betweenRuns {
 		missing(hole.To)
 	}

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,18 +82,10 @@ func checkPath(s Segment) error {
 	return err
 }
 
-// InTimeOrder sorts segment lines as a hold's root has them: by start, then stream, run and place.
+// InTimeOrder sorts one camera's segment lines as a hold's root has them: by start; those that start together by "stream/run/place".
 func InTimeOrder(lines []protocol.SegmentLine) {
+	key := func(l protocol.SegmentLine) string { return fmt.Sprintf("%s/%s/%06d", l.Stream, l.Run, l.N) }
 	slices.SortFunc(lines, func(a, b protocol.SegmentLine) int {
-		if c := a.Start.Compare(b.Start.Time); c != 0 {
-			return c
-		}
-		if c := strings.Compare(string(a.Stream), string(b.Stream)); c != 0 {
-			return c
-		}
-		if c := strings.Compare(string(a.Run), string(b.Run)); c != 0 {
-			return c
-		}
-		return a.N - b.N
+		return cmp.Or(a.Start.Compare(b.Start.Time), strings.Compare(key(a), key(b)))
 	})
 }

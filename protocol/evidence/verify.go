@@ -457,6 +457,11 @@ func (v *verification) minutes() {
 			v.report.Authorisation.fail(inSegment(p), say("Dit segment (camera %s, %s tot %s) valt buiten de toestemming.", "This segment (camera %s, %s to %s) is outside the grant.", p.Camera, p.Start, p.End))
 		}
 	}
+	for _, seq := range v.ofKind(protocol.KindExpired) {
+		for _, s := range v.expired(seq) {
+			count[s.Minute]++ // accounted for, though not here
+		}
+	}
 	// A minute that lies wholly within the interval must be there wholly.
 	for _, seq := range slices.Sorted(maps.Keys(sealed)) {
 		if v.grant == nil {

@@ -462,6 +462,16 @@ func TestBagWithoutFootage(t *testing.T) {
 	}
 }
 
+// What was destroyed at the end of its window before anybody asked is missing for a reason, and the journal says so.
+func TestExpiredFootageIsAccountedFor(t *testing.T) {
+	s := newScene(t)
+	s.expired, s.released = []int{1, 2}, []int{3, 4}
+	r := s.verify(s.bag())
+	if r.State() != OK || !strings.Contains(told(r), "The footage from 2026-11-21T02:00:02.000Z to 2026-11-21T02:00:06.000Z was destroyed before anybody asked to keep it (journal entry 7)") {
+		t.Errorf("report\n%s", told(r))
+	}
+}
+
 // A hole within a run makes a second film, with an edit list of its own.
 func TestHoleWithinRun(t *testing.T) {
 	s := newScene(t)
