@@ -74,7 +74,7 @@ func (s Source) String() string               { return string(s.Camera) + "/" + 
 func (s Source) GoString() string             { return s.String() }
 func (s Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil } // for JSON logs
 
-// Writer is fed by one Session, from one goroutine: StartRun, Write for each frame, EndRun, and so on. When StartRun or Write fails, EndRun follows
+// Writer is fed by one Session, from one goroutine: StartRun, Write for each frame, EndRun, and so on. An EndRun without a run says why there is none. When StartRun or Write fails, EndRun follows
 // with cause disk, and the next StartRun comes at a key frame after a pause. It may block: what then does not fit the queue is dropped.
 type Writer interface {
 	StartRun(f footage.Format, at time.Time) error // at is the arrival of the run's first frame
@@ -134,7 +134,7 @@ func (s *Session) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		runs.end(problem.cause, problem.detail)
+		runs.gap(problem.cause, problem.detail)
 		s.status.gap(problem.cause, problem.detail)
 		if runs.number != before {
 			pause.reset()
@@ -154,7 +154,7 @@ func (s *Session) Run(ctx context.Context) error {
 	if errors.As(context.Cause(ctx), &stop) {
 		cause, detail = stop.Cause, stop.Detail
 	}
-	runs.end(cause, detail)
+	runs.gap(cause, detail)
 	s.status.gap(cause, detail)
 	queue.close()
 	<-fed

@@ -67,7 +67,7 @@ func (q *queue) frame(run uint64, u footage.AccessUnit) bool {
 	return true
 }
 
-// end ends a run.
+// end ends a run; run 0 says why none was open.
 func (q *queue) end(run uint64, cause footage.Cause, detail string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -133,7 +133,7 @@ func (s *Session) feed(q *queue) {
 		switch {
 		case !ok:
 			return
-		case i.run == broken:
+		case i.run == broken && i.run != 0: // 0 is a gap in which no run was open
 		case i.start != nil:
 			if err := s.Writer.StartRun(*i.start, i.at); err != nil {
 				fail(i.run, "starting a run failed", err)

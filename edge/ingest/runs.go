@@ -35,13 +35,14 @@ type runs struct {
 	open   bool // a run; what follows is its own
 	sets   sets
 	dts    decodeTimes
-	start  time.Time // arrival of its first frame
-	stamp  uint32    // RTP time of its last frame
-	pts    int64     // of its last frame: 90 kHz since start
-	last   int64     // decode time of its last frame
-	divide string    // why the next key frame starts a new one
-	full   bool      // the queue was, when the last run ended
-	tried  backoff   // before a writer that failed is tried again
+	start  time.Time     // arrival of its first frame
+	stamp  uint32        // RTP time of its last frame
+	pts    int64         // of its last frame: 90 kHz since start
+	last   int64         // decode time of its last frame
+	divide string        // why the next key frame starts a new one
+	told   footage.Cause // the last cause given to the Writer by gap, until a run starts
+	full   bool          // the queue was, when the last run ended
+	tried  backoff       // before a writer that failed is tried again
 	tryAt  time.Time
 	latest time.Time // arrival of the last picture since connecting
 	keys   uint64    // key frames since connecting, whether or not the parameter sets were known
@@ -107,7 +108,7 @@ func (r *runs) begin(stamp uint32, arrival time.Time) bool {
 		return false
 	}
 	r.number++
-	r.full = false
+	r.full, r.told = false, ""
 	r.open, r.sets, r.start, r.stamp, r.pts, r.last, r.divide = true, r.seen, arrival, stamp, 0, -1, ""
 	r.dts.reset(r.sets)
 	r.session.status.started(r.number)
@@ -165,6 +166,18 @@ func (r *runs) end(cause footage.Cause, detail string) {
 	}
 	r.queue.end(r.number, cause, detail)
 	r.session.status.gap(cause, detail)
+}
+
+// gap says why there is nothing: it ends the open run, and where none was open tells the Writer, so that a camera that never came up is a gap too
+// (invariant 8). Told through the queue, it cannot overtake frames. The same cause again is not news.
+func (r *runs) gap(cause footage.Cause, detail string) {
+	switch {
+	case r.open:
+		r.end(cause, detail)
+	case r.told != cause:
+		r.queue.end(0, cause, detail)
+	}
+	r.told = cause
 }
 
 // decodeTimes finds when a frame must be decoded, which RTP does not say: it is no later than when it is shown, and rises.

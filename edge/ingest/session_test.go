@@ -33,7 +33,8 @@ type tape struct {
 	runs    []taped
 	onStart func() error // called without the lock, like onWrite
 	onWrite func() error
-	wrong   []string // what a Session must not do
+	wrong   []string        // what a Session must not do
+	gaps    []footage.Cause // told while no run was open
 }
 
 type taped struct {
@@ -89,7 +90,7 @@ func (t *tape) EndRun(cause footage.Cause, detail string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.runs) == 0 || t.last().ended {
-		t.wrong = append(t.wrong, "an end without a run")
+		t.gaps = append(t.gaps, cause)
 		return nil
 	}
 	r := t.last()
@@ -346,6 +347,12 @@ func TestI08_CameraThatOffersNothingWeCanCarry(t *testing.T) {
 			if n := len(r.tape.copy()); n != 0 {
 				t.Errorf("%d runs", n)
 			}
+			time.Sleep(2 * time.Second) // through another connection: the same cause again is not told again
+			r.tape.set(func() {
+				if !slices.Equal(r.tape.gaps, []footage.Cause{footage.CauseCamera}) {
+					t.Errorf("the writer was told %v, want once that the camera is the cause", r.tape.gaps)
+				}
+			})
 		})
 	}
 }
