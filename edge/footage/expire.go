@@ -50,7 +50,9 @@ func (s *Store) expire(ctx context.Context) (next time.Time) {
 			break
 		}
 	}
-	s.removeRuns()
+	if at := s.removeRuns(); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+		next = at
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.tombs {
@@ -92,11 +94,11 @@ func (s *Store) bury(now time.Time) (buried int, next time.Time, err error) {
 			next = at
 		}
 	}
-	if len(due) == 0 {
+	if len(due) == 0 && len(c.miscounted) == 0 {
 		return 0, next, nil
 	}
 	due = due[:min(len(due), buryAtOnce)]
-	runs := s.without(due, c.rows)
+	runs := s.without(due, c)
 	if err := s.db.Update(func(tx *bbolt.Tx) error { return putTombstones(tx, due, c.rows, runs) }); err != nil {
 		return 0, next, err
 	}
@@ -115,6 +117,8 @@ type candidates struct {
 	aging []Aging
 	rows  map[string]segmentRow
 	later []time.Time // when the other runs have something due
+
+	miscounted []string // runs of which rows cannot be read: they do not count
 }
 
 func (s *Store) candidates(tx *bbolt.Tx, need int64, now time.Time) (c candidates, err error) {
@@ -122,13 +126,18 @@ func (s *Store) candidates(tx *bbolt.Tx, need int64, now time.Time) (c candidate
 	standing := s.standing(now)
 	var spare int64 // bytes that may go
 	add := func(r *runRow) error {
-		return s.eachLine(tx, r, func(key string, row segmentRow, l protocol.SegmentLine) {
+		before := len(c.aging)
+		err := s.eachLine(tx, r, func(key string, row segmentRow, l protocol.SegmentLine) {
 			c.rows[key] = row
 			c.aging = append(c.aging, Aging{l, r.Window})
 			if !held(standing, l) {
 				spare += l.Size
 			}
 		})
+		if len(c.aging)-before != r.Count {
+			c.miscounted = append(c.miscounted, r.key())
+		}
+		return err
 	}
 	var rest []*runRow
 	for _, r := range s.runs {
@@ -179,20 +188,23 @@ func putTombstones(tx *bbolt.Tx, due []Expiring, rows map[string]segmentRow, run
 	return nil
 }
 
-// without is what becomes of the runs when these segments leave them. rows holds all segments of those runs.
-func (s *Store) without(due []Expiring, rows map[string]segmentRow) map[string]*runRow {
+// without is what becomes of the runs when these segments leave them.
+func (s *Store) without(due []Expiring, c candidates) map[string]*runRow {
 	gone := map[string]bool{}
 	runs := map[string]*runRow{}
 	for _, d := range due {
 		gone[segmentKey(d.SegmentLine)] = true
 		runs[runKey(d.Camera, d.Stream, d.Run)] = nil
 	}
+	for _, key := range c.miscounted {
+		runs[key] = nil
+	}
 	for key := range runs {
 		r := *s.runs[key]
 		r.Count, r.Bytes = 0, 0
 		runs[key] = &r
 	}
-	for key, row := range rows {
+	for key, row := range c.rows {
 		r := runs[keyRun(key)]
 		if r == nil || gone[key] {
 			continue
@@ -396,7 +408,7 @@ func (s *Store) oldest(c protocol.CameraID) (oldest time.Time, found bool) {
 }
 
 // removeRuns removes what is left of runs that are over and have no footage any more.
-func (s *Store) removeRuns() {
+func (s *Store) removeRuns() (next time.Time) {
 	s.mu.Lock()
 	busy := map[string]bool{}
 	for key := range s.tombs {
@@ -410,31 +422,82 @@ func (s *Store) removeRuns() {
 	}
 	s.mu.Unlock()
 	if len(over) == 0 || s.present() != nil {
-		return
+		return next
 	}
 	streams := map[string]bool{}
 	for _, r := range over {
-		if err := removeRun(s.runDir(r.Camera, r.Run)); err != nil {
-			s.incident("unknown file", r.Camera, fmt.Sprintf("a run without footage cannot be removed: %v", err))
+		wait, err := s.clearRun(r)
+		if !wait.IsZero() && (next.IsZero() || wait.Before(next)) {
+			next = wait
+		}
+		if err != nil {
+			s.incident("a run without footage cannot be removed", r.Camera, short(err))
 			continue
 		}
-		s.mu.Lock()
-		err := s.db.Update(func(tx *bbolt.Tx) error { return del(tx, inRuns, r.key()) })
-		if err == nil {
-			delete(s.runs, r.key())
+		if wait.IsZero() {
+			streams[streamKey(r.Camera, r.Stream)] = true
 		}
-		s.mu.Unlock()
-		if err != nil {
-			s.Log.Error("footage: removing a run", "run", r.key(), "error", err)
-			return
-		}
-		streams[streamKey(r.Camera, r.Stream)] = true
 	}
 	s.forgetGaps(streams)
+	return next
+}
+
+// clearRun removes a run of which no readable row is left. Files that stand in its directory all the same have rows that cannot be read: they go when the last frame of
+// the run is past its window and no hold touches the run, since nothing says which of them is which. Until then it tells when to come back.
+func (s *Store) clearRun(r *runRow) (wait time.Time, err error) {
+	dir := s.runDir(r.Camera, r.Run)
+	left, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+	if err != nil {
+		return wait, err
+	}
+	if len(left) > 0 {
+		now := s.Now()
+		wait = r.End.Add(r.Window.Duration())
+		s.mu.Lock()
+		for _, k := range s.standing(now) {
+			if k.Camera == r.Camera && k.Asked.Overlaps(protocol.Interval{From: r.Start.Time, To: r.End.Time}) {
+				wait = later(wait, k.until())
+			}
+		}
+		s.mu.Unlock()
+		if now.Before(wait) {
+			return wait, nil
+		}
+		s.incident("footage whose row cannot be read", r.Camera, fmt.Sprintf("%d files of run %s are deleted at the end of its window", len(left), r.Run))
+		for _, name := range left {
+			if err := os.Remove(name); err != nil {
+				return now.Add(retryUnlinkMax), err
+			}
+		}
+	}
+	if err := removeRun(dir); err != nil {
+		return s.Now().Add(retryUnlinkMax), err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		for _, bucket := range [][]byte{inSegments, inUnlisted} {
+			c := tx.Bucket(bucket).Cursor()
+			prefix := r.key() + "/"
+			for k, _ := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, _ = c.Seek([]byte(prefix)) {
+				if err := c.Delete(); err != nil {
+					return err
+				}
+			}
+		}
+		return del(tx, inRuns, r.key())
+	})
+	if err == nil {
+		delete(s.runs, r.key())
+	}
+	return time.Time{}, err
 }
 
 // forgetGaps drops gaps that lie before everything a camera still has, and before what the longest window could still ask about. The journal keeps them.
 func (s *Store) forgetGaps(streams map[string]bool) {
+	if len(streams) == 0 {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.db.Update(func(tx *bbolt.Tx) error {

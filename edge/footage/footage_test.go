@@ -3,7 +3,6 @@ package footage
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -102,6 +101,7 @@ type rig struct {
 	*Store
 	clock *clock
 	book  *book
+	base  time.Time // of the run that begin began
 }
 
 func config(dir string, c *clock, b *book) Config {
@@ -198,7 +198,8 @@ func frames(c cameratest.Clip, d time.Duration) (out []AccessUnit) {
 func (r *rig) begin(camera protocol.CameraID, c cameratest.Clip) *Writer {
 	r.Helper()
 	w := r.Camera(camera, main_)
-	if err := w.StartRun(formatOf(c), r.clock.Now()); err != nil {
+	r.base = r.clock.Now()
+	if err := w.StartRun(formatOf(c), r.base); err != nil {
 		r.Fatal(err)
 	}
 	return w
@@ -207,9 +208,8 @@ func (r *rig) begin(camera protocol.CameraID, c cameratest.Clip) *Writer {
 // play writes frames as time passes.
 func (r *rig) play(w *Writer, units []AccessUnit) {
 	r.Helper()
-	start := r.clock.Now().Add(-media(units[0].DTS))
 	for i, u := range units {
-		u.Arrival = start.Add(media(u.DTS))
+		u.Arrival = r.base.Add(media(u.DTS))
 		r.clock.set(u.Arrival)
 		if err := w.Write(u); err != nil {
 			r.Fatal(err)
@@ -344,8 +344,6 @@ func TestRunPlays(t *testing.T) {
 		})
 	}
 }
-
-var errTest = errors.New("made to fail")
 
 // idle waits until all that was queued is done.
 func (w *Writer) idle() {
