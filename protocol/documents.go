@@ -137,6 +137,15 @@ func (r *Roster) check() error {
 	if r.Quorum == 0 || r.Quorum > uint64(len(r.Witnesses)) {
 		return fmt.Errorf("quorum %d of %d witnesses: must be at least one and at most all", r.Quorum, len(r.Witnesses))
 	}
+	keys := map[string]bool{}
+	for _, w := range r.Witnesses {
+		_, rest, _ := strings.Cut(w, "+") // name+hash+key
+		_, key, _ := strings.Cut(rest, "+")
+		if keys[key] {
+			return fmt.Errorf("witness %s: the same key under two names would count twice", w)
+		}
+		keys[key] = true
+	}
 	if r.HoldShare > 100 {
 		return fmt.Errorf("hold-share %d: percent of the disk, at most 100", r.HoldShare)
 	}

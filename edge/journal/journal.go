@@ -434,6 +434,18 @@ func (j *Journal) Checkpoint() ([]byte, error) {
 	return chain.SignCheckpoint(chain.Checkpoint{Origin: j.origin, Size: head.Size, Root: head.Root()}, j.signer)
 }
 
+// CheckpointAt is the head that the log had at size entries, signed now. A batch of a long tail ends before the journal does.
+func (j *Journal) CheckpointAt(size uint64) ([]byte, error) {
+	if head := j.Head(); size > head.Size {
+		return nil, fmt.Errorf("journal: no checkpoint at %d entries: there are %d", size, head.Size)
+	}
+	root, err := chain.RootAt(size, chain.HashesIn(j.stored))
+	if err != nil {
+		return nil, fmt.Errorf("journal: root at %d entries: %w", size, err)
+	}
+	return chain.SignCheckpoint(chain.Checkpoint{Origin: j.origin, Size: size, Root: root}, j.signer)
+}
+
 // Cosigned takes a checkpoint that came back with cosignatures. It must be signed by this recorder's own key and by a quorum of
 // witnesses. One that fits this log is remembered, if it covers more than the last one or as much at a later time; an older one is
 // ignored. One that this log does not lead to — more entries than it has, or another root — leaves the log behind its

@@ -788,3 +788,27 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 }
+
+// A batch that ends before the journal does carries a checkpoint over just its own entries; the witness must find it to be a true earlier head.
+func TestCheckpointAtIsTheHeadOfThen(t *testing.T) {
+	j := newWorld(t).open()
+	then := map[uint64]string{}
+	for range 5 {
+		if _, err := j.Append(t.Context(), protocol.KindStopped, protocol.Stopped{Reason: "test"}); err != nil {
+			t.Fatal(err)
+		}
+		signed, err := j.Checkpoint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		then[j.Head().Size] = string(signed)
+	}
+	for size, want := range then {
+		if got, err := j.CheckpointAt(size); err != nil || string(got) != want {
+			t.Errorf("at %d entries: %s, %v; then it was %s", size, got, err, want)
+		}
+	}
+	if _, err := j.CheckpointAt(6); err == nil {
+		t.Error("a checkpoint beyond the head was signed")
+	}
+}

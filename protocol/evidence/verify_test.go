@@ -247,6 +247,9 @@ func TestForgedBags(t *testing.T) {
 				f["proof/77."+part] = f["proof/4."+part]
 			}
 		}, "Integrity", "entry 77"},
+		{"proof with another checkpoint in it", func(f map[string][]byte) {
+			f["proof/4.tlog-proof"] = bytes.Replace(f["proof/4.tlog-proof"], f[fileCheckpoint], theirs[fileCheckpoint], 1)
+		}, "Integrity", "proof/4.tlog-proof, entry 4"},
 		{"checkpoint of another log", func(f map[string][]byte) { f[fileCheckpoint] = theirs[fileCheckpoint] }, "Integrity", "entry 3"},
 		{"grant of another request", func(f map[string][]byte) { f[fileGrant] = theirs[fileGrant] }, "Authorisation", "proof/"},
 		{"intent of another request", func(f map[string][]byte) {
@@ -451,6 +454,24 @@ func TestZipTricks(t *testing.T) {
 	}
 }
 
+// The same name twice: one program would unpack the first, another the last. It is found in an otherwise sound bag.
+func TestDuplicateName(t *testing.T) {
+	s := newScene(t)
+	bag := s.bag()
+	c := openContainer(bytes.NewReader(bag), int64(len(bag)), &Verdict{})
+	var out bytes.Buffer
+	z := zipWriter{w: &out, stamp: dosTime(t0)}
+	for _, m := range append(slices.Clone(c.members), c.byName[fileGrant]) {
+		z.begin("g-41/" + m.name)
+		z.Write(c.content(m.name, 1<<30, &Verdict{}))
+		z.end()
+	}
+	s.must(z.close())
+	if r := s.verify(out.Bytes()); r.Integrity.State != Failed || len(r.Integrity.Findings) != 1 || r.Integrity.Findings[0].File != fileGrant || !strings.Contains(told(r), "twice") {
+		t.Errorf("report\n%s", told(r))
+	}
+}
+
 // A release of a time without any footage is a bag too: it proves why there is nothing.
 func TestBagWithoutFootage(t *testing.T) {
 	s := newScene(t)
@@ -553,4 +574,58 @@ func FuzzInit(f *testing.F) {
 			t.Fatalf("%d bytes became %d", len(init), len(out))
 		}
 	})
+}
+
+// sparse is a file that is zero except where something was written.
+type sparse struct {
+	parts map[int64][]byte
+	size  int64
+}
+
+func (s *sparse) put(b []byte) { s.parts[s.size] = b; s.size += int64(len(b)) }
+
+func (s *sparse) ReadAt(p []byte, at int64) (int, error) {
+	clear(p)
+	for start, b := range s.parts {
+		if from, to := max(start, at), min(start+int64(len(b)), at+int64(len(p))); from < to {
+			copy(p[from-at:to-at], b[from-start:to-start])
+		}
+	}
+	if n := s.size - at; n < int64(len(p)) {
+		return int(max(n, 0)), io.EOF
+	}
+	return len(p), nil
+}
+
+// A film of more than 4 GiB needs zip64; the rest of the bag then lies beyond 4 GiB too.
+func TestLargeBag(t *testing.T) {
+	s := &sparse{parts: map[int64][]byte{}}
+	var entries []zipEntry
+	for _, e := range []zipEntry{{Name: "g-41/bagit.txt", Size: 54}, {Name: "g-41/" + film, Size: 5 << 30, CRC: 7}, {Name: "g-41/LEESMIJ.html", Size: 100}} {
+		e.Offset = uint64(s.size)
+		entries = append(entries, e)
+		s.put(e.local(9))
+		s.size += int64(e.Size)
+		s.put(e.trailer())
+	}
+	start := s.size
+	for _, e := range entries {
+		s.put(e.central(9))
+	}
+	s.put(zipEnd(len(entries), uint64(start), uint64(s.size-start)))
+	var v Verdict
+	c := openContainer(s, s.size, &v)
+	if c == nil || len(v.Findings) != 0 || c.byName[film].size != 5<<30 {
+		t.Fatalf("verdict %+v", v)
+	}
+	zr, err := zip.NewReader(s, s.size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range zr.File {
+		offset, err := f.DataOffset()
+		if want := int64(entries[i].Offset) + 30 + int64(len(f.Name)); err != nil || offset != want || f.UncompressedSize64 != entries[i].Size {
+			t.Errorf("%s: at %d, %d bytes, %v; want %d, %d", f.Name, offset, f.UncompressedSize64, err, want, entries[i].Size)
+		}
+	}
 }
