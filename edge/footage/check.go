@@ -208,18 +208,35 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 	})
 }
 
-// own says whether a path that the snapshot did not know belongs to a run that is open or began since.
+// own says whether a path that the snapshot did not know is known by now, or gone.
 func (s *Store) own(name string) bool {
 	parts := strings.Split(name, string(filepath.Separator))
+	if s.indexed(parts) {
+		return true
+	}
+	_, err := os.Lstat(filepath.Join(s.Dir, name))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// indexed says whether footage/<camera>/<run>[/<file>] is in the index now, or about to be.
+func (s *Store) indexed(parts []string) bool {
 	if len(parts) < 3 {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range s.runs {
-		if string(r.Camera) == parts[1] && string(r.Run) == parts[2] && !r.Ended {
+	if s.making[filepath.Join(parts[1], parts[2])] {
+		return true
+	}
+	for key, r := range s.runs {
+		if string(r.Camera) != parts[1] || string(r.Run) != parts[2] {
+			continue
+		}
+		if len(parts) == 3 || parts[3] == "init.mp4" || !r.Ended {
 			return true
 		}
+		segment := key + "/" + strings.TrimSuffix(parts[3], ".seg")
+		return s.still(inSegments, segment) || s.still(inTombstones, segment)
 	}
 	return false
 }

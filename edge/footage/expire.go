@@ -213,11 +213,7 @@ func (s *Store) without(due []Expiring, c candidates) map[string]*runRow {
 		if err != nil {
 			continue // was reported when it was read
 		}
-		if r.Count == 0 || line.Start.Before(r.First.Time) {
-			r.First = line.Start
-		}
-		r.Count++
-		r.Bytes += line.Size
+		r.add(line)
 	}
 	return runs
 }

@@ -53,12 +53,26 @@ func (r *runRow) key() string { return runKey(r.Camera, r.Stream, r.Run) }
 // due is when the oldest segment left of the run expires.
 func (r *runRow) due() time.Time { return r.First.Add(r.Window.Duration()) }
 
+// add counts a segment in.
+func (r *runRow) add(l protocol.SegmentLine) {
+	if r.Count == 0 || l.Start.Before(r.First.Time) {
+		r.First = l.Start
+	}
+	if l.End.After(r.End.Time) {
+		r.End = l.End
+	}
+	r.Next = max(r.Next, l.N+1)
+	r.Count++
+	r.Bytes += l.Size
+}
+
 type segmentRow struct {
-	V         int        `json:"v"`
-	Line      string     `json:"line"`             // protocol.SegmentLine
-	Fragments [][2]int64 `json:"fragments"`        // offset in the file, decode time in the run (1/90000 s)
-	Minute    uint64     `json:"minute,omitempty"` // own number of the minute it is listed in; 0: none yet
-	Index     int        `json:"index,omitempty"`  // its place in that list
+	V         int             `json:"v"`
+	Line      string          `json:"line"`             // protocol.SegmentLine
+	Window    protocol.Window `json:"window"`           // of the run at sealing; what counts is the run's, which may be shorter by now
+	Fragments [][2]int64      `json:"fragments"`        // offset in the file, decode time in the run (1/90000 s)
+	Minute    uint64          `json:"minute,omitempty"` // own number of the minute it is listed in; 0: none yet
+	Index     int             `json:"index,omitempty"`  // its place in that list
 }
 
 type tombstoneRow struct {

@@ -853,6 +853,34 @@ func TestI14_BrokenRowHidesNoOther(t *testing.T) {
 	r.sound()
 }
 
+// The window stands in the run's row: when that is lost, its footage expires all the same.
+func TestI14_BrokenRunRowStillExpires(t *testing.T) {
+	r := newRig(t)
+	r.allow(time.Minute, plein)
+	r.record(plein, 4*time.Second)
+	l := r.lines(plein)[0]
+	if err := r.db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket(inRuns).Put([]byte(runKey(l.Camera, l.Stream, l.Run)), []byte("{"))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r.reopen()
+	r.sound()
+	r.clock.set(noon.Add(time.Minute))
+	r.sweep(t.Context())
+	if n := len(r.lines(plein)); n != 1 {
+		t.Errorf("%d segments at the first one's window, want 1", n)
+	}
+	r.clock.advance(time.Minute)
+	r.sweep(t.Context())
+	if left := r.files(plein, "*"); len(left) > 0 || len(r.expired()) != 2 {
+		t.Errorf("left %s", left)
+	}
+	if got := r.incidents(); len(got) != 2 || !strings.Contains(got[1], "made anew") && !strings.Contains(got[0], "made anew") {
+		t.Errorf("incidents: %q", got)
+	}
+}
+
 // A disk error ends the run, loses nothing that was whole, and recording goes on at the next key frame.
 func TestI14_DiskErrorEndsTheRun(t *testing.T) {
 	fail := false

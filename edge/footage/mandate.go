@@ -21,7 +21,8 @@ func (s *Store) SetMandates(mandates []*protocol.Mandate) error {
 	var bad error
 	byCamera := map[protocol.CameraID][]*protocol.Mandate{}
 	for _, m := range mandates {
-		if m.Window.Valid() != nil || m.Recorder != s.Recorder {
+		// ISO 8601 in rows knows whole seconds, as mandates do.
+		if m.Window.Valid() != nil || m.Window.Duration()%time.Second != 0 || m.Recorder != s.Recorder {
 			bad = errors.Join(bad, fmt.Errorf("footage: mandate %s: for recorder %s, with window %s", m.ID, m.Recorder, m.Window))
 			continue
 		}

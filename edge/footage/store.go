@@ -71,6 +71,7 @@ type Store struct {
 	tombs     map[string]*tombstone // not gone yet
 	streams   map[string]*streamRow
 	writers   map[string]*Writer
+	making    map[string]bool      // camera/run directories that have no row yet
 	known     map[string]bool      // incidents that were journalled, by what they are, so that each is once
 	broken    map[string]time.Time // runs that a disk error left open, and when to try to seal them again
 	news      []owedRow            // incidents found where the index could not be written
@@ -101,7 +102,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s := &Store{Config: c, share: c.HoldShare, settling: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 		runs: map[string]*runRow{}, holds: map[protocol.HoldID]*holdRow{}, tombs: map[string]*tombstone{}, streams: map[string]*streamRow{},
-		writers: map[string]*Writer{}, known: map[string]bool{}, broken: map[string]time.Time{}, mandates: map[protocol.CameraID][]*protocol.Mandate{}}
+		writers: map[string]*Writer{}, making: map[string]bool{}, known: map[string]bool{}, broken: map[string]time.Time{}, mandates: map[protocol.CameraID][]*protocol.Mandate{}}
 	if err := s.openVolume(); err != nil {
 		return nil, fmt.Errorf("footage: volume %s: %w", c.Dir, err)
 	}
@@ -267,7 +268,13 @@ func (s *Store) recover(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(s.Dir, "footage"), 0o700); err != nil {
 		return err
 	}
+	if err := syncDir(s.Dir); err != nil {
+		return err
+	}
 	if err := s.load(); err != nil {
+		return err
+	}
+	if err := s.mendRuns(); err != nil {
 		return err
 	}
 	for key, r := range s.runs {
@@ -304,6 +311,42 @@ func (s *Store) load() error {
 				}
 				return nil
 			}))
+	})
+}
+
+// mendRuns makes the row of a run anew that cannot be read, or is not there, from the rows of its segments: they must expire all the same. Their shortest window counts.
+func (s *Store) mendRuns() error {
+	mended := map[string]*runRow{}
+	err := s.db.View(func(tx *bbolt.Tx) error { return s.orphans(tx, mended) })
+	if err != nil || len(mended) == 0 {
+		return err
+	}
+	return s.db.Update(func(tx *bbolt.Tx) (err error) {
+		for key, r := range mended {
+			err = errors.Join(err, put(tx, inRuns, key, r))
+			s.runs[key] = r
+			s.incident("row of a run made anew", r.Camera, fmt.Sprintf("run %s: its %d segments expire by their own window", r.Run, r.Count))
+		}
+		return err
+	})
+}
+
+// orphans collects the segments of which the run has no readable row.
+func (s *Store) orphans(tx *bbolt.Tx, mended map[string]*runRow) error {
+	return each(tx, inSegments, "", s.badRow, func(key string, row segmentRow) error {
+		l, err := row.line(key)
+		rk := runKey(l.Camera, l.Stream, l.Run)
+		if err != nil || s.runs[rk] != nil {
+			return nil // the one is reported where it is used, the other is no orphan
+		}
+		r := mended[rk]
+		if r == nil {
+			r = &runRow{V: format, Camera: l.Camera, Stream: l.Stream, Run: l.Run, Init: l.Init, Start: l.Start, End: l.End, Window: row.Window}
+			mended[rk] = r
+		}
+		r.Window = min(r.Window, row.Window)
+		r.add(l)
+		return nil
 	})
 }
 

@@ -24,6 +24,9 @@ import (
 // maxStep is the longest a frame may be shown, in 1/90000 s; decode times that step further, or back, are a broken clock and end the run.
 const maxStep = 60 * timescale
 
+// retryDisk is the longest pause before a disk that failed is tried again: each try leaves a run in the journal.
+const retryDisk = 30 * time.Second
+
 // errFull: nothing may be deleted any more to make room.
 var errFull = errors.New("the disk is full, and all that is left is held")
 
@@ -40,7 +43,8 @@ type tape struct {
 	base   time.Time // wall clock at its decode time zero
 	run    *openRun
 	failed error     // why frames are not recorded
-	retry  time.Time // not before this is a full disk looked at again
+	retry  time.Time // not before this is a disk that failed tried again
+	tries  int       // since a segment was last sealed
 }
 
 // openRun is the run being written.
@@ -243,7 +247,10 @@ func (t *tape) finish() error {
 // abandon leaves a run that the disk fails on as it is. It is sealed by the code that seals what a crash left, as soon as the disk lets it.
 func (t *tape) abandon(err error) {
 	t.failed = err
-	t.retry = t.s.Now().Add(min(time.Second, t.s.SegmentLength))
+	if t.tries > 0 { // the first time, the next key frame may do
+		t.retry = t.s.Now().Add(min(time.Second<<min(t.tries, 10), retryDisk))
+	}
+	t.tries++
 	from := t.s.Now()
 	if r := t.run; r != nil {
 		from = t.wall(r.at + r.step)
@@ -278,14 +285,13 @@ func (t *tape) begin(au AccessUnit) error {
 	if r.id, r.dir, err = t.s.newRunDir(t.camera, start); err != nil {
 		return err
 	}
-	if err := writeSynced(filepath.Join(r.dir, "init.mp4"), t.init); err != nil {
-		return err
-	}
-	if err := errors.Join(syncDir(r.dir), syncDir(filepath.Dir(r.dir)), t.s.at("run made")); err != nil {
-		return err
-	}
 	row := &runRow{V: format, Camera: t.camera, Stream: t.stream, Run: r.id, Codec: t.format.Codec, Init: r.init, Start: start, End: start, Window: window, First: start}
-	if err := t.s.beginRun(row); err != nil {
+	err = t.makeRun(r, row)
+	if err != nil {
+		err = errors.Join(err, removeRun(r.dir)) // it has no row, and each try makes another
+	}
+	t.s.made(t.camera, r.id)
+	if err != nil {
 		return err
 	}
 	r.key = row.key()
@@ -293,6 +299,24 @@ func (t *tape) begin(au AccessUnit) error {
 	return t.s.at("run indexed")
 }
 
+func (s *Store) made(camera protocol.CameraID, run protocol.RunID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.making, filepath.Join(string(camera), string(run)))
+}
+
+// makeRun writes the init and then the run's row.
+func (t *tape) makeRun(r *openRun, row *runRow) error {
+	if err := writeSynced(filepath.Join(r.dir, "init.mp4"), t.init); err != nil {
+		return err
+	}
+	if err := errors.Join(syncDir(r.dir), syncDir(filepath.Dir(r.dir)), t.s.at("run made")); err != nil {
+		return err
+	}
+	return t.s.beginRun(row)
+}
+
+// newRunDir makes the directory of a run, which [Store.made] says has a row now, or is gone.
 func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protocol.RunID, string, error) {
 	parent := filepath.Join(s.Dir, "footage", string(camera))
 	if err := os.Mkdir(parent, 0o700); err == nil {
@@ -308,9 +332,16 @@ func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protoc
 			return "", "", err
 		}
 		id := protocol.RunID(start.Format("20060102t150405.000z") + "-" + hex.EncodeToString(b[:]))
+		s.mu.Lock()
+		s.making[filepath.Join(string(camera), string(id))] = true
+		s.mu.Unlock()
 		err := os.Mkdir(s.runDir(camera, id), 0o700)
+		if err == nil {
+			return id, s.runDir(camera, id), nil
+		}
+		s.made(camera, id)
 		if !errors.Is(err, fs.ErrExist) {
-			return id, s.runDir(camera, id), err
+			return "", "", err
 		}
 	}
 }
@@ -370,7 +401,7 @@ func (t *tape) seal(end int64) error {
 	if err := t.s.sealFile(line, seg.fragments); err != nil {
 		return err
 	}
-	r.seg = nil
+	r.seg, t.tries = nil, 0
 	t.w.opened(time.Time{}, "")
 	t.s.wake()
 	return nil
@@ -421,15 +452,10 @@ func (s *Store) indexSegment(line protocol.SegmentLine, fragments [][2]int64) er
 		return fmt.Errorf("segment %s: its run is not in the index", key)
 	}
 	run := *known
-	run.Next, run.End = line.N+1, line.End
-	if run.Count == 0 {
-		run.First = line.Start
-	}
-	run.Count++
-	run.Bytes += line.Size
+	run.add(line)
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		return errors.Join(
-			put(tx, inSegments, key, segmentRow{V: format, Line: line.String(), Fragments: fragments}),
+			put(tx, inSegments, key, segmentRow{V: format, Line: line.String(), Window: run.Window, Fragments: fragments}),
 			put(tx, inUnlisted, key, true),
 			put(tx, inRuns, rk, run))
 	})

@@ -63,7 +63,11 @@ func (s *Store) Camera(camera protocol.CameraID, stream protocol.StreamID) *Writ
 	w := &Writer{wake: make(chan struct{}, 1), done: make(chan struct{}), closed: s.closed}
 	w.tape = &tape{s: s, w: w, camera: camera, stream: stream}
 	s.writers[key] = w
-	go w.work()
+	if s.closed {
+		close(w.done)
+	} else {
+		go w.work()
+	}
 	return w
 }
 
