@@ -751,7 +751,7 @@ func TestAnotherObjectUnderTheName(t *testing.T) {
 func TestLongBagGoesUpInParts(t *testing.T) {
 	r := newRig(t)
 	g := r.grant("g-1")
-	long := bytes.Repeat([]byte("0123456789abcdef"), 40<<20/16)
+	long := bytes.Repeat([]byte("0123456789abcdef"), 20<<20/16)
 	r.check(os.MkdirAll(filepath.Join(r.dir, "work"), 0o700))
 	r.check(os.WriteFile(filepath.Join(r.dir, "work", "g-1.age"), long, 0o600))
 	r.check(os.WriteFile(filepath.Join(r.dir, "work", "g-1.json"), fmt.Appendf(nil, `{"v":1,"grant":"g-1","intent":7,"object":"release/rec-1/g-1.age","size":%d,"sha256":%q,"bag":"%064d","manifest":"%064d","segments":3,"gaps":0}`,
