@@ -1,0 +1,370 @@
+package witness
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"go.etcd.io/bbolt"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+)
+
+// Kinds of findings.
+const (
+	Fork  = "fork"  // proven: the recorder's own signature stands under both
+	Unfit = "unfit" // proves nothing: it may have been spoilt on the way. Only the newest is kept.
+)
+
+// Finding is a log that does not grow as it should. Ours and Theirs are both signed by the recorder.
+//
+// A fork is proven in one of two ways, which Check checks. Theirs is no larger than Ours: Proof shows that the log under Ours had Root at that size,
+// and Theirs says another. Or Theirs is larger: Inclusion shows that it covers Entry at place Seq, and OurInclusion that Ours covers
+// OurEntry there.
+type Finding struct {
+	Recorder     protocol.RecorderID `json:"recorder"`
+	At           protocol.Time       `json:"at"`
+	Kind         string              `json:"kind"`
+	Detail       string              `json:"detail"`
+	Ours         []byte              `json:"ours"`
+	Theirs       []byte              `json:"theirs"`
+	Root         protocol.Hash       `json:"root,omitzero"`
+	Proof        tlog.TreeProof      `json:"proof,omitempty"`
+	Seq          uint64              `json:"seq,omitempty"`
+	Entry        []byte              `json:"entry,omitempty"` // header line
+	Inclusion    tlog.RecordProof    `json:"inclusion,omitempty"`
+	OurEntry     []byte              `json:"ourEntry,omitempty"` // header line
+	OurInclusion tlog.RecordProof    `json:"ourInclusion,omitempty"`
+	Times        uint64              `json:"times"` // seen
+}
+
+// Check verifies a fork from the finding alone: nil when the recorder's key signed both and they contradict each other.
+func (f Finding) Check(origin string, recorder note.Verifier) error {
+	if f.Kind != Fork {
+		return fmt.Errorf("finding %q proves nothing by itself", f.Kind)
+	}
+	ours, _, err := chain.OpenCheckpoint(f.Ours, origin, recorder)
+	if err != nil {
+		return err
+	}
+	theirs, _, err := chain.OpenCheckpoint(f.Theirs, origin, recorder)
+	if err != nil {
+		return err
+	}
+	if theirs.Size <= ours.Size {
+		if theirs.Root == f.Root {
+			return errors.New("the two checkpoints agree")
+		}
+		return chain.CheckConsistency(f.Proof, theirs.Size, f.Root, ours.Size, ours.Root)
+	}
+	if bytes.Equal(f.Entry, f.OurEntry) {
+		return errors.New("the two entries are the same")
+	}
+	return errors.Join(chain.CheckInclusion(f.Inclusion, theirs.Size, theirs.Root, f.Seq, f.Entry),
+		chain.CheckInclusion(f.OurInclusion, ours.Size, ours.Root, f.Seq, f.OurEntry))
+}
+
+// keep stores a finding: a fork once for each checkpoint that shows it, of the unfit only the newest, so that nobody can fill the disk with them.
+func (w *Witness) keep(f Finding) error {
+	err := w.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(logs).Bucket([]byte(f.Recorder)).Bucket(findings)
+		name := []byte(Unfit)
+		if f.Kind == Fork {
+			h := protocol.HashOf(f.Theirs)
+			name = append([]byte(Fork+" "), h[:]...)
+		}
+		f.Times = 1
+		if have := b.Get(name); have != nil {
+			var old Finding
+			if err := json.Unmarshal(have, &old); err != nil {
+				return err
+			}
+			f.Times = old.Times + 1
+			if f.Kind == Fork {
+				f.At = old.At
+			}
+		}
+		v, err := json.Marshal(f)
+		if err != nil {
+			return err
+		}
+		return b.Put(name, v)
+	})
+	if err == nil {
+		w.wake()
+	}
+	return err
+}
+
+// Recorder is how a recorder's log stands here.
+type Recorder struct {
+	ID           protocol.RecorderID
+	Key          string
+	Origin       string
+	Size         uint64        // entries stored
+	Last         protocol.Time // of the last entry
+	CosignedSize uint64
+	CosignedAt   protocol.Time // zero: never
+	Cosigned     []byte        // the newest cosigned checkpoint
+	Heard        protocol.Time // when it last handed in, also without news
+	Findings     []Finding     // forks first
+}
+
+// Recorder is one recorder's, or false.
+func (w *Witness) Recorder(id protocol.RecorderID) (Recorder, bool) {
+	var v Recorder
+	err := w.db.View(func(tx *bbolt.Tx) error {
+		r, err := readRow(tx, id)
+		if err == nil {
+			v, err = view(tx, id, r)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, ErrUnknown) {
+		w.log.Error("witness row cannot be read", "recorder", id, "error", err)
+	}
+	return v, err == nil
+}
+
+// Recorders are all, by id. One that cannot be read is logged and left out (invariant 14).
+func (w *Witness) Recorders() []Recorder {
+	var ids []protocol.RecorderID
+	err := w.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(recorders).ForEach(func(k, _ []byte) error {
+			ids = append(ids, protocol.RecorderID(k))
+			return nil
+		})
+	})
+	if err != nil {
+		w.log.Error("witness store cannot be read", "error", err)
+	}
+	var list []Recorder
+	for _, id := range ids {
+		if r, ok := w.Recorder(id); ok {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+func view(tx *bbolt.Tx, id protocol.RecorderID, r row) (Recorder, error) {
+	v := Recorder{ID: id, Key: r.Key, Origin: r.Origin, Size: r.Head.Size, Last: r.Head.Time, CosignedSize: r.Size, CosignedAt: r.CosignedAt, Cosigned: r.Cosigned, Heard: r.Heard}
+	err := tx.Bucket(logs).Bucket([]byte(id)).Bucket(findings).ForEach(func(_, b []byte) error {
+		var f Finding
+		if err := json.Unmarshal(b, &f); err != nil {
+			return err
+		}
+		v.Findings = append(v.Findings, f)
+		return nil
+	})
+	return v, err
+}
+
+// Silence lists the recorders that handed nothing in for this long, not even an idle checkpoint.
+func (w *Witness) Silence(now time.Time, longer time.Duration) []Recorder {
+	var silent []Recorder
+	for _, r := range w.Recorders() {
+		if now.Sub(r.Heard.Time) > longer {
+			silent = append(silent, r)
+		}
+	}
+	return silent
+}
+
+// EqualHead says whether everything a recorder says it has (its status's Entries) is stored and cosigned here.
+func (w *Witness) EqualHead(id protocol.RecorderID, entries uint64) bool {
+	r, ok := w.Recorder(id)
+	return ok && r.Size == entries && r.CosignedSize == entries
+}
+
+// Entries gives at most max of a recorder's entries from seq on; none at the end.
+func (w *Witness) Entries(id protocol.RecorderID, from uint64, max int) ([]chain.Entry, error) {
+	var list []chain.Entry
+	err := w.db.View(func(tx *bbolt.Tx) error {
+		log := tx.Bucket(logs).Bucket([]byte(id))
+		if log == nil {
+			return ErrUnknown
+		}
+		list = readEntries(log, from, max)
+		return nil
+	})
+	return list, err
+}
+
+func readEntries(log *bbolt.Bucket, from uint64, max int) []chain.Entry {
+	var list []chain.Entry
+	c := log.Bucket(headers).Cursor()
+	for k, v := c.Seek(key(from)); k != nil && len(list) < max; k, v = c.Next() {
+		list = append(list, readEntry(log, k, v))
+	}
+	return list
+}
+
+func readEntry(log *bbolt.Bucket, k, header []byte) chain.Entry {
+	e := chain.Entry{Header: append([]byte(nil), header...)}
+	if body := log.Bucket(bodies).Get(k); body != nil {
+		e.Body = append([]byte(nil), body...)
+	}
+	return e
+}
+
+// LogFile writes a recorder's whole log with its newest cosigned checkpoint, as `beeldwacht verify` reads it.
+func (w *Witness) LogFile(id protocol.RecorderID, out io.Writer) error {
+	return w.db.View(func(tx *bbolt.Tx) error {
+		r, err := readRow(tx, id)
+		if err != nil {
+			return err
+		}
+		log := tx.Bucket(logs).Bucket([]byte(id))
+		for from := uint64(0); from < r.Head.Size; {
+			entries := readEntries(log, from, 1000)
+			if len(entries) == 0 {
+				return fmt.Errorf("witness: recorder %s: entry %d is missing from the store", id, from)
+			}
+			for _, e := range entries {
+				if err := chain.WriteEntry(out, e); err != nil {
+					return err
+				}
+			}
+			from += uint64(len(entries))
+		}
+		if r.Cosigned == nil {
+			return nil
+		}
+		return chain.WriteCheckpoint(out, r.Cosigned)
+	})
+}
+
+// Accesses are the newest entries of a recorder by which somebody got to footage, newest first, at most max.
+func (w *Witness) Accesses(id protocol.RecorderID, max int) ([]central.Access, error) {
+	var list []central.Access
+	err := w.db.View(func(tx *bbolt.Tx) error {
+		log := tx.Bucket(logs).Bucket([]byte(id))
+		if log == nil {
+			return ErrUnknown
+		}
+		c := log.Bucket(accesses).Cursor()
+		for k, _ := c.Last(); k != nil && len(list) < max; k, _ = c.Prev() {
+			e := readEntry(log, k, log.Bucket(headers).Get(k))
+			h, err := chain.ParseHeader(e.Header)
+			if err != nil {
+				return err
+			}
+			a := central.Access{Recorder: id, Seq: h.Seq, At: h.Time, Kind: h.Kind}
+			if e.Body != nil { // a body that cannot be read still was an access: it shows, without what it says, as an orphan
+				if err := chain.ParseBody(e.Body, &a.Access); err != nil {
+					w.log.Warn("an access entry cannot be read", "recorder", id, "entry", h.Seq, "error", err)
+				}
+			}
+			list = append(list, a)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Footage is what a recorder's journal says of a camera's oldest footage.
+type Footage struct {
+	Oldest     *protocol.Time // nil: there is none
+	Seq        uint64         // of the entry that says so
+	At         protocol.Time  // that entry's time
+	CosignedAt protocol.Time  // by when a cosigned checkpoint covered it; zero: not yet
+}
+
+// footage is Footage as stored.
+type footage struct {
+	Oldest *protocol.Time `json:"oldest,omitempty"`
+	Seq    uint64         `json:"seq"`
+	At     protocol.Time  `json:"at"`
+}
+
+// OldestFootage is what the recorder last said of a camera, or false if it has said nothing.
+func (w *Witness) OldestFootage(id protocol.RecorderID, camera protocol.CameraID) (Footage, bool) {
+	var f Footage
+	found := false
+	err := w.db.View(func(tx *bbolt.Tx) error {
+		r, err := readRow(tx, id)
+		if err != nil {
+			return err
+		}
+		b := tx.Bucket(logs).Bucket([]byte(id)).Bucket(cameras).Get([]byte(camera))
+		if b == nil {
+			return nil
+		}
+		var have footage
+		if err := json.Unmarshal(b, &have); err != nil {
+			return err
+		}
+		f, found = Footage{Oldest: have.Oldest, Seq: have.Seq, At: have.At}, true
+		if have.Seq < r.Size {
+			f.CosignedAt = r.CosignedAt
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, ErrUnknown) {
+		w.log.Error("oldest footage cannot be read", "recorder", id, "camera", camera, "error", err)
+	}
+	return f, found && err == nil
+}
+
+// index notes what pages ask for. A body that cannot be read is stored like any other and left out here: a newer recorder, or a confused one,
+// does not stop its own log.
+func (w *Witness) index(log *bbolt.Bucket, id protocol.RecorderID, e chain.Entry) error {
+	h, err := chain.ParseHeader(e.Header)
+	if err != nil {
+		return err
+	}
+	note := func(camera protocol.CameraID, oldest *protocol.Time) error {
+		b, err := json.Marshal(footage{oldest, h.Seq, h.Time})
+		if err != nil {
+			return err
+		}
+		return log.Bucket(cameras).Put([]byte(camera), b)
+	}
+	var unreadable error
+	switch h.Kind {
+	case protocol.KindIntent, protocol.KindView:
+		return log.Bucket(accesses).Put(key(h.Seq), nil)
+	case protocol.KindSealed:
+		var s protocol.Sealed
+		if unreadable = chain.ParseBody(e.Body, &s); unreadable != nil {
+			break
+		}
+		for _, c := range s.Cameras {
+			if protocol.ValidID(c.Camera) != nil {
+				continue
+			}
+			if err := note(c.Camera, &c.Oldest); err != nil {
+				return err
+			}
+		}
+	case protocol.KindExpired:
+		var x protocol.Expired
+		if unreadable = chain.ParseBody(e.Body, &x); unreadable != nil {
+			break
+		}
+		for _, o := range x.Oldest {
+			if protocol.ValidID(o.Camera) != nil {
+				continue
+			}
+			if err := note(o.Camera, o.Oldest); err != nil {
+				return err
+			}
+		}
+	}
+	if unreadable != nil {
+		w.log.Warn("an entry cannot be read for the pages", "recorder", id, "entry", h.Seq, "kind", h.Kind, "error", unreadable)
+	}
+	return nil
+}
+
+func key(n uint64) []byte    { return binary.BigEndian.AppendUint64(nil, n) }
+func number(k []byte) uint64 { return binary.BigEndian.Uint64(k) }
