@@ -1,0 +1,339 @@
+// Package edge is the recorder as one running thing: it wires ingest, footage, journal, orders, release, viewer and uplink together, starts them in
+// the right order and stops them cleanly.
+//
+// # What may be recorded
+//
+// The configuration says which cameras hang on this recorder; only a mandate, signed and accepted, says that one may be recorded. For each camera
+// stream one goroutine waits for its mandate, runs an RTSP session while it is valid and stops it when it is not. That a besluit lapses needs no
+// order and no network: the mandate's own end is enough.
+//
+// # Start and stop
+//
+//	identity → journal → orders (replayed from the journal) → footage (which finishes what was begun and expires, invariant 4)
+//	→ mandates and holds applied → recording → releases that were begun → uplink → viewer
+//
+// Nothing is served before expiry has run. On stop: viewer and releases first, then recording, then footage seals what is open, the journal says that
+// it stopped, and the uplink has a moment to hand in the tail.
+//
+// # When the journal cannot be written
+//
+// The recorder records and expires, and serves nothing (invariant 10): every release and every view begins with a journal entry, which then fails.
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/edge/footage"
+	"github.com/beeldwacht/beeldwacht/edge/ingest"
+	"github.com/beeldwacht/beeldwacht/edge/journal"
+	"github.com/beeldwacht/beeldwacht/edge/orders"
+	"github.com/beeldwacht/beeldwacht/edge/release"
+	"github.com/beeldwacht/beeldwacht/edge/uplink"
+	"github.com/beeldwacht/beeldwacht/edge/viewer"
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Software is what status and journal say of this program.
+const Software = "beeldwacht-edge 0.1"
+
+// Agent is one recorder.
+type Agent struct {
+	Config  Config
+	Secrets Secrets
+	Now     func() time.Time
+	Log     *slog.Logger
+
+	// Everything below is made in Run before any goroutine starts, and not replaced afterwards.
+	identity *Identity
+	journal  *journal.Journal
+	orders   *orders.Orders
+	footage  *footage.Store
+	release  *release.Releaser
+	uplink   *uplink.Uplink
+
+	mandates *broadcast // an accepted order changed what may be recorded
+	granted  *broadcast // a release grant was accepted
+
+	streams map[string]*stream // by camera/stream; each stream guards itself
+	seen    ledgerSeen         // owned by the uplink's goroutine once it runs
+}
+
+// Check opens what is on the disk while the recorder is stopped, as a start would, and compares footage with its index. What is due expires first.
+func (a *Agent) Check(ctx context.Context, out io.Writer) (err error) {
+	if err := a.open(ctx); err != nil {
+		return errors.Join(err, a.close())
+	}
+	findings, err := a.footage.Check(ctx)
+	for _, f := range findings {
+		fmt.Fprintln(out, f)
+	}
+	if err == nil && len(findings) > 0 {
+		err = fmt.Errorf("%d findings", len(findings))
+	}
+	if err == nil {
+		fmt.Fprintf(out, "good: journal of %d entries chained, footage as its index says\n", a.journal.Head().Size)
+	}
+	return errors.Join(err, a.close())
+}
+
+// Run records until ctx ends. It returns nil after a clean stop.
+func (a *Agent) Run(ctx context.Context) (err error) {
+	if err := a.open(ctx); err != nil {
+		return errors.Join(err, a.close())
+	}
+	return errors.Join(a.serve(ctx), a.journal.Close())
+}
+
+// open brings up journal, orders and footage, in that order. Whoever calls it calls close, also after an error.
+func (a *Agent) open(ctx context.Context) (err error) {
+	origin := protocol.Origin(a.Config.Recorder, a.Config.Municipality)
+	if a.identity, err = LoadIdentity(a.Config.Identity, origin); err != nil {
+		return err
+	}
+	a.mandates, a.granted = newBroadcast(), newBroadcast()
+	if a.journal, err = journal.Open(filepath.Join(a.Config.Data, "journal"), origin, a.identity.Signer, a.Now, a.Log); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	if a.orders, err = orders.Open(a.journal, a.Config.Recorder, a.identity.Roots, a.identity.Roster, a.Now, a.Log); err != nil {
+		return fmt.Errorf("orders: %w", err)
+	}
+	volume, clean, err := a.before()
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	a.restoreCosigned()
+	if a.footage, err = footage.Open(ctx, footage.Config{
+		Dir: filepath.Join(a.Config.Data, "footage"), Recorder: a.Config.Recorder, Volume: volume, SegmentLength: a.Config.Footage.Segment,
+		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
+		Journal: a.journal, Now: a.Now, Log: a.Log,
+	}); err != nil {
+		return fmt.Errorf("footage: %w", err)
+	}
+	a.append(ctx, protocol.KindStarted, protocol.Started{Software: Software, Clean: clean, Volume: a.footage.Volume()})
+	return a.applyOrders()
+}
+
+// close lets go of what open has opened.
+func (a *Agent) close() error {
+	var err error
+	if a.footage != nil {
+		err = a.footage.Close()
+		a.append(context.Background(), protocol.KindStopped, protocol.Stopped{Reason: "checked, not started"})
+	}
+	if a.journal != nil {
+		err = errors.Join(err, a.journal.Close())
+	}
+	return err
+}
+
+// before reads from the journal which disk the footage was on, whether the run before this one stopped in order, and the last ledger seen.
+func (a *Agent) before() (volume string, clean bool, err error) {
+	clean = true // a first start follows nothing
+	err = a.journal.Replay(func(h chain.Header, body []byte) error {
+		switch h.Kind {
+		case protocol.KindStarted:
+			var s protocol.Started
+			if body != nil {
+				if err := chain.ParseBody(body, &s); err != nil {
+					return fmt.Errorf("entry %d: %w", h.Seq, err)
+				}
+				volume = s.Volume
+			}
+			clean = false
+		case protocol.KindStopped:
+			clean = true
+		case protocol.KindLedger:
+			var seen protocol.LedgerSeen
+			if body != nil {
+				if err := chain.ParseBody(body, &seen); err != nil {
+					return fmt.Errorf("entry %d: %w", h.Seq, err)
+				}
+				a.seen = ledgerSeen{[]byte(seen.Checkpoint), h.Time.Time}
+			}
+		}
+		return nil
+	})
+	return volume, clean, err
+}
+
+// restoreCosigned lets the last cosigned checkpoint of the run before this one count again: the witnesses' keys stand in the roster.
+func (a *Agent) restoreCosigned() {
+	if last := a.journal.CosignedNote(); last != nil {
+		if err := a.cosigned(last); err != nil {
+			a.Log.Warn("the last cosigned checkpoint no longer counts", "error", err)
+		}
+	}
+}
+
+// applyOrders brings footage to what the journal says was ordered: what a crash cut off between entry and act is done now.
+func (a *Agent) applyOrders() error {
+	if err := a.footage.SetMandates(a.orders.Mandates()); err != nil {
+		return fmt.Errorf("footage: %w", err)
+	}
+	for _, l := range a.orders.Lifts() {
+		if err := a.footage.Lift(l.Hold, "lift"); err != nil {
+			a.Log.Error("a hold that was lifted still stands", "hold", l.Hold, "error", err)
+		}
+	}
+	return nil
+}
+
+// serve runs everything until ctx ends, or until one part fails in a way that needs a person.
+func (a *Agent) serve(ctx context.Context) error {
+	// Three circles, stopped from the outside in: those who read footage, those who make it, and the uplink that tells of both.
+	uplinkCtx, stopUplink := context.WithCancelCause(context.WithoutCancel(ctx))
+	makeCtx, stopMaking := context.WithCancelCause(context.WithoutCancel(ctx))
+	readCtx, stopReading := context.WithCancelCause(ctx)
+	readers, makers, uplinks := newGroup(stopReading), newGroup(stopReading), newGroup(stopReading)
+
+	a.release = &release.Releaser{Store: a.footage, Journal: a.journal, Orders: a.orders, Dir: filepath.Join(a.Config.Data, "work"), Software: Software,
+		Vault: release.Vault{Endpoint: a.Config.Vault.Endpoint, Bucket: a.Config.Vault.Bucket, AccessKey: a.Secrets.Vault.AccessKey,
+			SecretKey: a.Secrets.Vault.SecretKey, CAs: a.identity.CA},
+		Now: a.Now, Log: a.Log}
+	a.uplink = &uplink.Uplink{Recorder: a.Config.Recorder, Broker: a.Config.Broker.URL, Certificate: a.identity.Client, CAs: a.identity.CA,
+		CheckpointEvery: a.Config.Broker.CheckpointEvery, Journal: a.journal, Cosigned: a.cosigned, Order: a.obey, Ledger: a.ledger,
+		Status: func() ([]byte, error) { return a.status("online") }, Will: func() ([]byte, error) { return a.status("offline") }, Log: a.Log}
+
+	makers.run("footage", func() error { return a.footage.Run(makeCtx) })
+	a.streams = map[string]*stream{}
+	for _, c := range a.Config.Cameras {
+		s := &stream{agent: a, config: c, login: a.Secrets.Cameras[c.ID]}
+		a.streams[string(c.ID)+"/"+string(c.Stream)] = s
+	}
+	for _, s := range a.streams {
+		makers.run("camera "+string(s.config.ID), func() error { return s.keep(makeCtx) })
+	}
+	readers.run("releases", func() error { return a.releases(readCtx) })
+	uplinks.run("uplink", func() error { return a.uplink.Run(uplinkCtx) })
+	view := &viewer.Viewer{Listen: a.Config.Viewer.Listen, Certificate: a.identity.Viewer, Desk: a.Config.Viewer.Desk, Recorder: a.Config.Recorder,
+		Store: a.footage, Journal: a.journal, Orders: a.orders, Now: a.Now, Log: a.Log}
+	readers.run("viewer", func() error { return view.Run(readCtx) })
+	a.Log.Info("recorder started", "recorder", a.Config.Recorder, "cameras", len(a.Config.Cameras), "viewer", a.Config.Viewer.URL)
+
+	<-readCtx.Done()
+	stopReading(nil)
+	readers.wait()
+	stopMaking(&ingest.Stop{Cause: footage.CauseRecorder, Detail: "the recorder was stopped"})
+	makers.wait()
+	err := a.footage.Close()
+	a.append(context.WithoutCancel(ctx), protocol.KindStopped, protocol.Stopped{Reason: "asked to stop"})
+	a.handIn()
+	stopUplink(nil)
+	uplinks.wait()
+	if cause := context.Cause(readCtx); ctx.Err() == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = errors.Join(err, cause)
+	}
+	return err
+}
+
+// handIn gives the uplink a moment to have the tail cosigned; what it cannot deliver goes on the next start.
+func (a *Agent) handIn() {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	if size := a.journal.Head().Size; size > 0 {
+		if err := a.journal.WaitCosigned(ctx, size-1); err != nil {
+			a.Log.Info("the journal's last entries are not cosigned yet; they are handed in at the next start", "entries", size)
+		}
+	}
+}
+
+// append writes an entry that nothing waits for. A failure is an incident that the log of this machine keeps, since the journal cannot.
+func (a *Agent) append(ctx context.Context, kind string, body any) {
+	if _, err := a.journal.Append(ctx, kind, body); err != nil {
+		a.Log.Error("the journal cannot be written: recording and expiry go on, nothing is served", "kind", kind, "error", err)
+	}
+}
+
+// obey takes one envelope from the uplink; it runs on one goroutine, so orders are carried out in order.
+func (a *Agent) obey(ctx context.Context, raw []byte) {
+	action, err := a.orders.Accept(ctx, raw)
+	if err != nil {
+		a.Log.Warn("order not accepted", "error", err)
+		return
+	}
+	switch act := action.(type) {
+	case *protocol.Mandate:
+		if err := a.footage.SetMandates(a.orders.Mandates()); err != nil {
+			a.incident(ctx, "a mandate could not be carried out", act.Camera, err)
+		}
+		a.mandates.tell()
+	case protocol.Hold:
+		if err := a.footage.Place(act); err != nil {
+			a.incident(ctx, "a hold could not be placed", act.Camera, err)
+		}
+	case protocol.Lift:
+		if err := a.footage.Lift(act.Hold, "lift"); err != nil {
+			a.incident(ctx, "a hold could not be lifted", act.Camera, err)
+		}
+	case *protocol.Roster:
+		a.footage.SetHoldShare(int(act.HoldShare))
+	case *orders.Grant:
+		if act.Doc().Use == protocol.UseRelease {
+			a.granted.tell()
+		}
+	}
+}
+
+func (a *Agent) incident(ctx context.Context, what string, camera protocol.CameraID, err error) {
+	a.Log.Error(what, "camera", camera, "error", err)
+	a.append(ctx, protocol.KindIncident, protocol.Incident{What: what, Camera: camera, Detail: err.Error()})
+}
+
+// cosigned takes a checkpoint note from the uplink; the roster says whose cosignatures count.
+func (a *Agent) cosigned(raw []byte) error {
+	roster := a.orders.Roster()
+	var witnesses []note.Verifier
+	for _, key := range roster.Witnesses {
+		v, err := chain.WitnessVerifier(key)
+		if err != nil {
+			return err
+		}
+		witnesses = append(witnesses, v)
+	}
+	return a.journal.Cosigned(raw, witnesses, int(roster.Quorum))
+}
+
+// ledgerSeen is the centre's last checkpoint that stands in this journal, and since when.
+type ledgerSeen struct {
+	note []byte
+	at   time.Time
+}
+
+// seeLedger is how often a growing ledger is put in the journal; a smaller or different one at once.
+const seeLedger = time.Hour
+
+// ledger keeps the centre's own checkpoints in this journal, so that a centre that rewrites its ledger contradicts its recorders.
+func (a *Agent) ledger(ctx context.Context, signed []byte) {
+	v, err := protocol.NewVerifier(a.orders.Roster().LedgerKey)
+	if err != nil {
+		a.Log.Error("roster", "error", err)
+		return
+	}
+	origin := protocol.LedgerOrigin(a.Config.Municipality)
+	now, _, err := chain.OpenCheckpoint(signed, origin, v)
+	if err != nil {
+		a.Log.Warn("a ledger checkpoint was not accepted", "error", err)
+		return
+	}
+	if a.seen.note != nil {
+		last, _, err := chain.OpenCheckpoint(a.seen.note, origin, v)
+		switch {
+		case err != nil: // the roster has a new ledger key since
+		case now.Size < last.Size || (now.Size == last.Size && now.Root != last.Root):
+			a.incident(ctx, "the centre's ledger was rolled back or forked", "", fmt.Errorf("seen %d entries with root %s, now %d with root %s", last.Size, last.Root, now.Size, now.Root))
+			return
+		case now.Size == last.Size || a.Now().Sub(a.seen.at) < seeLedger:
+			return
+		}
+	}
+	a.append(ctx, protocol.KindLedger, protocol.LedgerSeen{Checkpoint: string(signed)})
+	a.seen = ledgerSeen{signed, a.Now()}
+}

@@ -1,0 +1,199 @@
+package edge
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/goccy/go-yaml"
+)
+
+// Config is a recorder's own configuration: where things are and which cameras hang on it. What may be recorded, how long and for whom it is kept
+// is never configured here; that comes in orders, signed. deploy/edge.yaml explains every field and is loaded by a test.
+type Config struct {
+	Recorder     protocol.RecorderID `yaml:"recorder"`
+	Municipality string              `yaml:"municipality"`
+	Location     string              `yaml:"location"`
+	Data         string              `yaml:"data"`
+	Identity     string              `yaml:"identity"`
+	Secrets      string              `yaml:"secrets"`
+	Broker       BrokerConfig        `yaml:"broker"`
+	Vault        VaultConfig         `yaml:"vault"`
+	Viewer       ViewerConfig        `yaml:"viewer"`
+	Footage      FootageConfig       `yaml:"footage"`
+	Cameras      []CameraConfig      `yaml:"cameras"`
+}
+
+type BrokerConfig struct {
+	URL             string        `yaml:"url"`
+	CheckpointEvery time.Duration `yaml:"checkpoint_every"`
+}
+
+type VaultConfig struct {
+	Endpoint string `yaml:"endpoint"`
+	Bucket   string `yaml:"bucket"`
+}
+
+type ViewerConfig struct {
+	Listen string `yaml:"listen"`
+	URL    string `yaml:"url"`
+	Desk   string `yaml:"desk"`
+}
+
+type FootageConfig struct {
+	Segment   time.Duration `yaml:"segment"`
+	SealEvery time.Duration `yaml:"seal_every"`
+	MaxBytes  int64         `yaml:"max_bytes"`
+}
+
+type CameraConfig struct {
+	ID              protocol.CameraID `yaml:"id"`
+	Stream          protocol.StreamID `yaml:"stream"`
+	URL             string            `yaml:"url"`
+	Transport       string            `yaml:"transport"`
+	KeyFrameTimeout time.Duration     `yaml:"key_frame_timeout"`
+}
+
+// Secrets is the file beside the configuration that only the recorder may read.
+type Secrets struct {
+	Cameras map[protocol.CameraID]Login `yaml:"cameras"`
+	Vault   struct {
+		AccessKey string `yaml:"access_key"`
+		SecretKey string `yaml:"secret_key"`
+	} `yaml:"vault"`
+}
+
+type Login struct {
+	User     string `yaml:"user"`
+	Password string `yaml:"password"`
+}
+
+// LoadConfig reads a configuration strictly: an unknown field, a wrong type or a missing value is an error that names file, line and field.
+// Relative paths are taken from the configuration's own folder.
+func LoadConfig(file string) (Config, Secrets, error) {
+	var c Config
+	if err := strictYAML(file, &c); err != nil {
+		return c, Secrets{}, err
+	}
+	dir := filepath.Dir(file)
+	for _, p := range []*string{&c.Data, &c.Identity, &c.Secrets} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	if c.Footage.Segment == 0 {
+		c.Footage.Segment = time.Minute
+	}
+	if c.Footage.SealEvery == 0 {
+		c.Footage.SealEvery = time.Minute
+	}
+	if c.Broker.CheckpointEvery == 0 {
+		c.Broker.CheckpointEvery = time.Minute
+	}
+	for i := range c.Cameras {
+		if c.Cameras[i].Stream == "" {
+			c.Cameras[i].Stream = "main"
+		}
+	}
+	if err := c.check(); err != nil {
+		return c, Secrets{}, fmt.Errorf("%s: %w", file, err)
+	}
+	var s Secrets
+	info, err := os.Stat(c.Secrets)
+	if err != nil {
+		return c, s, fmt.Errorf("%s: secrets: %w", file, err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return c, s, fmt.Errorf("%s: mode %o: others can read the camera passwords; use chmod 600", c.Secrets, info.Mode().Perm())
+	}
+	if err := strictYAML(c.Secrets, &s); err != nil {
+		return c, s, err
+	}
+	for id := range s.Cameras {
+		if !c.hasCamera(id) {
+			return c, s, fmt.Errorf("%s: cameras.%s: no such camera in %s", c.Secrets, id, file)
+		}
+	}
+	return c, s, nil
+}
+
+func (c *Config) hasCamera(id protocol.CameraID) bool {
+	for _, camera := range c.Cameras {
+		if camera.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Config) check() error {
+	need := func(field, value string) error {
+		if value == "" {
+			return fmt.Errorf("%s: missing", field)
+		}
+		return nil
+	}
+	err := errors.Join(protocol.ValidID(c.Recorder), need("municipality", c.Municipality), need("data", c.Data), need("identity", c.Identity),
+		need("secrets", c.Secrets), need("broker.url", c.Broker.URL), need("vault.endpoint", c.Vault.Endpoint), need("vault.bucket", c.Vault.Bucket),
+		need("viewer.listen", c.Viewer.Listen), need("viewer.url", c.Viewer.URL))
+	if c.Location != "NL" {
+		err = errors.Join(err, fmt.Errorf("location: %q: footage is kept only on servers in the Netherlands (privacyverklaring, R21); say NL", c.Location))
+	}
+	if c.Footage.Segment < time.Second || c.Footage.Segment > 10*time.Minute {
+		err = errors.Join(err, fmt.Errorf("footage.segment: %s: from 1s to 10m", c.Footage.Segment))
+	}
+	if c.Footage.MaxBytes < 0 {
+		err = errors.Join(err, fmt.Errorf("footage.max_bytes: %d: not negative; leave it out to use the disk up to its reserve", c.Footage.MaxBytes))
+	}
+	seen := map[string]bool{}
+	for i, camera := range c.Cameras {
+		where := fmt.Sprintf("cameras[%d]", i)
+		if e := protocol.ValidID(camera.ID); e != nil {
+			err = errors.Join(err, fmt.Errorf("%s.id: %w", where, e))
+		}
+		if e := protocol.ValidID(camera.Stream); e != nil {
+			err = errors.Join(err, fmt.Errorf("%s.stream: %w", where, e))
+		}
+		if key := string(camera.ID) + "/" + string(camera.Stream); seen[key] {
+			err = errors.Join(err, fmt.Errorf("%s: %s is configured twice", where, key))
+		} else {
+			seen[key] = true
+		}
+		u, e := url.Parse(camera.URL)
+		switch {
+		case e != nil || (u.Scheme != "rtsp" && u.Scheme != "rtsps") || u.Host == "":
+			err = errors.Join(err, fmt.Errorf("%s.url: want rtsp://host/path", where))
+		case u.User != nil:
+			err = errors.Join(err, fmt.Errorf("%s.url: holds a password; put user and password in the secrets file", where))
+		}
+		switch camera.Transport {
+		case "", "tcp", "udp":
+		default:
+			err = errors.Join(err, fmt.Errorf("%s.transport: %q: want tcp or udp, or leave it out", where, camera.Transport))
+		}
+	}
+	return err
+}
+
+// strictYAML shows the lines around a mistake, but never those of a file of secrets.
+func strictYAML(file string, into any) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	_, secret := into.(*Secrets)
+	if err := yaml.UnmarshalWithOptions(b, into, yaml.Strict()); err != nil {
+		return fmt.Errorf("%s: %s", file, yaml.FormatError(err, false, !secret))
+	}
+	return nil
+}
+
+// ConfigError is a configuration that cannot be used.
+type ConfigError struct{ Err error }
+
+func (e *ConfigError) Error() string { return e.Err.Error() }
+func (e *ConfigError) Unwrap() error { return e.Err }

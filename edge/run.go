@@ -1,0 +1,103 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// broadcast tells any number of goroutines that something changed. Take wait before looking, so that nothing is missed.
+type broadcast struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func newBroadcast() *broadcast { return &broadcast{ch: make(chan struct{})} }
+
+func (b *broadcast) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ch
+}
+
+func (b *broadcast) tell() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.ch)
+	b.ch = make(chan struct{})
+}
+
+// group runs goroutines that stop together; one that fails stops the recorder in order, with its name in the error.
+type group struct {
+	wg   sync.WaitGroup
+	fail context.CancelCauseFunc
+}
+
+func newGroup(fail context.CancelCauseFunc) *group { return &group{fail: fail} }
+
+func (g *group) run(name string, f func() error) {
+	g.wg.Go(func() {
+		if err := f(); err != nil && !errors.Is(err, context.Canceled) {
+			g.fail(fmt.Errorf("%s: %w", name, err))
+		}
+	})
+}
+
+func (g *group) wait() { g.wg.Wait() }
+
+// status is what the recorder says of itself, signed.
+func (a *Agent) status(state string) ([]byte, error) {
+	size, _ := a.journal.CosignedHead()
+	usage := a.footage.Usage()
+	s := protocol.Status{
+		Recorder: a.Config.Recorder, Time: protocol.T(a.Now()), State: state, Entries: a.journal.Head().Size, Cosigned: size,
+		LastOrder: a.orders.LastOrder(), Dropped: a.orders.Dropped(), DiskBytes: usage.Bytes, DiskFree: usage.Free, HeldBytes: usage.Held,
+		Viewer: a.Config.Viewer.URL, Software: Software,
+	}
+	if a.journal.Behind() {
+		s.Why = "the witness has more of this journal than this recorder: it records and serves nothing until a resume is ordered"
+	}
+	for _, c := range a.Config.Cameras {
+		if st := a.streams[string(c.ID)+"/"+string(c.Stream)]; st != nil {
+			s.Cameras = append(s.Cameras, st.status())
+		}
+	}
+	return protocol.SignStatus(s, a.identity.Signer)
+}
+
+// releases carries out every release grant that the journal knows as accepted and not ended. What to do is read from there each time, so a grant
+// whose release a crash cut off is taken up like a new one.
+func (a *Agent) releases(ctx context.Context) error {
+	const atOnce = 2 // a release reads and encrypts a whole interval; recording goes first
+	var busy sync.Map
+	slots, running := make(chan struct{}, atOnce), sync.WaitGroup{}
+	defer running.Wait()
+	for {
+		granted := a.granted.wait()
+		for _, g := range a.orders.Unfinished() {
+			if _, taken := busy.LoadOrStore(g.Doc().ID, true); taken {
+				continue
+			}
+			running.Go(func() {
+				defer busy.Delete(g.Doc().ID)
+				select {
+				case slots <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
+				defer func() { <-slots }()
+				if err := a.release.Release(ctx, g); err != nil && ctx.Err() == nil {
+					a.Log.Error("release failed", "grant", g.Doc().ID, "error", err) // the journal says so too; nothing else stops (invariant 14)
+				}
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-granted:
+		}
+	}
+}

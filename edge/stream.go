@@ -1,0 +1,148 @@
+package edge
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/edge/footage"
+	"github.com/beeldwacht/beeldwacht/edge/ingest"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// stream keeps one stream of one camera recording for as long as a mandate allows it.
+type stream struct {
+	agent  *Agent
+	config CameraConfig
+	login  Login
+
+	mu      sync.Mutex
+	session *ingest.Session // nil: none runs
+	why     string          // why none runs
+	since   time.Time
+}
+
+// keep runs until ctx ends.
+func (s *stream) keep(ctx context.Context) error {
+	a := s.agent
+	writer := a.footage.Camera(s.config.ID, s.config.Stream)
+	for ctx.Err() == nil {
+		changed := a.mandates.wait()
+		until, err := s.permitted()
+		if err != nil {
+			s.dark(err.Error())
+			s.gap(writer, footage.CauseMandate, err.Error())
+		} else if err := s.record(ctx, writer, until); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err == nil { // the session ended because the mandate changed: look again at once
+			continue
+		}
+		wait := time.Hour
+		if next := a.orders.NextChange(a.Now()); !next.IsZero() {
+			wait = min(wait, max(next.Sub(a.Now()), 10*time.Millisecond))
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-time.After(wait):
+		}
+	}
+	return nil
+}
+
+// permitted says until when this stream may be recorded, or why it may not.
+func (s *stream) permitted() (until time.Time, err error) {
+	m, err := s.agent.orders.Mandate(s.config.ID, s.agent.Now())
+	if err != nil {
+		return until, err
+	}
+	if !slices.Contains(m.Streams, s.config.Stream) {
+		return until, fmt.Errorf("mandate %s does not name stream %s", m.ID, s.config.Stream)
+	}
+	return m.NotAfter.Time, nil
+}
+
+// record runs a session until the mandate ends or changes so that it no longer covers this stream.
+func (s *stream) record(ctx context.Context, writer ingest.Writer, until time.Time) error {
+	a := s.agent
+	session := &ingest.Session{
+		Source: ingest.Source{Camera: s.config.ID, Stream: s.config.Stream, URL: s.config.URL, User: s.login.User, Password: s.login.Password,
+			Transport: ingest.Transport(s.config.Transport), KeyFrameTimeout: s.config.KeyFrameTimeout},
+		Writer: writer, Now: a.Now, Log: a.Log,
+	}
+	session.Changed = func(ingest.State) { a.uplink.StatusChanged() }
+	s.mu.Lock()
+	s.session, s.why = session, ""
+	s.mu.Unlock()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for {
+			changed := a.mandates.wait()
+			end, err := s.permitted()
+			if err != nil {
+				cancel(&ingest.Stop{Cause: footage.CauseMandate, Detail: err.Error()})
+				return
+			}
+			select {
+			case <-ended:
+				return
+			case <-changed:
+			case <-time.After(max(end.Sub(a.Now()), time.Millisecond)):
+			}
+		}
+	}()
+	return session.Run(ctx)
+}
+
+// gap notes why there is no footage.
+func (s *stream) gap(writer ingest.Writer, cause footage.Cause, detail string) {
+	if err := writer.EndRun(cause, detail); err != nil {
+		s.agent.Log.Error("a gap could not be noted", "camera", s.config.ID, "cause", cause, "error", err)
+	}
+}
+
+// dark notes that nothing is being recorded and why.
+func (s *stream) dark(why string) {
+	s.mu.Lock()
+	if s.session != nil || s.why != why {
+		s.since = s.agent.Now()
+	}
+	s.session, s.why = nil, why
+	s.mu.Unlock()
+	s.agent.Log.Warn("not recording", "camera", s.config.ID, "cause", footage.CauseMandate, "detail", why)
+	s.agent.uplink.StatusChanged()
+}
+
+// status is the stream's line in the recorder's status.
+func (s *stream) status() protocol.CameraStatus {
+	s.mu.Lock()
+	session, why, since := s.session, s.why, s.since
+	s.mu.Unlock()
+	c := protocol.CameraStatus{Camera: s.config.ID, State: "no mandate", Cause: string(footage.CauseMandate), Detail: why, Since: protocol.T(since)}
+	if session != nil {
+		st := session.State()
+		c.Cause, c.Detail, c.Since, c.Bitrate = string(st.Cause), st.Detail, protocol.T(st.Since), st.BitRate
+		c.State = "gap"
+		if st.Phase == ingest.Recording {
+			c.State = "recording"
+		}
+		if !st.LastFrame.IsZero() {
+			t := protocol.T(st.LastFrame)
+			c.LastFrame = &t
+		}
+	}
+	if oldest, ok := s.agent.footage.Oldest(s.config.ID); ok {
+		t := protocol.T(oldest)
+		c.Oldest = &t
+	}
+	return c
+}
