@@ -331,6 +331,17 @@ func TestNobodyCameForIt(t *testing.T) {
 	}
 }
 
+func TestOneRecordersTroubleDoesNotStopTheRest(t *testing.T) {
+	c := newCentre(t)
+	r := c.granted(requester, handler, approver, theft())
+	c.do(RecordRelease{c.source(), released(r.Grants[0])})
+	c.do(PublishRoster{admin, "rec-1", c.town.Roster(2, func(r *protocol.Roster) { r.LevelCentre, r.NotAfter = true, day(5) })})
+	c.now = c.now.Add(protocol.HandOverTerm)
+	if got := names(c.do(Tend{})); got != "handover.lapsed incident.opened" || r.Status != Closed {
+		t.Error(got)
+	}
+}
+
 func TestFailedOrRunOutGrantIsDecidedAgain(t *testing.T) {
 	c := newCentre(t)
 	r := c.granted(requester, handler, approver, theft())

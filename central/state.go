@@ -335,6 +335,7 @@ var incidentWords = map[string]Words{
 	"release-failed":  {"verstrekking mislukt", "release failed"},
 	"release-unknown": {"verstrekking zonder toestemming van deze centrale", "release without a grant of this centre"},
 	"hold-mismatch":   {"recorder bevestigt een bewaring die niet is gevraagd", "recorder confirms a hold that was not asked"},
+	"lift-failed":     {"bewaring kon niet worden opgeheven; zij eindigt vanzelf", "hold could not be lifted; it ends by itself"},
 	"hold-late":       {"bewaring na vijf minuten niet bevestigd", "hold not confirmed after five minutes"},
 }
 
