@@ -38,6 +38,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -111,8 +112,16 @@ type Store struct {
 	db    *bbolt.DB
 	now   func() time.Time
 	tries *tries
-	dummy string // a password record nobody has, for logins that do not exist
 }
+
+// dummy is a password record that nobody has, for logins that do not exist.
+var dummy = sync.OnceValues(func() (string, error) {
+	unguessable, err := token()
+	if err != nil {
+		return "", err
+	}
+	return hashPassword(unguessable)
+})
 
 var (
 	accounts    = []byte("accounts")
@@ -147,10 +156,7 @@ func Open(path string, now func() time.Time) (*Store, error) {
 		return nil
 	})
 	if err == nil {
-		var unguessable string
-		if unguessable, err = token(); err == nil {
-			s.dummy, err = hashPassword(unguessable)
-		}
+		_, err = dummy()
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("accounts %s: %w", path, err), db.Close())
@@ -307,6 +313,30 @@ func (s *Store) SetPassword(login, password string) error {
 	})
 }
 
+// ChangePassword is the person's own; all their sessions end.
+func (s *Store) ChangePassword(ctx context.Context, in Session, present, password string) error {
+	if !s.tries.allowed(in.Login, "session of "+in.Login, s.now()) {
+		return ErrRefused
+	}
+	var r record
+	err := s.db.View(func(tx *bbolt.Tx) (err error) {
+		r, _, err = getRecord(tx, in.Login)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	right, err := checkPassword(ctx, r.Password, present)
+	if err != nil {
+		return err
+	}
+	if !right {
+		return ErrRefused
+	}
+	s.tries.forget(in.Login)
+	return s.SetPassword(in.Login, password)
+}
+
 // Name is a person's display name, or the pseudonym where there is no account.
 func (s *Store) Name(person protocol.PersonID) string {
 	if a, ok := s.Find(person); ok {
@@ -374,7 +404,10 @@ func (s *Store) LogIn(ctx context.Context, login, password, from string) (string
 	if err != nil {
 		return "", fmt.Errorf("log-in: %w", err)
 	}
-	stored := s.dummy
+	stored, err := dummy()
+	if err != nil {
+		return "", fmt.Errorf("log-in: %w", err)
+	}
 	if known && r.Password != "" {
 		stored = r.Password
 	}

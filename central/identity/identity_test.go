@@ -264,7 +264,14 @@ func TestANewPasswordEndsSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SetPassword("anna", "een heel ander wachtwoord"); err != nil {
+	in, _, err := s.Visit(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ChangePassword(t.Context(), in, "fout", "een heel ander wachtwoord"); err != ErrRefused {
+		t.Errorf("changed without knowing the present one: %v", err)
+	}
+	if err := s.ChangePassword(t.Context(), in, goodPassword, "een heel ander wachtwoord"); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, _ := s.Visit(secret); ok {

@@ -1,0 +1,360 @@
+package desk
+
+import (
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/page"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Cameras: what they do now, and the register.
+
+// cameraList is for staff their own cameras, for others all of them.
+func (d *desk) cameras(v *visit) {
+	d.show(v, http.StatusOK, "cameras.html", page.Both("Camera's", "Cameras"), func(st *central.State) any {
+		var list []seenCamera
+		if d.seesAll(st, v) {
+			for _, p := range st.Placements() {
+				list = append(list, d.seen(st, p, v))
+			}
+			darkFirst(list)
+		} else {
+			list = d.assigned(st, v)
+		}
+		return struct {
+			List      []seenCamera
+			Registrar bool
+		}{list, st.Holds(v.me(), central.Registrar, "", v.now)}
+	}, wide, func(f *page.Frame) { f.Refresh = 30 })
+}
+
+// seesAll: staff see the cameras assigned to them and no others.
+func (d *desk) seesAll(st *central.State, v *visit) bool {
+	for _, role := range []central.Role{central.Registrar, central.Approver, central.Officer} {
+		if st.Holds(v.me(), role, "", v.now) {
+			return true
+		}
+	}
+	return false
+}
+
+// placement is one camera in the register and what this reader can do with it.
+type placement struct {
+	seenCamera
+	Protocol *central.CameraProtocol
+
+	MayAmend, MaySign, MayActivate, MayRenew, MayEnd *act
+
+	form
+	Acted string
+}
+
+func (d *desk) camera(v *visit) { d.showCamera(v, http.StatusOK, form{}, "") }
+
+func (d *desk) showCamera(v *visit, status int, f form, acted string) {
+	id := protocol.CameraID(v.r.PathValue("id"))
+	var there bool
+	d.Book.View(func(st *central.State) {
+		there = st.Placement(id) != nil && (d.seesAll(st, v) || slices.Contains(st.Person(v.me()).Cameras, id))
+	})
+	if !there {
+		d.nothing(v)
+		return
+	}
+	d.show(v, status, "camera.html", page.Both("Camera "+string(id), "Camera "+string(id)), func(st *central.State) any {
+		p := st.Placement(id)
+		registrar := st.Holds(v.me(), central.Registrar, "", v.now)
+		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), form: f, Acted: acted}
+		switch p.StatusAt(v.now) {
+		case central.Draft:
+			out.MayAmend = offered(registrar, nil)
+			out.MayActivate = offered(registrar, would(st, central.Activate{By: v.me(), Camera: id}, v.now))
+		case central.Suspended:
+			out.MayActivate = offered(registrar, would(st, central.Activate{By: v.me(), Camera: id}, v.now))
+		case central.Active, central.Lapsed:
+			out.MayRenew = offered(registrar, nil)
+		}
+		if p.Status != central.Removed {
+			out.MaySign = offered(registrar, nil)
+		}
+		if p.Status == central.Active || p.Status == central.Suspended {
+			out.MayEnd = offered(st.Holds(v.me(), central.Approver, p.Regime, v.now), nil)
+		}
+		return out
+	}, wide)
+}
+
+// onCamera gives a command about a camera and goes back to its page.
+func (d *desk) onCamera(v *visit, name string, command func(protocol.CameraID) (central.Command, error)) {
+	id := protocol.CameraID(v.r.PathValue("id"))
+	c, err := command(id)
+	var refusal *central.Refusal
+	if err != nil {
+		refusal = &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Vul de datum in als jaar-maand-dag: "+err.Error()+".", "Fill in the date as year-month-day: "+err.Error()+".")}
+	} else {
+		var ok bool
+		if refusal, ok = d.do(v, c); !ok {
+			return
+		}
+	}
+	if refusal != nil {
+		f := v.form()
+		f.Problem = refusal
+		d.showCamera(v, statusOf(refusal), f, name)
+		return
+	}
+	v.onward("/bureau/cameras/" + string(id))
+}
+
+func (d *desk) sign(v *visit) {
+	d.onCamera(v, "sign", func(id protocol.CameraID) (central.Command, error) {
+		placed, err := parseDay(v.value("geplaatst"))
+		return central.PlaceSign{By: v.me(), Camera: id, Sign: central.Sign{Placed: placed, Exception: v.value("uitzondering")}}, err
+	})
+}
+
+func (d *desk) activate(v *visit) {
+	d.onCamera(v, "activate", func(id protocol.CameraID) (central.Command, error) {
+		return central.Activate{By: v.me(), Camera: id}, nil
+	})
+}
+
+func (d *desk) renew(v *visit) {
+	d.onCamera(v, "renew", func(id protocol.CameraID) (central.Command, error) {
+		b, err := v.besluit()
+		return central.Renew{By: v.me(), Camera: id, Besluit: b}, err
+	})
+}
+
+func (d *desk) end(v *visit) {
+	d.onCamera(v, "end", func(id protocol.CameraID) (central.Command, error) {
+		return central.EndPlacement{By: v.me(), Camera: id, Ending: central.Ending(v.value("hoe")), Reason: v.value("waarom")}, nil
+	})
+}
+
+func (v *visit) besluit() (central.Besluit, error) {
+	b := central.Besluit{Reference: v.value("besluit"), Body: v.value("orgaan"), Area: v.value("gebied")}
+	for name, t := range map[string]*protocol.Time{"besluit-datum": &b.Date, "besluit-van": &b.ValidFrom, "besluit-tot": &b.ValidUntil} {
+		var err error
+		if *t, err = parseDay(v.value(name)); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// registering is the form of a placement.
+type registering struct {
+	form
+	Camera       protocol.CameraID // being amended; empty: a new one
+	Recorders    []*central.Recorder
+	Protocols    []*central.CameraProtocol
+	Purposes     []central.Purpose
+	Publications []central.Publication
+}
+
+func (d *desk) showRegistering(v *visit, status int, f form, camera protocol.CameraID) {
+	title := page.Both("Camera registreren", "Register a camera")
+	d.show(v, status, "registering.html", title, func(st *central.State) any {
+		return registering{f, camera, st.Recorders(), st.Protocols(), central.Purposes, central.Publications}
+	})
+}
+
+func (d *desk) newCamera(v *visit) { d.showRegistering(v, http.StatusOK, form{}, "") }
+
+func (d *desk) register(v *visit) {
+	d.registered(v, "", func(f central.PlacementFacts) central.Command {
+		return central.RegisterPlacement{By: v.me(), PlacementFacts: f}
+	})
+}
+
+func (d *desk) registered(v *visit, camera protocol.CameraID, command func(central.PlacementFacts) central.Command) {
+	facts, refusal := v.placementFacts()
+	if camera != "" {
+		facts.Camera = camera
+	}
+	if refusal == nil {
+		var ok bool
+		if refusal, ok = d.do(v, command(facts)); !ok {
+			return
+		}
+	}
+	if refusal != nil {
+		f := v.form()
+		f.Problem = refusal
+		d.showRegistering(v, statusOf(refusal), f, camera)
+		return
+	}
+	v.onward("/bureau/cameras/" + string(facts.Camera))
+}
+
+func (v *visit) placementFacts() (f central.PlacementFacts, refusal *central.Refusal) {
+	bad := func(nl, en string) *central.Refusal {
+		return &central.Refusal{Code: central.CodeInvalid, Words: page.Both(nl, en)}
+	}
+	f = central.PlacementFacts{
+		Camera: protocol.CameraID(v.value("nummer")), Name: v.value("naam"), Regime: protocol.Regime(v.value("regime")), Place: v.value("plaats"),
+		Subsidiarity: v.value("subsidiariteit"), Proportionality: v.value("proportionaliteit"), Recorder: protocol.RecorderID(v.value("recorder")),
+		Publication: central.Publication(v.value("openbaar")), PublicationReason: v.value("openbaar-reden"), Contact: v.value("contact"),
+	}
+	for _, p := range v.r.PostForm["doel"] {
+		f.Purposes = append(f.Purposes, central.Purpose(p))
+	}
+	for _, s := range strings.Fields(v.value("stromen")) {
+		f.Streams = append(f.Streams, protocol.StreamID(s))
+	}
+	lat, err1 := strconv.ParseFloat(strings.Replace(v.value("breedte"), ",", ".", 1), 64)
+	lon, err2 := strconv.ParseFloat(strings.Replace(v.value("lengte"), ",", ".", 1), 64)
+	if err1 != nil || err2 != nil || !(math.Abs(lat) <= 90 && math.Abs(lon) <= 180) { // "NaN" is a number to ParseFloat
+		return f, bad("Vul de plaats in als graden, bijvoorbeeld 51,4809 en 5,6613.", "Fill in the position in degrees, for example 51.4809 and 5.6613.")
+	}
+	f.Position = central.At(lat, lon)
+	direction, err := strconv.Atoi(v.value("richting"))
+	if err != nil {
+		return f, bad("Vul de richting in als hele graden, 0 tot en met 359.", "Fill in the direction in whole degrees, 0 to 359.")
+	}
+	f.Direction = direction
+	if id, version, ok := strings.Cut(v.value("protocol"), " v"); ok {
+		n, err := strconv.Atoi(version)
+		if err != nil {
+			return f, bad("Kies een cameraprotocol uit de lijst.", "Choose a camera protocol from the list.")
+		}
+		f.Protocol = central.ProtocolRef{ID: id, Version: n}
+	}
+	var dates error
+	if f.Besluit, dates = v.besluit(); dates == nil {
+		f.Sign.Placed, dates = parseDay(v.value("geplaatst"))
+	}
+	f.Sign.Exception = v.value("uitzondering")
+	if dates != nil {
+		return f, bad("Vul datums in als jaar-maand-dag: "+dates.Error()+".", "Fill in dates as year-month-day: "+dates.Error()+".")
+	}
+	return f, nil
+}
+
+// amendForm begins with what the draft says.
+func (d *desk) amendForm(v *visit) {
+	id := protocol.CameraID(v.r.PathValue("id"))
+	f := form{Values: map[string][]string{}}
+	there := false
+	d.Book.View(func(st *central.State) {
+		p := st.Placement(id)
+		if there = p != nil; !there {
+			return
+		}
+		set := func(name string, values ...any) {
+			for _, v := range values {
+				f.Add(name, text(v))
+			}
+		}
+		set("naam", p.Name)
+		set("regime", p.Regime)
+		set("plaats", p.Place)
+		set("subsidiariteit", p.Subsidiarity)
+		set("proportionaliteit", p.Proportionality)
+		set("recorder", p.Recorder)
+		set("openbaar", p.Publication)
+		set("openbaar-reden", p.PublicationReason)
+		set("contact", p.Contact)
+		set("breedte", p.Position.Lat())
+		set("lengte", p.Position.Lon())
+		set("richting", p.Direction)
+		if p.Protocol.ID != "" {
+			set("protocol", p.Protocol)
+		}
+		for _, purpose := range p.Purposes {
+			set("doel", purpose)
+		}
+		streams := make([]string, len(p.Streams))
+		for i, s := range p.Streams {
+			streams[i] = string(s)
+		}
+		set("stromen", strings.Join(streams, " "))
+		set("besluit", p.Besluit.Reference)
+		set("orgaan", p.Besluit.Body)
+		set("gebied", p.Besluit.Area)
+		set("besluit-datum", p.Besluit.Date)
+		set("besluit-van", p.Besluit.ValidFrom)
+		set("besluit-tot", p.Besluit.ValidUntil)
+		set("geplaatst", p.Sign.Placed)
+		set("uitzondering", p.Sign.Exception)
+	})
+	if !there {
+		d.nothing(v)
+		return
+	}
+	d.showRegistering(v, http.StatusOK, f, id)
+}
+
+func (d *desk) amend(v *visit) {
+	d.registered(v, protocol.CameraID(v.r.PathValue("id")), func(f central.PlacementFacts) central.Command {
+		return central.AmendPlacement{By: v.me(), PlacementFacts: f}
+	})
+}
+
+// Looking back near the recorder: standing grants.
+
+type viewing struct {
+	form
+	Grants   []*central.Grant
+	Requests []*central.Request
+	Cameras  []seenCamera
+	Purposes []central.Purpose
+	Last     protocol.Time // the latest end that can be asked
+}
+
+var titleViewing = page.Both("Terugkijken", "Looking back")
+
+func (d *desk) viewing(v *visit) { d.showViewing(v, http.StatusOK, form{Values: v.r.URL.Query()}) }
+
+func (d *desk) showViewing(v *visit, status int, f form) {
+	d.show(v, status, "viewing.html", titleViewing, func(st *central.State) any {
+		out := viewing{form: f, Cameras: d.assigned(st, v), Grants: st.StandingGrants(v.me(), v.now), Last: protocol.T(v.now.Add(protocol.StandingGrantTerm))}
+		for _, c := range out.Cameras {
+			for _, p := range c.Purposes {
+				if !slices.Contains(out.Purposes, p) {
+					out.Purposes = append(out.Purposes, p)
+				}
+			}
+		}
+		for _, r := range st.Requests(v.me(), v.now) {
+			if r.Kind == central.Standing && r.Requester == v.me() {
+				out.Requests = append(out.Requests, r)
+			}
+		}
+		return out
+	})
+}
+
+func (d *desk) askViewing(v *visit) {
+	f := v.form()
+	until, err := parseDay(v.value("tot"))
+	if err != nil {
+		f.Problem = &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Vul de einddatum in als jaar-maand-dag.", "Fill in the end date as year-month-day.")}
+		d.showViewing(v, http.StatusBadRequest, f)
+		return
+	}
+	if last := v.now.Add(protocol.StandingGrantTerm); until.After(last) && until.Sub(last) < 24*time.Hour {
+		until = protocol.T(last) // the ninetieth day, whatever the hour
+	}
+	events, err := d.Book.Do(v.r.Context(), central.FileRequest{By: v.me(), RequestFacts: central.RequestFacts{
+		Kind: central.Standing, Purpose: central.Purpose(v.value("doel")), Cameras: cameraIDs(v.r.PostForm["camera"]), Reference: v.value("kenmerk"),
+		Necessity: v.value("noodzaak"), ViewerKey: v.value("sleutel"), Until: until,
+	}})
+	if refusal, ok := central.RefusalOf(err); ok {
+		f.Problem = refusal
+		d.showViewing(v, statusOf(refusal), f)
+		return
+	}
+	if err != nil {
+		d.failed(v, "ask to view", err)
+		return
+	}
+	v.onward("/bureau/aanvragen/" + string(filed(events)))
+}

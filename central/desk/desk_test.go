@@ -1,0 +1,851 @@
+package desk
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"html"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/identity"
+	"github.com/beeldwacht/beeldwacht/central/ledger"
+	"github.com/beeldwacht/beeldwacht/central/page"
+	"github.com/beeldwacht/beeldwacht/central/vault"
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
+)
+
+const password = "vier losse woorden hier"
+
+// people of the fixture: login = the last part of the person id.
+const (
+	admin     protocol.PersonID = "p-admin"
+	registrar protocol.PersonID = "p-registrar"
+	handler                     = protocoltest.Handler
+	approver                    = protocoltest.Approver
+	approver2                   = protocoltest.Approver2
+	officer                     = protocoltest.Officer
+	requester                   = protocoltest.Requester
+	teammate  protocol.PersonID = "p-colleague"
+	stranger  protocol.PersonID = "p-stranger" // a requester of another unit
+	staff     protocol.PersonID = "p-staff"
+)
+
+// office is a centre with its real domain, ledger and accounts. Recorders and vault speak from memory: the parts that are elsewhere.
+type office struct {
+	t        testing.TB
+	now      time.Time
+	book     *ledger.Book
+	identity *identity.Store
+	town     *protocoltest.Town
+	handler  http.Handler
+	seq      uint64
+
+	status   protocol.Status
+	seen     []central.Access
+	bag      []byte
+	sessions map[protocol.PersonID]*http.Cookie
+}
+
+func (o *office) clock() time.Time { return o.now }
+
+func (o *office) Status(id protocol.RecorderID) (protocol.Status, time.Time, bool) {
+	return o.status, o.status.Time.Time, id == o.town.Recorder && !o.status.Time.IsZero()
+}
+func (o *office) Chain(protocol.RecorderID) Chain {
+	return Chain{Entries: 41, LastEntry: o.now, Checkpoint: o.now, Cosigned: 40, CosignedAt: o.now}
+}
+func (o *office) Accesses() ([]central.Access, error) { return o.seen, nil }
+func (o *office) Export(_ protocol.RecorderID, w io.Writer) error {
+	_, err := io.WriteString(w, "{\"v\":1}\n{}\n")
+	return err
+}
+func (o *office) Stat(context.Context, string) (vault.Object, error) {
+	return vault.Object{SHA256: protocol.HashOf(o.bag), Size: int64(len(o.bag))}, nil
+}
+func (o *office) Open(context.Context, string) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(o.bag)), nil
+}
+
+func day(n int) protocol.Time { return protocol.T(start0.AddDate(0, 0, n)) }
+
+var start0 = time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)
+
+func (o *office) do(c central.Command) {
+	o.t.Helper()
+	if _, err := o.book.Do(o.t.Context(), c); err != nil {
+		o.t.Fatalf("%T: %v", c, err)
+	}
+}
+
+func newOffice(t testing.TB) *office {
+	t.Helper()
+	o := &office{t: t, now: start0, town: protocoltest.NewTown(t, start0), sessions: map[protocol.PersonID]*http.Cookie{}, bag: []byte("geen zip")}
+	dir := t.TempDir()
+	signer, _ := protocoltest.Key(t, protocol.LedgerOrigin(o.town.Municipality))
+	var err error
+	if o.book, err = ledger.Open(filepath.Join(dir, "ledger.db"), signer.Name(), signer, o.clock, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	known, err := knownPeople()
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(o.sessions, known.cookies)
+	if err := os.WriteFile(filepath.Join(dir, "accounts.db"), known.file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if o.identity, err = identity.Open(filepath.Join(dir, "accounts.db"), o.clock); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(o.book.Close(), o.identity.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	desk, err := New(Config{Book: o.book, Identity: o.identity, Recorders: o, Vault: o, Bags: dir, URL: "https://cameras.stad.example", Now: o.clock, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
+		Site: page.Site{Name: "Gemeente Stad", SelfWitnessed: func() bool { return true }, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), Officer: page.Contact{Name: "V. Grijs", Telephone: "14 0000"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/assets/", page.Assets())
+	mux.Handle("/", desk)
+	o.handler = page.Secure(nil, page.Languages(mux))
+
+	o.do(central.Open{Municipality: o.town.Municipality, Administrator: admin, Secrecy: day(-10)})
+	for _, u := range []central.Unit{{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-1", ValidUntil: day(365)}, {ID: "recherche", Name: "Politie recherche", Agreement: "CV-2", ValidUntil: day(365)}} {
+		o.do(central.AgreeUnit{By: admin, Unit: u})
+	}
+	roster := o.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })
+	o.do(central.EnrolRecorder{By: admin, Recorder: o.town.Recorder, Key: o.town.LogKey, Origin: o.town.Log.Name(), Viewer: "https://recorder.test:8443", Roots: o.town.Roots, Roster: roster})
+	appoint := func(p protocol.PersonID, unit string, posts ...central.Post) {
+		o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: p, Posts: posts, Unit: unit, Secrecy: day(-10)}})
+	}
+	appoint(registrar, "", central.Post{Role: central.Registrar})
+	appoint(handler, "", central.Post{Role: central.Handler, Regime: protocol.AVG})
+	appoint(approver, "", central.Post{Role: central.Approver, Regime: protocol.AVG})
+	appoint(approver2, "", central.Post{Role: central.Approver, Regime: protocol.AVG}, central.Post{Role: central.Handler, Regime: protocol.AVG})
+	appoint(officer, "", central.Post{Role: central.Officer})
+	appoint(requester, "basisteam", central.Post{Role: central.Requester})
+	appoint(teammate, "basisteam", central.Post{Role: central.Requester})
+	appoint(stranger, "recherche", central.Post{Role: central.Requester})
+	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG,
+		Purposes: []central.Purpose{central.Buildings, central.Visitors}, Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour),
+		AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1"}})
+	o.do(central.RegisterPlacement{By: registrar, PlacementFacts: hall()})
+	o.do(central.Activate{By: registrar, Camera: "hal"})
+	o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: staff, Posts: []central.Post{{Role: central.Staff}}, Cameras: []protocol.CameraID{"hal"}, Secrecy: day(-10)}})
+	frame := protocol.T(o.now)
+	o.status = protocol.Status{Recorder: o.town.Recorder, Time: protocol.T(o.now), State: "online", Cameras: []protocol.CameraStatus{{Camera: "hal", State: "recording", Since: day(-1), LastFrame: &frame}}}
+	return o
+}
+
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(b []byte) (int, error) { w.t.Log(string(b)); return len(b), nil }
+
+func hall() central.PlacementFacts {
+	return central.PlacementFacts{Camera: "hal", Name: "Hal stadskantoor", Regime: protocol.AVG, Position: central.At(51.4793, 5.657), Place: "hoofdingang", Direction: 90,
+		Purposes: []central.Purpose{central.Buildings, central.Visitors}, Subsidiarity: "beveiligers alleen volstaan niet", Proportionality: "alleen de ingang",
+		Besluit:  central.Besluit{Reference: "B-2026-14", Date: day(-20), ValidFrom: day(-10), ValidUntil: day(300), Body: "college", Area: "stadskantoor"},
+		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"},
+		Publication: central.PublishExact, Contact: "14 0000"}
+}
+
+// knownPeople is a file of accounts in which each person has logged in at start0. It is made once: passwords are slow on purpose.
+var knownPeople = sync.OnceValues(func() (known struct {
+	file    []byte
+	cookies map[protocol.PersonID]*http.Cookie
+}, err error) {
+	dir, err := os.MkdirTemp("", "desk-accounts-")
+	if err != nil {
+		return known, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	path := filepath.Join(dir, "accounts.db")
+	s, err := identity.Open(path, func() time.Time { return start0 })
+	if err != nil {
+		return known, err
+	}
+	known.cookies = map[protocol.PersonID]*http.Cookie{}
+	for p, name := range map[protocol.PersonID]string{admin: "Ada Beheer", registrar: "Rik Register", handler: "Hanna Vink", approver: "Aad de Boer", approver2: "Ans Mulder",
+		officer: "Vera Grijs", requester: "Joris <b>Bakker</b>", teammate: "Kim Smit", stranger: "Sem Ander", staff: "Fatma Yilmaz"} {
+		login := strings.TrimPrefix(string(p), "p-")
+		if err := s.Add(identity.Account{Person: p, Login: login, Name: name}, password); err != nil {
+			return known, err
+		}
+		secret, err := s.LogIn(context.Background(), login, password, "192.0.2.1")
+		if err != nil {
+			return known, err
+		}
+		known.cookies[p] = &http.Cookie{Name: "bureau", Value: secret}
+	}
+	if err := s.Close(); err != nil {
+		return known, err
+	}
+	known.file, err = os.ReadFile(path)
+	return known, err
+})
+
+// browser is one person's, with their cookie.
+type browser struct {
+	*office
+	cookie *http.Cookie
+	csrf   string
+}
+
+func (o *office) as(p protocol.PersonID) *browser {
+	o.t.Helper()
+	b := &browser{office: o}
+	if b.cookie = o.sessions[p]; b.cookie == nil {
+		w := b.send("POST", "/bureau/inloggen", url.Values{"login": {strings.TrimPrefix(string(p), "p-")}, "wachtwoord": {password}})
+		if w.Code != 303 || len(w.Result().Cookies()) != 1 {
+			o.t.Fatalf("log-in of %s: %d", p, w.Code)
+		}
+		b.cookie = w.Result().Cookies()[0]
+		o.sessions[p] = b.cookie
+	}
+	if found := regexp.MustCompile(`name="csrf" value="([^"]+)"`).FindStringSubmatch(b.get("/bureau").Body.String()); found != nil {
+		b.csrf = found[1]
+	}
+	return b
+}
+
+func (b *browser) send(method, path string, form url.Values) *httptest.ResponseRecorder {
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r := httptest.NewRequest(method, path, body)
+	r.RemoteAddr = "192.0.2.1:1"
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	if b.cookie != nil {
+		r.AddCookie(b.cookie)
+	}
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, r)
+	return w
+}
+
+func (b *browser) get(path string) *httptest.ResponseRecorder { return b.send("GET", path, nil) }
+
+// post sends a form with the session's token.
+func (b *browser) post(path string, pairs ...string) *httptest.ResponseRecorder {
+	form := url.Values{"csrf": {b.csrf}}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Add(pairs[i], pairs[i+1])
+	}
+	return b.send("POST", path, form)
+}
+
+// says checks status and words of an answer, as a reader sees them.
+func says(t testing.TB, w *httptest.ResponseRecorder, status int, words ...string) {
+	t.Helper()
+	if w.Code != status {
+		t.Errorf("status %d, want %d", w.Code, status)
+	}
+	body := plain(w.Body.String())
+	for _, want := range words {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Fatalf("the page: %s", body)
+	}
+}
+
+var tags = regexp.MustCompile(`(?s)<style.*?</style>|<[^>]*>`)
+
+// plain is what a reader reads of a page's main part.
+func plain(page string) string {
+	if _, main, ok := strings.Cut(page, "<main"); ok {
+		page, _, _ = strings.Cut("<main"+main, "</main>")
+	}
+	return strings.Join(strings.Fields(html.UnescapeString(tags.ReplaceAllString(page, " "))), " ")
+}
+
+var theft = []string{"camera", "hal", "van", "2026-11-21T00:55", "tot", "2026-11-21T01:05", "artikel", "126nda", "bevoegde", "J. Bakker, opsporingsambtenaar", "kenmerk", "PL2100-2026-1", "noodzaak", "de verdachte liep langs de ingang"}
+
+// filed lets the requester file a theft, and the recorder confirm the hold.
+func (o *office) filed() protocol.RequestID {
+	o.t.Helper()
+	w := o.as(requester).post("/bureau/aanvragen/nieuw", append(theft, "stap", "indienen")...)
+	if w.Code != 303 {
+		o.t.Fatalf("filing: %d %s", w.Code, plain(w.Body.String()))
+	}
+	return protocol.RequestID(strings.TrimPrefix(w.Header().Get("Location"), "/bureau/aanvragen/"))
+}
+
+func (o *office) confirm(id protocol.RequestID) {
+	o.t.Helper()
+	var list []central.Command
+	o.book.View(func(st *central.State) {
+		for _, h := range st.Request(id).Holds {
+			o.seq++
+			list = append(list, central.ConfirmHold{Source: central.Source{Recorder: o.town.Recorder, Seq: o.seq}, Placed: protocol.HoldPlaced{Hold: h.HoldID(), Request: h.Request, Camera: h.Camera, Asked: h.Asked,
+				Interval: protocol.Span(h.Asked.From.Add(-20*time.Second), h.Asked.To.Add(40*time.Second)), Segments: 11, Bytes: 1 << 20, Root: protocol.HashOf([]byte("root")), End: h.End}})
+		}
+	})
+	for _, c := range list {
+		o.do(c)
+	}
+}
+
+// released lets the recorder release the request's one grant.
+func (o *office) released(id protocol.RequestID) (grant protocol.GrantID) {
+	o.t.Helper()
+	var c central.RecordRelease
+	o.book.View(func(st *central.State) {
+		g := st.Request(id).Grants[0]
+		o.seq++
+		grant = g.GrantID()
+		c = central.RecordRelease{Source: central.Source{Recorder: o.town.Recorder, Seq: o.seq}, Released: protocol.Released{Grant: g.GrantID(), Request: g.Request, Camera: g.Camera, Intent: 40, Object: "release/rec-1/x.age",
+			Size: int64(len(o.bag)), SHA256: protocol.HashOf(o.bag), Bag: protocol.HashOf(o.bag), Manifest: protocol.HashOf([]byte("m")), Segments: 11}}
+	})
+	o.do(c)
+	return grant
+}
+
+func (o *office) decided(id protocol.RequestID) {
+	o.t.Helper()
+	if w := o.as(handler).post("/bureau/aanvragen/"+string(id)+"/toetsen", "volledig", "ja", "noodzakelijk", "ja"); w.Code != 303 {
+		o.t.Fatalf("check: %d %s", w.Code, plain(w.Body.String()))
+	}
+	b := o.as(approver)
+	akkoord := regexp.MustCompile(`name="akkoord" value="([^"]+)"`).FindStringSubmatch(b.get("/bureau/aanvragen/" + string(id)).Body.String())
+	if akkoord == nil {
+		o.t.Fatal("the approver's page offers no rounded interval")
+	}
+	if w := b.post("/bureau/aanvragen/"+string(id)+"/beslissen", "besluit", "granted", "motivering", "voldoet", "akkoord", akkoord[1]); w.Code != 303 {
+		o.t.Fatalf("decide: %d %s", w.Code, plain(w.Body.String()))
+	}
+}
+
+func TestARequestFromFilingToHandOver(t *testing.T) {
+	o := newOffice(t)
+	look := o.as(requester).post("/bureau/aanvragen/nieuw", theft...)
+	says(t, look, 200, "Klopt dit?", "21 november 2026 van 00:55:00 tot 01:05:00", "10 minuten", "naar buiten afgerond", "blijft tot 28 november 2026 om 00:55:00", "Indienen")
+	id := o.filed()
+	path := "/bureau/aanvragen/" + string(id)
+	says(t, o.as(requester).get(path), 200, "Bewaring gevraagd aan de recorder", "gevraagd", "de recorder bevestigde nog niet", "PL2100-2026-1")
+	says(t, o.as(handler).get(path), 200, "nog niet bevestigd")
+
+	o.confirm(id)
+	says(t, o.as(requester).get(path), 200, "Bewaring bevestigd door de recorder", "Afgerond op hele stukken:", "van 00:54:40 tot 01:05:40", "Wacht op toetsing")
+	says(t, o.as(handler).get("/bureau"), 200, "Aanvraag "+string(id)+": toetsen")
+	says(t, o.as(handler).post(path+"/toetsen", "volledig", "ja"), 400, "Beantwoord elke vraag met ja of nee.")
+	o.decided(id)
+	says(t, o.as(approver).get(path), 200, "Niveau centrale: alleen de centrale staat ervoor in")
+	says(t, o.as(requester).get(path), 200, "Toegekend", "voldoet", "De recorder maakt de beelden klaar", "Hanna Vink", "Aad de Boer")
+
+	grant := o.released(id)
+	says(t, o.as(requester).get("/bureau"), 200, "ophalen")
+	says(t, o.as(requester).get(path), 200, "Beelden ophalen", "Haal eerst de beelden van camera hal op.")
+	bag := path + "/beelden/" + string(grant)
+	if w := o.as(requester).get(bag + "/bestand"); w.Code != 303 {
+		t.Errorf("a file without a recorded download: %d", w.Code)
+	}
+	if w := o.as(requester).post(path+"/ophalen", "toestemming", string(grant)); w.Code != 303 || w.Header().Get("Location") != bag {
+		t.Fatalf("download: %d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, o.as(requester).get(bag), 200, "Drie oordelen", "NIET IN ORDE", "SHA-256 van het bestand: "+protocol.HashOf(o.bag).String(), "Niveau centrale") // this bag is no bag
+	w := o.as(requester).get(bag + "/bestand")
+	if w.Code != 200 || !bytes.Equal(w.Body.Bytes(), o.bag) || !strings.Contains(w.Header().Get("Content-Disposition"), "beelden-"+string(id)+"-hal.zip") {
+		t.Errorf("file: %d %q %v", w.Code, w.Body, w.Header())
+	}
+	if w := o.as(teammate).get(bag + "/bestand"); w.Code != 303 {
+		t.Errorf("a colleague who did not fetch it got %d", w.Code)
+	}
+	o.now = o.now.Add(10 * time.Minute)
+	if w := o.as(teammate).post(path+"/ontvangst", "opmerking", "opgeslagen"); w.Code != 303 {
+		t.Errorf("receipt: %d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, o.as(officer).get(path), 200, "Overgedragen: ontvangst bevestigd", "Kim Smit p-colleague", "afgesloten", "ontvangst bevestigd")
+	o.now = o.now.Add(protocol.HandOverTerm)
+	delete(o.sessions, requester) // the session has ended as well
+	says(t, o.as(requester).post(path+"/ophalen", "toestemming", string(grant)), 409, "De veertien dagen om op te halen zijn voorbij.")
+	if w := o.as(requester).get(bag + "/bestand"); w.Code != 303 {
+		t.Errorf("after fourteen days: %d", w.Code)
+	}
+}
+
+func TestABagThatIsNotTheRecordersIsNotGiven(t *testing.T) {
+	o := newOffice(t)
+	id := o.filed()
+	o.confirm(id)
+	o.decided(id)
+	grant := o.released(id)
+	path := "/bureau/aanvragen/" + string(id)
+	o.as(requester).post(path+"/ophalen", "toestemming", string(grant))
+	o.bag = []byte("een ander")
+	for _, p := range []string{"/beelden/" + string(grant), "/beelden/" + string(grant) + "/bestand"} {
+		if w := o.as(requester).get(path + p); w.Code != 500 || strings.Contains(w.Body.String(), "een ander") {
+			t.Errorf("%s: %d %q", p, w.Code, plain(w.Body.String()))
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(o.t.TempDir()), "*", "bag-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("opened bags remain on disk: %v %v", left, err)
+	}
+}
+
+// Who may open which page: 200, 403 with words, or 404 where not even the existence is told.
+func TestWhoSeesWhat(t *testing.T) {
+	o := newOffice(t)
+	id := string(o.filed())
+	all := []protocol.PersonID{admin, registrar, handler, approver, officer, requester, teammate, stranger, staff}
+	for path, may := range map[string][]protocol.PersonID{
+		"/bureau":                           all,
+		"/bureau/wachtwoord":                all,
+		"/bureau/aanvragen":                 {handler, approver, officer, requester, teammate, stranger, staff},
+		"/bureau/aanvragen/" + id:           {handler, approver, officer, requester, teammate},
+		"/bureau/aanvragen/nieuw":           {requester, teammate, stranger, staff},
+		"/bureau/cameras":                   {registrar, approver, officer, staff},
+		"/bureau/cameras/hal":               {registrar, approver, officer, staff},
+		"/bureau/cameras/nieuw":             {registrar},
+		"/bureau/cameras/hal/aanpassen":     {registrar},
+		"/bureau/meekijken":                 {staff},
+		"/bureau/toegang":                   {officer},
+		"/bureau/logboeken":                 {officer},
+		"/bureau/logboeken/rec-1":           {officer},
+		"/bureau/logboeken/centrale":        {officer},
+		"/bureau/bewaring":                  {officer},
+		"/bureau/mensen":                    {admin},
+		"/bureau/mensen/" + string(handler): {admin},
+	} {
+		for _, who := range all {
+			for _, prefix := range []string{"", "/en"} {
+				w := o.as(who).get(prefix + path)
+				allowed := false
+				for _, p := range may {
+					allowed = allowed || p == who
+				}
+				if allowed && w.Code != 200 || !allowed && w.Code != 403 && w.Code != 404 {
+					t.Errorf("%s on %s%s: %d", who, prefix, path, w.Code)
+				}
+				if w.Code == 403 {
+					says(t, w, 403, map[string]string{"": "Uw rol geeft hier geen toegang toe.", "/en": "Your role does not give access"}[prefix])
+				}
+			}
+		}
+		w := (&browser{office: o}).get(path)
+		if w.Code != 303 || !strings.HasPrefix(w.Header().Get("Location"), "/bureau/inloggen") {
+			t.Errorf("a stranger on %s: %d %s", path, w.Code, w.Header().Get("Location"))
+		}
+	}
+}
+
+// A demand is secret: another unit's request is as little there as one that never was.
+func TestAnotherUnitsRequestIsNotThere(t *testing.T) {
+	o := newOffice(t)
+	id := o.filed()
+	b := o.as(stranger)
+	theirs, none := b.get("/bureau/aanvragen/"+string(id)), b.get("/bureau/aanvragen/z-99")
+	if theirs.Code != 404 || none.Code != 404 || strings.ReplaceAll(theirs.Body.String(), string(id), "") != strings.ReplaceAll(none.Body.String(), "z-99", "") {
+		t.Errorf("%d and %d: the answers differ", theirs.Code, none.Code)
+	}
+	for _, what := range []string{"ophalen", "ontvangst"} {
+		if w := b.post("/bureau/aanvragen/" + string(id) + "/" + what); w.Code != 404 {
+			t.Errorf("%s: %d", what, w.Code)
+		}
+	}
+	if strings.Contains(b.get("/bureau/aanvragen").Body.String(), string(id)) {
+		t.Error("the list shows another unit's request")
+	}
+}
+
+func TestI12_NobodyActsOutsideTheirPart(t *testing.T) {
+	o := newOffice(t)
+	id := string(o.filed())
+	o.confirm(protocol.RequestID(id))
+	path := "/bureau/aanvragen/" + id
+	for _, who := range []protocol.PersonID{admin, registrar, officer, requester, staff, stranger} {
+		for _, act := range []string{"/toetsen", "/beslissen"} {
+			w := o.as(who).post(path+act, "volledig", "ja", "noodzakelijk", "ja", "besluit", "refused", "reden", "too-broad", "motivering", "x")
+			if w.Code != 403 && w.Code != 404 {
+				t.Errorf("%s on %s: %d", who, act, w.Code)
+			}
+		}
+	}
+	// approver2 holds both posts: who checked may not decide, and is told so on the page.
+	if w := o.as(approver2).post(path+"/toetsen", "volledig", "ja", "noodzakelijk", "ja"); w.Code != 303 {
+		t.Fatal(w.Code)
+	}
+	says(t, o.as(approver2).get(path), 200, "Aanvrager, behandelaar en goedkeurder moeten drie verschillende mensen zijn.")
+	w := o.as(approver2).post(path+"/beslissen", "besluit", "refused", "reden", "too-broad", "motivering", "x")
+	says(t, w, 403, "drie verschillende mensen")
+}
+
+func TestEveryPOSTNeedsTheSessionsToken(t *testing.T) {
+	o := newOffice(t)
+	id := string(o.filed())
+	o.confirm(protocol.RequestID(id))
+	before := o.book.Size()
+	for _, c := range []struct {
+		who  protocol.PersonID
+		path string
+	}{
+		{requester, "/bureau/aanvragen/nieuw"}, {handler, "/bureau/aanvragen/" + id + "/toetsen"}, {approver, "/bureau/aanvragen/" + id + "/beslissen"}, {requester, "/bureau/aanvragen/" + id + "/ophalen"},
+		{requester, "/bureau/aanvragen/" + id + "/ontvangst"}, {staff, "/bureau/meekijken"}, {registrar, "/bureau/cameras/nieuw"}, {registrar, "/bureau/cameras/hal/activeren"}, {registrar, "/bureau/cameras/hal/bord"},
+		{registrar, "/bureau/cameras/hal/verlengen"}, {registrar, "/bureau/cameras/hal/aanpassen"}, {approver, "/bureau/cameras/hal/beeindigen"}, {admin, "/bureau/mensen"}, {admin, "/bureau/mensen/p-staff"},
+		{admin, "/bureau/mensen/p-staff/uitnodigen"}, {admin, "/bureau/organisaties"}, {staff, "/bureau/wachtwoord"}, {staff, "/bureau/uitloggen"},
+	} {
+		b := o.as(c.who)
+		b.csrf = "another session's"
+		says(t, b.post(c.path, append(theft, "stap", "indienen", "volledig", "ja", "noodzakelijk", "ja")...), 403, "Dit formulier hoort niet bij uw sessie.")
+	}
+	if o.book.Size() != before {
+		t.Error("a form without a token changed the ledger")
+	}
+	r := httptest.NewRequest("POST", "/bureau/inloggen", strings.NewReader("login=staff&wachtwoord="+url.QueryEscape(password)))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	w := httptest.NewRecorder()
+	o.handler.ServeHTTP(w, r)
+	if w.Code != 403 {
+		t.Errorf("a log-in from another site: %d", w.Code)
+	}
+}
+
+func TestLogInSaysNothingOfWhoExists(t *testing.T) {
+	o := newOffice(t)
+	b := &browser{office: o}
+	wrong := b.send("POST", "/bureau/inloggen", url.Values{"login": {"handler"}, "wachtwoord": {"fout"}})
+	unknown := b.send("POST", "/bureau/inloggen", url.Values{"login": {"niemand"}, "wachtwoord": {"fout"}})
+	says(t, wrong, 403, "De naam of het wachtwoord klopt niet, of er is te vaak geprobeerd.")
+	if wrong.Code != unknown.Code || strings.ReplaceAll(wrong.Body.String(), "handler", "") != strings.ReplaceAll(unknown.Body.String(), "niemand", "") {
+		t.Error("the answers differ")
+	}
+	for verder, want := range map[string]string{"/bureau/cameras": "/bureau/cameras", "//evil.example": "/bureau", "https://evil.example/bureau": "/bureau", "/camera/x": "/bureau", `/bureau/\evil`: "/bureau",
+		"/bureau/meekijken?sleutel=p256:A-_": "/bureau/meekijken?sleutel=p256:A-_"} {
+		w := b.send("POST", "/bureau/inloggen", url.Values{"login": {"staff"}, "wachtwoord": {password}, "verder": {verder}})
+		if got := w.Header().Get("Location"); got != want {
+			t.Errorf("onward to %q leads to %q", verder, got)
+		}
+	}
+	out := o.as(staff)
+	if w := out.post("/bureau/uitloggen"); w.Code != 303 {
+		t.Error(w.Code)
+	}
+	if w := out.get("/bureau"); w.Code != 303 {
+		t.Errorf("after log-out: %d", w.Code)
+	}
+	delete(o.sessions, staff)
+}
+
+// The link from a viewer comes from another site, without the cookie; the page reloads itself once from here.
+func TestALinkFromTheViewerArrives(t *testing.T) {
+	o := newOffice(t)
+	r := httptest.NewRequest("GET", "/bureau/meekijken?sleutel=p256:x", nil)
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	w := httptest.NewRecorder()
+	o.handler.ServeHTTP(w, r)
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `http-equiv="refresh" content="1"`) || !strings.Contains(w.Body.String(), `href="/bureau/meekijken?sleutel=p256:x"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestNamesCannotBecomeCode(t *testing.T) {
+	o := newOffice(t)
+	id := string(o.filed())
+	body := o.as(handler).get("/bureau/aanvragen/" + id).Body.String()
+	if strings.Contains(body, "<b>Bakker") || !strings.Contains(body, "Joris &lt;b&gt;Bakker&lt;/b&gt;") {
+		t.Error("a name became code")
+	}
+	w := o.as(requester).post("/bureau/aanvragen/nieuw", "camera", "hal", "van", "onzin", "tot", `"><script>alert(1)</script>`, "noodzaak", "</textarea><script>alert(2)</script>", "kenmerk", `" onfocus="x`)
+	if w.Code != 400 || strings.Contains(w.Body.String(), "<script>alert") || strings.Contains(w.Body.String(), `" onfocus="x`) {
+		t.Errorf("%d: what was typed became code", w.Code)
+	}
+}
+
+func TestARefusalKeepsWhatWasTyped(t *testing.T) {
+	o := newOffice(t)
+	typed := append([]string{}, theft...)
+	for i, s := range typed {
+		if s == "2026-11-21T01:05" {
+			typed[i] = "2026-11-21T00:50" // ends before it begins
+		}
+	}
+	w := o.as(requester).post("/bureau/aanvragen/nieuw", typed...)
+	says(t, w, 400, "Het einde moet na het begin liggen.", "de verdachte liep langs de ingang")
+	for _, want := range []string{`value="2026-11-21T00:55"`, `value="hal" checked`, `value="126nda" selected`, `value="PL2100-2026-1"`} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("lost what was typed: %s", want)
+		}
+	}
+	// Older than the window: told, and asked to say so.
+	old := []string{"camera", "hal", "van", "2026-11-10T00:55", "tot", "2026-11-10T01:05", "artikel", "126nda", "bevoegde", "x", "kenmerk", "x", "noodzaak", "x"}
+	w = o.as(requester).post("/bureau/aanvragen/nieuw", old...)
+	says(t, w, 400, "waarschijnlijk al verwijderd", "en vraag ze toch")
+	says(t, o.as(requester).post("/bureau/aanvragen/nieuw", append(old, "misschien-weg", "ja")...), 200, "(een deel) is waarschijnlijk al verwijderd")
+}
+
+func TestPolice2_ToldWhatExpiresWithinADay(t *testing.T) {
+	o := newOffice(t)
+	soon := []string{"camera", "hal", "van", "2026-11-14T12:00", "tot", "2026-11-14T12:10", "artikel", "126nda", "bevoegde", "x", "kenmerk", "x", "noodzaak", "x"}
+	says(t, o.as(requester).post("/bureau/aanvragen/nieuw", soon...), 200, "verloopt binnen 24 uur: vanaf 21 november 2026 om 12:00:00")
+}
+
+func TestPolice4_AnUnconfirmedHoldIsAnAlarm(t *testing.T) {
+	o := newOffice(t)
+	id := string(o.filed())
+	o.now = o.now.Add(central.HoldAlarm)
+	says(t, o.as(requester).get("/bureau/aanvragen/"+id), 200, "na vijf minuten nog niet bevestigd")
+	says(t, o.as(officer).get("/bureau"), 200, "bewaring na vijf minuten niet bevestigd")
+}
+
+func TestR2_JudgingStaffHasNoChoiceAndAReason(t *testing.T) {
+	o := newOffice(t)
+	says(t, o.as(requester).get("/bureau/aanvragen/nieuw"), 200, "nadrukkelijk niet bedoeld zijn als controlemiddel")
+	says(t, o.as(staff).post("/bureau/meekijken", "camera", "hal", "doel", "judging-staff", "tot", "2026-12-01", "kenmerk", "x", "noodzaak", "x"), 400, "Daarom bestaat dit doel hier niet.")
+}
+
+func TestFacility1_DarkCamerasAndTheirCause(t *testing.T) {
+	o := newOffice(t)
+	says(t, o.as(staff).get("/bureau"), 200, "Hal stadskantoor", "Neemt op", "Laatste beeld: 21 november 2026 om 02:00:00")
+	o.status.Cameras[0] = protocol.CameraStatus{Camera: "hal", State: "gap", Cause: "network", Since: protocol.T(o.now.Add(-time.Hour))}
+	says(t, o.as(staff).get("/bureau/cameras"), 200, "Donker: neemt niet op", "Sinds 21 november 2026 om 01:00:00", "de camera is niet te bereiken")
+	o.now = o.now.Add(10 * time.Minute)
+	says(t, o.as(staff).get("/bureau/cameras"), 200, "Recorder zwijgt", "meldde zich het laatst op 21 november 2026 om 02:00:00")
+}
+
+func viewerKey(t testing.TB) string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "p256:" + base64.RawURLEncoding.EncodeToString(elliptic.MarshalCompressed(elliptic.P256(), key.X, key.Y))
+}
+
+func TestFacility3_AskingToLookBack(t *testing.T) {
+	o := newOffice(t)
+	key := viewerKey(t)
+	b := o.as(staff)
+	w := b.get("/bureau/meekijken?sleutel=" + url.QueryEscape(key))
+	says(t, w, 200, "hoogstens vijftien minuten", "https://recorder.test:8443")
+	if !strings.Contains(w.Body.String(), `value="`+key+`"`) {
+		t.Error("the viewer's key is not in the form")
+	}
+	ask := []string{"sleutel", key, "camera", "hal", "doel", "buildings", "tot", "2027-02-19", "kenmerk", "dienst 3", "noodzaak", "toezicht op de hal"}
+	w = b.post("/bureau/meekijken", ask...)
+	if w.Code != 303 {
+		t.Fatalf("%d %s", w.Code, plain(w.Body.String()))
+	}
+	path := w.Header().Get("Location")
+	says(t, o.as(handler).get(path), 200, "doorlopend meekijken", "Hoogstens vijftien minuten terugkijken, tot 19 februari 2027", key, "bescherming van gebouwen")
+	o.as(handler).post(path+"/toetsen", "volledig", "ja", "noodzakelijk", "ja")
+	says(t, o.as(approver).get(path), 200, "Niveau centrale")
+	if w := o.as(approver).post(path+"/beslissen", "besluit", "granted", "motivering", "akkoord"); w.Code != 303 {
+		t.Fatalf("%d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, b.get("/bureau/meekijken"), 200, "Tot 19 februari 2027", key, "Niveau centrale")
+	says(t, b.post("/bureau/meekijken", "sleutel", "p256:onzin", "camera", "hal", "doel", "buildings", "tot", "2026-12-01", "kenmerk", "x", "noodzaak", "x"), 400, "De sleutel van de kijker is niet geldig.")
+}
+
+func TestFacility6_WhatIsMissingStandsBesideTheDisabledButton(t *testing.T) {
+	o := newOffice(t)
+	b := o.as(registrar)
+	fields := []string{"nummer", "deur", "naam", "Achterdeur", "regime", "AVG", "plaats", "achterzijde", "breedte", "51,4793", "lengte", "5.657", "richting", "180", "recorder", "rec-1", "stromen", "main",
+		"doel", "buildings", "subsidiariteit", "een slot alleen volstaat niet", "proportionaliteit", "alleen de deur", "openbaar", "exact", "contact", "14 0000"}
+	says(t, b.post("/bureau/cameras/nieuw", append(append([]string{}, fields...), "openbaar", "area")...), 303)
+	// Values of radio buttons: the first counts; this camera is exact.
+	w := b.get("/bureau/cameras/deur")
+	says(t, w, 200, "concept", "Kan nog niet: Plaats eerst het bord, of leg vast waarom dat niet kan.", "ontbreekt")
+	if !regexp.MustCompile(`<button disabled[^>]*>In gebruik nemen`).MatchString(w.Body.String()) {
+		t.Error("the button is not disabled")
+	}
+	says(t, b.post("/bureau/cameras/deur/activeren"), 409, "Plaats eerst het bord")
+	if w := b.post("/bureau/cameras/deur/bord", "geplaatst", "2026-11-20"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, b.get("/bureau/cameras/deur"), 200, "Kan nog niet: Leg eerst het besluit vast")
+	form := b.get("/bureau/cameras/deur/aanpassen").Body.String()
+	for _, want := range []string{`value="Achterdeur"`, `value="51.4793"`, `value="2026-11-20"`, `value="buildings" checked`, `value="rec-1" selected`} {
+		if !strings.Contains(form, want) {
+			t.Errorf("the form to amend does not begin with %s", want)
+		}
+	}
+	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "geplaatst", "2026-11-20", "protocol", "gebouwen v1", "besluit", "B-9", "orgaan", "college", "besluit-datum", "2026-11-01", "besluit-van", "2026-11-02", "besluit-tot", "2027-11-02")...); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, b.get("/bureau/cameras/deur"), 200, "begint op te nemen")
+	if w := b.post("/bureau/cameras/deur/activeren"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, b.get("/bureau/cameras/deur"), 200, "actief", "camera in gebruik genomen", "Rik Register p-registrar")
+	says(t, b.post("/bureau/cameras/nieuw", "nummer", "x", "naam", "x", "breedte", "NaN", "lengte", "5"), 400, "Vul de plaats in als graden")
+}
+
+func TestStoppingACameraTakesTwoApprovers(t *testing.T) {
+	o := newOffice(t)
+	if w := o.as(approver).post("/bureau/cameras/hal/beeindigen", "hoe", "suspend", "waarom", "verbouwing"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, o.as(approver).post("/bureau/cameras/hal/beeindigen", "hoe", "suspend", "waarom", "verbouwing"), 403, "Een tweede goedkeurder moet dit ook vragen.")
+	says(t, o.as(approver2).get("/bureau/cameras/hal"), 200, "Aad de Boer p-approver stelde voor: opschorten (verbouwing)")
+	if w := o.as(approver2).post("/bureau/cameras/hal/beeindigen", "hoe", "suspend", "waarom", "verbouwing"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, o.as(registrar).get("/bureau/cameras/hal"), 200, "opgeschort")
+}
+
+func TestOfficer2_EveryAccessBesideItsGrantBothWays(t *testing.T) {
+	o := newOffice(t)
+	id := o.filed()
+	o.confirm(id)
+	o.decided(id)
+	var grant protocol.GrantID
+	var recipient string
+	var interval protocol.Interval
+	o.book.View(func(st *central.State) {
+		g := st.Request(id).Grants[0]
+		grant, recipient, interval = g.GrantID(), g.Recipient, g.Interval
+	})
+	at := protocol.T(o.now.Add(time.Minute))
+	good := central.Access{Recorder: "rec-1", Seq: 71, At: at, Kind: protocol.KindIntent, Access: protocol.Access{How: "release", Grant: grant, Request: id, Camera: "hal", Interval: interval, Person: requester, Recipient: recipient, Reason: "vordering 126nda", Level: protocol.LevelCentre}}
+	orphan := central.Access{Recorder: "rec-1", Seq: 72, At: at, Kind: protocol.KindView, Access: protocol.Access{How: "playback", Grant: "g-verzonnen", Request: "z-7", Camera: "hal", Interval: interval, Person: staff, Reason: "<i>zomaar</i>", Level: protocol.LevelCentre}}
+	o.seen = []central.Access{good, orphan}
+
+	says(t, o.as(officer).get("/bureau"), 200, "Toegang zonder toestemming", "1 keer is bij beelden gekomen", "geen toestemming bekend", "g-verzonnen", "<i>zomaar</i>")
+	w := o.as(officer).get("/bureau/toegang")
+	says(t, w, 200, "Wees", "vordering 126nda", "besloten door Aad de Boer", "Niveau centrale")
+	if body := w.Body.String(); strings.Index(body, "g-verzonnen") > strings.Index(body, string(grant)) {
+		t.Error("the orphan does not come first")
+	} else if !strings.Contains(body, `href="/bureau/aanvragen/`+string(id)+`"`) {
+		t.Error("no way from the access to its request")
+	}
+	says(t, o.as(officer).get("/bureau/aanvragen/"+string(id)), 200, "Wat de recorders zelf in hun logboek schreven", "rec-1, 71")
+	says(t, o.as(officer).get("/bureau/bewaring"), 200, "1 bewaringen", "lopende aanvraag", "1,0 MB")
+	says(t, o.as(officer).get("/bureau/logboeken"), 200, "Zelf getuige", "40 regels", "Het laatste ondertekende controlepunt", protocol.LedgerOrigin(o.town.Municipality))
+	if w := o.as(officer).get("/bureau/logboeken/centrale"); !strings.Contains(w.Body.String(), "centre.opened") {
+		t.Error("the ledger's log is empty")
+	}
+}
+
+func TestAnAdministratorInvitesAndSeesNothingElse(t *testing.T) {
+	o := newOffice(t)
+	b := o.as(admin)
+	page := b.get("/bureau").Body.String()
+	for _, path := range []string{"/bureau/aanvragen", "/bureau/cameras", "/bureau/toegang"} {
+		if strings.Contains(page, `href="`+path+`"`) {
+			t.Errorf("the administrator's menu has %s", path)
+		}
+	}
+	says(t, b.post("/bureau/mensen", "naam", "Nieuw Iemand", "inlognaam", "nieuw", "rol", "officer", "rol", "approver AVG", "geheimhouding", "2026-11-01"), 403, "mag niet ook")
+	if _, found := o.identity.Find("p-nieuw"); found {
+		t.Error("a refused appointment left an account")
+	}
+	w := b.post("/bureau/mensen", "naam", "Nieuw Iemand", "inlognaam", "nieuw", "rol", "approver AVG", "geheimhouding", "2026-11-01")
+	says(t, w, 200, "Uitnodiging voor Nieuw Iemand", "https://cameras.stad.example/bureau/uitnodiging", "goedkeurder AVG")
+	code := regexp.MustCompile(`<code class="key">([^<]+)</code>`).FindStringSubmatch(w.Body.String())
+	if code == nil {
+		t.Fatal("no code")
+	}
+	if strings.Contains(b.get("/bureau/mensen").Body.String(), code[1]) {
+		t.Error("the code is shown twice")
+	}
+	guest := &browser{office: o}
+	says(t, guest.send("POST", "/bureau/uitnodiging", url.Values{"code": {code[1]}, "wachtwoord": {password}, "nogmaals": {"anders"}}), 400, "De twee wachtwoorden zijn niet gelijk.")
+	says(t, guest.send("POST", "/bureau/uitnodiging", url.Values{"code": {code[1]}, "wachtwoord": {"kort"}, "nogmaals": {"kort"}}), 400, "ten minste 12 tekens")
+	if w := guest.send("POST", "/bureau/uitnodiging", url.Values{"code": {code[1]}, "wachtwoord": {password}, "nogmaals": {password}}); w.Code != 303 {
+		t.Errorf("%d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, b.post("/bureau/mensen/p-admin", "rol", "approver AVG"), 403, "U kunt uzelf niet aanstellen.")
+	says(t, b.post("/bureau/mensen/p-handler/uitnodigen"), 409, "heeft al een wachtwoord")
+	if w := b.post("/bureau/mensen/p-handler", "geheimhouding", "2026-11-01"); w.Code != 303 { // no posts left
+		t.Fatal(plain(w.Body.String()))
+	}
+	if w := o.as(handler).get("/bureau/aanvragen"); w.Code != 403 {
+		t.Errorf("a dismissed handler still reads: %d", w.Code)
+	}
+	if w := b.post("/bureau/organisaties", "eenheid-id", "boa", "eenheid-naam", "Team handhaving", "afspraak", "O-1", "geldig-tot", "2027-01-01"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+}
+
+func TestLocalTimesAroundTheChangeOfClocks(t *testing.T) {
+	for _, c := range []struct {
+		s    string
+		last bool
+		want string
+	}{
+		{"2026-11-21T02:55", false, "2026-11-21T01:55:00Z"},
+		{"2026-07-01T02:55:07", false, "2026-07-01T00:55:07Z"},
+		{"2026-10-25T02:30", false, "2026-10-25T00:30:00Z"}, // twice: from is the first
+		{"2026-10-25T02:30", true, "2026-10-25T01:30:00Z"},  // and to the second
+		{"2026-10-25T03:30", false, "2026-10-25T02:30:00Z"},
+		{"2026-10-25T01:30", true, "2026-10-24T23:30:00Z"},
+	} {
+		got, err := parseLocal(c.s, c.last)
+		if err != nil || got.Format(time.RFC3339) != c.want {
+			t.Errorf("%s (last %v): %s, want %s (%v)", c.s, c.last, got.Format(time.RFC3339), c.want, err)
+		}
+	}
+	for _, s := range []string{"", "2026-11-21", "21-11-2026 02:00", "2026-02-30T00:00"} {
+		if got, err := parseLocal(s, false); err == nil {
+			t.Errorf("%q was taken for %s", s, got)
+		}
+	}
+}
+
+func FuzzFormTimes(f *testing.F) {
+	f.Add("2026-10-25T02:30", "2026-10-25")
+	f.Fuzz(func(t *testing.T, local, day string) {
+		first, err1 := parseLocal(local, false)
+		last, err2 := parseLocal(local, true)
+		if (err1 == nil) != (err2 == nil) || last.Before(first) || last.Sub(first) > time.Hour {
+			t.Errorf("%q: %s %s %v %v", local, first, last, err1, err2)
+		}
+		if d, err := parseDay(day); err == nil && day != "" && dayInput(d) != day {
+			t.Errorf("%q reads back as %q", day, dayInput(d))
+		}
+	})
+}
+
+func TestTemplatesHoldNothingThatThePolicyForbids(t *testing.T) {
+	err := fs.WalkDir(templates, ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(templates, path)
+		if found := regexp.MustCompile(`(?i)<script|\son[a-z]+=|\sstyle=|javascript:|(?:src|href|action)="https?:`).Find(b); found != nil {
+			t.Errorf("%s: %s", path, found)
+		}
+		if inputs := regexp.MustCompile(`<(?:input|select|textarea)[^>]*>`).FindAll(b, -1); inputs != nil {
+			for _, in := range inputs {
+				id := regexp.MustCompile(` id="([^"]+)"`).FindSubmatch(in)
+				hidden := regexp.MustCompile(`type="(?:hidden|checkbox|radio)"`).Match(in)
+				if !hidden && (id == nil || !bytes.Contains(b, []byte(`for="`+string(id[1])+`"`))) {
+					t.Errorf("%s: a field without a label: %s", path, in)
+				}
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,498 @@
+package desk
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/page"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Requests for footage: asked, followed, checked, decided, fetched, handed over.
+
+var titleRequests = page.Both("Aanvragen", "Requests")
+
+func (d *desk) requests(v *visit) {
+	d.show(v, http.StatusOK, "requests.html", titleRequests, func(st *central.State) any { return st.Requests(v.me(), v.now) }, wide)
+}
+
+// asking is the form for a new request.
+type asking struct {
+	form
+	Staff    bool // own initiative: only their cameras, and a unit that receives
+	Groups   []group
+	Articles []central.ArticleLaw
+	Units    []*central.Unit
+	Now      time.Time
+	Look     *looked // filled in and ready to file
+}
+
+// group is the cameras of one regime: two controllers, two requests.
+type group struct {
+	Regime  protocol.Regime
+	Cameras []seenCamera
+}
+
+// looked is what a request would be, before it is filed.
+type looked struct {
+	Asked   protocol.Interval
+	Cameras []reach
+}
+
+// reach says how long the footage asked of a camera stays, if nothing is done.
+type reach struct {
+	*central.Placement
+	Gone    bool          // the first of it is past the window
+	Expires protocol.Time // when the first of it is
+	Soon    bool          // within 24 hours
+}
+
+func (d *desk) asking(st *central.State, v *visit, f form) asking {
+	a := asking{form: f, Articles: central.Articles, Now: v.now, Staff: !st.Holds(v.me(), central.Requester, "", v.now)}
+	var mine []protocol.CameraID
+	if p := st.Person(v.me()); p != nil {
+		mine = p.Cameras
+	}
+	for _, regime := range []protocol.Regime{protocol.AVG, protocol.WPG} {
+		g := group{Regime: regime}
+		for _, p := range st.Placements() {
+			if p.Regime == regime && p.Status != central.Draft && (!a.Staff || slices.Contains(mine, p.Camera)) {
+				g.Cameras = append(g.Cameras, d.seen(st, p, v))
+			}
+		}
+		if len(g.Cameras) > 0 {
+			a.Groups = append(a.Groups, g)
+		}
+	}
+	if a.Staff {
+		a.Units = st.Units()
+	}
+	return a
+}
+
+var titleAsking = page.Both("Nieuwe aanvraag", "New request")
+
+func (d *desk) newRequest(v *visit) {
+	d.showAsking(v, http.StatusOK, form{Values: v.r.URL.Query()}, nil)
+}
+
+func (d *desk) showAsking(v *visit, status int, f form, look *looked) {
+	d.show(v, status, "asking.html", titleAsking, func(st *central.State) any {
+		a := d.asking(st, v, f)
+		a.Look = look
+		return a
+	}, withMap)
+}
+
+// fileRequest first shows what would be asked, then, pressed again, asks it.
+func (d *desk) fileRequest(v *visit) {
+	f := v.form()
+	facts, err := v.requestFacts()
+	if err != nil {
+		f.Problem = &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Vul de tijden in als datum en tijd: "+err.Error()+".", "Fill in the times as date and time: "+err.Error()+".")}
+		d.showAsking(v, http.StatusBadRequest, f, nil)
+		return
+	}
+	var look *looked
+	d.Book.View(func(st *central.State) {
+		facts.Kind = kindFor(st, v, facts.Cameras)
+		f.Problem = would(st, central.FileRequest{By: v.me(), RequestFacts: facts}, v.now)
+		if f.Problem == nil {
+			look = lookAt(st, facts, v.now)
+		}
+	})
+	if f.Problem != nil {
+		d.showAsking(v, statusOf(f.Problem), f, nil)
+		return
+	}
+	if v.value("stap") != "indienen" {
+		d.showAsking(v, http.StatusOK, f, look)
+		return
+	}
+	events, err := d.Book.Do(v.r.Context(), central.FileRequest{By: v.me(), RequestFacts: facts})
+	if refusal, ok := central.RefusalOf(err); ok {
+		f.Problem = refusal
+		d.showAsking(v, statusOf(refusal), f, nil)
+		return
+	}
+	if err != nil {
+		d.failed(v, "file a request", err)
+		return
+	}
+	v.onward("/bureau/aanvragen/" + string(filed(events)))
+}
+
+// filed is the id of the request among the events of filing it.
+func filed(events []central.Event) protocol.RequestID {
+	for _, e := range events {
+		if f, ok := e.Fact.(*central.RequestFiled); ok {
+			return f.ID
+		}
+	}
+	return ""
+}
+
+func (v *visit) requestFacts() (central.RequestFacts, error) {
+	from, err := parseLocal(v.value("van"), false)
+	if err != nil {
+		return central.RequestFacts{}, err
+	}
+	to, err := parseLocal(v.value("tot"), true)
+	if err != nil {
+		return central.RequestFacts{}, err
+	}
+	demanded, err := parseDay(v.value("datum"))
+	return central.RequestFacts{
+		Article: central.Article(v.value("artikel")), Authority: v.value("bevoegde"), Leave: v.value("machtiging"), Demanded: demanded,
+		Cameras: cameraIDs(v.r.PostForm["camera"]), Asked: protocol.Span(from, to), Reference: v.value("kenmerk"), Necessity: v.value("noodzaak"),
+		Purpose: central.Purpose(v.value("doel")), MayBeGone: v.value("misschien-weg") != "", Unit: v.value("eenheid"),
+	}, err
+}
+
+func cameraIDs(list []string) []protocol.CameraID {
+	var ids []protocol.CameraID
+	for _, s := range list {
+		ids = append(ids, protocol.CameraID(s))
+	}
+	return ids
+}
+
+// kindFor is what a request for these cameras is called: their regime and who asks decide it, so nobody has to choose wrongly.
+func kindFor(st *central.State, v *visit, cameras []protocol.CameraID) central.RequestKind {
+	if !st.Holds(v.me(), central.Requester, "", v.now) {
+		return central.OwnInitiative
+	}
+	for _, id := range cameras {
+		if p := st.Placement(id); p != nil && p.Regime == protocol.WPG {
+			return central.WpgRelease
+		}
+	}
+	return central.Vordering
+}
+
+func lookAt(st *central.State, f central.RequestFacts, now time.Time) *looked {
+	l := &looked{Asked: f.Asked}
+	for _, id := range f.Cameras {
+		p := st.Placement(id)
+		ends := f.Asked.From.Add(p.Window().Duration())
+		l.Cameras = append(l.Cameras, reach{p, !now.Before(ends), protocol.T(ends), now.Before(ends) && ends.Sub(now) < 24*time.Hour})
+	}
+	return l
+}
+
+// file is one request and what this reader can do with it.
+type file struct {
+	*central.Request
+	Unit       *central.Unit
+	Steps      []step
+	Accesses   []central.MatchedAccess
+	Due        []*central.Hold // what a decision can grant
+	Reasons    []central.Reason
+	Levels     []protocol.Level // that the recorders would give a grant decided here and now
+	Places     map[protocol.CameraID]*central.Placement
+	FetchUntil protocol.Time // the last moment to fetch
+
+	// A nil *Act: not for this reader. With a problem: for this reader, but not now.
+	MayCheck, MayDecide, MayConfirm *act
+	Fetch                           map[protocol.GrantID]*act
+
+	form
+	Acted string // which form was refused: its problem stands there
+}
+
+// act is a form that a reader may see; Why says why it does not work now.
+type act struct{ Why *central.Refusal }
+
+// offered is the act for a reader with this role; the reason beside it when central would refuse.
+func offered(mine bool, why *central.Refusal) *act {
+	if !mine || why != nil && why.Code == central.CodeForbidden {
+		return nil
+	}
+	return &act{why}
+}
+
+// step of a request's way. State is "done", "now", "bad" or "".
+type step struct {
+	State string
+	Words central.Words
+	At    protocol.Time
+	By    protocol.PersonID
+	Note  central.Words
+}
+
+func (d *desk) request(v *visit) { d.showRequest(v, http.StatusOK, form{}, "") }
+
+func (d *desk) showRequest(v *visit, status int, f form, acted string) {
+	accesses, err := d.Recorders.Accesses()
+	if err != nil {
+		d.failed(v, "accesses", err)
+		return
+	}
+	id := protocol.RequestID(v.r.PathValue("id"))
+	var there bool
+	d.Book.View(func(st *central.State) { _, there = readable(st, v, id) })
+	if !there {
+		d.nothing(v)
+		return
+	}
+	title := page.Both("Aanvraag "+string(id), "Request "+string(id))
+	d.show(v, status, "request.html", title, func(st *central.State) any {
+		return d.file(st, v, st.Request(id), accesses, f, acted)
+	}, wide, func(frame *page.Frame) {
+		if acted == "" && v.r.URL.Query().Has("volg") {
+			frame.Refresh = 5
+		}
+	})
+}
+
+// readable finds a request for a reader. One that is not theirs is not there.
+func readable(st *central.State, v *visit, id protocol.RequestID) (*central.Request, bool) {
+	r := st.Request(id)
+	return r, r != nil && st.MayRead(v.me(), r, v.now)
+}
+
+func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []central.Access, f form, acted string) file {
+	holds := func(role central.Role, regime protocol.Regime) bool { return st.Holds(v.me(), role, regime, v.now) }
+	receives := holds(central.Requester, "") && r.Unit != "" && st.Person(v.me()).Unit == r.Unit
+	out := file{Request: r, Unit: st.Unit(r.Unit), Steps: steps(r, v.now), Due: due(r, v.now), Reasons: central.RefusalReasons,
+		Places: map[protocol.CameraID]*central.Placement{}, Fetch: map[protocol.GrantID]*act{}, form: f, Acted: acted}
+	for _, id := range r.Cameras {
+		out.Places[id] = st.Placement(id)
+	}
+	if r.Status == central.Filed {
+		out.MayCheck = offered(holds(central.Handler, r.Regime), would(st, central.CheckRequest{By: v.me(), Request: r.ID, Complete: true, Necessary: true}, v.now))
+	}
+	if r.Status == central.Filed || r.Status == central.Checked || r.Status == central.Granted && len(out.Due) > 0 {
+		out.MayDecide = offered(holds(central.Approver, r.Regime), would(st, central.DecideRequest{By: v.me(), Request: r.ID, Outcome: central.Refuses, Reason: central.NotNecessary, Motivation: "?"}, v.now))
+		out.Levels = levels(st, r)
+	}
+	for _, g := range r.Grants {
+		if g.Released != nil {
+			out.FetchUntil = protocol.T(g.At.Add(protocol.HandOverTerm))
+			if err := st.Downloadable(v.me(), r.ID, g.GrantID(), v.now); receives {
+				why, _ := central.RefusalOf(err)
+				out.Fetch[g.GrantID()] = offered(true, why)
+			}
+		}
+	}
+	if r.HandedOver == nil && r.Status != central.Closed && len(out.Fetch) > 0 {
+		out.MayConfirm = offered(receives, would(st, central.ConfirmHandOver{By: v.me(), Request: r.ID}, v.now))
+	}
+	var mine []central.Access
+	for _, a := range accesses {
+		if a.Access.Request == r.ID {
+			mine = append(mine, a)
+		}
+	}
+	out.Accesses = st.Match(mine)
+	return out
+}
+
+// levels are those of the recorders that a grant decided here would go to: with no person's key on the roster it is the centre's word alone.
+func levels(st *central.State, r *central.Request) []protocol.Level {
+	var list []protocol.Level
+	for _, id := range r.Cameras {
+		if p := st.Placement(id); p != nil {
+			if rec := st.Recorder(p.Recorder); rec != nil && rec.Roster.LevelCentre && !slices.Contains(list, protocol.LevelCentre) {
+				list = append(list, protocol.LevelCentre) // passkeys on the desk come later; until then nobody signs here
+			}
+		}
+	}
+	return list
+}
+
+// due are the holds that a decision can grant now: footage is held, and no grant has released it or still may. central.Decide uses the same rule and
+// has the last word.
+func due(r *central.Request, now time.Time) []*central.Hold {
+	var list []*central.Hold
+	for _, h := range r.Holds {
+		if h.State() != "confirmed" || h.Confirmed.Segments == 0 || !now.Before(h.End.Time) {
+			continue
+		}
+		if !slices.ContainsFunc(r.Grants, func(g *central.Grant) bool {
+			return g.Camera == h.Camera && (g.Released != nil || !g.Final && g.Refused == "" && now.Before(g.NotAfter.Time))
+		}) {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+// steps are a request's way, so that nobody has to telephone.
+func steps(r *central.Request, now time.Time) []step {
+	list := []step{{State: "done", Words: page.Both("Ingediend", "Filed"), At: r.Filed, By: r.Requester}}
+	add := func(s step) { list = append(list, s) }
+	if r.Kind != central.Standing {
+		s := step{State: "now", Words: page.Both("Bewaring gevraagd aan de recorder", "Recorder asked to hold the footage"), At: r.Filed}
+		asked, confirmed, refused := 0, 0, 0
+		for _, h := range r.Holds {
+			switch h.State() {
+			case "asked":
+				asked++
+				if !now.Before(h.Issued.Add(central.HoldAlarm)) {
+					s.State = "bad"
+					s.Note = page.Both("Let op: na vijf minuten nog niet bevestigd. De recorder is misschien niet bereikbaar; de privacy officer ziet dit ook.", "Alarm: not confirmed after five minutes. The recorder may be out of reach; the privacy officer sees this too.")
+				}
+			case "refused":
+				refused++
+			default:
+				confirmed++
+				if h.At.After(s.At.Time) {
+					s.At = h.At
+				}
+			}
+		}
+		switch {
+		case asked == 0 && refused > 0:
+			s.State, s.Words = "bad", page.Both("De recorder weigerde (een deel van) de bewaring", "The recorder refused (part of) the hold")
+		case asked == 0:
+			s.State, s.Words = "done", page.Both("Bewaring bevestigd door de recorder", "Hold confirmed by the recorder")
+		}
+		add(s)
+	}
+	waiting := func(words central.Words, previous bool) step {
+		if previous && r.Status != central.Closed {
+			return step{State: "now", Words: words}
+		}
+		return step{Words: words}
+	}
+	held := list[len(list)-1].State == "done"
+	if r.Check != nil {
+		s := step{State: "done", Words: page.Both("Getoetst door een behandelaar", "Checked by a handler"), At: r.Check.At, By: r.Check.By}
+		if !r.Check.Complete || !r.Check.Necessary {
+			s.Note = page.Both("De behandelaar vond de aanvraag niet volledig of niet noodzakelijk.", "The handler found the request incomplete or not necessary.")
+		}
+		add(s)
+	} else {
+		add(waiting(page.Both("Wacht op toetsing door een behandelaar", "Waiting for a handler to check"), held))
+	}
+	if r.Decision == nil {
+		add(waiting(page.Both("Wacht op een besluit", "Waiting for a decision"), r.Check != nil))
+	} else {
+		s := step{State: "done", Words: page.Both("Toegekend", "Granted"), At: r.Decision.At, By: r.Decision.By}
+		if r.Decision.Outcome == central.Refuses {
+			s.State, s.Words = "bad", page.Both("Afgewezen: "+r.Decision.Reason.Words().NL, "Refused: "+r.Decision.Reason.Words().EN)
+			add(s)
+			return list
+		}
+		add(s)
+	}
+	if r.Kind == central.Standing {
+		return list
+	}
+	released, failed := 0, ""
+	var at protocol.Time
+	for _, g := range r.Grants {
+		switch {
+		case g.Released != nil:
+			released, at = released+1, g.At
+		case g.Failed != "" || g.Refused != "":
+			failed = g.Failed + g.Refused
+		}
+	}
+	switch {
+	case r.Status == central.Released || r.Status == central.Closed && released > 0:
+		add(step{State: "done", Words: page.Both("Verstrekt: de beelden staan klaar", "Released: the footage is ready"), At: at})
+	case failed != "":
+		add(step{State: "bad", Words: page.Both("Verstrekken is nog niet gelukt", "Releasing has not succeeded yet"), Note: page.Both("De recorder meldt: "+failed, "The recorder says: "+failed)})
+	default:
+		add(waiting(page.Both("De recorder maakt de beelden klaar", "The recorder is preparing the footage"), r.Decision != nil))
+	}
+	if n := len(r.Downloads); n > 0 {
+		add(step{State: "done", Words: page.Both("Opgehaald", "Downloaded"), At: r.Downloads[n-1].At, By: r.Downloads[n-1].By})
+	} else {
+		add(waiting(page.Both("Ophalen", "Download"), r.Status == central.Released))
+	}
+	switch {
+	case r.HandedOver != nil && r.HandedOver.Name == "handover.lapsed":
+		add(step{State: "bad", Words: page.Both("Niet bevestigd binnen veertien dagen", "Not confirmed within fourteen days"), At: r.HandedOver.At})
+	case r.HandedOver != nil:
+		add(step{State: "done", Words: page.Both("Overgedragen: ontvangst bevestigd", "Handed over: receipt confirmed"), At: r.HandedOver.At, By: r.HandedOver.By})
+	default:
+		add(waiting(page.Both("Ontvangst bevestigen", "Confirm receipt"), len(r.Downloads) > 0))
+	}
+	return list
+}
+
+// act on a request: the command, and back to its page. Whoever cannot read it learns nothing.
+func (d *desk) act(v *visit, name string, command func(protocol.RequestID) (central.Command, *central.Refusal)) {
+	id := protocol.RequestID(v.r.PathValue("id"))
+	var there bool
+	d.Book.View(func(st *central.State) { _, there = readable(st, v, id) })
+	if !there {
+		d.nothing(v)
+		return
+	}
+	c, refusal := command(id)
+	if refusal == nil {
+		var ok bool
+		if refusal, ok = d.do(v, c); !ok {
+			return
+		}
+	}
+	if refusal != nil {
+		f := v.form()
+		f.Problem = refusal
+		d.showRequest(v, statusOf(refusal), f, name)
+		return
+	}
+	v.onward("/bureau/aanvragen/" + string(id))
+}
+
+func (d *desk) check(v *visit) {
+	d.act(v, "check", func(id protocol.RequestID) (central.Command, *central.Refusal) {
+		return central.CheckRequest{By: v.me(), Request: id, Complete: v.value("volledig") == "ja", Necessary: v.value("noodzakelijk") == "ja", Remark: v.value("opmerking")},
+			answered(v, "volledig", "noodzakelijk")
+	})
+}
+
+// answered refuses a form on which a yes-or-no question was left open.
+func answered(v *visit, names ...string) *central.Refusal {
+	for _, n := range names {
+		if v.value(n) == "" {
+			return &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Beantwoord elke vraag met ja of nee.", "Answer each question with yes or no.")}
+		}
+	}
+	return nil
+}
+
+func (d *desk) decide(v *visit) {
+	d.act(v, "decide", func(id protocol.RequestID) (central.Command, *central.Refusal) {
+		c := central.DecideRequest{By: v.me(), Request: id, Outcome: central.Outcome(v.value("besluit")), Reason: central.Reason(v.value("reden")), Motivation: v.value("motivering")}
+		if c.Outcome == central.Grants {
+			c.Reason = central.Complies
+			var err error
+			if c.Approved, err = approved(v.r.PostForm["akkoord"]); err != nil {
+				return nil, &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Het afgeronde tijdvak kwam niet goed over: "+err.Error(), "The rounded interval did not arrive well: "+err.Error())}
+			}
+		}
+		return c, nil
+	})
+}
+
+// approved reads "camera from/to": the rounded intervals as the approver saw them.
+func approved(list []string) ([]central.Approved, error) {
+	var all []central.Approved
+	for _, s := range list {
+		camera, interval, ok := strings.Cut(s, " ")
+		if !ok {
+			return nil, errors.New("no interval")
+		}
+		i, err := protocol.ParseInterval(interval)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, central.Approved{Camera: protocol.CameraID(camera), Interval: i})
+	}
+	return all, nil
+}
+
+func (d *desk) confirm(v *visit) {
+	d.act(v, "confirm", func(id protocol.RequestID) (central.Command, *central.Refusal) {
+		return central.ConfirmHandOver{By: v.me(), Request: id, Note: v.value("opmerking")}, nil
+	})
+}

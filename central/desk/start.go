@@ -1,0 +1,144 @@
+package desk
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/page"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// start is what waits for this person, and what their role begins with.
+type start struct {
+	Name     string
+	Posts    []post
+	Tasks    []central.Task
+	Requests []*central.Request // of the own unit, the newest few
+	Cameras  []seenCamera       // staff: theirs
+	Grants   []*central.Grant
+	Officer  *overview
+	Roles    map[string]bool // active ones
+}
+
+type post struct {
+	central.Post
+	Active bool
+}
+
+// overview is what the privacy officer opens with.
+type overview struct {
+	Orphans []central.MatchedAccess
+	Logs    []recorderLog
+	Held    int
+}
+
+func (d *desk) start(v *visit) {
+	var accesses []central.Access
+	if d.holdsAny(v, []central.Role{central.Officer}) {
+		var err error
+		if accesses, err = d.Recorders.Accesses(); err != nil {
+			d.failed(v, "accesses", err)
+			return
+		}
+	}
+	d.show(v, http.StatusOK, "start.html", page.Both("Begin", "Start"), func(st *central.State) any {
+		s := start{Name: v.in.Name, Tasks: st.Inbox(v.me(), v.now), Roles: map[string]bool{}}
+		if p := st.Person(v.me()); p != nil {
+			for _, held := range p.Posts {
+				active := st.Holds(v.me(), held.Role, held.Regime, v.now)
+				s.Posts = append(s.Posts, post{held, active})
+				s.Roles[string(held.Role)] = s.Roles[string(held.Role)] || active
+			}
+		}
+		if s.Roles[string(central.Requester)] {
+			s.Requests = st.Requests(v.me(), v.now)
+			s.Requests = s.Requests[:min(5, len(s.Requests))]
+		}
+		if s.Roles[string(central.Staff)] {
+			s.Cameras = d.assigned(st, v)
+			s.Grants = st.StandingGrants(v.me(), v.now)
+		}
+		if s.Roles[string(central.Officer)] {
+			o := &overview{Logs: d.recorderLogs(st, v.now)}
+			for _, m := range st.Match(accesses) {
+				if m.Orphan() {
+					o.Orphans = append(o.Orphans, m)
+				}
+			}
+			for _, r := range st.Requests(v.me(), v.now) {
+				for _, h := range r.Holds {
+					if h.State() == "confirmed" {
+						o.Held++
+					}
+				}
+			}
+			s.Officer = o
+		}
+		return s
+	}, wide)
+}
+
+// seenCamera is a camera beside what its recorder says of it now.
+type seenCamera struct {
+	*central.Placement
+	Status  central.Status
+	Heard   bool // the recorder spoke lately
+	Now     *protocol.CameraStatus
+	LastSay protocol.Time // when the recorder spoke last; zero: never
+	Viewer  string
+}
+
+// Dark says that the camera may record and does not, or that nobody knows.
+func (c seenCamera) Dark() bool {
+	return c.Status == central.Active && (!c.Heard || c.Now == nil || c.Now.State != "recording")
+}
+
+// heardWithin is how old a recorder's status may be to say something of now.
+const heardWithin = 3 * 60e9 // three minutes
+
+func (d *desk) seen(st *central.State, p *central.Placement, v *visit) seenCamera {
+	c := seenCamera{Placement: p, Status: p.StatusAt(v.now)}
+	if rec := st.Recorder(p.Recorder); rec != nil {
+		c.Viewer = rec.Viewer
+	}
+	status, received, ok := d.Recorders.Status(p.Recorder)
+	if !ok {
+		return c
+	}
+	c.LastSay = protocol.T(received)
+	c.Heard = status.State == "online" && v.now.Sub(received) < heardWithin
+	if status.Viewer != "" {
+		c.Viewer = status.Viewer
+	}
+	if i := slices.IndexFunc(status.Cameras, func(s protocol.CameraStatus) bool { return s.Camera == p.Camera }); i >= 0 {
+		c.Now = &status.Cameras[i]
+	}
+	return c
+}
+
+// assigned are a staff member's own cameras, dark ones first.
+func (d *desk) assigned(st *central.State, v *visit) []seenCamera {
+	var list []seenCamera
+	if p := st.Person(v.me()); p != nil {
+		for _, id := range p.Cameras {
+			if placement := st.Placement(id); placement != nil {
+				list = append(list, d.seen(st, placement, v))
+			}
+		}
+	}
+	darkFirst(list)
+	return list
+}
+
+func darkFirst(list []seenCamera) {
+	slices.SortStableFunc(list, func(a, b seenCamera) int {
+		switch {
+		case a.Dark() && !b.Dark():
+			return -1
+		case b.Dark() && !a.Dark():
+			return 1
+		}
+		return 0
+	})
+}
