@@ -128,6 +128,7 @@ const maxLines = 12
 
 func draw(l lang, over protocol.Interval, stretches []footage.Stretch, gaps []protocol.Gap, now time.Time) timeline {
 	t := timeline{From: clock(over.From), Middle: clock(over.From.Add(over.Duration() / 2)), To: clock(over.To)}
+	var begun, until time.Time // of the stretch drawn last
 	add := func(class string, from, to time.Time, what string) {
 		if from.Before(over.From) {
 			from = over.From
@@ -138,12 +139,18 @@ func draw(l lang, over protocol.Interval, stretches []footage.Stretch, gaps []pr
 		if !from.Before(to) {
 			return
 		}
-		x := int(from.Sub(over.From) * 1000 / over.Duration())
-		t.Bars = append(t.Bars, bar{x, max(2, int(to.Sub(over.From)*1000/over.Duration())-x), class})
-		if n := len(t.Lines); n > 0 && class == "footage" && t.Lines[n-1].Class == class && strings.HasSuffix(t.Lines[n-1].When, clock(from)) {
-			t.Lines[n-1].When = strings.SplitN(t.Lines[n-1].When, " – ", 2)[0] + " – " + clock(to)
+		x, end := int(from.Sub(over.From)*1000/over.Duration()), int(to.Sub(over.From)*1000/over.Duration())
+		if n := len(t.Bars); class == "footage" && from.Equal(until) { // segments that meet are one stretch
+			t.Bars[n-1].Width = end - t.Bars[n-1].X
+			t.Lines[len(t.Lines)-1].When = clock(begun) + " – " + clock(to)
+			until = to
 			return
 		}
+		begun, until = from, to
+		if class != "footage" {
+			until = time.Time{}
+		}
+		t.Bars = append(t.Bars, bar{x, max(2, end-x), class})
 		t.Lines = append(t.Lines, line{class, clock(from) + " – " + clock(to), what})
 	}
 	for len(stretches) > 0 || len(gaps) > 0 {

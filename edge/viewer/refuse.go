@@ -42,16 +42,17 @@ var (
 	errProof     = &refusal{status: http.StatusForbidden, words: words{"Uw browser kon niet bewijzen dat hij deze sleutel heeft.", "Your browser could not prove that it has this key."}, Help: words{"Laad de pagina opnieuw en probeer het nog eens.", "Load the page again and try once more."}}
 	errNoGrant   = &refusal{status: http.StatusForbidden, journal: true,
 		words: words{"Deze sleutel heeft geen geldige toestemming op deze recorder.", "This key has no valid grant on this recorder."},
-		Help: words{"Vraag toestemming aan bij het bureau, met de sleutel op deze pagina. Een behandelaar en een beoordelaar beslissen. Daarna kunt u hier kijken. Is de toestemming net gegeven? Dan komt zij binnen een minuut aan.",
-			"Ask for a grant at the desk, with the key on this page. A handler and an approver decide. After that you can look here. Was it granted just now? Then it arrives within a minute."}}
+		Help: words{"Vraag toestemming aan bij het bureau, met de sleutel op deze pagina. Een behandelaar en een beoordelaar beslissen. Daarna kunt u hier kijken. Is de toestemming net gegeven? Wacht dan een minuut: zij moet de recorder nog bereiken.",
+			"Ask for a grant at the desk, with the key on this page. A handler and an approver decide. After that you can look here. Was it granted just now? Then wait a minute: it must still reach the recorder."}}
 	errOtherGrant = &refusal{status: http.StatusForbidden, journal: true,
 		words: words{"Uw sleutel geeft geen toestemming voor deze camera.", "Your key gives no grant for this camera."},
 		Help:  words{"Op de beginpagina ziet u welke camera's u mag bekijken. Een andere camera vraagt u aan bij het bureau.", "The start page shows which cameras you may look at. Ask for another camera at the desk."}}
 	errOtherSession = &refusal{status: http.StatusNotFound, journal: true,
 		words: words{"Dit beeld is niet door u geopend, of het is alweer gesloten.", "This footage was not opened by you, or it is closed again."},
 		Help:  words{"Beeld blijft een kwartier open, alleen voor wie het opende. Kies opnieuw een moment en geef een reden.", "Footage stays open for fifteen minutes, only for who opened it. Choose a moment and give a reason again."}}
-	errOld = &refusal{status: http.StatusForbidden, journal: true,
-		words: words{"Dit is langer dan een kwartier geleden. Alleen mag u zo ver niet terugkijken.", "This is more than fifteen minutes ago. On your own you may not look back that far."},
+	errOver = &refusal{status: http.StatusNotFound, words: errOtherSession.words, Help: errOtherSession.Help} // nobody's: no access was refused
+	errOld  = &refusal{status: http.StatusForbidden, journal: true,
+		words: words{"Dit is langer dan een kwartier geleden. In uw eentje mag u niet zo ver terugkijken.", "This is more than fifteen minutes ago. On your own you may not look back that far."},
 		Help:  words{"Voor ouder beeld is een tweede persoon nodig. Vraag het aan bij het bureau: een behandelaar en een beoordelaar beslissen samen.", "Older footage needs a second person. Ask at the desk: a handler and an approver decide together."}}
 	errStale = &refusal{status: http.StatusServiceUnavailable, journal: true,
 		words: words{"De getuige heeft het logboek van deze recorder langer dan een uur niet bevestigd.", "The witness has not confirmed this recorder's log for more than an hour."},

@@ -87,7 +87,7 @@ func (v *Viewer) challengeUntil(challenge string) (time.Time, error) {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(b))), nil
 }
 
-// proven checks that whoever answered the challenge has the key, for this viewer, now. A challenge is used up by its first valid answer.
+// proven checks that whoever answered the challenge has the key, for this viewer, now.
 func (v *Viewer) proven(host, key, challenge, signature string, now time.Time) error {
 	pub, err := parseKey(key)
 	if err != nil {
@@ -108,15 +108,6 @@ func (v *Viewer) proven(host, key, challenge, signature string, now time.Time) e
 	if !ecdsa.Verify(pub, sum[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])) {
 		return errors.New("signature: not of this key over this challenge")
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if _, again := v.used[challenge]; again {
-		return errors.New("challenge: already used")
-	}
-	if len(v.used) >= 4*maxSessions {
-		return errFull
-	}
-	v.used[challenge] = until
 	return nil
 }
 
@@ -144,15 +135,12 @@ func (v *Viewer) begin(at *visit) error {
 	}
 	if err := v.proven(at.r.Host, proof.Key, proof.Challenge, proof.Signature, at.now); err != nil {
 		v.Log.Info("viewer: no proof of possession", "error", err)
-		if errors.Is(err, errFull) {
-			return errFull
-		}
 		return errProof
 	}
 	if len(v.grants(proof.Key)) == 0 {
 		return errNoGrant.to(proof.Key)
 	}
-	token, err := v.addSession(&session{key: proof.Key, begun: at.now, used: at.now})
+	token, err := v.addSession(&session{key: proof.Key, begun: at.now, used: at.now}, proof.Challenge)
 	if err != nil {
 		return err
 	}
@@ -179,9 +167,17 @@ func (at *visit) setCookie(name, value string, maxAge int) {
 // cookieName names the recorder: a browser sends cookies to every port of a host, and there may be more recorders on it.
 func (v *Viewer) cookieName() string { return "__Host-viewer-" + string(v.Recorder) }
 
-func (v *Viewer) addSession(s *session) (token string, err error) {
+// addSession uses the challenge up. Only who has a grant comes this far, so strangers cannot fill the table of used ones.
+func (v *Viewer) addSession(s *session, challenge string) (token string, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if _, again := v.used[challenge]; again {
+		return "", errProof
+	}
+	if len(v.used) >= 4*maxSessions {
+		return "", errFull
+	}
+	v.used[challenge] = s.begun.Add(challengeTerm)
 	oldest, same := "", 0
 	for t, other := range v.sessions {
 		if other.key == s.key {

@@ -19,7 +19,7 @@ import (
 )
 
 // requestPath is where the desk takes a request for a standing grant; the key is given with it. The one place that knows the desk's addresses.
-const requestPath = "/bureau/aanvragen/nieuw?soort=standing&sleutel="
+const requestPath = "/bureau/meekijken?sleutel="
 
 // Viewer is the pages of one recorder. All fields must be set, but for Desk and Log.
 type Viewer struct {
@@ -35,8 +35,8 @@ type Viewer struct {
 
 	secret [32]byte // of the challenges; made in handler and then only read
 
-	mu       sync.Mutex // guards what follows
-	used     map[string]time.Time
+	mu       sync.Mutex           // guards what follows
+	used     map[string]time.Time // challenges that began a session, and until when to remember them
 	sessions map[string]*session
 	openings map[string]*opening
 	refused  map[string]*allowance

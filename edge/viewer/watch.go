@@ -23,14 +23,17 @@ func (v *Viewer) opened(at *visit) (*opening, error) {
 	o := v.openings[at.r.PathValue("id")]
 	v.mu.Unlock()
 	if o == nil {
-		return nil, errOtherSession
+		return nil, errOver
 	}
 	o.mu.Lock()
 	ready := o.reading != nil && !o.ended
 	o.mu.Unlock()
 	doc := o.grant.Doc()
-	if !ready || o.session != at.cookie || o.over(at.now) {
+	if o.session != at.cookie {
 		return nil, errOtherSession.of(doc.Camera)
+	}
+	if !ready || o.over(at.now) {
+		return nil, errOver
 	}
 	if _, err := v.grant(string(doc.ID), at.session.key); err != nil {
 		return nil, err
@@ -125,7 +128,7 @@ func (v *Viewer) init(at *visit) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended {
-		return errOtherSession
+		return errOver
 	}
 	b, err := o.reading.Init(protocol.RunID(at.r.PathValue("run")))
 	if err != nil {
@@ -170,7 +173,7 @@ func (o *opening) read(n int) (io.ReadCloser, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended {
-		return nil, errOtherSession
+		return nil, errOver
 	}
 	return o.reading.Open(o.segments[n])
 }
@@ -183,7 +186,7 @@ func (v *Viewer) send(w io.Writer, r io.Reader, o *opening) error {
 		ended := o.ended
 		o.mu.Unlock()
 		if ended || o.over(v.Now()) {
-			return errOtherSession
+			return errOver
 		}
 		n, err := r.Read(part)
 		if n > 0 {
