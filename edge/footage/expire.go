@@ -85,6 +85,9 @@ func (s *Store) bury(now time.Time) (buried int, next time.Time, err error) {
 	if err := s.db.View(func(tx *bbolt.Tx) error { c, err = s.candidates(tx, need, now); return err }); err != nil {
 		return 0, time.Time{}, err
 	}
+	if c.crowded {
+		need = 0
+	}
 	due, next := Expired(c.aging, s.keeps(), need, now)
 	if s.full = need > 0 && len(due) == 0; s.full {
 		s.fullUntil = now.Add(retryFull)
@@ -118,6 +121,7 @@ type candidates struct {
 	rows  map[string]segmentRow
 	later []time.Time // when the other runs have something due
 
+	crowded    bool     // as much is due as one transaction takes: nothing goes early while that is so
 	miscounted []string // runs of which rows cannot be read: they do not count
 }
 
@@ -125,6 +129,7 @@ func (s *Store) candidates(tx *bbolt.Tx, need int64, now time.Time) (c candidate
 	c.rows = map[string]segmentRow{}
 	standing := s.standing(now)
 	var spare int64 // bytes that may go
+	free := 0       // segments that may
 	add := func(r *runRow) error {
 		before := len(c.aging)
 		err := s.eachLine(tx, r, func(key string, row segmentRow, l protocol.SegmentLine) {
@@ -132,6 +137,7 @@ func (s *Store) candidates(tx *bbolt.Tx, need int64, now time.Time) (c candidate
 			c.aging = append(c.aging, Aging{l, r.Window})
 			if !held(standing, l) {
 				spare += l.Size
+				free++
 			}
 		})
 		if len(c.aging)-before != r.Count {
@@ -139,17 +145,27 @@ func (s *Store) candidates(tx *bbolt.Tx, need int64, now time.Time) (c candidate
 		}
 		return err
 	}
-	var rest []*runRow
+	var past, rest []*runRow
 	for _, r := range s.runs {
 		switch {
 		case r.Count == 0:
 		case now.Before(r.due()):
 			rest = append(rest, r)
 		default:
-			if err := add(r); err != nil {
-				return c, err
-			}
+			past = append(past, r)
 		}
+	}
+	// After weeks off there is more than one transaction takes: what is oldest goes first, and the others have their turn.
+	slices.SortFunc(past, func(a, b *runRow) int { return a.First.Compare(b.First.Time) })
+	for _, r := range past {
+		if free >= buryAtOnce {
+			c.later = append(c.later, r.due())
+		} else if err := add(r); err != nil {
+			return c, err
+		}
+	}
+	if c.crowded = free >= buryAtOnce; c.crowded {
+		need = 0
 	}
 	// To make room the oldest go first: the oldest runs, until enough may go, and those that overlap the last of them.
 	slices.SortFunc(rest, func(a, b *runRow) int { return a.First.Compare(b.First.Time) })

@@ -193,4 +193,10 @@ func (r *segmentRow) line(key string) (protocol.SegmentLine, error) {
 	return l, nil
 }
 
-func keyRun(segment string) string { return segment[:strings.LastIndexByte(segment, '/')] }
+// keyRun is the run's key in a segment's; of what is no segment's key it is all of it.
+func keyRun(segment string) string {
+	if i := strings.LastIndexByte(segment, '/'); i >= 0 {
+		return segment[:i]
+	}
+	return segment
+}

@@ -144,8 +144,17 @@ func (s *Store) settleOne(ctx context.Context) (more bool, err error) {
 			m.Seq = seq
 			return put(tx, inMinutes, number(row.Minute), m)
 		}
-		for i, key := range row.Drop {
-			if err := errors.Join(del(tx, inTombstones, key), leaveMinute(tx, row.Minutes[i])); err != nil {
+		for _, key := range row.Drop {
+			if err := del(tx, inTombstones, key); err != nil {
+				return err
+			}
+		}
+		left := map[uint64]int{}
+		for _, own := range row.Minutes {
+			left[own]++
+		}
+		for own, n := range left {
+			if err := leaveMinute(tx, own, n); err != nil {
 				return err
 			}
 		}
@@ -182,8 +191,8 @@ func resolve(tx *bbolt.Tx, row owedRow, broken func(error)) (any, error) {
 	return body, nil
 }
 
-// leaveMinute counts one segment out of its minute, and drops the list with the last.
-func leaveMinute(tx *bbolt.Tx, own uint64) error {
+// leaveMinute counts segments out of their minute, and drops the list with the last.
+func leaveMinute(tx *bbolt.Tx, own uint64, n int) error {
 	if own == 0 {
 		return nil
 	}
@@ -191,7 +200,7 @@ func leaveMinute(tx *bbolt.Tx, own uint64) error {
 	if err != nil || !found {
 		return err
 	}
-	if m.Left--; m.Left <= 0 {
+	if m.Left -= n; m.Left <= 0 {
 		return del(tx, inMinutes, number(own))
 	}
 	return put(tx, inMinutes, number(own), m)
@@ -200,8 +209,11 @@ func leaveMinute(tx *bbolt.Tx, own uint64) error {
 // SealMinute journals the segments sealed since the last time, of all cameras, as one footage.sealed entry: the root over their lines in the order of camera,
 // stream, run and place. The list stays here until all of them are gone. It returns the journal's error, if any; the entry is then owed.
 func (s *Store) SealMinute(ctx context.Context) error {
-	if err := s.listMinute(); err != nil {
-		return fmt.Errorf("footage: minute: %w", err)
+	for more := true; more; {
+		var err error
+		if more, err = s.listMinute(); err != nil {
+			return fmt.Errorf("footage: minute: %w", err)
+		}
 	}
 	if retry := s.settle(ctx); !retry.IsZero() {
 		return errors.New("footage: the journal cannot be written; sealed segments are journalled later")
@@ -209,15 +221,21 @@ func (s *Store) SealMinute(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) listMinute() error {
+// minuteList is the most segments in one footage.sealed entry: after a crash in a long journal failure there may be many.
+const minuteList = 2000
+
+func (s *Store) listMinute() (more bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.db.Update(func(tx *bbolt.Tx) error {
 		var keys []string
 		var rows []segmentRow
 		var lines []protocol.SegmentLine
 		c := tx.Bucket(inUnlisted).Cursor()
 		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			if more = len(keys) == minuteList; more {
+				break
+			}
 			key := string(k)
 			row, found, err := get[segmentRow](tx, inSegments, key)
 			var line protocol.SegmentLine
@@ -257,6 +275,7 @@ func (s *Store) listMinute() error {
 		sealed.Minute = own
 		return errors.Join(put(tx, inMinutes, number(own), minute), putOwed(tx, sealed))
 	})
+	return more && err == nil, err
 }
 
 func (s *Store) sealedCameras(lines []protocol.SegmentLine) []protocol.SealedCamera {

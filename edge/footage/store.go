@@ -331,23 +331,31 @@ func (s *Store) mendRuns() error {
 	})
 }
 
-// orphans collects the segments of which the run has no readable row.
+// orphans collects the segments of which the run has no readable row. It looks at one key of each run that has one.
 func (s *Store) orphans(tx *bbolt.Tx, mended map[string]*runRow) error {
-	return each(tx, inSegments, "", s.badRow, func(key string, row segmentRow) error {
-		l, err := row.line(key)
-		rk := runKey(l.Camera, l.Stream, l.Run)
-		if err != nil || s.runs[rk] != nil {
-			return nil // the one is reported where it is used, the other is no orphan
+	c := tx.Bucket(inSegments).Cursor()
+	for k, _ := c.First(); k != nil; {
+		rk := keyRun(string(k))
+		if s.runs[rk] == nil {
+			err := each(tx, inSegments, rk+"/", s.badRow, func(key string, row segmentRow) error {
+				l, err := row.line(key)
+				if err != nil {
+					return nil // reported where it is used
+				}
+				if mended[rk] == nil {
+					mended[rk] = &runRow{V: format, Camera: l.Camera, Stream: l.Stream, Run: l.Run, Init: l.Init, Start: l.Start, End: l.End, Window: row.Window}
+				}
+				mended[rk].Window = min(mended[rk].Window, row.Window)
+				mended[rk].add(l)
+				return nil
+			})
+			if err != nil {
+				return err
+			}
 		}
-		r := mended[rk]
-		if r == nil {
-			r = &runRow{V: format, Camera: l.Camera, Stream: l.Stream, Run: l.Run, Init: l.Init, Start: l.Start, End: l.End, Window: row.Window}
-			mended[rk] = r
-		}
-		r.Window = min(r.Window, row.Window)
-		r.add(l)
-		return nil
-	})
+		k, _ = c.Seek([]byte(rk + "0")) // '0' follows '/'
+	}
+	return nil
 }
 
 // gapsOfAbsence begins a gap, from the end of its last segment, for each stream that was being recorded when the recorder went down.
