@@ -232,7 +232,7 @@ func (v *Viewer) home(at *visit) error {
 	if at.session == nil {
 		desk := ""
 		if v.Desk != "" {
-			desk = strings.TrimSuffix(v.Desk, "/") + requestPath
+			desk = strings.TrimSuffix(v.Desk, "/") + at.lang.path(requestPath)
 		}
 		v.show(at, http.StatusOK, "key", struct {
 			Desk   string

@@ -121,6 +121,7 @@ func (v *Viewer) handler() http.Handler {
 		to("GET", "/watch/{id}/{segment}", v.segment)
 		to("GET", "/", func(*visit) error { return errNoPage })
 	}
+	mux.Handle("GET /en", http.RedirectHandler("/en/", http.StatusMovedPermanently))
 	mux.HandleFunc("GET /assets/{name}", serveAsset)
 	return headers(http.NewCrossOriginProtection().Handler(mux))
 }
