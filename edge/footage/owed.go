@@ -178,15 +178,18 @@ func resolve(tx *bbolt.Tx, row owedRow, broken func(error)) (any, error) {
 	if len(row.Minutes) != len(body.Segments) || len(row.Drop) != len(body.Segments) {
 		return nil, fmt.Errorf("index: owed %s: its lists differ in length", row.Kind)
 	}
+	seqs := map[uint64]uint64{0: 0}
 	for i, own := range row.Minutes {
-		if own == 0 {
-			continue
+		seq, known := seqs[own]
+		if !known {
+			m, _, err := get[minuteRow](tx, inMinutes, number(own))
+			if err != nil {
+				broken(err) // that it expired must be written all the same
+			}
+			seq = m.Seq
+			seqs[own] = seq
 		}
-		m, _, err := get[minuteRow](tx, inMinutes, number(own))
-		if err != nil {
-			broken(err) // that it expired must be written all the same
-		}
-		body.Segments[i].Minute = m.Seq
+		body.Segments[i].Minute = seq
 	}
 	return body, nil
 }
