@@ -27,7 +27,7 @@
 // Rows are JSON with a version. Keys are <camera>/<stream>/<run>[/<n>].
 //
 //	runs        codec, hash of the init, start, window; count, bytes and first moment of what is left of it
-//	segments    the SegmentLine, offset and decode time of each fragment, the minute it is listed in
+//	segments    the SegmentLine, the window at sealing, offset and decode time of each fragment, the minute it is listed in
 //	unlisted    segments in no minute yet (not journalled)
 //	minutes     leaf hashes and entry number of a footage.sealed entry, until all its segments are gone
 //	tombstones  segments on their way out; nothing in here is ever shown
