@@ -155,6 +155,7 @@ func (d *desk) recorded(v *visit) (w wanted, ok bool) {
 type bagPage struct {
 	wanted
 	Report   evidence.Report
+	Failed   bool // one of the verdicts is bad
 	Verdicts []verdict
 	Size     int64
 	Level    protocol.Level
@@ -178,11 +179,11 @@ func verdicts(l page.Lang, r evidence.Report) []verdict {
 			v.Sentences = append(v.Sentences, say(s))
 		}
 		for _, f := range n.Findings {
-			where := f.Where()
-			if where != "" {
-				where = " (" + where + ")"
+			text := say(f.Text)
+			if where := f.Where(); where != "" {
+				text += " – " + where
 			}
-			v.Findings = append(v.Findings, say(f.Text)+where)
+			v.Findings = append(v.Findings, text)
 		}
 		list = append(list, v)
 	}
@@ -203,7 +204,7 @@ func (d *desk) fetched(v *visit) {
 	title := page.Both("Beelden van aanvraag "+string(w.Request), "Footage of request "+string(w.Request))
 	d.show(v, http.StatusOK, "bag.html", title, func(st *central.State) any {
 		g := st.Grant(w.Grant)
-		return bagPage{wanted: w, Report: report, Verdicts: verdicts(v.lang, report), Size: g.Released.Size, Level: g.Level}
+		return bagPage{wanted: w, Report: report, Failed: report.State() == evidence.Failed, Verdicts: verdicts(v.lang, report), Size: g.Released.Size, Level: g.Level}
 	})
 }
 

@@ -31,7 +31,7 @@ func (d *desk) cameras(v *visit) {
 			List      []seenCamera
 			Registrar bool
 		}{list, st.Holds(v.me(), central.Registrar, "", v.now)}
-	}, wide, func(f *page.Frame) { f.Refresh = 30 })
+	}, wide, fresh)
 }
 
 // seesAll: staff see the cameras assigned to them and no others.

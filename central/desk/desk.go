@@ -218,7 +218,7 @@ func (d *desk) holdsAny(v *visit, roles []central.Role) (any bool) {
 // SameSite=Strict cookie; one reload from here brings the cookie along.
 func (d *desk) stranger(v *visit) {
 	if v.r.Method == http.MethodGet && v.r.Header.Get("Sec-Fetch-Site") == "cross-site" {
-		d.pages.Show(v.w, v.r, http.StatusOK, "onward.html", page.Frame{Title: page.Both("Een moment", "One moment"), Refresh: 1, Body: v.lang.Path(v.r.URL.RequestURI())})
+		d.pages.Show(v.w, v.r, http.StatusOK, "onward.html", page.Frame{Title: page.Both("Een moment", "One moment"), Reload: true, Body: v.lang.Path(v.r.URL.RequestURI())})
 		return
 	}
 	to := "/bureau/inloggen"
@@ -281,6 +281,9 @@ type view struct {
 }
 
 func wide(f *page.Frame) { f.Wide = true }
+
+// fresh pages keep their data-fresh parts up to date while somebody looks.
+func fresh(f *page.Frame) { f.Scripts = append(f.Scripts, "fresh.js") }
 
 func withMap(f *page.Frame) {
 	f.Styles = append(f.Styles, "leaflet.css")

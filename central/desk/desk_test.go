@@ -371,7 +371,7 @@ func TestARequestFromFilingToHandOver(t *testing.T) {
 	if w := o.as(requester).post(path+"/ophalen", "toestemming", string(grant)); w.Code != 303 || w.Header().Get("Location") != bag {
 		t.Fatalf("download: %d %s", w.Code, plain(w.Body.String()))
 	}
-	says(t, o.as(requester).get(bag), 200, "Drie oordelen", "NIET IN ORDE", "SHA-256 van het bestand: "+protocol.HashOf(o.bag).String(), "Niveau centrale") // this bag is no bag
+	says(t, o.as(requester).get(bag), 200, "Drie oordelen", "NIET IN ORDE", "Gebruik dit pakket niet zo.", "SHA-256 van het bestand: "+protocol.HashOf(o.bag).String(), "Niveau centrale") // this bag is no bag
 	w := o.as(requester).get(bag + "/bestand")
 	if w.Code != 200 || !bytes.Equal(w.Body.Bytes(), o.bag) || !strings.Contains(w.Header().Get("Content-Disposition"), "beelden-"+string(id)+"-hal.zip") {
 		t.Errorf("file: %d %q %v", w.Code, w.Body, w.Header())
@@ -563,7 +563,7 @@ func TestALinkFromTheViewerArrives(t *testing.T) {
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	w := httptest.NewRecorder()
 	o.handler.ServeHTTP(w, r)
-	if w.Code != 200 || !strings.Contains(w.Body.String(), `http-equiv="refresh" content="1"`) || !strings.Contains(w.Body.String(), `href="/bureau/meekijken?sleutel=p256:x"`) {
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `http-equiv="refresh" content="0"`) || !strings.Contains(w.Body.String(), `href="/bureau/meekijken?sleutel=p256:x"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

@@ -242,11 +242,7 @@ func (d *desk) showRequest(v *visit, status int, f form, acted string) {
 	title := page.Both("Aanvraag "+string(id), "Request "+string(id))
 	d.show(v, status, "request.html", title, func(st *central.State) any {
 		return d.file(st, v, st.Request(id), accesses, f, acted)
-	}, wide, func(frame *page.Frame) {
-		if acted == "" && v.r.URL.Query().Has("volg") {
-			frame.Refresh = 5
-		}
-	})
+	}, wide, fresh)
 }
 
 // readable finds a request for a reader. One that is not theirs is not there.

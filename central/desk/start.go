@@ -76,7 +76,7 @@ func (d *desk) start(v *visit) {
 			s.Officer = o
 		}
 		return s
-	}, wide)
+	}, wide, fresh)
 }
 
 // seenCamera is a camera beside what its recorder says of it now.

@@ -143,8 +143,8 @@ type Frame struct {
 	Wide    bool     // tables and maps, rather than text to read
 	Scripts []string // assets, beside the page; never needed to read it
 	Styles  []string
-	Refresh int // seconds after which the page asks itself anew; 0: never
-	Body    any // the page template's dot
+	Reload  bool // at once, from here: see desk's stranger
+	Body    any  // the page template's dot
 }
 
 // Account is who is logged in, for the frame's corner and its log-out button.

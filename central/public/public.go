@@ -117,7 +117,7 @@ func (s *site) all(w http.ResponseWriter, r *http.Request) {
 	fresh(w)
 	s.pages.Show(w, r, http.StatusOK, "all.html", page.Frame{
 		Title: page.Both("Camera's van de gemeente", "Cameras of the municipality"), Wide: true,
-		Styles: []string{"leaflet.css"}, Scripts: []string{"leaflet.js", "map.js"},
+		Styles: []string{"leaflet.css"}, Scripts: []string{"leaflet.js", "map.js", "fresh.js"},
 		Body: map[string]any{"InUse": inUse, "Ended": ended, "Map": s.Site.Map, "Base": strings.TrimSuffix(page.LangOf(r.Context()).Path("/"), "/")},
 	})
 }
@@ -131,7 +131,7 @@ func (s *site) camera(w http.ResponseWriter, r *http.Request) {
 	}
 	c := s.known(p, now)
 	fresh(w)
-	s.pages.Show(w, r, http.StatusOK, "camera.html", page.Frame{Title: page.Both(c.Title, c.Title), Body: map[string]any{"Camera": c, "Officer": s.Site.Officer, "Name": s.Site.Name}})
+	s.pages.Show(w, r, http.StatusOK, "camera.html", page.Frame{Title: page.Both(c.Title, c.Title), Scripts: []string{"fresh.js"}, Body: map[string]any{"Camera": c, "Officer": s.Site.Officer, "Name": s.Site.Name}})
 }
 
 func (s *site) sign(w http.ResponseWriter, r *http.Request) {

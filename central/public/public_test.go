@@ -35,7 +35,9 @@ func (r register) PublicCamera(id protocol.CameraID, _ time.Time) (central.Publi
 }
 func (r register) Facts(id protocol.CameraID) Facts { return r.facts[id] }
 
-func day(y, m, d int) protocol.Time { return protocol.T(time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC)) }
+func day(y, m, d int) protocol.Time {
+	return protocol.T(time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC))
+}
 
 func example() register {
 	besluit := central.Besluit{Reference: "B-2026-114", Date: day(2026, 3, 2), ValidFrom: day(2026, 3, 9), ValidUntil: day(2027, 3, 9), Body: "college van burgemeester en wethouders", Area: "Centrum"}
