@@ -27,6 +27,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
@@ -61,6 +62,8 @@ type Agent struct {
 
 	mandates *broadcast // an accepted order changed what may be recorded
 	granted  *broadcast // a release grant was accepted
+
+	stopping atomic.Bool // footage is being closed: a status no longer asks it
 
 	streams map[string]*stream // by camera/stream; each stream guards itself
 	seen    ledgerSeen         // owned by the uplink's goroutine once it runs
@@ -113,7 +116,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	if a.footage, err = footage.Open(ctx, footage.Config{
 		Dir: filepath.Join(a.Config.Data, "footage"), Recorder: a.Config.Recorder, Volume: volume, SegmentLength: a.Config.Footage.Segment,
 		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
-		Journal: a.journal, Now: a.Now, Log: a.Log,
+		Journal: a.journal, Clock: systemClock, Now: a.Now, Log: a.Log,
 	}); err != nil {
 		return fmt.Errorf("footage: %w", err)
 	}
@@ -223,6 +226,7 @@ func (a *Agent) serve(ctx context.Context) error {
 	readers.wait()
 	stopMaking(&ingest.Stop{Cause: footage.CauseRecorder, Detail: "the recorder was stopped"})
 	makers.wait()
+	a.stopping.Store(true)
 	err := a.footage.Close()
 	a.append(context.WithoutCancel(ctx), protocol.KindStopped, protocol.Stopped{Reason: "asked to stop"})
 	a.handIn()
@@ -255,6 +259,10 @@ func (a *Agent) append(ctx context.Context, kind string, body any) {
 // obey takes one envelope from the uplink; it runs on one goroutine, so orders are carried out in order.
 func (a *Agent) obey(ctx context.Context, raw []byte) {
 	action, err := a.orders.Accept(ctx, raw)
+	if errors.Is(err, orders.ErrRepeated) { // brokers repeat, and the centre sends again what it has not seen used
+		a.Log.Debug("order repeated", "error", err)
+		return
+	}
 	if err != nil {
 		a.Log.Warn("order not accepted", "error", err)
 		return

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
+	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -51,7 +53,10 @@ func (g *group) wait() { g.wg.Wait() }
 // status is what the recorder says of itself, signed.
 func (a *Agent) status(state string) ([]byte, error) {
 	size, _ := a.journal.CosignedHead()
-	usage := a.footage.Usage()
+	var usage footage.Usage
+	if !a.stopping.Load() {
+		usage = a.footage.Usage()
+	}
 	s := protocol.Status{
 		Recorder: a.Config.Recorder, Time: protocol.T(a.Now()), State: state, Entries: a.journal.Head().Size, Cosigned: size,
 		LastOrder: a.orders.LastOrder(), Dropped: a.orders.Dropped(), DiskBytes: usage.Bytes, DiskFree: usage.Free, HeldBytes: usage.Held,
@@ -72,7 +77,11 @@ func (a *Agent) status(state string) ([]byte, error) {
 // whose release a crash cut off is taken up like a new one.
 func (a *Agent) releases(ctx context.Context) error {
 	const atOnce = 2 // a release reads and encrypts a whole interval; recording goes first
+	if err := a.release.Clean(); err != nil {
+		a.Log.Error("what earlier releases left behind cannot be removed", "error", err)
+	}
 	var busy sync.Map
+	const again = time.Minute // what the journal or the store refused may work by then
 	slots, running := make(chan struct{}, atOnce), sync.WaitGroup{}
 	defer running.Wait()
 	for {
@@ -98,6 +107,7 @@ func (a *Agent) releases(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-granted:
+		case <-time.After(again):
 		}
 	}
 }

@@ -140,6 +140,9 @@ func (s *stream) status() protocol.CameraStatus {
 			c.LastFrame = &t
 		}
 	}
+	if s.agent.stopping.Load() {
+		return c
+	}
 	if oldest, ok := s.agent.footage.Oldest(s.config.ID); ok {
 		t := protocol.T(oldest)
 		c.Oldest = &t

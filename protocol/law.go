@@ -46,6 +46,8 @@ func (w Window) Valid() error {
 	switch {
 	case w <= 0:
 		return fmt.Errorf("window %s: zero is not \"for ever\"; give at most %s", w, MaxWindow)
+	case w%Window(time.Second) != 0:
+		return fmt.Errorf("window %s: whole seconds only", time.Duration(w))
 	case w > MaxWindow:
 		return fmt.Errorf("window %s: longer than the legal cap of %s", w, MaxWindow)
 	}

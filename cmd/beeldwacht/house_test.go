@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -29,15 +30,23 @@ var bans = []struct{ of, on, why string }{
 }
 
 func TestHouseImportsPointOneWay(t *testing.T) {
-	for pkg, imports := range dependencies(t) {
+	for pkg, imports := range dependencies(t, false) {
 		for _, ban := range bans {
-			if !under(pkg, ban.of) {
-				continue
-			}
 			for _, dep := range imports {
-				if under(dep, ban.on) {
+				if under(pkg, ban.of) && under(dep, ban.on) {
 					t.Errorf("%s imports %s: %s", pkg, dep, ban.why)
 				}
+			}
+		}
+	}
+}
+
+// The wall between the two sides holds for tests too. Within a side a test may borrow, as footage's borrow clips of cameratest.
+func TestHouseTestsKeepTheSidesApart(t *testing.T) {
+	for pkg, imports := range dependencies(t, true) {
+		for _, dep := range imports {
+			if under(pkg, "edge") && under(dep, "central") || under(pkg, "central") && under(dep, "edge") {
+				t.Errorf("%s or its tests import %s", pkg, dep)
 			}
 		}
 	}
@@ -73,10 +82,10 @@ func TestHouseTopLevel(t *testing.T) {
 	}
 }
 
-// dependencies maps each of our packages to every package of ours it depends on, its tests included.
-func dependencies(t *testing.T) map[string][]string {
+// dependencies maps each of our packages to every package of ours it depends on, with or without its tests.
+func dependencies(t *testing.T, tests bool) map[string][]string {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-deps", "-test", "-f", "{{if not .Standard}}{{.ImportPath}}\t{{join .Deps \" \"}}{{end}}", "../../...")
+	cmd := exec.Command("go", "list", "-deps", fmt.Sprintf("-test=%v", tests), "-f", "{{if not .Standard}}{{.ImportPath}}\t{{join .Deps \" \"}}{{end}}", "../../...")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -221,6 +221,12 @@ func (r *Releaser) relevant(doc protocol.Grant, needed map[uint64]bool, runs map
 				take = b.Camera == doc.Camera && slices.ContainsFunc(gaps, func(g protocol.Gap) bool {
 					return g.Stream == b.Stream && g.Cause == b.Cause && g.From.Equal(b.From.Time)
 				})
+			case protocol.KindExpired: // why there is nothing left before or between what is released
+				var b protocol.Expired
+				err = chain.ParseBody(e.Body, &b)
+				take = slices.ContainsFunc(b.Segments, func(s protocol.ExpiredSegment) bool {
+					return s.Camera == doc.Camera && doc.Asked.Has(s.Start.Time)
+				})
 			case protocol.KindHoldPlaced:
 				var b protocol.HoldPlaced
 				err = chain.ParseBody(e.Body, &b)

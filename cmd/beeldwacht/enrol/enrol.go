@@ -32,6 +32,9 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
+// centreName is the common name of the centre's MQTT certificate; broker.Centre.
+const centreName = "centre"
+
 const (
 	authorityTerm   = 10 * 365 * 24 * time.Hour
 	certificateTerm = 2 * 365 * 24 * time.Hour
@@ -94,7 +97,7 @@ func Centre(dir, municipality string, hosts []string, now time.Time) error {
 	if err := issue(dir, dir, "server", "beeldwacht", hosts, now); err != nil {
 		return err
 	}
-	return issue(dir, dir, "centre", "centre", nil, now)
+	return issue(dir, dir, "centre", centreName, nil, now)
 }
 
 // People is who the first roster gives a task.
@@ -110,6 +113,9 @@ type People struct {
 func Recorder(out string, id protocol.RecorderID, municipality, centreDir, rootsFile string, signedBy []string, people People, hosts []string, now time.Time) error {
 	if err := protocol.ValidID(id); err != nil {
 		return err
+	}
+	if id == centreName {
+		return fmt.Errorf("recorder id %q: the broker knows the centre by that name; choose another", id)
 	}
 	if err := os.MkdirAll(out, 0o700); err != nil {
 		return err

@@ -1,0 +1,144 @@
+package office
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/goccy/go-yaml"
+)
+
+// Config is the centre's configuration. deploy/central.yaml explains every field and is loaded by a test.
+type Config struct {
+	Municipality string        `yaml:"municipality"` // short name, part of every log's origin
+	Name         string        `yaml:"name"`         // as on the pages: Gemeente Helmond
+	Location     string        `yaml:"location"`
+	Data         string        `yaml:"data"`
+	Keys         string        `yaml:"keys"`
+	Pages        PagesConfig   `yaml:"pages"`
+	Contact      ContactConfig `yaml:"contact"`
+	Broker       BrokerConfig  `yaml:"broker"`
+	Vault        VaultConfig   `yaml:"vault"`
+
+	// Demonstration says on every page that nothing here is real.
+	Demonstration bool `yaml:"demonstration"`
+}
+
+type PagesConfig struct {
+	Listen string `yaml:"listen"`
+	URL    string `yaml:"url"`
+	TLS    bool   `yaml:"tls"`
+	Tiles  string `yaml:"tiles"`
+}
+
+// ContactConfig stands on every public page and sign (R16, R32).
+type ContactConfig struct {
+	Officer string `yaml:"officer"`
+	Email   string `yaml:"email"`
+	Phone   string `yaml:"phone"`
+	Address string `yaml:"address"`
+}
+
+// BrokerConfig: Listen starts the embedded broker; URL uses another. One of the two.
+type BrokerConfig struct {
+	Listen string `yaml:"listen"`
+	URL    string `yaml:"url"`
+}
+
+// VaultConfig: Listen starts the embedded object store; Endpoint uses another. One of the two.
+type VaultConfig struct {
+	Listen   string `yaml:"listen"`
+	Endpoint string `yaml:"endpoint"`
+	Bucket   string `yaml:"bucket"`
+	Secrets  string `yaml:"secrets"`
+}
+
+// VaultSecrets is the file that VaultConfig.Secrets names; the recorders hold the same keys.
+type VaultSecrets struct {
+	AccessKey string `yaml:"access_key"`
+	SecretKey string `yaml:"secret_key"`
+}
+
+// LoadConfig reads a configuration strictly: an unknown field, a wrong type or a missing value is an error that names file, line and field.
+// Relative paths are taken from the configuration's own folder.
+func LoadConfig(file string) (Config, error) {
+	var c Config
+	if err := strictYAML(file, &c); err != nil {
+		return c, err
+	}
+	dir := filepath.Dir(file)
+	for _, p := range []*string{&c.Data, &c.Keys, &c.Vault.Secrets} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	if err := c.check(); err != nil {
+		return c, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
+}
+
+func (c *Config) check() error {
+	var err error
+	complain := func(format string, args ...any) { err = errors.Join(err, fmt.Errorf(format, args...)) }
+	for field, value := range map[string]string{"name": c.Name, "data": c.Data, "keys": c.Keys, "pages.listen": c.Pages.Listen, "pages.url": c.Pages.URL,
+		"contact.officer": c.Contact.Officer, "contact.email": c.Contact.Email, "contact.phone": c.Contact.Phone, "contact.address": c.Contact.Address,
+		"vault.bucket": c.Vault.Bucket, "vault.secrets": c.Vault.Secrets} {
+		if value == "" {
+			complain("%s: missing", field)
+		}
+	}
+	if e := protocol.ValidID(protocol.DocumentID(c.Municipality)); e != nil {
+		complain("municipality: %w", e)
+	}
+	if c.Location != "NL" {
+		complain("location: %q: data is kept only on servers in the Netherlands (privacyverklaring, R21); say NL", c.Location)
+	}
+	if u, e := url.Parse(c.Pages.URL); e != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		complain("pages.url: %q: want https://host", c.Pages.URL)
+	} else if (u.Scheme == "http") && u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
+		complain("pages.url: %q: people log in here; only localhost may do without https", c.Pages.URL)
+	}
+	if (c.Broker.Listen == "") == (c.Broker.URL == "") {
+		complain("broker: give either listen (the embedded broker) or url (another), not both")
+	}
+	if (c.Vault.Listen == "") == (c.Vault.Endpoint == "") {
+		complain("vault: give either listen (the embedded object store) or endpoint (another), not both")
+	}
+	return err
+}
+
+// LoadVaultSecrets reads the object store's keys and refuses a file that others may read.
+func LoadVaultSecrets(file string) (VaultSecrets, error) {
+	var s VaultSecrets
+	info, err := os.Stat(file)
+	if err != nil {
+		return s, fmt.Errorf("vault.secrets: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return s, fmt.Errorf("%s: mode %o: others can read the object store's keys; use chmod 600", file, info.Mode().Perm())
+	}
+	if err := strictYAML(file, &s); err != nil {
+		return s, err
+	}
+	if s.AccessKey == "" || len(s.SecretKey) < 16 {
+		return s, fmt.Errorf("%s: needs access_key, and secret_key of at least 16 characters", file)
+	}
+	return s, nil
+}
+
+// strictYAML shows the lines around a mistake only of the configuration: the other files hold passwords.
+func strictYAML(file string, into any) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	_, config := into.(*Config)
+	if err := yaml.UnmarshalWithOptions(b, into, yaml.Strict()); err != nil {
+		return fmt.Errorf("%s: %s", file, yaml.FormatError(err, false, config))
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package office
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/desk"
+	"github.com/beeldwacht/beeldwacht/central/page"
+	"github.com/beeldwacht/beeldwacht/central/public"
+	"github.com/beeldwacht/beeldwacht/central/witness"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// silence is how long a recorder may say nothing: it speaks once a minute when all is well.
+const silence = 3 * time.Minute
+
+// pages puts the public site and the desk side by side.
+func (o *Office) pages() (http.Handler, error) {
+	c := o.Config
+	site := page.Site{
+		Name: c.Name, Log: o.Log,
+		Officer:       page.Contact{Name: c.Contact.Officer, Email: c.Contact.Email, Telephone: c.Contact.Phone, Post: c.Contact.Address},
+		SelfWitnessed: o.selfWitnessed,
+	}
+	if c.Demonstration {
+		site.Notice = page.Both("Dit is een demonstratie: de camera's spelen filmpjes af en beelden blijven maar minuten.", "This is a demonstration: the cameras play clips, and footage stays for minutes only.")
+	}
+	if c.Pages.Tiles != "" {
+		site.Map = &page.MapBackground{Tiles: c.Pages.Tiles}
+	}
+	citizens, err := public.New(public.Config{Register: register{o}, Site: site, URL: c.Pages.URL, Security: c.Contact.Email, Now: o.Now})
+	if err != nil {
+		return nil, err
+	}
+	staff, err := desk.New(desk.Config{Book: o.book, Identity: o.identity, Recorders: recorders{o}, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
+		Now: o.Now, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/assets/", page.Assets())
+	mux.Handle("/bureau", staff)
+	mux.Handle("/bureau/", staff)
+	mux.Handle("/", citizens)
+	return page.Log(slog.New(o.Log.Handler()), page.Secure(site.Map, page.Languages(mux))), nil
+}
+
+// selfWitnessed says whether any recorder's roster knows no other witness than this centre.
+func (o *Office) selfWitnessed() (alone bool) {
+	o.book.View(func(s *central.State) {
+		for _, r := range s.Recorders() {
+			alone = alone || len(r.Roster.Witnesses) == 1 && r.Roster.Witnesses[0] == o.witness.Key()
+		}
+	})
+	return alone
+}
+
+// register is all that the public pages can reach.
+type register struct{ o *Office }
+
+func (r register) Public(now time.Time) (list []central.PublicPlacement) {
+	r.o.book.View(func(s *central.State) { list = s.Public(now) })
+	return list
+}
+
+func (r register) PublicCamera(id protocol.CameraID, now time.Time) (p central.PublicPlacement, ok bool) {
+	r.o.book.View(func(s *central.State) { p, ok = s.PublicCamera(id, now) })
+	return p, ok
+}
+
+func (r register) Facts(id protocol.CameraID) public.Facts {
+	var recorder protocol.RecorderID
+	r.o.book.View(func(s *central.State) {
+		if p := s.Placement(id); p != nil {
+			recorder = p.Recorder
+		}
+	})
+	var f public.Facts
+	if status, ok := r.o.StatusOf(recorder); ok && status.State == "online" && r.o.Now().Sub(status.Received) < silence {
+		for _, c := range status.Cameras {
+			if c.Camera == id {
+				f.Heard, f.Recording, f.Since, f.Cause = status.Received, c.State == "recording", c.Since.Time, c.Cause
+			}
+		}
+	}
+	if oldest, ok := r.o.witness.OldestFootage(recorder, id); ok {
+		f.CosignedAt = oldest.CosignedAt.Time
+		if oldest.Oldest != nil {
+			f.Oldest = oldest.Oldest.Time
+		}
+	}
+	return f
+}
+
+// recorders is what the desk reads of recorders: their own word, and the witness's.
+type recorders struct{ o *Office }
+
+func (r recorders) Status(id protocol.RecorderID) (protocol.Status, time.Time, bool) {
+	s, ok := r.o.StatusOf(id)
+	return s.Status, s.Received, ok
+}
+
+func (r recorders) Chain(id protocol.RecorderID) desk.Chain {
+	w, ok := r.o.witness.Recorder(id)
+	if !ok {
+		return desk.Chain{Silent: true}
+	}
+	c := desk.Chain{Entries: w.Size, LastEntry: w.Last.Time, Checkpoint: w.Heard.Time, Cosigned: w.CosignedSize, CosignedAt: w.CosignedAt.Time,
+		Silent: r.o.Now().Sub(w.Heard.Time) > silence}
+	for _, f := range w.Findings {
+		c.Findings = append(c.Findings, findingWords(f))
+	}
+	return c
+}
+
+func (r recorders) Accesses() ([]central.Access, error) {
+	const newest = 500 // of each recorder; the log itself has them all
+	var all []central.Access
+	for _, w := range r.o.witness.Recorders() {
+		list, err := r.o.witness.Accesses(w.ID, newest)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	return all, nil
+}
+
+func (r recorders) Export(id protocol.RecorderID, w io.Writer) error {
+	return r.o.witness.LogFile(id, w)
+}
+
+func findingWords(f witness.Finding) central.Words {
+	return central.Words{NL: "Het logboek groeit niet zoals het hoort (" + f.Kind + "): " + f.Detail, EN: "The log does not grow as it should (" + f.Kind + "): " + f.Detail}
+}

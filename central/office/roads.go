@@ -1,0 +1,266 @@
+package office
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/broker"
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+)
+
+// Journal takes a batch from a recorder: the witness stores it and cosigns; the cosigned checkpoint goes back (invariant 11). It is called from the broker
+// client's one goroutine.
+func (o *Office) Journal(recorder protocol.RecorderID, batch []byte) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	cosigned, err := o.witness.Receive(ctx, recorder, batch)
+	if err != nil {
+		o.Log.Warn("journal not accepted", "recorder", recorder, "error", err)
+	}
+	if cosigned == nil {
+		return
+	}
+	if err := o.client.Publish(ctx, protocol.Topic(recorder, protocol.DownCosigned), cosigned, true); err != nil {
+		o.Log.Warn("cosigned checkpoint not sent; the recorder hands its journal in again", "recorder", recorder, "error", err)
+	}
+}
+
+// Status takes a recorder's status: verified with the key it was enrolled with, kept if it is newer, and answered with the orders it has not used up.
+func (o *Office) Status(recorder protocol.RecorderID, raw []byte) {
+	var key string
+	o.book.View(func(s *central.State) {
+		if r := s.Recorder(recorder); r != nil {
+			key = r.Key
+		}
+	})
+	if key == "" {
+		o.Log.Warn("status of a recorder that is not enrolled", "recorder", recorder)
+		return
+	}
+	v, err := protocol.NewVerifier(key)
+	if err != nil {
+		o.Log.Error("enrolled key of a recorder cannot be read", "recorder", recorder, "error", err)
+		return
+	}
+	status, err := protocol.OpenStatus(raw, v)
+	if err != nil || status.Recorder != recorder {
+		o.Log.Warn("status not accepted", "recorder", recorder, "names", status.Recorder, "error", err)
+		return
+	}
+	o.mu.Lock()
+	last, known := o.statuses[recorder]
+	newer := !known || !status.Time.Before(last.Time.Time)
+	if newer {
+		o.statuses[recorder] = Status{status, o.Now()}
+	}
+	o.mu.Unlock()
+	if newer && status.State == "online" {
+		o.send(context.Background(), recorder, status.LastOrder)
+	}
+}
+
+// StatusOf is the newest status of a recorder.
+func (o *Office) StatusOf(recorder protocol.RecorderID) (Status, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s, ok := o.statuses[recorder]
+	return s, ok
+}
+
+// sendOrders sends what the ledger issues to the recorders that are online, as soon as it is issued. What gets lost is sent again on the recorder's
+// next status.
+func (o *Office) sendOrders(ctx context.Context) {
+	for {
+		changed := o.book.Changed()
+		for _, r := range o.enrol() {
+			if s, ok := o.StatusOf(r); ok && s.State == "online" {
+				o.send(ctx, r, s.LastOrder)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// enrol makes the witness know every recorder in the ledger, and lists them.
+func (o *Office) enrol() (ids []protocol.RecorderID) {
+	var list []central.Recorder
+	o.book.View(func(s *central.State) {
+		for _, r := range s.Recorders() {
+			list = append(list, *r)
+		}
+	})
+	for _, r := range list {
+		ids = append(ids, r.ID)
+		if err := o.witness.Enrol(r.ID, r.Key, r.Origin); err != nil {
+			o.Log.Error("the witness cannot take this recorder", "recorder", r.ID, "error", err)
+		}
+	}
+	return ids
+}
+
+// atOnce is how many orders are under way to one recorder: it asks for the rest itself.
+const atOnce = 32
+
+// sendAgain is how long an order may take to show in a recorder's status before it is sent again.
+const sendAgain = 3 * time.Second
+
+func (o *Office) send(ctx context.Context, recorder protocol.RecorderID, last uint64) {
+	o.mu.Lock()
+	sent := o.sent[recorder]
+	o.mu.Unlock()
+	if o.Now().Sub(sent.at) < sendAgain {
+		last = max(last, sent.number) // it is on its way
+	}
+	var orders []central.Order
+	o.book.View(func(s *central.State) { orders = s.Outbox(recorder, last) })
+	for _, order := range orders[:min(len(orders), atOnce)] {
+		sealed, err := protocol.SealEnvelope(protocol.Envelope{Recorder: recorder, Number: order.Number, NotBefore: order.NotBefore, NotAfter: order.NotAfter,
+			Document: []byte(order.Document)}, o.keys.order)
+		if err != nil {
+			o.Log.Error("order cannot be sealed", "recorder", recorder, "order", order.Number, "error", err)
+			return
+		}
+		if err := o.client.Publish(ctx, protocol.Topic(recorder, protocol.DownOrders), sealed, false); err != nil {
+			o.Log.Warn("order not sent; it goes again on the recorder's next status", "recorder", recorder, "order", order.Number, "error", err)
+			return
+		}
+		o.mu.Lock()
+		o.sent[recorder] = sentOrder{order.Number, o.Now()}
+		o.mu.Unlock()
+	}
+}
+
+// takeFacts gives the ledger what the recorders' journals say, as commands. Each names its entry, so going through the same entries after a restart
+// changes nothing.
+func (o *Office) takeFacts(ctx context.Context) {
+	next := map[protocol.RecorderID]uint64{}
+	for {
+		changed := o.witness.Changed()
+		for _, r := range o.witness.Recorders() {
+			for ctx.Err() == nil {
+				entries, err := o.witness.Entries(r.ID, next[r.ID], 500)
+				if err != nil {
+					o.Log.Error("witness store cannot be read", "recorder", r.ID, "from", next[r.ID], "error", err)
+					break
+				}
+				if len(entries) == 0 {
+					break
+				}
+				for _, e := range entries {
+					if err := o.takeFact(ctx, r.ID, e); err != nil {
+						o.Log.Error("an entry of a recorder could not be taken in", "recorder", r.ID, "entry", next[r.ID], "error", err)
+						if errors.Is(err, context.Canceled) {
+							return
+						}
+					}
+					next[r.ID]++
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+func (o *Office) takeFact(ctx context.Context, recorder protocol.RecorderID, e chain.Entry) error {
+	h, err := chain.ParseHeader(e.Header)
+	if err != nil {
+		return err
+	}
+	source := central.Source{Recorder: recorder, Seq: h.Seq}
+	var command central.Command
+	read := func(body any) error {
+		if e.Body == nil {
+			return fmt.Errorf("entry %d %s: its body is gone", h.Seq, h.Kind)
+		}
+		return chain.ParseBody(e.Body, body)
+	}
+	switch h.Kind {
+	case protocol.KindHoldPlaced:
+		c := central.ConfirmHold{Source: source}
+		err = read(&c.Placed)
+		command = c
+	case protocol.KindHoldLifted:
+		c := central.RecordLifted{Source: source}
+		err = read(&c.Lifted)
+		command = c
+	case protocol.KindReleased:
+		c := central.RecordRelease{Source: source}
+		err = read(&c.Released)
+		command = c
+	case protocol.KindReleaseFail:
+		c := central.RecordReleaseFailed{Source: source}
+		err = read(&c.Failed)
+		command = c
+	case protocol.KindRefused:
+		c := central.RecordRefusedOrder{Source: source}
+		err = read(&c.Refused)
+		command = c
+	case protocol.KindIncident:
+		c := central.RecordIncident{Source: source}
+		err = read(&c.Incident)
+		command = c
+	default:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = o.book.Do(ctx, command)
+	return err
+}
+
+// tend does what only time brings, once a minute: hand-overs that nobody confirmed, and bags whose term is over.
+func (o *Office) tend(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		o.tellLedger(ctx)
+		if _, err := o.book.Do(ctx, central.Tend{}); err != nil && ctx.Err() == nil {
+			o.Log.Error("terms could not be looked after", "error", err)
+		}
+		expiry, err := o.vault.Expire(ctx, o.Now())
+		if err != nil && ctx.Err() == nil {
+			o.Log.Error("the vault could not be read to its end", "error", err)
+		}
+		for _, r := range expiry.Deleted {
+			o.Log.Info("evidence deleted at the end of its term", "object", r.Object, "version", r.Version)
+		}
+		for _, r := range expiry.Failed {
+			o.Log.Error("evidence is kept longer than its term", "object", r.Object, "version", r.Version, "error", r.Err)
+		}
+		for _, name := range expiry.Tampered {
+			o.Log.Error("evidence was written or deleted again under its name", "object", name)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// tellLedger hands the ledger's own checkpoint to every recorder, which keeps it in its journal.
+func (o *Office) tellLedger(ctx context.Context) {
+	checkpoint, err := o.book.Checkpoint()
+	if err != nil {
+		o.Log.Error("ledger", "error", err)
+		return
+	}
+	for _, r := range o.enrol() {
+		if err := o.client.Publish(ctx, protocol.Topic(r, protocol.DownLedger), checkpoint, false); err != nil && !errors.Is(err, broker.ErrNotConnected) && ctx.Err() == nil {
+			o.Log.Warn("ledger checkpoint not sent", "recorder", r, "error", err)
+		}
+	}
+}

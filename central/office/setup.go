@@ -1,0 +1,256 @@
+package office
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/identity"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Setup is how a new centre gets its first people, recorders, protocols and placements: the same commands that the desk gives, in the name of the
+// people who are in it. deploy/setup.yaml explains every field and is loaded by a test. What is there already is left as it is, so that
+// a setup that stopped half way can be given again.
+type Setup struct {
+	Administrator SetupPerson       `yaml:"administrator"`
+	People        []SetupPerson     `yaml:"people"`
+	Units         []SetupUnit       `yaml:"units"`
+	Recorders     []SetupRecorder   `yaml:"recorders"`
+	Registrar     protocol.PersonID `yaml:"registrar"` // in whose name protocols and placements are entered
+	Protocols     []SetupProtocol   `yaml:"protocols"`
+	Placements    []SetupPlacement  `yaml:"placements"`
+}
+
+type SetupPerson struct {
+	Person   protocol.PersonID   `yaml:"person"`
+	Login    string              `yaml:"login"`
+	Name     string              `yaml:"name"`
+	Password string              `yaml:"password"` // the person changes it; leave the file nowhere
+	Posts    []string            `yaml:"posts"`    // "handler AVG", "officer"
+	Unit     string              `yaml:"unit"`
+	Cameras  []protocol.CameraID `yaml:"cameras"`
+	Secrecy  protocol.Time       `yaml:"secrecy"`
+}
+
+type SetupUnit struct {
+	ID         string        `yaml:"id"`
+	Name       string        `yaml:"name"`
+	Agreement  string        `yaml:"agreement"`
+	ValidUntil protocol.Time `yaml:"valid_until"`
+}
+
+type SetupRecorder struct {
+	ID       protocol.RecorderID `yaml:"id"`
+	Identity string              `yaml:"identity"` // the folder that `beeldwacht enrol` made; only its public files are read
+	Viewer   string              `yaml:"viewer"`
+}
+
+type SetupProtocol struct {
+	ID          string            `yaml:"id"`
+	Version     int               `yaml:"version"`
+	Title       string            `yaml:"title"`
+	Regime      protocol.Regime   `yaml:"regime"`
+	Purposes    []central.Purpose `yaml:"purposes"`
+	Window      protocol.Window   `yaml:"window"`
+	LongestHold protocol.Window   `yaml:"longest_hold"`
+	AdoptedBy   string            `yaml:"adopted_by"`
+	AdoptedOn   protocol.Time     `yaml:"adopted_on"`
+	Published   string            `yaml:"published"`
+}
+
+type SetupPlacement struct {
+	Camera            protocol.CameraID   `yaml:"camera"`
+	Name              string              `yaml:"name"`
+	Regime            protocol.Regime     `yaml:"regime"`
+	Latitude          float64             `yaml:"latitude"`
+	Longitude         float64             `yaml:"longitude"`
+	Place             string              `yaml:"place"`
+	Direction         int                 `yaml:"direction"`
+	Purposes          []central.Purpose   `yaml:"purposes"`
+	Subsidiarity      string              `yaml:"subsidiarity"`
+	Proportionality   string              `yaml:"proportionality"`
+	Besluit           SetupBesluit        `yaml:"besluit"`
+	Protocol          string              `yaml:"protocol"` // id
+	ProtocolVersion   int                 `yaml:"protocol_version"`
+	SignPlaced        protocol.Time       `yaml:"sign_placed"`
+	Recorder          protocol.RecorderID `yaml:"recorder"`
+	Streams           []protocol.StreamID `yaml:"streams"`
+	Publication       central.Publication `yaml:"publication"`
+	PublicationReason string              `yaml:"publication_reason"`
+	Contact           string              `yaml:"contact"`
+	Activate          bool                `yaml:"activate"`
+}
+
+type SetupBesluit struct {
+	Reference  string        `yaml:"reference"`
+	Date       protocol.Time `yaml:"date"`
+	ValidFrom  protocol.Time `yaml:"valid_from"`
+	ValidUntil protocol.Time `yaml:"valid_until"`
+	Body       string        `yaml:"body"`
+	Area       string        `yaml:"area"`
+}
+
+// LoadSetup reads a setup strictly. Relative folders are taken from the file's own.
+func LoadSetup(file string) (Setup, error) {
+	var s Setup
+	if err := strictYAML(file, &s); err != nil {
+		return s, err
+	}
+	for i := range s.Recorders {
+		if !filepath.IsAbs(s.Recorders[i].Identity) {
+			s.Recorders[i].Identity = filepath.Join(filepath.Dir(file), s.Recorders[i].Identity)
+		}
+	}
+	return s, nil
+}
+
+// Apply gives the commands of a setup.
+func (o *Office) Apply(ctx context.Context, s Setup) error {
+	do := func(what string, present bool, c central.Command) error {
+		if present {
+			return nil
+		}
+		if _, err := o.book.Do(ctx, c); err != nil {
+			return fmt.Errorf("setup: %s: %w", what, err)
+		}
+		return nil
+	}
+	var size uint64
+	o.book.View(func(st *central.State) { size = st.Size })
+	admin := s.Administrator.Person
+	if err := do("administrator", size > 0, central.Open{Municipality: o.Config.Municipality, Administrator: admin, Secrecy: s.Administrator.Secrecy}); err != nil {
+		return err
+	}
+	for _, u := range s.Units {
+		var there bool
+		o.book.View(func(st *central.State) { there = st.Unit(u.ID) != nil })
+		if err := do("unit "+u.ID, there, central.AgreeUnit{By: admin, Unit: central.Unit{ID: u.ID, Name: u.Name, Agreement: u.Agreement, ValidUntil: u.ValidUntil}}); err != nil {
+			return err
+		}
+	}
+	for _, r := range s.Recorders {
+		var there bool
+		o.book.View(func(st *central.State) { there = st.Recorder(r.ID) != nil })
+		if there {
+			continue
+		}
+		c, err := o.enrolment(admin, r)
+		if err != nil {
+			return err
+		}
+		if err := do("recorder "+string(r.ID), false, c); err != nil {
+			return err
+		}
+	}
+	appoint := func(p SetupPerson) error {
+		if err := o.addAccount(p); err != nil {
+			return err
+		}
+		posts, err := parsePosts(p.Posts)
+		if err != nil {
+			return fmt.Errorf("setup: person %s: %w", p.Person, err)
+		}
+		var there bool
+		o.book.View(func(st *central.State) { there = st.Person(p.Person) != nil })
+		return do("person "+string(p.Person), there, central.Appoint{By: admin, Appointment: central.Appointment{
+			Person: p.Person, Posts: posts, Unit: p.Unit, Cameras: p.Cameras, Secrecy: p.Secrecy}})
+	}
+	// Staff are assigned cameras, which the registrar enters first.
+	var assigned []SetupPerson
+	for _, p := range append([]SetupPerson{s.Administrator}, s.People...) {
+		if len(p.Cameras) > 0 {
+			assigned = append(assigned, p)
+		} else if err := appoint(p); err != nil {
+			return err
+		}
+	}
+	for _, p := range s.Protocols {
+		var there bool
+		ref := central.ProtocolRef{ID: p.ID, Version: p.Version}
+		o.book.View(func(st *central.State) { there = st.Protocol(ref) != nil })
+		if err := do("protocol "+ref.String(), there, central.AdoptProtocol{By: s.Registrar, CameraProtocol: central.CameraProtocol{
+			ID: p.ID, Version: p.Version, Title: p.Title, Regime: p.Regime, Purposes: p.Purposes, Window: p.Window, LongestHold: p.LongestHold,
+			AdoptedBy: p.AdoptedBy, AdoptedOn: p.AdoptedOn, Published: p.Published}}); err != nil {
+			return err
+		}
+	}
+	for _, p := range s.Placements {
+		var there, active bool
+		o.book.View(func(st *central.State) {
+			if placement := st.Placement(p.Camera); placement != nil {
+				there, active = true, placement.Status != central.Draft
+			}
+		})
+		if err := do("camera "+string(p.Camera), there, central.RegisterPlacement{By: s.Registrar, PlacementFacts: p.facts()}); err != nil {
+			return err
+		}
+		if err := do("camera "+string(p.Camera), active || !p.Activate, central.Activate{By: s.Registrar, Camera: p.Camera}); err != nil {
+			return err
+		}
+	}
+	for _, p := range assigned {
+		if err := appoint(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p SetupPlacement) facts() central.PlacementFacts {
+	b := p.Besluit
+	return central.PlacementFacts{
+		Camera: p.Camera, Name: p.Name, Regime: p.Regime, Position: central.At(p.Latitude, p.Longitude), Place: p.Place, Direction: p.Direction,
+		Purposes: p.Purposes, Subsidiarity: p.Subsidiarity, Proportionality: p.Proportionality,
+		Besluit:  central.Besluit{Reference: b.Reference, Date: b.Date, ValidFrom: b.ValidFrom, ValidUntil: b.ValidUntil, Body: b.Body, Area: b.Area},
+		Protocol: central.ProtocolRef{ID: p.Protocol, Version: p.ProtocolVersion}, Sign: central.Sign{Placed: p.SignPlaced},
+		Recorder: p.Recorder, Streams: p.Streams, Publication: p.Publication, PublicationReason: p.PublicationReason, Contact: p.Contact,
+		ValidFrom: b.ValidFrom, ValidTo: b.ValidUntil,
+	}
+}
+
+// enrolment reads the public files of a recorder's folder.
+func (o *Office) enrolment(admin protocol.PersonID, r SetupRecorder) (central.Command, error) {
+	read := func(name string) (string, error) {
+		b, err := os.ReadFile(filepath.Join(r.Identity, name))
+		if err != nil {
+			return "", fmt.Errorf("setup: recorder %s: %w", r.ID, err)
+		}
+		return string(b), nil
+	}
+	key, err1 := read("recorder.pub")
+	roots, err2 := read("roots.txt")
+	roster, err3 := read("roster")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
+	return central.EnrolRecorder{By: admin, Recorder: r.ID, Key: strings.TrimSpace(key), Origin: protocol.Origin(r.ID, o.Config.Municipality),
+		Viewer: r.Viewer, Roots: strings.Fields(roots), Roster: []byte(roster)}, nil
+}
+
+func (o *Office) addAccount(p SetupPerson) error {
+	if _, there := o.identity.Find(p.Person); there || p.Login == "" {
+		return nil
+	}
+	if err := o.identity.Add(identity.Account{Person: p.Person, Login: p.Login, Name: p.Name}, p.Password); err != nil {
+		return fmt.Errorf("setup: account %s: %w", p.Login, err)
+	}
+	return nil
+}
+
+func parsePosts(posts []string) ([]central.Post, error) {
+	var list []central.Post
+	for _, s := range posts {
+		role, regime, _ := strings.Cut(s, " ")
+		post := central.Post{Role: central.Role(role), Regime: protocol.Regime(regime)}
+		if post.Role.Words() == (central.Words{}) || post.Role.PerRegime() != (regime != "") {
+			return nil, fmt.Errorf("post %q: want a role, with a regime for handler and approver: \"handler AVG\"", s)
+		}
+		list = append(list, post)
+	}
+	return list, nil
+}

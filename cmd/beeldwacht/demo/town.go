@@ -1,0 +1,362 @@
+// Package demo is a small town on one machine: test cameras, one recorder and one centre, talking RTSP, TLS, MQTT and S3 as they would in the street.
+// Run shows it to a person; Check walks through its promises without one.
+//
+// Only three things differ from a real town: the cameras play clips, the three root keys lie in one folder instead of three drawers, and windows last
+// minutes instead of days.
+package demo
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/office"
+	"github.com/beeldwacht/beeldwacht/central/vault"
+	"github.com/beeldwacht/beeldwacht/cmd/beeldwacht/enrol"
+	"github.com/beeldwacht/beeldwacht/edge"
+	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Options of a demo.
+type Options struct {
+	Dir     string      // state; a second start continues there
+	Cameras []string    // the newcomer's own, RTSP URLs without a password in them
+	Ports   Ports       // zero: free ones
+	Store   vault.Child // how to start the object store as a child of this program
+	Out     io.Writer   // what a person reads
+	Log     io.Writer   // what goes wrong and right, one line each
+}
+
+// Ports on 127.0.0.1. They must stay the same for a second start to continue.
+type Ports struct {
+	Pages, Viewer, Broker, Store, Cameras int // Cameras: the first of three
+}
+
+// DefaultPorts are those of `make run`.
+var DefaultPorts = Ports{Pages: 8480, Viewer: 8481, Broker: 8483, Store: 8484, Cameras: 8554}
+
+const (
+	municipality = "helmond"
+	recorderID   = protocol.RecorderID("kast-1")
+	password     = "beeldwacht-demo"
+	cameraUser   = "recorder"
+	cameraSecret = "demo-camera"
+)
+
+// scene is one camera of the town.
+type scene struct {
+	id       protocol.CameraID
+	name     string
+	place    string
+	lat, lon float64
+	purposes []central.Purpose
+	window   protocol.Window
+	lapses   time.Duration // the besluit ends so long after the first start; zero: in two years
+	options  cameratest.Options
+	url      string // of a newcomer's own camera; then options is not used
+}
+
+func scenes() []scene {
+	minutes := func(n int) protocol.Window { return protocol.Window(time.Duration(n) * time.Minute) }
+	return []scene{
+		{id: "plein", name: "Stationsplein", place: "mast voor de hoofdingang van het station", lat: 51.4756, lon: 5.6614, window: minutes(3),
+			purposes: []central.Purpose{central.StreetSafety}, options: cameratest.Options{Clip: cameratest.CounterH264(), Transport: cameratest.TCP}},
+		{id: "hal", name: "Hal stadskantoor", place: "plafond van de centrale hal", lat: 51.4801, lon: 5.6569, window: minutes(4),
+			purposes: []central.Purpose{central.Buildings, central.Visitors}, options: cameratest.Options{Clip: cameratest.CounterH265(), Transport: cameratest.TCP}},
+		{id: "kade", name: "Kanaalkade", place: "lantaarnpaal bij de brug", lat: 51.4839, lon: 5.6531, window: minutes(5),
+			purposes: []central.Purpose{central.StreetSafety}, options: cameratest.Options{Clip: cameratest.QuayH264(), Transport: cameratest.UDP, OutEvery: 90 * time.Second, OutFor: 12 * time.Second}},
+	}
+}
+
+// town is a running demo.
+type town struct {
+	dir     string
+	ports   Ports
+	scenes  []scene
+	cameras map[protocol.CameraID]*cameratest.Camera
+	office  *office.Office
+	agent   *edge.Agent
+	log     *slog.Logger
+
+	parts sync.WaitGroup
+	stop  context.CancelCauseFunc
+	ended context.Context
+
+	stopRecorder context.CancelFunc
+	began        time.Time // when the besluiten were entered
+}
+
+func (t *town) pages() string  { return fmt.Sprintf("http://localhost:%d", t.ports.Pages) }
+func (t *town) viewer() string { return fmt.Sprintf("https://localhost:%d", t.ports.Viewer) }
+
+// path is a place in the state folder.
+func (t *town) path(parts ...string) string {
+	return filepath.Join(append([]string{t.dir}, parts...)...)
+}
+
+// start makes what is not there yet and starts everything. Whoever calls it calls close.
+func start(ctx context.Context, o Options, list []scene) (*town, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	t := &town{dir: dir, ports: o.Ports, scenes: list, cameras: map[protocol.CameraID]*cameratest.Camera{},
+		log: slog.New(slog.NewTextHandler(o.Log, nil))}
+	for i, url := range o.Cameras {
+		t.scenes = append(t.scenes, scene{id: protocol.CameraID(fmt.Sprintf("eigen-%d", i+1)), name: fmt.Sprintf("Eigen camera %d", i+1),
+			place: "bij u", lat: 51.4777 + 0.002*float64(i), lon: 5.6650, window: protocol.Window(5 * time.Minute),
+			purposes: []central.Purpose{central.Buildings}, url: url})
+	}
+	if err := t.choosePorts(); err != nil {
+		return nil, err
+	}
+	if err := t.enrol(); err != nil {
+		return nil, err
+	}
+	t.ended, t.stop = context.WithCancelCause(ctx)
+	for i, s := range t.scenes {
+		if s.url != "" {
+			continue
+		}
+		options := s.options
+		options.User, options.Password = cameraUser, cameraSecret
+		if t.ports.Cameras != 0 {
+			options.Addr = fmt.Sprintf("127.0.0.1:%d", t.ports.Cameras+i)
+		}
+		camera, err := cameratest.New(options)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("camera %s: %w", s.id, err), t.close())
+		}
+		t.cameras[s.id] = camera
+		t.scenes[i].url = camera.URL()
+	}
+	if err := t.startCentre(ctx, o.Store); err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	if err := t.startRecorder(ctx); err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	return t, nil
+}
+
+// close stops the town from the recorder inward, and says how it went.
+func (t *town) close() error {
+	if t.stopRecorder != nil {
+		t.stopRecorder()
+	}
+	t.stop(nil)
+	t.parts.Wait()
+	for _, c := range t.cameras {
+		c.Close()
+	}
+	if cause := context.Cause(t.ended); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+func (t *town) choosePorts() error {
+	for _, p := range []*int{&t.ports.Pages, &t.ports.Viewer, &t.ports.Broker, &t.ports.Store} {
+		if *p != 0 {
+			continue
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		*p = l.Addr().(*net.TCPAddr).Port
+		if err := l.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enrol makes roots, centre, recorder and the object store's keys once.
+func (t *town) enrol() error {
+	if _, err := os.Stat(t.path("recorder", "roster")); err == nil {
+		return nil
+	}
+	now := time.Now()
+	seat := func(p protocol.PersonID) protocol.Seat { return protocol.Seat{Regime: protocol.AVG, Person: p} }
+	people := enrol.People{Officer: "p-fg", Handlers: []protocol.Seat{seat("p-behandel"), seat("p-besluit-2")}, Approvers: []protocol.Seat{seat("p-besluit"), seat("p-besluit-2")}, LevelCentre: true}
+	if err := os.MkdirAll(t.dir, 0o700); err != nil {
+		return err
+	}
+	secret := make([]byte, 20)
+	rand.Read(secret) // never fails (crypto/rand)
+	keys := "access_key: recorder\nsecret_key: " + hex.EncodeToString(secret) + "\n"
+	cameraLogins := ""
+	for _, s := range t.scenes {
+		if s.url == "" {
+			cameraLogins += fmt.Sprintf("  %s: {user: %s, password: %s}\n", s.id, cameraUser, cameraSecret)
+		}
+	}
+	return errors.Join(
+		enrol.Roots(t.path("roots"), municipality),
+		enrol.Centre(t.path("centre"), municipality, []string{"localhost", "127.0.0.1"}, now),
+		enrol.Recorder(t.path("recorder"), recorderID, municipality, t.path("centre"), t.path("roots", "roots.txt"),
+			[]string{t.path("roots", "root-1.key"), t.path("roots", "root-2.key")}, people, []string{"localhost", "127.0.0.1"}, now),
+		os.WriteFile(t.path("central-secrets.yaml"), []byte(keys), 0o600),
+		os.WriteFile(t.path("edge-secrets.yaml"), []byte("cameras:\n"+cameraLogins+"vault:\n  "+strings.ReplaceAll(strings.TrimSpace(keys), "\n", "\n  ")+"\n"), 0o600),
+	)
+}
+
+func (t *town) startCentre(ctx context.Context, store vault.Child) error {
+	file := t.path("central.yaml")
+	text := fmt.Sprintf(`# Written by the demo at each start.
+municipality: %s
+name: Gemeente Helmond
+location: NL
+demonstration: true
+data: central-data
+keys: centre
+pages: {listen: "127.0.0.1:%d", url: "%s", tls: false, tiles: ""}
+contact: {officer: Functionaris gegevensbescherming, email: privacy@helmond.example, phone: "14 0492", address: "Postbus 950, 5700 AZ Helmond"}
+broker: {listen: "127.0.0.1:%d"}
+vault: {listen: "127.0.0.1:%d", bucket: beeldwacht, secrets: central-secrets.yaml}
+`, municipality, t.ports.Pages, t.pages(), t.ports.Broker, t.ports.Store)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return err
+	}
+	config, err := office.LoadConfig(file)
+	if err != nil {
+		return err
+	}
+	t.office = &office.Office{Config: config, Store: store, Now: time.Now, Log: t.log.With("at", "centre")}
+	if err := t.setup(ctx); err != nil {
+		return err
+	}
+	t.parts.Go(func() {
+		if err := t.office.Run(t.ended); err != nil {
+			t.stop(fmt.Errorf("centre: %w", err))
+		}
+	})
+	return t.await(ctx, "centre", func() bool {
+		res, err := http.Get(t.pages() + "/")
+		if err != nil {
+			return false
+		}
+		return res.Body.Close() == nil && res.StatusCode == http.StatusOK
+	})
+}
+
+func (t *town) startRecorder(ctx context.Context) error {
+	var cameras strings.Builder
+	for _, s := range t.scenes {
+		transport := "tcp"
+		if s.options.Transport == cameratest.UDP {
+			transport = "udp"
+		}
+		fmt.Fprintf(&cameras, "  - {id: %s, url: \"%s\", transport: %s, key_frame_timeout: 5s}\n", s.id, s.url, transport)
+	}
+	file := t.path("edge.yaml")
+	text := fmt.Sprintf(`# Written by the demo at each start.
+recorder: %s
+municipality: %s
+location: NL
+data: recorder-data
+identity: recorder
+secrets: edge-secrets.yaml
+broker: {url: "ssl://localhost:%d", checkpoint_every: 5s}
+vault: {endpoint: "localhost:%d", bucket: beeldwacht}
+viewer: {listen: "127.0.0.1:%d", url: "%s", desk: "%s"}
+footage: {segment: 5s, seal_every: 5s}
+cameras:
+%s`, recorderID, municipality, t.ports.Broker, t.ports.Store, t.ports.Viewer, t.viewer(), t.pages(), cameras.String())
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return err
+	}
+	config, secrets, err := edge.LoadConfig(file)
+	if err != nil {
+		return err
+	}
+	t.agent = &edge.Agent{Config: config, Secrets: secrets, Now: time.Now, Log: t.log.With("at", "recorder")}
+	// The recorder stops before the centre, which is to cosign its last entries.
+	recording, stop := context.WithCancel(context.WithoutCancel(ctx))
+	gone := make(chan struct{})
+	t.stopRecorder = func() { stop(); <-gone }
+	go func() {
+		defer close(gone)
+		if err := t.agent.Run(recording); err != nil {
+			t.stop(fmt.Errorf("recorder: %w", err))
+		}
+	}()
+	return nil
+}
+
+// await polls until ready, or says what did not start.
+func (t *town) await(ctx context.Context, what string, ready func() bool) error {
+	deadline := time.After(30 * time.Second)
+	for !ready() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.ended.Done():
+			return fmt.Errorf("%s did not start: %w", what, context.Cause(t.ended))
+		case <-deadline:
+			return fmt.Errorf("%s did not start within 30 s", what)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// setup gives a new centre its people, recorder, protocols and cameras; on a second start only what is new.
+func (t *town) setup(ctx context.Context) error {
+	now := time.Now()
+	t.began = now
+	day := protocol.T(now.Add(-30 * 24 * time.Hour))
+	person := func(id, login, name string, cameras []protocol.CameraID, posts ...string) office.SetupPerson {
+		return office.SetupPerson{Person: protocol.PersonID(id), Login: login, Name: name, Password: password, Posts: posts, Cameras: cameras, Secrecy: day}
+	}
+	var all []protocol.CameraID
+	for _, s := range t.scenes {
+		all = append(all, s.id)
+	}
+	police := person("p-agent", "agent", "Aga Agent", nil, "requester")
+	police.Unit = "basisteam-peelland"
+	s := office.Setup{
+		Administrator: person("p-beheer", "beheer", "Bo Beheer", nil, "administrator"),
+		People: []office.SetupPerson{
+			person("p-register", "register", "Ria Register", nil, "registrar"), person("p-behandel", "behandel", "Henk Behandelaar", nil, "handler AVG"),
+			person("p-besluit", "besluit", "Bea Besluit", nil, "approver AVG"), person("p-besluit-2", "besluit2", "Bram Besluit", nil, "handler AVG", "approver AVG"),
+			person("p-fg", "fg", "Fien Gegevens", nil, "officer"), person("p-facilitair", "facilitair", "Fred Facilitair", all, "staff"), police,
+		},
+		Units:     []office.SetupUnit{{ID: "basisteam-peelland", Name: "Basisteam Peelland", Agreement: "convenant demo", ValidUntil: protocol.T(now.AddDate(2, 0, 0))}},
+		Recorders: []office.SetupRecorder{{ID: recorderID, Identity: t.path("recorder"), Viewer: t.viewer()}},
+		Registrar: "p-register",
+	}
+	for _, c := range t.scenes {
+		until := now.AddDate(2, 0, 0)
+		if c.lapses > 0 {
+			until = now.Add(c.lapses)
+		}
+		s.Protocols = append(s.Protocols, office.SetupProtocol{ID: "protocol-" + string(c.id), Version: 1, Title: "Cameraprotocol " + c.name, Regime: protocol.AVG,
+			Purposes: c.purposes, Window: c.window, LongestHold: protocol.Window(28 * 24 * time.Hour), AdoptedBy: "college van burgemeester en wethouders", AdoptedOn: day, Published: "demo"})
+		s.Placements = append(s.Placements, office.SetupPlacement{
+			Camera: c.id, Name: c.name, Regime: protocol.AVG, Latitude: c.lat, Longitude: c.lon, Place: c.place, Direction: 180, Purposes: c.purposes,
+			Subsidiarity: "Verlichting en toezicht bleken na een proef niet genoeg.", Proportionality: "Alleen de plek zelf is in beeld; woningen zijn afgeschermd.",
+			Besluit: office.SetupBesluit{Reference: "demo-2026-" + string(c.id), Date: day, ValidFrom: day, ValidUntil: protocol.T(until),
+				Body: "college van burgemeester en wethouders", Area: "centrum"},
+			Protocol: "protocol-" + string(c.id), ProtocolVersion: 1, SignPlaced: day, Recorder: recorderID, Streams: []protocol.StreamID{"main"},
+			Publication: central.PublishExact, Contact: "privacy@helmond.example", Activate: true})
+	}
+	if err := t.office.Open(); err != nil {
+		return err
+	}
+	return errors.Join(t.office.Apply(ctx, s), t.office.Close())
+}

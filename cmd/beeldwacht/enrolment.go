@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/cmd/beeldwacht/enrol"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+func rootsCommand(_ context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := newFlags("roots", "-municipality NAME -out DIR", stderr)
+	municipality := flags.String("municipality", "", "short name of the municipality, as in helmond")
+	out := flags.String("out", "", "folder to make the three keys in")
+	if err := parse(flags, args, "municipality", "out"); err != nil {
+		return err
+	}
+	if err := enrol.Roots(*out, *municipality); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "Three root keys are in %s. Give each to a different person, on paper or a stick that is not left in a computer.\n", *out)
+	fmt.Fprintf(stdout, "Two of the three sign a roster. %s is public: it is pinned on every recorder.\n", filepath.Join(*out, "roots.txt"))
+	return nil
+}
+
+func centreCommand(_ context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := newFlags("centre", "-municipality NAME -hosts HOST[,HOST…] -out DIR", stderr)
+	municipality := flags.String("municipality", "", "short name of the municipality, as in helmond")
+	hosts := flags.String("hosts", "localhost,127.0.0.1", "names and addresses of the centre, for its certificate")
+	out := flags.String("out", "", "folder to make the keys in")
+	if err := parse(flags, args, "municipality", "out"); err != nil {
+		return err
+	}
+	if err := enrol.Centre(*out, *municipality, strings.Split(*hosts, ","), time.Now()); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "The centre's keys and certificates are in %s. Only the centre's own account may read them.\n", *out)
+	return nil
+}
+
+func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := newFlags("enrol", "-recorder ID -municipality NAME -centre DIR -roots FILE -sign KEY,KEY -officer PERSON -handler REGIME/PERSON -approver REGIME/PERSON -out DIR", stderr)
+	var people enrol.People
+	recorder := flags.String("recorder", "", "id of the recorder, as in kast-12")
+	municipality := flags.String("municipality", "", "short name of the municipality")
+	centre := flags.String("centre", "", "folder that `beeldwacht centre` made")
+	roots := flags.String("roots", "", "roots.txt, the public root keys")
+	sign := flags.String("sign", "", "two root key files, separated by a comma")
+	hosts := flags.String("hosts", "localhost,127.0.0.1", "names and addresses of the recorder, for the viewer's certificate")
+	officer := flags.String("officer", "", "person id of the privacy officer")
+	flags.Func("handler", "who may handle requests: AVG/p-12; may be given again", seats(&people.Handlers))
+	flags.Func("approver", "who may approve requests: AVG/p-13; may be given again", seats(&people.Approvers))
+	flags.BoolVar(&people.LevelCentre, "level-centre", false, "accept the centre's word for handler and approver; does not withstand a hostile centre")
+	out := flags.String("out", "", "folder to make; carry it to the recorder by hand")
+	if err := parse(flags, args, "recorder", "municipality", "centre", "roots", "sign", "officer", "out"); err != nil {
+		return err
+	}
+	people.Officer = protocol.PersonID(*officer)
+	err := enrol.Recorder(*out, protocol.RecorderID(*recorder), *municipality, *centre, *roots, strings.Split(*sign, ","), people, strings.Split(*hosts, ","), time.Now())
+	if err != nil {
+		return err
+	}
+	key, err := enrol.ReadLine(filepath.Join(*out, "recorder.pub"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "Recorder %s is enrolled. Carry %s to it and set `identity:` in its configuration to that folder.\n", *recorder, *out)
+	fmt.Fprintf(stdout, "Tell the centre its key:\n  %s\n", key)
+	return nil
+}
+
+func seats(list *[]protocol.Seat) func(string) error {
+	return func(s string) error {
+		regime, person, ok := strings.Cut(s, "/")
+		seat := protocol.Seat{Regime: protocol.Regime(regime), Person: protocol.PersonID(person)}
+		if !ok {
+			return errors.New("want REGIME/PERSON, as in AVG/p-12")
+		}
+		*list = append(*list, seat)
+		return errors.Join(seat.Regime.Valid(), protocol.ValidID(seat.Person))
+	}
+}
+
+func newFlags(name, synopsis string, stderr io.Writer) *flag.FlagSet {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintf(stderr, "usage: beeldwacht %s %s\n", name, synopsis)
+		flags.PrintDefaults()
+	}
+	return flags
+}
+
+// parse reads flags only, and names those that are missing.
+func parse(flags *flag.FlagSet, args []string, required ...string) error {
+	if err := flags.Parse(args); err != nil {
+		return usageError{err, true}
+	}
+	if flags.NArg() > 0 {
+		return usageError{fmt.Errorf("%s: unexpected %q", flags.Name(), flags.Arg(0)), false}
+	}
+	for _, name := range required {
+		if flags.Lookup(name).Value.String() == "" {
+			return usageError{fmt.Errorf("%s: -%s is missing (-h lists the flags)", flags.Name(), name), false}
+		}
+	}
+	return nil
+}
+
+// usageError is a command given wrongly: exit code 2. The flag package prints some itself.
+type usageError struct {
+	err     error
+	printed bool
+}
+
+func (e usageError) Error() string {
+	if e.printed {
+		return ""
+	}
+	return e.err.Error()
+}
+func (e usageError) ExitCode() int { return 2 }
