@@ -47,7 +47,8 @@ type Book interface {
 	Export(io.Writer) error
 }
 
-// Recorders is what recorders say of themselves and what the witness knows of their logs.
+// Recorders is what recorders say of themselves and what the witness knows of their logs. It is asked while the ledger's state is locked for reading, and must
+// not ask the ledger itself.
 type Recorders interface {
 	// Status is the last one received, and when.
 	Status(protocol.RecorderID) (status protocol.Status, received time.Time, ok bool)
@@ -253,7 +254,7 @@ func (d *desk) failed(v *visit, what string, err error) {
 
 // show makes a page from the state under its lock and sends it without.
 func (d *desk) show(v *visit, status int, name string, title central.Words, body func(*central.State) any, more ...func(*page.Frame)) {
-	f := page.Frame{Title: title}
+	f := page.Frame{Title: title, Alone: d.pages.Alone()}
 	if v.in.Person != "" {
 		f.Account = &page.Account{Name: v.in.Name, CSRF: v.in.CSRF, LogOut: "/bureau/uitloggen"}
 	}

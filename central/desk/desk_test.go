@@ -21,6 +21,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,6 +86,21 @@ func (o *office) Open(context.Context, string) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(o.bag)), nil
 }
 
+// once fails a test that looks at the state while it looks already: with a writer waiting in between, that would stop the centre.
+type once struct {
+	*ledger.Book
+	looking *atomic.Int32
+	t       testing.TB
+}
+
+func (b once) View(f func(*central.State)) {
+	if b.looking.Add(1) > 1 {
+		b.t.Error("looks at the ledger's state within a look")
+	}
+	defer b.looking.Add(-1)
+	b.Book.View(f)
+}
+
 func day(n int) protocol.Time { return protocol.T(start0.AddDate(0, 0, n)) }
 
 var start0 = time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)
@@ -121,8 +137,9 @@ func newOffice(t testing.TB) *office {
 			t.Error(err)
 		}
 	})
-	desk, err := New(Config{Book: o.book, Identity: o.identity, Recorders: o, Vault: o, Bags: dir, URL: "https://cameras.stad.example", Now: o.clock, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
-		Site: page.Site{Name: "Gemeente Stad", SelfWitnessed: func() bool { return true }, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), Officer: page.Contact{Name: "V. Grijs", Telephone: "14 0000"}}})
+	book := once{o.book, new(atomic.Int32), t}
+	desk, err := New(Config{Book: book, Identity: o.identity, Recorders: o, Vault: o, Bags: dir, URL: "https://cameras.stad.example", Now: o.clock, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
+		Site: page.Site{Name: "Gemeente Stad", SelfWitnessed: func() bool { book.View(func(*central.State) {}); return true }, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), Officer: page.Contact{Name: "V. Grijs", Telephone: "14 0000"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,6 +145,9 @@ type Frame struct {
 	Styles  []string
 	Reload  bool // at once, from here: see desk's stranger
 	Body    any  // the page template's dot
+
+	// Alone is Set.Alone, asked before any lock is taken under which the page is rendered. Show asks by itself.
+	Alone bool
 }
 
 // Account is who is logged in, for the frame's corner and its log-out button.
@@ -187,8 +190,11 @@ func Parse(site Site, files fs.FS, more func(Lang) template.FuncMap, patterns ..
 	return s, nil
 }
 
-// Render makes a whole page, or an error page when its template fails. It writes nothing to the reader, so that it can be called where the facts are
-// locked.
+// Alone says whether the centre is its own only witness.
+func (s *Set) Alone() bool { return s.site.SelfWitnessed != nil && s.site.SelfWitnessed() }
+
+// Render makes a whole page, or an error page when its template fails. It writes nothing to the reader and asks nothing of the Site, so that it can be
+// called where the facts are locked.
 func (s *Set) Render(r *http.Request, status int, name string, f Frame) Rendered {
 	l := LangOf(r.Context())
 	var body, whole bytes.Buffer
@@ -196,8 +202,7 @@ func (s *Set) Render(r *http.Request, status int, name string, f Frame) Rendered
 	if err == nil {
 		err = s.pages[l].ExecuteTemplate(&whole, "layout", framed{
 			Frame: f, Site: s.site, Lang: l, Path: r.URL.Path,
-			Alone: s.site.SelfWitnessed != nil && s.site.SelfWitnessed(),
-			Main:  template.HTML(body.String()), // escaped where it was written, by the same package
+			Main: template.HTML(body.String()), // escaped where it was written, by the same package
 		})
 	}
 	if err != nil {
@@ -209,6 +214,7 @@ func (s *Set) Render(r *http.Request, status int, name string, f Frame) Rendered
 
 // Show is Render and Write.
 func (s *Set) Show(w http.ResponseWriter, r *http.Request, status int, name string, f Frame) {
+	f.Alone = s.Alone()
 	if err := s.Render(r, status, name, f).Write(w); err != nil {
 		s.site.Log.Debug("a page was not read to its end", "page", name, "err", err)
 	}
@@ -232,11 +238,10 @@ func (p Rendered) Write(w http.ResponseWriter) error {
 
 type framed struct {
 	Frame
-	Site  Site
-	Lang  Lang
-	Path  string // without /en
-	Alone bool
-	Main  template.HTML
+	Site Site
+	Lang Lang
+	Path string // without /en
+	Main template.HTML
 }
 
 // Current says whether a link leads to this page.
