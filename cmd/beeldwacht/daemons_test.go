@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,6 +38,7 @@ func TestDaemonsThroughRealPartsAndFaults(t *testing.T) {
 			t.Skipf("%v; `make packages` installs what this test needs", err)
 		}
 	}
+	t.Parallel()
 	w := newWorld(t)
 	w.enrol()
 	cameras := w.start("gst", "/usr/bin/python3", "testdata/gst-camera.py", fmt.Sprint(w.ports.cameras), "recorder", "geheim-van-de-camera")
@@ -187,7 +189,7 @@ func (w *world) configure() {
 		"desk: https://centrale.example", "desk: "+w.pages(), "segment: 1m", "segment: 3s", "seal_every: 1m", "seal_every: 3s")
 	edge = edge[:strings.Index(edge, "  - id: plein-noord")]
 	secrets := "vault:\n  access_key: recorder\n  secret_key: verander-mij-ook-want-dit-is-openbaar\ncameras:\n"
-	setup := fill("setup.yaml", "identity: identity", "identity: "+w.path("identity"), "window: P14D", "window: PT90S", "cameras: [plein-noord]", "cameras: []")
+	setup := fill("setup.yaml", "identity: identity", "identity: "+w.path("identity"), "window: P14D", "window: PT40S", "cameras: [plein-noord]", "cameras: []")
 	placement := setup[strings.Index(setup, "  - camera: plein-noord"):]
 	setup = setup[:strings.Index(setup, "  - camera: plein-noord")]
 	for _, id := range []string{"h264-tcp", "h265-tcp", "h264-udp", "h265-udp"} {
@@ -223,15 +225,33 @@ type process struct {
 	w    *world
 	name string
 	cmd  *exec.Cmd
-	log  *bytes.Buffer
+	log  lockedBuffer
 	gone chan error
+}
+
+// lockedBuffer is written while it is read.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // start runs a program until it is killed, stopped, or the test ends. Its output is shown when the test fails.
 func (w *world) start(name, exe string, args ...string) *process {
 	w.t.Helper()
-	p := &process{w: w, name: name, cmd: exec.Command(exe, args...), log: &bytes.Buffer{}, gone: make(chan error, 1)}
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	p := &process{w: w, name: name, cmd: exec.Command(exe, args...), gone: make(chan error, 1)}
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	w.must(p.cmd.Start())
 	go func() { p.gone <- p.cmd.Wait() }()
 	w.t.Cleanup(func() {
@@ -382,6 +402,7 @@ func (w *world) visitor(login string) *demo.Visitor {
 func (w *world) request(camera protocol.CameraID) (path string, held protocol.HoldPlaced) {
 	w.t.Helper()
 	local := func(t time.Time) []string { return []string{t.In(page.Amsterdam).Format("2006-01-02T15:04:05")} }
+	time.Sleep(6 * time.Second) // so that what is asked has footage before it and after it
 	now := time.Now()
 	path, err := demo.File(w.ctx, w.visitor("agent"), url.Values{"camera": {string(camera)}, "van": local(now.Add(-8 * time.Second)), "tot": local(now.Add(-4 * time.Second)),
 		"artikel": {"126nda"}, "bevoegde": {"A. Agent, opsporingsambtenaar"}, "kenmerk": {"PL2100-2026-2"}, "noodzaak": {"Diefstal, verdachte in beeld"}})

@@ -14,7 +14,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	fmt.Fprintf(o.Out, guide, t.pages(), t.viewer(), password, t.dir)
 	for _, s := range t.scenes {
-		fmt.Fprintf(o.Out, "  %-10s %-18s footage stays %s   %s\n", s.id, s.name, s.window, s.url)
+		fmt.Fprintf(o.Out, "  %-10s %-18s footage stays %-8s %s\n", s.id, s.name, s.window.Duration(), s.url)
 	}
 	fmt.Fprintln(o.Out, "\nCtrl-C stops it in order; the next start goes on where this one stopped.")
 	select {

@@ -126,7 +126,8 @@ func start(ctx context.Context, o Options, list []scene) (*town, error) {
 	if err := t.enrol(); err != nil {
 		return nil, err
 	}
-	t.ended, t.stop = context.WithCancelCause(ctx)
+	// Not ended by ctx: close stops the recorder first, and the centre after it has cosigned the recorder's last entries.
+	t.ended, t.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	for i, s := range t.scenes {
 		if s.url != "" {
 			continue
@@ -306,7 +307,7 @@ func (t *town) await(ctx context.Context, what string, ready func() bool) error 
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-t.ended.Done():
-			return fmt.Errorf("%s did not start: %w", what, context.Cause(t.ended))
+			return fmt.Errorf("%s did not start", what) // close says why
 		case <-deadline:
 			return fmt.Errorf("%s did not start within 30 s", what)
 		case <-time.After(50 * time.Millisecond):
