@@ -866,3 +866,21 @@ func TestTemplatesHoldNothingThatThePolicyForbids(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Wherever a log-in leads, it is within the desk.
+func FuzzOnlyHere(f *testing.F) {
+	for _, s := range []string{"/bureau/cameras", "//evil.example/bureau", "/bureau/../../x", "https:/bureau", "/bureau\\@evil", "/bureau/%2e%2e//evil", "/bureau?x=//evil"} {
+		f.Add(s)
+	}
+	here, err := url.Parse("https://desk.example/bureau/inloggen")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		got := onlyHere(path)
+		to, err := here.Parse(got)
+		if err != nil || to.Host != here.Host || to.Scheme != "https" || !strings.HasPrefix(to.Path, "/bureau") || strings.ContainsAny(got, "\\\r\n\t ") {
+			t.Errorf("%q leads to %q", path, got)
+		}
+	})
+}

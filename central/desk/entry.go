@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"github.com/beeldwacht/beeldwacht/central"
@@ -51,9 +52,9 @@ func (d *desk) logIn(v *visit) {
 }
 
 // onlyHere keeps a way onward within the desk.
-func onlyHere(path string) string {
-	u, err := url.Parse(path)
-	if err != nil || u.Host != "" || u.Scheme != "" || !(u.Path == "/bureau" || strings.HasPrefix(u.Path, "/bureau/")) || strings.Contains(path, "\\") {
+func onlyHere(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.Host != "" || u.Scheme != "" || u.Path != path.Clean(u.Path) || !(u.Path == "/bureau" || strings.HasPrefix(u.Path, "/bureau/")) || strings.ContainsRune(to, '\\') {
 		return "/bureau"
 	}
 	return u.RequestURI()
