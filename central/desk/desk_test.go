@@ -63,6 +63,7 @@ type office struct {
 	status   protocol.Status
 	seen     []central.Access
 	bag      []byte
+	claimed  []byte
 	sessions map[protocol.PersonID]*http.Cookie
 }
 
@@ -80,6 +81,9 @@ func (o *office) Export(_ protocol.RecorderID, w io.Writer) error {
 	return err
 }
 func (o *office) Stat(context.Context, string) (vault.Object, error) {
+	if o.claimed != nil { // a store that says one thing and gives another
+		return vault.Object{SHA256: protocol.HashOf(o.claimed), Size: int64(len(o.claimed))}, nil
+	}
 	return vault.Object{SHA256: protocol.HashOf(o.bag), Size: int64(len(o.bag))}, nil
 }
 func (o *office) Open(context.Context, string) (io.ReadCloser, error) {
@@ -417,12 +421,21 @@ func TestABagThatIsNotTheRecordersIsNotGiven(t *testing.T) {
 	grant := o.released(id)
 	path := "/bureau/aanvragen/" + string(id)
 	o.as(requester).post(path+"/ophalen", "toestemming", string(grant))
-	o.bag = []byte("een ander")
-	for _, p := range []string{"/beelden/" + string(grant), "/beelden/" + string(grant) + "/bestand"} {
-		if w := o.as(requester).get(path + p); w.Code != 500 || strings.Contains(w.Body.String(), "een ander") {
-			t.Errorf("%s: %d %q", p, w.Code, plain(w.Body.String()))
+	right := o.bag
+	o.claimed, o.bag = right, []byte("een ander")
+	refused := func(what string) {
+		t.Helper()
+		for _, p := range []string{"/beelden/" + string(grant), "/beelden/" + string(grant) + "/bestand"} {
+			if w := o.as(requester).get(path + p); w.Code != 500 || strings.Contains(w.Body.String(), "een ander") {
+				t.Errorf("%s: %s: %d %q", what, p, w.Code, plain(w.Body.String()))
+			}
 		}
 	}
+	refused("the store claims the right hash")
+	o.claimed = nil
+	refused("the store's own hash is another")
+	o.claimed, o.bag = []byte("een ander"), right
+	refused("the object is not the one that the recorder stored")
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(o.t.TempDir()), "*", "bag-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("opened bags remain on disk: %v %v", left, err)
