@@ -1,7 +1,7 @@
 // The map: cameras as points on a background that we draw ourselves (a grid with its degrees), so that no visitor's browser asks another host for
 // anything. Where the municipality set a tile server, its tiles come under the points. Everything on the map is also in the list beside it.
 //
-//   <div class="map" hidden data-source="/cameras.geojson" data-on="…" data-off="…" …></div>     (template "map" in central/page)
+//   <div class="map" hidden data-source="/cameras.geojson" data-live="…" data-dark="…" …></div>     (template "map" in central/page)
 //   data-choose="camera"   points tick the checkboxes of that name instead of opening a page
 'use strict';
 (function () {
@@ -53,7 +53,7 @@
       marker.bindTooltip(name, { permanent: true, direction: 'auto', offset: [14, 0], className: 'name' });
     }
     const element = marker.getElement();
-    const state = camera.recording === true ? words.on : camera.recording === false ? words.off : words.unknown;
+    const state = camera.recording === true ? words.live : camera.recording === false ? words.dark : words.unknown;
     element.setAttribute('aria-label', camera.name + '. ' + state);
     const tick = words.choose && document.querySelector('input[name="' + words.choose + '"][value="' + CSS.escape(camera.camera) + '"]');
     if (tick) {
@@ -61,9 +61,15 @@
         element.classList.toggle('chosen', tick.checked);
         element.setAttribute('aria-pressed', String(tick.checked));
       };
-      marker.on('click', function () {
+      const toggle = function () {
         tick.checked = !tick.checked;
         tick.dispatchEvent(new Event('change', { bubbles: true }));
+      };
+      marker.on('click', toggle);
+      element.addEventListener('keydown', function (e) {
+        if (e.key !== 'Enter' && e.key !== ' ') return;
+        e.preventDefault();
+        toggle();
       });
       tick.addEventListener('change', follow);
       follow();
