@@ -72,6 +72,16 @@ func (s *State) UnitRequests(unit string) []*Request {
 	return list
 }
 
+// HandedOver are the requests whose hand-over was confirmed after a moment: their bags are kept for fourteen days from then.
+func (s *State) HandedOver(after time.Time) (list []*Request) {
+	for _, id := range s.order {
+		if r := s.requests[id]; r.HandedOver != nil && r.HandedOver.At.After(after) {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
 // MayRead says whether a person may read a request: its requester, its receiving unit's requesters, the handlers and approvers of its
 // regime, and the privacy officer.
 func (s *State) MayRead(person protocol.PersonID, r *Request, now time.Time) bool {

@@ -230,6 +230,7 @@ func (o *Office) tend(ctx context.Context) {
 		if _, err := o.book.Do(ctx, central.Tend{}); err != nil && ctx.Err() == nil {
 			o.Log.Error("terms could not be looked after", "error", err)
 		}
+		o.extendHandedOver(ctx)
 		expiry, err := o.vault.Expire(ctx, o.Now())
 		if err != nil && ctx.Err() == nil {
 			o.Log.Error("the vault could not be read to its end", "error", err)
@@ -247,6 +248,33 @@ func (o *Office) tend(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+	}
+}
+
+// extendHandedOver keeps a bag for fourteen days after its hand-over was confirmed; until then it is locked for fourteen days from its upload.
+func (o *Office) extendHandedOver(ctx context.Context) {
+	type kept struct {
+		object string
+		until  time.Time
+	}
+	var bags []kept
+	o.book.View(func(s *central.State) {
+		for _, r := range s.HandedOver(o.Now().Add(-protocol.HandOverTerm)) {
+			for _, g := range r.Grants {
+				if g.Released != nil {
+					bags = append(bags, kept{g.Released.Object, r.HandedOver.At.Add(protocol.HandOverTerm)})
+				}
+			}
+		}
+	})
+	for _, b := range bags {
+		object, err := o.vault.Stat(ctx, b.object)
+		if err == nil && object.Until.Before(b.until.Truncate(time.Second)) {
+			err = o.vault.Extend(ctx, b.object, b.until)
+		}
+		if err != nil && ctx.Err() == nil {
+			o.Log.Error("a bag that was handed over could not be kept longer", "object", b.object, "error", err)
 		}
 	}
 }

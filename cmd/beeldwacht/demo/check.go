@@ -61,7 +61,8 @@ type check struct {
 
 	agent, handler, approver, both, officer, staff *Visitor
 
-	request string // path of the request at the desk
+	request string    // path of the request at the desk
+	sealed  time.Time // end of the newest journalled segment of plein
 	asked   protocol.Interval
 	held    protocol.HoldPlaced
 	filed   time.Time
@@ -132,6 +133,9 @@ func (c *check) recorded(ctx context.Context) {
 			err = each(list, protocol.KindSealed, func(_ entry, s protocol.Sealed) error {
 				for _, sealed := range s.Cameras {
 					count[sealed.Camera] += sealed.Count
+					if sealed.Camera == "plein" {
+						c.sealed = sealed.Last.Time
+					}
 				}
 				return nil
 			})
@@ -169,8 +173,9 @@ func (c *check) notForStaff(ctx context.Context) (string, error) {
 }
 
 func (c *check) holdConfirmed(ctx context.Context) (string, error) {
-	now := time.Now()
-	c.asked = protocol.Span(now.Add(-9*time.Second).Truncate(time.Second), now.Add(-6*time.Second).Truncate(time.Second))
+	// One second of the newest segment, in whole seconds as the form takes them: there is footage before it and soon after it.
+	from := c.sealed.Add(-3 * time.Second).Truncate(time.Second)
+	c.asked = protocol.Span(from, from.Add(time.Second))
 	request, err := File(ctx, c.agent, c.newRequest("plein"))
 	if err != nil {
 		return "", err

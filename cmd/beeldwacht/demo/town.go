@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,7 +34,7 @@ import (
 // Options of a demo.
 type Options struct {
 	Dir     string      // state; a second start continues there
-	Cameras []string    // the newcomer's own, RTSP URLs without a password in them
+	Cameras []string    // the newcomer's own, RTSP URLs; a user and password in them go to the secrets file
 	Ports   Ports       // zero: free ones
 	Store   vault.Child // how to start the object store as a child of this program
 	Out     io.Writer   // what a person reads
@@ -67,6 +68,8 @@ type scene struct {
 	lapses   time.Duration // the besluit ends so long after the first start; zero: in two years
 	options  cameratest.Options
 	url      string // of a newcomer's own camera; then options is not used
+	user     string // with password: the camera's login
+	password string
 }
 
 func scenes() []scene {
@@ -115,10 +118,17 @@ func start(ctx context.Context, o Options, list []scene) (*town, error) {
 	}
 	t := &town{dir: dir, ports: o.Ports, scenes: list, cameras: map[protocol.CameraID]*cameratest.Camera{},
 		log: slog.New(slog.NewTextHandler(o.Log, nil))}
-	for i, url := range o.Cameras {
+	for i, own := range o.Cameras {
+		u, err := url.Parse(own)
+		if err != nil || u.Host == "" {
+			return nil, fmt.Errorf("-camera %d: want rtsp://host/path, or rtsp://user:password@host/path", i+1) // the URL is not repeated: it may hold a password
+		}
+		user := u.User.Username()
+		secret, _ := u.User.Password()
+		u.User = nil
 		t.scenes = append(t.scenes, scene{id: protocol.CameraID(fmt.Sprintf("eigen-%d", i+1)), name: fmt.Sprintf("Eigen camera %d", i+1),
 			place: "bij u", lat: 51.4777 + 0.002*float64(i), lon: 5.6650, window: protocol.Window(5 * time.Minute),
-			purposes: []central.Purpose{central.Buildings}, url: url})
+			purposes: []central.Purpose{central.Buildings}, url: u.String(), user: user, password: secret})
 	}
 	if err := t.choosePorts(); err != nil {
 		return nil, err
@@ -142,7 +152,7 @@ func start(ctx context.Context, o Options, list []scene) (*town, error) {
 			return nil, errors.Join(fmt.Errorf("camera %s: %w", s.id, err), t.close())
 		}
 		t.cameras[s.id] = camera
-		t.scenes[i].url = camera.URL()
+		t.scenes[i].url, t.scenes[i].user, t.scenes[i].password = camera.URL(), cameraUser, cameraSecret
 	}
 	if err := t.startCentre(ctx, o.Store); err != nil {
 		return nil, errors.Join(err, t.close())
@@ -200,19 +210,12 @@ func (t *town) enrol() error {
 	secret := make([]byte, 20)
 	rand.Read(secret) // never fails (crypto/rand)
 	keys := "access_key: recorder\nsecret_key: " + hex.EncodeToString(secret) + "\n"
-	cameraLogins := ""
-	for _, s := range t.scenes {
-		if s.url == "" {
-			cameraLogins += fmt.Sprintf("  %s: {user: %s, password: %s}\n", s.id, cameraUser, cameraSecret)
-		}
-	}
 	return errors.Join(
 		enrol.Roots(t.path("roots"), municipality),
 		enrol.Centre(t.path("centre"), municipality, []string{"localhost", "127.0.0.1"}, now),
 		enrol.Recorder(t.path("recorder"), recorderID, municipality, t.path("centre"), t.path("roots", "roots.txt"),
 			[]string{t.path("roots", "root-1.key"), t.path("roots", "root-2.key")}, people, []string{"localhost", "127.0.0.1"}, now),
 		os.WriteFile(t.path("central-secrets.yaml"), []byte(keys), 0o600),
-		os.WriteFile(t.path("edge-secrets.yaml"), []byte("cameras:\n"+cameraLogins+"vault:\n  "+strings.ReplaceAll(strings.TrimSpace(keys), "\n", "\n  ")+"\n"), 0o600),
 	)
 }
 
@@ -256,13 +259,24 @@ vault: {listen: "127.0.0.1:%d", bucket: beeldwacht, secrets: central-secrets.yam
 }
 
 func (t *town) startRecorder(ctx context.Context) error {
-	var cameras strings.Builder
+	var cameras, logins strings.Builder
 	for _, s := range t.scenes {
+		if s.user != "" {
+			fmt.Fprintf(&logins, "  %s: {user: %q, password: %q}\n", s.id, s.user, s.password)
+		}
 		transport := "tcp"
 		if s.options.Transport == cameratest.UDP {
 			transport = "udp"
 		}
 		fmt.Fprintf(&cameras, "  - {id: %s, url: \"%s\", transport: %s, key_frame_timeout: 5s}\n", s.id, s.url, transport)
+	}
+	keys, err := office.LoadVaultSecrets(t.path("central-secrets.yaml"))
+	if err != nil {
+		return err
+	}
+	secrets := fmt.Sprintf("# Written by the demo at each start.\nvault: {access_key: %q, secret_key: %q}\ncameras:\n%s", keys.AccessKey, keys.SecretKey, logins.String())
+	if err := os.WriteFile(t.path("edge-secrets.yaml"), []byte(secrets), 0o600); err != nil {
+		return err
 	}
 	file := t.path("edge.yaml")
 	text := fmt.Sprintf(`# Written by the demo at each start.
@@ -281,11 +295,11 @@ cameras:
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
-	config, secrets, err := edge.LoadConfig(file)
+	config, private, err := edge.LoadConfig(file)
 	if err != nil {
 		return err
 	}
-	t.agent = &edge.Agent{Config: config, Secrets: secrets, Now: time.Now, Log: t.log.With("at", "recorder")}
+	t.agent = &edge.Agent{Config: config, Secrets: private, Now: time.Now, Log: t.log.With("at", "recorder")}
 	// The recorder stops before the centre, which is to cosign its last entries.
 	recording, stop := context.WithCancel(context.WithoutCancel(ctx))
 	gone := make(chan struct{})
