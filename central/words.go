@@ -34,7 +34,7 @@ var roleWords = map[Role]Words{
 	Approver:      {"goedkeurder", "approver"},
 	Requester:     {"aanvrager", "requester"},
 	Staff:         {"medewerker facilitair", "facility staff"},
-	Officer:       {"functionaris gegevensbescherming", "privacy officer"},
+	Officer:       {"privacy officer", "privacy officer"},
 	Administrator: {"beheerder", "administrator"},
 }
 

@@ -42,7 +42,7 @@ var (
 	errProof     = &refusal{status: http.StatusForbidden, words: words{"Uw browser kon niet bewijzen dat hij deze sleutel heeft.", "Your browser could not prove that it has this key."}, Help: words{"Laad de pagina opnieuw en probeer het nog eens.", "Load the page again and try once more."}}
 	errNoGrant   = &refusal{status: http.StatusForbidden, journal: true,
 		words: words{"Deze sleutel heeft geen geldige toestemming op deze recorder.", "This key has no valid grant on this recorder."},
-		Help: words{"Vraag toestemming aan bij het bureau, met de sleutel op deze pagina. Een behandelaar en een beoordelaar beslissen. Daarna kunt u hier kijken. Is de toestemming net gegeven? Wacht dan een minuut: zij moet de recorder nog bereiken.",
+		Help: words{"Vraag toestemming aan bij het bureau, met de sleutel op deze pagina. Een behandelaar en een goedkeurder beslissen. Daarna kunt u hier kijken. Is de toestemming net gegeven? Wacht dan een minuut: zij moet de recorder nog bereiken.",
 			"Ask for a grant at the desk, with the key on this page. A handler and an approver decide. After that you can look here. Was it granted just now? Then wait a minute: it must still reach the recorder."}}
 	errOtherGrant = &refusal{status: http.StatusForbidden, journal: true,
 		words: words{"Uw sleutel geeft geen toestemming voor deze camera.", "Your key gives no grant for this camera."},
@@ -53,7 +53,7 @@ var (
 	errOver = &refusal{status: http.StatusNotFound, words: errOtherSession.words, Help: errOtherSession.Help} // nobody's: no access was refused
 	errOld  = &refusal{status: http.StatusForbidden, journal: true,
 		words: words{"Dit is langer dan een kwartier geleden. In uw eentje mag u niet zo ver terugkijken.", "This is more than fifteen minutes ago. On your own you may not look back that far."},
-		Help:  words{"Voor ouder beeld is een tweede persoon nodig. Vraag het aan bij het bureau: een behandelaar en een beoordelaar beslissen samen.", "Older footage needs a second person. Ask at the desk: a handler and an approver decide together."}}
+		Help:  words{"Voor ouder beeld is een tweede persoon nodig. Vraag het aan bij het bureau: een behandelaar en een goedkeurder beslissen samen.", "Older footage needs a second person. Ask at the desk: a handler and an approver decide together."}}
 	errStale = &refusal{status: http.StatusServiceUnavailable, journal: true,
 		words: words{"De getuige heeft het logboek van deze recorder langer dan een uur niet bevestigd.", "The witness has not confirmed this recorder's log for more than an hour."},
 		Help:  words{"Daarom wordt nu niets getoond. Zodra de verbinding er weer is en de getuige bevestigt, kunt u weer kijken.", "So nothing is shown now. You can look again as soon as the connection is back and the witness confirms."}}

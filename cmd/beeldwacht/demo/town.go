@@ -229,7 +229,7 @@ demonstration: true
 data: central-data
 keys: centre
 pages: {listen: "127.0.0.1:%d", url: "%s", tls: false, tiles: ""}
-contact: {officer: Functionaris gegevensbescherming, email: privacy@helmond.example, phone: "14 0492", address: "Postbus 950, 5700 AZ Helmond"}
+contact: {officer: Privacy officer, email: privacy@helmond.example, phone: "14 0492", address: "Postbus 950, 5700 AZ Helmond"}
 broker: {listen: "127.0.0.1:%d"}
 vault: {listen: "127.0.0.1:%d", bucket: beeldwacht, secrets: central-secrets.yaml}
 `, municipality, t.ports.Pages, t.pages(), t.ports.Broker, t.ports.Store)
