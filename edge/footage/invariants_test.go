@@ -328,7 +328,7 @@ func TestI03_OpenSegmentExpires(t *testing.T) {
 	r.sound()
 }
 
-func TestI03_I04_StartAfterWeeksOffExpiresBeforeAnythingIsServed(t *testing.T) {
+func TestI04_StartAfterWeeksOffExpiresBeforeAnythingIsServed(t *testing.T) {
 	r := newRig(t)
 	r.allow(28*24*time.Hour, plein)
 	r.record(plein, 4*time.Second)
