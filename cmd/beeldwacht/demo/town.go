@@ -77,7 +77,7 @@ func scenes() []scene {
 	return []scene{
 		{id: "plein", name: "Stationsplein", place: "mast voor de hoofdingang van het station", lat: 51.4756, lon: 5.6614, window: minutes(3),
 			purposes: []central.Purpose{central.StreetSafety}, options: cameratest.Options{Clip: cameratest.CounterH264(), Transport: cameratest.TCP}},
-		{id: "hal", name: "Hal stadskantoor", place: "plafond van de centrale hal", lat: 51.4801, lon: 5.6569, window: minutes(4),
+		{id: "hal", name: "Hal stadskantoor", place: "plafond van de centrale hal", lat: 51.4801, lon: 5.6569, window: minutes(10),
 			purposes: []central.Purpose{central.Buildings, central.Visitors}, options: cameratest.Options{Clip: cameratest.CounterH265(), Transport: cameratest.TCP}},
 		{id: "kade", name: "Kanaalkade", place: "lantaarnpaal bij de brug", lat: 51.4839, lon: 5.6531, window: minutes(5),
 			purposes: []central.Purpose{central.StreetSafety}, options: cameratest.Options{Clip: cameratest.QuayH264(), Transport: cameratest.UDP, OutEvery: 90 * time.Second, OutFor: 12 * time.Second}},
