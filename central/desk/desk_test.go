@@ -897,3 +897,15 @@ func FuzzOnlyHere(f *testing.F) {
 		}
 	})
 }
+
+// At two at night, on a phone, a time is changed more easily than typed: the form begins with a whole minute that has just passed, in local time.
+func TestRequestFormBeginsWithAMinuteThatHasJustPassed(t *testing.T) {
+	to := time.Date(2026, 7, 1, 0, 10, 42, 0, time.UTC)
+	if got, want := localInput(to.Truncate(time.Minute)), "2026-07-01T02:10:00"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	back, err := parseLocal(localInput(to.Truncate(time.Minute)), true)
+	if err != nil || !back.Equal(to.Truncate(time.Minute)) {
+		t.Errorf("read back as %s, %v", back, err)
+	}
+}

@@ -42,6 +42,9 @@ func parseDay(s string) (protocol.Time, error) {
 	return protocol.T(t), nil
 }
 
+// localInput writes a time as its input element wants it.
+func localInput(t time.Time) string { return t.In(page.Amsterdam).Format("2006-01-02T15:04:05") }
+
 // dayInput writes a date as its input element wants it.
 func dayInput(t protocol.Time) string {
 	if t.IsZero() {
