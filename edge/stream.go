@@ -20,7 +20,8 @@ type stream struct {
 
 	mu      sync.Mutex
 	session *ingest.Session // nil: none runs
-	why     string          // why none runs
+	cause   footage.Cause   // why none runs, with why
+	why     string
 	since   time.Time
 }
 
@@ -30,12 +31,11 @@ func (s *stream) keep(ctx context.Context) error {
 	writer := a.footage.Camera(s.config.ID, s.config.Stream)
 	for ctx.Err() == nil {
 		changed := a.mandates.wait()
-		until, err := s.permitted()
+		_, err := s.permitted()
 		if err != nil {
-			s.dark(err.Error())
-			s.gap(writer, footage.CauseMandate, err.Error())
-		} else if err := s.record(ctx, writer, until); err != nil {
-			return err
+			s.dark(writer, footage.CauseMandate, err.Error())
+		} else if err = s.record(ctx, writer); err != nil { // a source that makes no sense stops nothing but itself (invariant 14)
+			s.dark(writer, footage.CauseCamera, err.Error())
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -69,7 +69,7 @@ func (s *stream) permitted() (until time.Time, err error) {
 }
 
 // record runs a session until the mandate ends or changes so that it no longer covers this stream.
-func (s *stream) record(ctx context.Context, writer ingest.Writer, until time.Time) error {
+func (s *stream) record(ctx context.Context, writer ingest.Writer) error {
 	a := s.agent
 	session := &ingest.Session{
 		Source: ingest.Source{Camera: s.config.ID, Stream: s.config.Stream, URL: s.config.URL, User: s.login.User, Password: s.login.Password,
@@ -103,31 +103,33 @@ func (s *stream) record(ctx context.Context, writer ingest.Writer, until time.Ti
 	return session.Run(ctx)
 }
 
-// gap notes why there is no footage.
-func (s *stream) gap(writer ingest.Writer, cause footage.Cause, detail string) {
-	if err := writer.EndRun(cause, detail); err != nil {
+// dark notes, once, that nothing is being recorded and why.
+func (s *stream) dark(writer ingest.Writer, cause footage.Cause, why string) {
+	s.mu.Lock()
+	news := s.session != nil || s.cause != cause || s.why != why
+	if news {
+		s.session, s.cause, s.why, s.since = nil, cause, why, s.agent.Now()
+	}
+	s.mu.Unlock()
+	if !news {
+		return
+	}
+	s.agent.Log.Warn("not recording", "camera", s.config.ID, "cause", cause, "detail", why)
+	if err := writer.EndRun(cause, why); err != nil {
 		s.agent.Log.Error("a gap could not be noted", "camera", s.config.ID, "cause", cause, "error", err)
 	}
-}
-
-// dark notes that nothing is being recorded and why.
-func (s *stream) dark(why string) {
-	s.mu.Lock()
-	if s.session != nil || s.why != why {
-		s.since = s.agent.Now()
-	}
-	s.session, s.why = nil, why
-	s.mu.Unlock()
-	s.agent.Log.Warn("not recording", "camera", s.config.ID, "cause", footage.CauseMandate, "detail", why)
 	s.agent.uplink.StatusChanged()
 }
 
 // status is the stream's line in the recorder's status.
 func (s *stream) status() protocol.CameraStatus {
 	s.mu.Lock()
-	session, why, since := s.session, s.why, s.since
+	session, cause, why, since := s.session, s.cause, s.why, s.since
 	s.mu.Unlock()
-	c := protocol.CameraStatus{Camera: s.config.ID, State: "no mandate", Cause: string(footage.CauseMandate), Detail: why, Since: protocol.T(since)}
+	c := protocol.CameraStatus{Camera: s.config.ID, State: "gap", Cause: string(cause), Detail: why, Since: protocol.T(since)}
+	if cause == footage.CauseMandate {
+		c.State = "no mandate"
+	}
 	if session != nil {
 		st := session.State()
 		c.Cause, c.Detail, c.Since, c.Bitrate = string(st.Cause), st.Detail, protocol.T(st.Since), st.BitRate
