@@ -132,11 +132,6 @@ func (v *Vault) ensureBucket(ctx context.Context) error {
 // Recipient is the key that recorders encrypt bags to: "age1…".
 func (v *Vault) Recipient() string { return v.Identity.Recipient().String() }
 
-// ObjectName is where a recorder puts the bag of a release grant.
-func ObjectName(r protocol.RecorderID, g protocol.GrantID) string {
-	return "release/" + string(r) + "/" + string(g) + ".age"
-}
-
 // Object is the first version of what was uploaded under a name.
 type Object struct {
 	Name    string
