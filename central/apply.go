@@ -119,7 +119,7 @@ func (f *OrderIssued) apply(s *State, e Event) error {
 	if r == nil {
 		return noSuch("recorder", string(f.Recorder))
 	}
-	if want := r.next(); f.Number != want {
+	if want := r.Next(); f.Number != want {
 		return fmt.Errorf("order %d for %s: %d comes next", f.Number, f.Recorder, want)
 	}
 	signed, err := protocol.ParseDocument([]byte(f.Document))

@@ -23,6 +23,9 @@ const incidentsAnHour = 100
 
 func (d *decision) trouble(i IncidentOpened) {
 	i.Kind, i.Detail = short(i.Kind), short(i.Detail)
+	if protocol.ValidID(i.Camera) != nil {
+		i.Camera = ""
+	}
 	if i.Recorder != "" {
 		open := d.lately(i.Recorder, i.Kind, time.Hour)
 		if open >= incidentsAnHour {
@@ -180,17 +183,17 @@ const mostOrders = 1 << 50
 
 // taken notes that a number is used up by an order that is not ours.
 func (d *decision) taken(s Source, r *Recorder, number uint64, kind string, id protocol.DocumentID) {
-	if number >= r.next() && number < mostOrders {
+	if number >= r.Next() && number < mostOrders {
 		d.record(&OrderForeign{s, number, short(kind), protocol.DocumentID(short(string(id)))})
 	}
 }
 
 func (c RecordAhead) decide(d *decision) error {
 	r := d.recorders[c.Recorder]
-	if r == nil || c.LastOrder < r.next() || d.lately(r.ID, "orders-ahead", 24*time.Hour) > 0 {
+	if r == nil || c.LastOrder < r.Next() || d.lately(r.ID, "orders-ahead", 24*time.Hour) > 0 {
 		return nil
 	}
-	d.trouble(IncidentOpened{Source: Source{Recorder: r.ID}, Kind: "orders-ahead", Detail: fmt.Sprintf("its status says %d, the last issued is %d; until this is cleared up it takes no order", c.LastOrder, r.next()-1)})
+	d.trouble(IncidentOpened{Source: Source{Recorder: r.ID}, Kind: "orders-ahead", Detail: fmt.Sprintf("its status says %d, the last issued is %d; until this is cleared up it takes no order", c.LastOrder, r.Next()-1)})
 	return nil
 }
 

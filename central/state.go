@@ -82,8 +82,8 @@ func (r *Recorder) Order(number uint64) *Order {
 	return &r.Orders[i]
 }
 
-// next is the number of the next order: above all of ours, and above those that somebody else used up.
-func (r *Recorder) next() uint64 {
+// Next is the number of the next order: above all of ours, and above those that somebody else used up.
+func (r *Recorder) Next() uint64 {
 	last := r.foreign
 	if n := len(r.Orders); n > 0 {
 		last = max(last, r.Orders[n-1].Number)
@@ -352,15 +352,16 @@ type Incident struct {
 }
 
 var incidentWords = map[string]Words{
-	"order-refused":   {"recorder weigert een opdracht", "recorder refuses an order"},
-	"release-failed":  {"verstrekking mislukt", "release failed"},
-	"release-unknown": {"verstrekking zonder toestemming van deze centrale", "release without a grant of this centre"},
-	"hold-mismatch":   {"recorder bevestigt een bewaring die niet is gevraagd", "recorder confirms a hold that was not asked"},
-	"order-foreign":   {"recorder kreeg een opdracht die deze centrale niet gaf", "recorder was given an order that this centre did not issue"},
-	"orders-ahead":    {"recorder telt meer opdrachten dan deze centrale gaf", "recorder counts more orders than this centre issued"},
-	"hold-lost":       {"recorder hief een bewaring op die nog liep", "recorder lifted a hold that was still running"},
-	"lift-failed":     {"bewaring kon niet worden opgeheven; zij eindigt vanzelf", "hold could not be lifted; it ends by itself"},
-	"hold-late":       {"bewaring na vijf minuten niet bevestigd", "hold not confirmed after five minutes"},
+	"order-refused":    {"recorder weigert een opdracht", "recorder refuses an order"},
+	"release-failed":   {"verstrekking mislukt", "release failed"},
+	"release-unknown":  {"verstrekking zonder toestemming van deze centrale", "release without a grant of this centre"},
+	"hold-mismatch":    {"recorder bevestigt een bewaring die niet is gevraagd", "recorder confirms a hold that was not asked"},
+	"order-foreign":    {"recorder kreeg een opdracht die deze centrale niet gaf", "recorder was given an order that this centre did not issue"},
+	"entry-unreadable": {"regel in het logboek van de recorder is niet te lezen", "entry of the recorder's log cannot be read"},
+	"orders-ahead":     {"recorder telt meer opdrachten dan deze centrale gaf", "recorder counts more orders than this centre issued"},
+	"hold-lost":        {"recorder hief een bewaring op die nog liep", "recorder lifted a hold that was still running"},
+	"lift-failed":      {"bewaring kon niet worden opgeheven; zij eindigt vanzelf", "hold could not be lifted; it ends by itself"},
+	"hold-late":        {"bewaring na vijf minuten niet bevestigd", "hold not confirmed after five minutes"},
 }
 
 func (i Incident) Words() Words {

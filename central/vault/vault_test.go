@@ -484,7 +484,7 @@ func TestStoreInTroubleIsAClearError(t *testing.T) {
 		t.Errorf("wrong secret: %v", err)
 	}
 	c = config(t, "127.0.0.1:1", v.Identity)
-	if _, err := New(t.Context(), c); err == nil || !strings.Contains(err.Error(), "running") {
+	if _, err := New(t.Context(), c); !errors.Is(err, ErrAbsent) || !strings.Contains(err.Error(), "running") || !strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("nobody there: %v", err)
 	}
 }
