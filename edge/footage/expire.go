@@ -45,6 +45,7 @@ func (s *Store) expire(ctx context.Context) (next time.Time) {
 		}
 		s.unlink(now)
 		s.settle(ctx)
+		s.rounds.Add(1)
 		if buried == 0 {
 			next = until
 			break
