@@ -203,6 +203,18 @@ func (s *Situation) judge() {
 	s.Healthy = len(s.Troubles) == 0 || !s.Troubles[0].Failing
 }
 
+// mayHold is how many bytes may be held, by the roster's share.
+func (s *Situation) mayHold() int64 {
+	limit := s.Footage.Size
+	if s.Footage.MaxBytes > 0 {
+		limit = s.Footage.MaxBytes
+	}
+	return limit / 100 * int64(s.Footage.HoldShare)
+}
+
+// ago is how long before this look something was.
+func (s *Situation) ago(t protocol.Time) string { return short(s.Time.Sub(t.Time)) }
+
 func rank(t Trouble) int {
 	if t.Failing {
 		return 0
@@ -213,18 +225,14 @@ func rank(t Trouble) int {
 func (s *Situation) judgeDisk(add func(failing bool, what, do string)) {
 	f := &s.Footage
 	if f.Hangs {
-		add(true, fmt.Sprintf("Deleting stands still since %s: the disk under %s does not answer. Old footage stays too long.", f.Progress, f.Dir),
+		add(true, fmt.Sprintf("Deleting stands still for %s: the disk under %s does not answer. Old footage stays too long.", s.ago(f.Progress), f.Dir),
 			"Look at the disk: cable, power, `dmesg`. Restart the machine when it answers again. Tell the privacy officer.")
 	}
 	if f.Overdue > 0 && !f.Hangs {
 		add(false, fmt.Sprintf("%d pieces of footage should be gone and cannot be deleted.", f.Overdue),
 			fmt.Sprintf("Nobody can see them any more. Look whether the disk under %s can be written (`df -h`, `dmesg`). Tell the privacy officer.", f.Dir))
 	}
-	limit := f.Size
-	if f.MaxBytes > 0 {
-		limit = f.MaxBytes
-	}
-	if may := limit / 100 * int64(f.HoldShare); may > 0 && f.Held > may/10*9 {
+	if may := s.mayHold(); may > 0 && f.Held > may/10*9 {
 		add(false, fmt.Sprintf("Held footage takes %s of the %s it may take; new holds will be refused.", size(f.Held), size(may)),
 			"Ask the centre which holds can be lifted, or give this recorder a bigger disk.")
 	}
@@ -237,7 +245,7 @@ func (s *Situation) judgeJournal(add func(failing bool, what, do string)) {
 		add(true, "The journal cannot be written: "+j.Broken+".",
 			fmt.Sprintf("Cameras are recorded and footage is deleted on time, but nobody can look back and nothing is released. Look at the disk under %s (`df -h`, `dmesg`), mend it, then: systemctl restart beeldwacht-edge", j.Dir))
 	case j.Hangs:
-		add(true, fmt.Sprintf("The journal does not answer since %s: the disk under %s hangs.", j.Progress, j.Dir),
+		add(true, fmt.Sprintf("The journal does not answer for %s: the disk under %s hangs.", s.ago(j.Progress), j.Dir),
 			"Look at the disk: cable, power, `dmesg`. Restart the machine when it answers again.")
 	case j.Owed > 0 && s.Time.Sub(s.Started.Time) > time.Minute:
 		add(false, fmt.Sprintf("%d entries wait for the journal.", j.Owed), "They are written as soon as the journal takes them. When this number grows, look at the disk.")
@@ -254,9 +262,9 @@ func (s *Situation) judgeJournal(add func(failing bool, what, do string)) {
 	case j.CosignedAt == nil:
 		add(false, "No witness has cosigned this journal since the start.", noSignature+" Until then nothing is shown or released here.")
 	case s.Time.Sub(j.CosignedAt.Time) > noLive:
-		add(false, fmt.Sprintf("The last cosignature is %s old: nothing is shown or released here any more.", short(s.Time.Sub(j.CosignedAt.Time))), noSignature)
+		add(false, fmt.Sprintf("The last cosignature is %s old: nothing is shown or released here any more.", s.ago(*j.CosignedAt)), noSignature)
 	case s.Time.Sub(j.CosignedAt.Time) > noPlayback:
-		add(false, fmt.Sprintf("The last cosignature is %s old: nobody can look back here.", short(s.Time.Sub(j.CosignedAt.Time))), noSignature)
+		add(false, fmt.Sprintf("The last cosignature is %s old: nobody can look back here.", s.ago(*j.CosignedAt)), noSignature)
 	}
 }
 
@@ -270,7 +278,7 @@ func (s *Situation) judgeCamera(c *CameraSituation, add func(failing bool, what,
 	case c.State == "connecting":
 		add(true, fmt.Sprintf("Camera %s is not recorded yet: connecting.", c.name()), "Wait a minute, then look again.")
 	default:
-		add(true, fmt.Sprintf("Camera %s is dark since %s: %s: %s.", c.name(), c.Since, c.Cause, strings.TrimSuffix(c.Detail, ".")), remedies[footage.Cause(c.Cause)])
+		add(true, fmt.Sprintf("Camera %s is dark for %s: %s: %s.", c.name(), s.ago(c.Since), c.Cause, strings.TrimSuffix(c.Detail, ".")), remedies[footage.Cause(c.Cause)])
 	}
 }
 
@@ -301,7 +309,7 @@ func (s *Situation) judgeRest(add func(failing bool, what, do string)) {
 	}
 	if s.Incidents > 0 {
 		last := s.Latest[len(s.Latest)-1]
-		add(false, fmt.Sprintf("%d incidents since the start; the last at %s: %s %s: %s.", s.Incidents, last.At, last.What, last.Camera, strings.TrimSuffix(last.Detail, ".")),
+		add(false, fmt.Sprintf("%d incidents since the start; the last %s ago: %s %s: %s.", s.Incidents, s.ago(last.At), last.What, last.Camera, strings.TrimSuffix(last.Detail, ".")),
 			"The centre sees them too. Look at the disk first, then at `journalctl -u beeldwacht-edge`.")
 	}
 }

@@ -20,11 +20,11 @@ func (s *Situation) Text(zone *time.Location) string {
 		if t == nil || t.IsZero() {
 			return "-"
 		}
-		return short(s.Time.Sub(t.Time))
+		return s.ago(*t)
 	}
 	line := func(head, format string, a ...any) { wrap(&b, head, fmt.Sprintf(format, a...)) }
 
-	line("", "%s   %s   %s   up %s", s.Recorder, s.Software, s.Time.In(zone).Format("2006-01-02 15:04:05 MST"), ago(&s.Started))
+	line("", "%s | %s | %s | up %s", s.Recorder, s.Software, s.Time.In(zone).Format("2006-01-02 15:04:05 MST"), ago(&s.Started))
 	fmt.Fprintf(&b, "\n%s\n", row("CAMERA", "STATE", "SINCE", "RATE", "FRAME", "LOST", "DROPPED", "OLDEST"))
 	for i := range s.Cameras {
 		c := &s.Cameras[i]
@@ -53,7 +53,7 @@ func (s *Situation) Text(zone *time.Location) string {
 			oldest = c.Oldest
 		}
 	}
-	line("Footage    ", "%s, the oldest %s; held %s (%d %%)", size(f.Bytes), ago(oldest), size(f.Held), percent(f.Held, f.Bytes))
+	line("Footage    ", "%s, the oldest %s; held %s, %d %% of what may be held", size(f.Bytes), ago(oldest), size(f.Held), percent(f.Held, s.mayHold()))
 	line("Disk       ", "%s free of %s; %s", size(f.Free), size(f.Size), f.Dir)
 	cosigned := "none cosigned since the start"
 	if j.CosignedAt != nil {

@@ -35,7 +35,7 @@ func TestOperatorSeesTheRunningRecorder(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}
-	for _, want := range []string{`(?m)^plein/main +recording`, `(?m)^kade/main +DARK`, `(?m)^    network: `, `(?s)!! Camera kade/main is dark since .*-> Look whether camera and switch have power`,
+	for _, want := range []string{`(?m)^plein/main +recording`, `(?m)^kade/main +DARK`, `(?m)^    network: `, `(?s)!! Camera kade/main is dark for .*-> Look whether camera and switch have power`,
 		`(?m)^Journal +\d+ entries`, `(?m)^Uplink +(NOT CONNECTED|being connected)`, `(?m)^Disk .* free of `} {
 		if !regexp.MustCompile(want).MatchString(page) {
 			t.Errorf("the page has no %s", want)
@@ -183,7 +183,7 @@ func TestWatchdogStopsWhenTheDiskHangs(t *testing.T) {
 	c.until("silence for longer than systemd waits", func() bool { return time.Since(c.notify.last("WATCHDOG=1")) > watchdog })
 	c.until("the reason on /health", func() bool {
 		code, body := c.health()
-		return code == 503 && strings.Contains(body, "Deleting stands still since")
+		return code == 503 && strings.Contains(body, "Deleting stands still for")
 	})
 	if page, _, _ := c.do("status"); !strings.Contains(unwrapped(page), "does not answer") {
 		t.Errorf("the page does not say it:\n%s", page)
