@@ -842,3 +842,29 @@ func TestWrongKeysAreNamed(t *testing.T) {
 		t.Errorf("missing: %v", err)
 	}
 }
+
+// TestAFactTheLedgerCannotTakeIsNotLost: its disk is full, say. The fact stays the next one of its recorder.
+func TestAFactTheLedgerCannotTakeIsNotLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.office = w.newOffice()
+	w.check(w.office.Open())
+	t.Cleanup(func() { w.office.Close() })
+	w.fill()
+	w.office.enrol()
+	r := w.newRecorder()
+	r.write(protocol.KindOpened, protocol.Opened{Recorder: "rec-1", Municipality: "stad"})
+	r.write(protocol.KindIncident, protocol.Incident{What: "unlink-failed"})
+	_, err := w.office.witness.Receive(t.Context(), "rec-1", r.batch(0))
+	w.check(err)
+	w.check(w.office.book.Close())
+	if taken, err := w.office.takeSome(t.Context(), "rec-1", 0); taken != 1 || err == nil {
+		t.Errorf("%d entries taken by a ledger that takes nothing: %v", taken, err)
+	}
+	w.check(errors.Join(w.office.witness.Close(), w.office.identity.Close()))
+	w.office = w.newOffice()
+	w.check(w.office.Open())
+	if taken, err := w.office.takeSome(t.Context(), "rec-1", 1); taken != 1 || err != nil || !slices.Equal(w.incidents(), []string{"unlink-failed"}) {
+		t.Errorf("%d taken, %v, incidents %v", taken, err, w.incidents())
+	}
+}
