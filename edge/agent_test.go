@@ -15,12 +15,16 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	rand2 "math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,6 +34,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
+	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
@@ -56,6 +61,7 @@ type street struct {
 	copied []chain.Entry
 	status protocol.Status
 	faults []error
+	mute   bool // the centre takes in and answers nothing
 }
 
 // newStreet makes everything and starts nothing but the camera.
@@ -158,7 +164,10 @@ func (s *street) connect() {
 	}))
 	s.check(broker.Subscribe(protocol.TopicFilter(protocol.UpJournal), 2, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) {
 		answer, err := s.witness(pk.Payload)
-		if err == nil {
+		s.mu.Lock()
+		mute := s.mute
+		s.mu.Unlock()
+		if err == nil && !mute {
 			err = broker.Publish(protocol.Topic(s.town.Recorder, protocol.DownCosigned), answer, false, 1)
 		}
 		if err != nil {
@@ -383,4 +392,122 @@ func TestI03_ShorterWindowBeginsByItself(t *testing.T) {
 	s.eventually("what is older than the shorter window is gone", func() bool {
 		return len(told[protocol.Expired](s, protocol.KindExpired)) > 0
 	})
+}
+
+// The power goes at random moments under the real daemon. After each time it finds its disk in order, and what the centre has is a beginning of what it has.
+// BEELDWACHT_KILLS says how often; `make soak` says so.
+func TestSIGKILLAtAnyMoment(t *testing.T) {
+	rounds := 4
+	if n, err := strconv.Atoi(os.Getenv("BEELDWACHT_KILLS")); err == nil {
+		rounds = n
+	} else {
+		t.Parallel()
+	}
+	s := newStreet(t)
+	s.connect()
+	daemon := filepath.Join(s.dir, "beeldwacht-edge")
+	if out, err := exec.Command("go", "build", "-o", daemon, "../cmd/beeldwacht-edge").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	file := filepath.Join(s.dir, "edge.yaml")
+	s.check(os.WriteFile(filepath.Join(s.dir, "secrets.yaml"), []byte("vault:\n  access_key: recorder\n  secret_key: secret\n"), 0o600))
+	s.check(os.WriteFile(file, fmt.Appendf(nil, `recorder: %s
+municipality: %s
+location: NL
+data: data
+identity: identity
+secrets: secrets.yaml
+broker: {url: "%s", checkpoint_every: 1s}
+vault: {endpoint: "127.0.0.1:1", bucket: evidence}
+viewer: {listen: "127.0.0.1:0", url: "https://viewer.example", desk: "https://desk.example"}
+footage: {segment: 1s, seal_every: 1s}
+cameras: [{id: %s, url: "%s", transport: tcp}]
+`, s.town.Recorder, s.town.Municipality, s.config.Broker.URL, plein, s.camera.URL()), 0o600))
+	run := func() *exec.Cmd {
+		c := exec.Command(daemon, "-config", file)
+		c.Stderr = s.Output()
+		s.check(c.Start())
+		s.Cleanup(func() { c.Process.Kill(); c.Wait() })
+		return c
+	}
+	for round := range rounds {
+		c := run()
+		switch round % 4 {
+		case 0: // while an order comes, on footage that is about to expire
+			if round == 0 {
+				s.order(s.mandate(1, func(m *protocol.Mandate) { m.Window = protocol.Window(4 * time.Second) }))
+			}
+			s.eventually("recording", func() bool { return time.Since(s.sealedUntil()) < 4*time.Second })
+			h := s.town.Hold(fmt.Sprintf("h-%d", round), plein, protocol.Span(time.Now().Add(-3*time.Second), time.Now()))
+			h.End = protocol.T(time.Now().Add(8 * time.Second))
+			s.order(s.town.Compose(h))
+			time.Sleep(rand2.N(200 * time.Millisecond))
+		case 1: // while it starts
+			time.Sleep(rand2.N(400 * time.Millisecond))
+		default:
+			time.Sleep(rand2.N(3 * time.Second))
+		}
+		s.check(c.Process.Kill())
+		c.Wait()
+		if out, err := exec.Command(daemon, "-config", file, "-check").CombinedOutput(); err != nil {
+			t.Fatalf("round %d: %v\n%s", round, err, out)
+		}
+	}
+	c := run()
+	s.eventually("the centre has all, and the camera records", func() bool {
+		at := s.now()
+		return time.Since(at.Time.Time) < 3*time.Second && at.State == "online" && s.records() && at.LastOrder == s.number
+	})
+	s.check(c.Process.Signal(syscall.SIGTERM))
+	s.check(c.Wait())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.faults) > 0 {
+		t.Error(s.faults)
+	}
+	for _, e := range s.copied {
+		h, err := chain.ParseHeader(e.Header)
+		s.check(err)
+		if h.Kind == protocol.KindIncident {
+			t.Errorf("%s", e.Body)
+		}
+	}
+}
+
+// An order that comes while the recorder stops is not used: there is nobody to carry it out any more. The centre sends it again.
+func TestOrderDuringStopWaitsForTheNextStart(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.connect()
+	_, stop := s.start()
+	s.order(s.mandate(1, nil))
+	s.eventually("recording", func() bool { return !s.sealedUntil().IsZero() })
+	s.mu.Lock()
+	s.mute = true // so that the recorder waits a while for its last cosignature
+	s.mu.Unlock()
+	hold := s.town.Compose(s.town.Hold("h-1", plein, protocol.Span(time.Now().Add(-3*time.Second), time.Now())))
+	raw := s.town.Envelope(s.number+1, hold)
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); stop() }()
+	s.eventually("the recorder stops", func() bool { return len(told[protocol.Stopped](s, protocol.KindStopped)) > 0 })
+	s.check(s.broker.Publish(protocol.Topic(s.town.Recorder, protocol.DownOrders), raw, false, 1))
+	<-stopped
+	log, err := journal.OpenLog(filepath.Join(s.config.Data, "journal"))
+	s.check(err)
+	defer log.Close()
+	r, last := chain.NewReader(log), ""
+	for e, err := r.Next(); err == nil; e, err = r.Next() {
+		h, err := chain.ParseHeader(e.Header)
+		s.check(err)
+		last = h.Kind
+	}
+	if last != protocol.KindStopped {
+		t.Errorf("after it stopped, the recorder wrote %s", last)
+	}
+	s.mu.Lock()
+	s.mute = false
+	s.mu.Unlock()
+	s.start()
+	s.order(hold)
+	s.eventually("the hold is confirmed", func() bool { return len(told[protocol.HoldPlaced](s, protocol.KindHoldPlaced)) == 1 })
 }

@@ -62,7 +62,10 @@ func (a *Agent) status(state string) ([]byte, error) {
 		LastOrder: a.orders.LastOrder(), Dropped: a.orders.Dropped(), DiskBytes: usage.Bytes, DiskFree: usage.Free, HeldBytes: usage.Held,
 		Viewer: a.Config.Viewer.URL, Software: Software,
 	}
-	if a.journal.Behind() {
+	switch {
+	case a.journal.Err() != nil:
+		s.Why = "the journal cannot be written: this recorder records and expires, and serves nothing until it is started again; " + a.journal.Err().Error()
+	case a.journal.Behind():
 		s.Why = "the witness has more of this journal than this recorder: it records and serves nothing until a resume is ordered"
 	}
 	for _, c := range a.Config.Cameras {

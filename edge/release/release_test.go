@@ -486,7 +486,9 @@ func TestAskedFromBeforeTheRecorder(t *testing.T) {
 	r := newRig(t)
 	r.witness()
 	report := r.released("g-1", protocol.Span(noon.Add(-time.Minute), noon.Add(7*time.Second)))
-	if !slices.ContainsFunc(report.Integrity.Sentences, func(s evidence.Text) bool { return strings.HasPrefix(s.EN, "Before "+protocol.T(noon).String()+" there is no footage") }) {
+	if !slices.ContainsFunc(report.Integrity.Sentences, func(s evidence.Text) bool {
+		return strings.HasPrefix(s.EN, "Before "+protocol.T(noon).String()+" there is no footage")
+	}) {
 		t.Errorf("%+v", report.Integrity.Sentences)
 	}
 }
