@@ -8,7 +8,8 @@ PACKAGES = ca-certificates chromium ffmpeg fonts-dejavu-core gir1.2-gst-rtsp-ser
 .PHONY: run test packages bench soak lint assets
 
 run: ## the main job on this machine: three cameras, one recorder, one centre
-	go run ./cmd/beeldwacht demo
+	@go build -o bin/ ./cmd/beeldwacht # and not go run, which calls an orderly stop a failure
+	@bin/beeldwacht demo
 
 test: packages ## everything that must hold, with the race detector, under fifteen minutes on two cores
 	go vet ./...
