@@ -14,6 +14,9 @@ const (
 	maxUnitNALs = 512
 )
 
+// maxMissing is how many packets a network loses at once. More is a camera that began to count anew, and lost nothing.
+const maxMissing = 1000
+
 // unit is one access unit as it came over the wire.
 type unit struct {
 	nals  [][]byte
@@ -27,7 +30,7 @@ type unit struct {
 // gortsplib has one too. It cuts signing SEI in two, and after a lost packet gives H.264 frames the time of their successor.
 type depacketiser struct {
 	codec footage.Codec
-	lost  uint64 // access units dropped because they were not whole
+	lost  uint64 // access units that were not whole, and holes between them
 
 	started  bool
 	sequence uint16
@@ -43,9 +46,13 @@ type depacketiser struct {
 // push takes a packet, and emits the access units that it completes: none, one, or two when a camera forgot a marker.
 func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
 	gap := d.started && p.SequenceNumber != d.sequence+1
+	before := d.sequence
 	d.started, d.sequence = true, p.SequenceNumber
-	if gap && d.open {
+	switch missing := p.SequenceNumber - before - 1; {
+	case gap && d.open:
 		d.damaged = true // its end, or something in its middle
+	case gap && missing < maxMissing:
+		d.lost++ // between two access units: one or more, or the head of the next, which cannot be told
 	}
 	if len(p.Payload) == 0 && !p.Marker {
 		return // padding, of no frame; it only takes a place in the row

@@ -21,7 +21,7 @@ import (
 // TestMain lets the tests wait beside each other: they need time, not processors.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "12"); err != nil {
+	if err := flag.Set("test.parallel", "32"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -134,9 +134,16 @@ func record(t *testing.T, o cameratest.Options, configure func(*Session)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(camera.Close)
-	r := &rig{T: t, camera: camera, clip: o.Clip, tape: &tape{}, log: &lockedBuffer{}, ended: make(chan error, 1)}
+	r := recordURL(t, camera.URL(), o.User, o.Password, configure)
+	r.camera, r.clip = camera, o.Clip
+	return r
+}
+
+func recordURL(t *testing.T, url, user, password string, configure func(*Session)) *rig {
+	t.Helper()
+	r := &rig{T: t, tape: &tape{}, log: &lockedBuffer{}, ended: make(chan error, 1)}
 	r.session = &Session{
-		Source: Source{Camera: "plein-noord", Stream: "main", URL: camera.URL(), User: o.User, Password: o.Password, KeyFrameTimeout: 4 * time.Second},
+		Source: Source{Camera: "plein-noord", Stream: "main", URL: url, User: user, Password: password, KeyFrameTimeout: 4 * time.Second},
 		Writer: r.tape, Now: time.Now, Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		RetryMin: 50 * time.Millisecond, RetryMax: 200 * time.Millisecond,
 	}
@@ -236,6 +243,7 @@ func (r *rig) same(units []footage.AccessUnit, clip cameratest.Clip) int {
 }
 
 func TestRecordsBitForBit(t *testing.T) {
+	t.Parallel()
 	signed := cameratest.ReorderedH264()
 	signed.Frames = slices.Clone(signed.Frames)
 	for i, f := range signed.Frames { // as cameras that sign their video do: SEI with a start code in it
@@ -337,6 +345,7 @@ func TestI08_NoKeyFrameIsAGap(t *testing.T) {
 }
 
 func TestI08_CameraThatOffersNothingWeCanCarry(t *testing.T) {
+	t.Parallel()
 	for offer, words := range map[cameratest.Offer][]string{
 		cameratest.OnlySound: {"audio G711", "H.264 or H.265"},
 		cameratest.OnlyMJPEG: {"video M-JPEG", "H.264 or H.265"},
@@ -462,6 +471,7 @@ func TestI15_SlowDiskDropsWholeGroupsAndDoesNotGrow(t *testing.T) {
 }
 
 func TestI15_FailingDiskEndsTheRunAndIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	for _, what := range []string{"start", "write"} {
 		t.Run(what, func(t *testing.T) {
 			var fails int
@@ -500,6 +510,7 @@ func TestI15_FailingDiskEndsTheRunAndIsTriedAgain(t *testing.T) {
 }
 
 func TestCameraClockThatJumpsStartsANewRun(t *testing.T) {
+	t.Parallel()
 	for _, by := range []time.Duration{time.Hour, -time.Hour, -3 * time.Second, 20 * time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {
 			r := record(t, cameratest.Options{Clip: cameratest.CounterH264()}, nil)
