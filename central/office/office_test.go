@@ -19,8 +19,10 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -867,4 +869,76 @@ func TestAFactTheLedgerCannotTakeIsNotLost(t *testing.T) {
 	if taken, err := w.office.takeSome(t.Context(), "rec-1", 1); taken != 1 || err != nil || !slices.Equal(w.incidents(), []string{"unlink-failed"}) {
 		t.Errorf("%d taken, %v, incidents %v", taken, err, w.incidents())
 	}
+}
+
+// TestKeysThatDoNotFitTheRosterAreNamed: the recorder would drop every order without a word.
+func TestKeysThatDoNotFitTheRosterAreNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.office = w.newOffice()
+	w.check(w.office.Open())
+	w.fill()
+	w.office.enrol()
+	if strings.Contains(w.log.since(), "another key") {
+		t.Fatal(w.log)
+	}
+	w.check(w.office.Close())
+	order, _, err := protocol.NewKey("order.stad/beeldwacht")
+	w.check(err)
+	w.file("order.key", order)
+	w.later(366 * 24 * time.Hour)
+	w.office = w.newOffice()
+	w.check(w.office.Open())
+	w.office.enrol()
+	for _, want := range []string{"another key", "recorder=rec-1", "key=order", "roster is not in force", "server.crt"} {
+		if !strings.Contains(w.log.since(), want) {
+			t.Errorf("the log does not say %q", want)
+		}
+	}
+	w.check(w.office.Close())
+}
+
+// TestBehindAProxy: the site is https to everybody, whoever does the TLS.
+func TestBehindAProxy(t *testing.T) {
+	var seen *http.Request
+	h := behindProxy(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r }))
+	for _, c := range []struct{ peer, forwarded, want string }{
+		{"127.0.0.1:99", "198.51.100.7, 203.0.113.9", "203.0.113.9:0"}, // the first is the visitor's own word
+		{"10.0.0.2:99", "203.0.113.9", "203.0.113.9:0"},
+		{"203.0.113.1:99", "198.51.100.7", "203.0.113.1:99"}, // not a proxy of ours
+		{"127.0.0.1:99", "", "127.0.0.1:99"},
+		{"127.0.0.1:99", "nonsense", "127.0.0.1:99"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = c.peer
+		if c.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", c.forwarded)
+		}
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if seen.RemoteAddr != c.want || seen.TLS == nil {
+			t.Errorf("%+v: %s, TLS %v", c, seen.RemoteAddr, seen.TLS != nil)
+		}
+	}
+}
+
+// TestStopLeavesNothingRunning runs alone, before the parallel tests.
+func TestStopLeavesNothingRunning(t *testing.T) {
+	before := runtime.NumGoroutine()
+	w := newWorld(t)
+	w.start()
+	w.fill()
+	w.newRecorder().connect()
+	w.rec.publish(protocol.UpStatus, w.rec.status(0))
+	w.until("an order", func() bool { return len(w.rec.numbers()) > 0 })
+	w.rec.client.Disconnect(100)
+	w.stop()
+	w.until("all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
+	w.log.mark()
+	w.start() // and its ports are free again
+	w.stop()
+
+	o := w.newOffice() // stopped while it starts: in order too
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	w.check(o.Run(ctx))
 }
