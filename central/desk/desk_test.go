@@ -566,6 +566,17 @@ func TestAnOversizedFormIsSaidToBe(t *testing.T) {
 	says(t, (&browser{office: o}).send("POST", "/bureau/inloggen", url.Values{"wachtwoord": {strings.Repeat("x", formLimit)}}), http.StatusRequestEntityTooLarge, "te groot")
 }
 
+func TestVisitorsAreToldApart(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.7:55": "192.0.2.7", "[::ffff:192.0.2.7]:55": "192.0.2.7",
+		"[2001:db8:1:2:3:4:5:6]:55": "2001:db8:1:2::/64", "[fe80::1%eth0]:55": "fe80::/64", "odd": "odd",
+	} {
+		if got := visitor(remote); got != want {
+			t.Errorf("%s: %s, want %s", remote, got, want)
+		}
+	}
+}
+
 func TestLogInSaysNothingOfWhoExists(t *testing.T) {
 	o := newOffice(t)
 	b := &browser{office: o}

@@ -624,6 +624,20 @@ func TestFactsComeUp(t *testing.T) {
 	r.connect()
 	again("after a restart")
 
+	// A journal that was put back is shown as soon as the recorder itself says so.
+	if c := (recorders{w.office}).Chain("rec-1"); len(c.Findings) != 0 {
+		t.Errorf("%+v", c.Findings)
+	}
+	w.later(5 * time.Second)
+	r.publish(protocol.UpStatus, r.status(0, func(s *protocol.Status) { s.Entries = 2 }))
+	w.until("the rollback is shown", func() bool {
+		f := recorders{w.office}.Chain("rec-1").Findings
+		return len(f) == 1 && strings.Contains(f[0].EN, "put back")
+	})
+	w.later(time.Second)
+	r.publish(protocol.UpStatus, r.status(0))
+	w.until("it has caught up", func() bool { return len(recorders{w.office}.Chain("rec-1").Findings) == 0 })
+
 	// A journal that does not extend is not cosigned, and the officer can see why.
 	cosigned := r.cosignedSize()
 	lie := recorder{w: w, head: r.head, entries: slices.Clone(r.entries), hashes: slices.Clone(r.hashes)}
