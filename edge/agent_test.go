@@ -142,7 +142,7 @@ func (*allowAll) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool  { ret
 func (*allowAll) OnACLCheck(_ *mqtt.Client, topic string, write bool) bool { return true }
 
 // connect starts the broker, and the centre in it.
-func (s *street) connect() {
+func (s *street) connect() (gone func()) {
 	s.Helper()
 	certPEM, keyPEM := s.issue("broker")
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
@@ -180,11 +180,13 @@ func (s *street) connect() {
 	s.mu.Lock()
 	s.broker = broker
 	s.mu.Unlock()
-	s.Cleanup(func() {
+	gone = sync.OnceFunc(func() {
 		if err := broker.Close(); err != nil {
 			s.Error(err)
 		}
 	})
+	s.Cleanup(gone)
+	return gone
 }
 
 // witness takes a batch, checks that the journal only grew, and cosigns.
@@ -510,4 +512,108 @@ func TestOrderDuringStopWaitsForTheNextStart(t *testing.T) {
 	s.start()
 	s.order(hold)
 	s.eventually("the hold is confirmed", func() bool { return len(told[protocol.HoldPlaced](s, protocol.KindHoldPlaced)) == 1 })
+}
+
+// The footage of a camera that was taken out of the configuration expires as it would have.
+func TestI07_RemovedCameraStillExpires(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.connect()
+	_, stop := s.start()
+	s.order(s.mandate(1, func(m *protocol.Mandate) { m.Window = protocol.Window(5 * time.Second) }))
+	s.eventually("recording", func() bool { return !s.sealedUntil().IsZero() })
+	stop()
+	s.config.Cameras = nil
+	s.start()
+	s.eventually("nothing is left", func() bool {
+		all := told[protocol.Expired](s, protocol.KindExpired)
+		return len(all) > 0 && len(all[len(all)-1].Oldest) == 1 && all[len(all)-1].Oldest[0].Oldest == nil
+	})
+	left, err := filepath.Glob(filepath.Join(s.config.Data, "footage", "footage", "*", "*", "*.seg"))
+	s.check(err)
+	if len(left) > 0 {
+		t.Errorf("left: %s", left)
+	}
+}
+
+// A journal that cannot be written stops neither recording nor expiry, and no order is obeyed. What it could not take it takes after the next start.
+func TestI10_RecordsAndExpiresWithoutJournal(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.connect()
+	a := &Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	s.check(a.open(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- a.serve(ctx) }()
+	s.order(s.mandate(1, func(m *protocol.Mandate) { m.Window = protocol.Window(3 * time.Second) }))
+	s.eventually("recording", func() bool { return !s.sealedUntil().IsZero() })
+	s.check(a.journal.Close()) // from here on every append fails
+	size, lost := a.journal.Head().Size, time.Now()
+	s.check(s.broker.Publish(protocol.Topic(s.town.Recorder, protocol.DownOrders), s.town.Envelope(s.number+1, s.town.Compose(s.town.Hold("h-1", plein, protocol.Span(lost.Add(-time.Second), lost)))), false, 1))
+	s.eventually("it records on, and what is older than the window goes", func() bool {
+		oldest, ok := a.footage.Oldest(plein)
+		return ok && oldest.After(lost.Add(time.Second)) && time.Since(oldest) < 5*time.Second
+	})
+	if held, err := a.footage.Holds(); err != nil || len(held) > 0 || a.orders.LastOrder() != s.number || a.journal.Head().Size != size {
+		t.Errorf("an order was obeyed that is not on record: %v, %v", held, err)
+	}
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("the journal lacks entries, and nothing says so at the stop")
+	}
+	s.start()
+	s.eventually("the journal has what happened meanwhile", func() bool {
+		return s.sealedUntil().After(lost.Add(2*time.Second)) && len(told[protocol.Expired](s, protocol.KindExpired)) > 0
+	})
+}
+
+// A mandate that no longer names a stream stops it, and one that names it again starts it; a roster that comes meanwhile stops nothing.
+func TestNarrowedMandateAndNewRosterWhileRecording(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.connect()
+	_, stop := s.start()
+	s.order(s.mandate(1, nil))
+	s.eventually("recording", s.records)
+	s.order(s.mandate(2, func(m *protocol.Mandate) { m.Streams = []protocol.StreamID{"sub"} }, approvers...))
+	s.eventually("it stops and says why", func() bool {
+		at := s.now()
+		return len(at.Cameras) == 1 && at.Cameras[0].State == "no mandate" && strings.Contains(at.Cameras[0].Detail, "does not name stream main")
+	})
+	s.order(s.mandate(3, nil))
+	s.eventually("recording again", s.records)
+	s.eventually("the gap is explained", func() bool {
+		return slices.ContainsFunc(told[protocol.Gap](s, protocol.KindGapEnded), func(g protocol.Gap) bool {
+			return g.Cause == "mandate" && strings.Contains(g.Detail, "m-plein-noord-2")
+		})
+	})
+	s.order(s.town.Roster(2, func(r *protocol.Roster) { r.HoldShare = 20 }))
+	before := s.sealedUntil()
+	s.eventually("it records on under the new roster", func() bool { return s.sealedUntil().After(before.Add(2 * time.Second)) })
+	stop()
+	s.sound()
+}
+
+// Nobody needs to be there: a recorder that starts without broker and vault records, and hands in its journal when somebody comes.
+func TestStartsAlone(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	gone := s.connect()
+	_, stop := s.start()
+	s.order(s.mandate(1, nil))
+	s.eventually("recording", func() bool { return !s.sealedUntil().IsZero() })
+	stop()
+	gone()
+	alone := time.Now()
+	a, stop := s.start()
+	s.eventually("it records alone", func() bool {
+		covered, err := a.footage.Coverage(plein, protocol.Span(alone, time.Now().Add(time.Hour)))
+		return err == nil && len(covered) > 0 && covered[len(covered)-1].To.After(alone.Add(2*time.Second))
+	})
+	s.connect()
+	s.eventually("the centre learns of it", func() bool { return s.sealedUntil().After(alone.Add(2 * time.Second)) })
+	stop()
+	s.sound()
 }

@@ -1,6 +1,7 @@
 package footage
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -742,6 +743,20 @@ func TestI08_GapsHaveCauses(t *testing.T) {
 		t.Errorf("writing without a mandate: %v", err)
 	}
 	r.sound()
+}
+
+// A stop in the middle of a sweep is no broken journal: what is owed is written before the store is closed, and once.
+func TestStopInASweepLeavesNothingOwed(t *testing.T) {
+	r := newRig(t)
+	r.allow(time.Minute, plein)
+	r.record(plein, 2*time.Second)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	r.clock.set(noon.Add(2 * time.Minute))
+	r.sweep(stopped)
+	if err := r.SealMinute(t.Context()); err != nil || r.Usage().Owed != 0 {
+		t.Errorf("%v, %d entries owed", err, r.Usage().Owed)
+	}
 }
 
 func TestI10_BrokenJournalStopsNeitherRecordingNorExpiry(t *testing.T) {
