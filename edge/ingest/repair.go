@@ -429,7 +429,11 @@ func (r *repaired) answered(lines []string, body []byte) ([]byte, error) {
 				continue
 			}
 		case "location":
-			line = "Location: " + r.location(value)
+			to, err := r.location(value)
+			if err != nil {
+				return nil, err
+			}
+			line = "Location: " + to
 		case "transport":
 			transport = true
 			line = "Transport: " + r.transport(q, value)
@@ -498,17 +502,20 @@ func (r *repaired) again(q *request, lines []string) (bool, error) {
 	return true, r.send(q)
 }
 
-// location is where a camera sends us. TLS is ours, so gortsplib must not know of it.
-func (r *repaired) location(value string) string {
+// location is where a camera sends us. TLS is ours, so gortsplib must not know of it, and is not left on a camera's word.
+func (r *repaired) location(value string) (string, error) {
 	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "rtsps" {
-		return value
+	switch {
+	case err == nil && u.Scheme == "rtsps":
+		if u.Scheme = "rtsp"; u.Port() == "" {
+			u.Host = net.JoinHostPort(u.Hostname(), rtspsPort)
+		}
+		r.toTLS = true
+		return u.String(), nil
+	case r.secure:
+		return "", errors.New("the camera sends us from RTSPS to another address without TLS")
 	}
-	if u.Scheme = "rtsp"; u.Port() == "" {
-		u.Host = net.JoinHostPort(u.Hostname(), rtspsPort)
-	}
-	r.toTLS = true
-	return u.String()
+	return value, nil
 }
 
 // transport takes out of a Transport what cannot be read and is not needed, and notes the channel of the video, which is the only one set up.

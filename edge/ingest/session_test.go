@@ -2,7 +2,9 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -598,4 +600,57 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// A camera that encrypts its video within TLS once more is left to gortsplib whole.
+func TestRecordsSRTPWithinRTSPS(t *testing.T) {
+	camera, trust := certified(t)
+	r := record(t, cameratest.Options{Clip: cameratest.CounterH264(), TLS: camera, User: "admin", Password: "geheim/1"}, func(s *Session) { s.Source.TLS = trust })
+	r.until(frames(15))
+	r.finish(nil)
+	runs := r.tape.copy()
+	if len(runs) != 1 {
+		t.Fatalf("%d runs, want 1", len(runs))
+	}
+	r.same(runs[0].units, r.clip)
+}
+
+func TestCertificateThatIsNotTrustedIsNoCamera(t *testing.T) {
+	camera, _ := certified(t)
+	r := record(t, cameratest.Options{Clip: cameratest.CounterH264(), TLS: camera}, nil)
+	r.until(inGap(footage.CauseCamera, "certificate is not trusted"))
+}
+
+// The password goes in Basic to no host but the camera's own, and TLS is never left on the word of a camera.
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	behind := newFake(t, script{clip: quick(cameratest.CounterH264())})
+	for name, c := range map[string]struct {
+		scheme, to string
+		told       string
+	}{"to RTSP": {"rtsp", behind.url(), ""}, "from RTSPS to RTSP": {"rtsps", behind.url(), "without TLS"}, "in a circle": {"rtsp", "", "without end"}} {
+		t.Run(name, func(t *testing.T) {
+			s := script{clip: quick(cameratest.CounterH264())}
+			s.answer = func(method, text string) string {
+				if method == "DESCRIBE" {
+					base, _, _ := strings.Cut(text[strings.Index(text, "rtsp://"):], "\n")
+					return "RTSP/1.0 302 Moved\nCSeq: 2\nLocation: " + cmp.Or(c.to, base) + "\n\n"
+				}
+				return text
+			}
+			var trust *tls.Config
+			if c.scheme == "rtsps" {
+				s.tls, trust = certified(t)
+			}
+			r, _ := recordFake(t, s, func(s *Session) { s.Source.TLS = trust })
+			if c.told == "" {
+				r.until(frames(20))
+				return
+			}
+			r.until(inGap(footage.CauseCamera, c.told))
+			if len(r.tape.copy()) != 0 {
+				t.Error("TLS was left behind on the word of a camera")
+			}
+		})
+	}
 }
