@@ -684,6 +684,64 @@ func TestLostAnswerMakesNoSecondVersion(t *testing.T) {
 	}
 }
 
+// The bag arrived, the recorder went down before it knew, and came back after the grant: what the journal then says is that it was released.
+func TestArrivedBeforeTheGrantEnded(t *testing.T) {
+	r := newRig(t)
+	r.witness()
+	ctx, crash := context.WithCancel(t.Context())
+	r.faulty(func(w http.ResponseWriter, q *http.Request, pass http.Handler) bool {
+		if q.Method != http.MethodPut {
+			return false
+		}
+		pass.ServeHTTP(httptest.NewRecorder(), q)
+		crash()
+		return true
+	})
+	if err := r.releaser().Release(ctx, r.grant("g-1")); err == nil || r.versions() != 1 {
+		t.Fatalf("%v, %d versions", err, r.versions())
+	}
+	r.restart()
+	r.setClock(noon.Add(25 * time.Hour))
+	r.check(r.releaser().Release(t.Context(), r.orders.Unfinished()[0]))
+	if r.count(protocol.KindReleased) != 1 || r.count(protocol.KindReleaseFail) != 0 || r.footage.reads.Load() != 0 || len(r.workDir()) != 0 {
+		t.Errorf("journal: %v, %d reads, left %v", r.kinds(protocol.KindReleased, protocol.KindReleaseFail), r.footage.reads.Load(), r.workDir())
+	}
+}
+
+// Releases that get nowhere wait without keeping others from their turn.
+func TestStuckReleasesLetOthersThrough(t *testing.T) {
+	r := newRig(t)
+	r.witness()
+	var refused atomic.Int64
+	r.faulty(func(w http.ResponseWriter, q *http.Request, _ http.Handler) bool {
+		if strings.Contains(q.URL.Path, "stuck") && q.Method == http.MethodPut {
+			refused.Add(1)
+			return full(w)
+		}
+		return false
+	})
+	one := r.releaser()
+	one.Pause = time.Minute
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for i := range 4 {
+		g := r.grant(fmt.Sprintf("g-stuck-%d", i))
+		wg.Go(func() {
+			if err := one.Release(ctx, g); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+	for refused.Load() < 4 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	soon, done := context.WithTimeout(t.Context(), 10*time.Second)
+	defer done()
+	r.check(one.Release(soon, r.grant("g-1")))
+}
+
 // A recorder that stops while the vault is away goes on with the same bag: nothing is read twice, and there is no second intent.
 func TestRestartGoesOnWithTheSameBag(t *testing.T) {
 	r := newRig(t)
