@@ -255,6 +255,7 @@ func TestCrookedCameras(t *testing.T) {
 		"OPTIONS not answered":        {answer("OPTIONS", func(string) string { return "" }), all, 0},
 		"OPTIONS answered late":       {func(s *script) { s.late = map[string]time.Duration{"OPTIONS": patience + 300*time.Millisecond} }, both, 0},
 		"digest":                      {digest(false, false, 0), all, 0},
+		"basic":                       {func(s *script) { s.user, s.password, s.basic = "admin", "a/b:c,d", true }, all, 0},
 		"digest over a path":          {digest(true, false, 0), all, 0},
 		"digest with qop":             {digest(false, true, 0), both, 0},
 		"digest with qop over a path": {digest(true, true, 0), tcp, 0},
@@ -282,6 +283,18 @@ func TestCrookedCameras(t *testing.T) {
 				stray := *p
 				stray.SequenceNumber, stray.PayloadType, stray.Payload, stray.Timestamp = p.SequenceNumber+1, 126, []byte("stray"), 99
 				return []*rtp.Packet{p, &stray}
+			}
+		}, both, 0},
+		"a marker on each packet": {func(s *script) {
+			s.packet = func(n int, p *rtp.Packet) []*rtp.Packet {
+				p.Marker = true
+				return []*rtp.Packet{p}
+			}
+		}, both, 0},
+		"no marker at all": {func(s *script) {
+			s.packet = func(n int, p *rtp.Packet) []*rtp.Packet {
+				p.Marker = false
+				return []*rtp.Packet{p}
 			}
 		}, both, 0},
 		"no sender report":        {func(s *script) {}, both, 0},

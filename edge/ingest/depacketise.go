@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/pion/rtp"
@@ -35,6 +36,10 @@ type depacketiser struct {
 	started  bool
 	sequence uint16
 
+	every   bool   // this camera marks more packets than the last of a frame: a frame ends when its time does
+	marked  bool   // a marker ended the last access unit
+	flushed uint32 // its time
+
 	open     bool // an access unit is being received
 	stamp    uint32
 	nals     [][]byte
@@ -64,13 +69,22 @@ func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
 	if !d.take(p.Payload) {
 		d.damaged = true
 	}
-	if p.Marker {
+	switch {
+	case !p.Marker || d.every:
+	case d.fragment != nil:
+		d.every = true // the end of a frame cannot be within a NAL unit
+	default:
 		d.flush(emit)
+		d.marked = true
 	}
 }
 
 func (d *depacketiser) flush(emit func(unit)) {
 	u, whole := unit{d.nals, d.stamp}, !d.damaged && d.fragment == nil
+	if d.marked && d.stamp == d.flushed && slices.ContainsFunc(u.nals, func(n []byte) bool { return continues(d.codec, n) }) {
+		d.every, whole = true, false // the frame before was not at its end
+	}
+	d.marked, d.flushed = false, d.stamp
 	d.open, d.nals, d.size, d.fragment, d.damaged = false, nil, 0, nil, false
 	switch {
 	case !whole:

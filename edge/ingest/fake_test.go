@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/md5"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -40,6 +41,7 @@ type script struct {
 	user, password string
 	path           bool // digest over "/path"
 	qop            bool
+	basic          bool
 	rotate         int // requests that a nonce is good for
 
 	timeout   time.Duration // of the session, without a word from the recorder
@@ -61,6 +63,7 @@ type fake struct {
 	sessions []*session
 	requests []string // "METHOD address"
 	refusals int      // 401
+	logins   int      // requests that told who asks
 	nonces   int
 	used     int // requests with the newest nonce
 }
@@ -218,13 +221,21 @@ func (c *session) handle(lines []string) {
 		name, value, _ := header(line)
 		fields[name] = value
 	}
-	f.set(func() { f.requests = append(f.requests, method+" "+address) })
+	f.set(func() {
+		if f.requests = append(f.requests, method+" "+address); fields["authorization"] != "" {
+			f.logins++
+		}
+	})
 	if f.user != "" && !c.admitted(method, address, fields["authorization"]) {
 		qop := ""
 		if f.qop {
 			qop = `, qop="auth", algorithm=MD5, opaque="a,b"`
 		}
 		f.set(func() { f.refusals++ })
+		if f.basic {
+			c.write([]byte(fmt.Sprintf("RTSP/1.0 401 Unauthorized\r\nCSeq: %s\r\nWWW-Authenticate: Basic realm=\"camera\"\r\n\r\n", fields["cseq"])))
+			return
+		}
 		c.write([]byte(fmt.Sprintf("RTSP/1.0 401 Unauthorized\r\nCSeq: %s\r\nWWW-Authenticate: Digest realm=\"a, camera\", nonce=\"%d\"%s\r\n\r\n", fields["cseq"], f.nonces, qop)))
 		return
 	}
@@ -342,6 +353,9 @@ func (c *session) admitted(method, address, authorization string) bool {
 	f := c.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.basic {
+		return authorization == "Basic "+base64.StdEncoding.EncodeToString([]byte(f.user+":"+f.password))
+	}
 	hash := func(s string) string { return fmt.Sprintf("%x", md5.Sum([]byte(s))) }
 	got := parseChallenge(authorization).fields
 	uri := address

@@ -202,11 +202,12 @@ func (s *Session) prepare() (*target, error) {
 
 // target is where to connect, and what of that may not be told.
 type target struct {
-	url     url.URL // without user and password
-	login   *login
-	udp     bool // how RTP is asked of the camera
-	srtp    bool // this camera's video is encrypted within TLS, and is left to gortsplib, without repairs
-	secrets *strings.Replacer
+	url      url.URL // without user and password
+	login    *login
+	udp      bool // how RTP is asked of the camera
+	marksAll bool // see depacketiser.every
+	srtp     bool // this camera's video is encrypted within TLS, and is left to gortsplib, without repairs
+	secrets  *strings.Replacer
 }
 
 func newTarget(s Source, u *url.URL) *target {

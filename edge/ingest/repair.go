@@ -26,6 +26,7 @@ import (
 //   - descriptions, see describe
 //   - a status line without reason, a description without Content-Type, a Content-Base that is no address
 //   - a SETUP answered without Transport, or with fields in it that cannot be read
+//   - a session without timeout, which some cameras end long before the 60 s they should wait
 //   - OPTIONS refused or never answered: nothing depends on it
 //   - all of the login: a digest over "/path", a nonce that changes at any time
 //   - requests of the camera's own, which are answered, and stray bytes between messages
@@ -47,6 +48,7 @@ const (
 	maxBody    = 1 << 20
 	maxPending = 8               // requests without an answer; some cameras answer no keepalive
 	patience   = 3 * time.Second // with a camera that does not answer OPTIONS
+	undeclared = "20"            // seconds after which a camera that names no timeout may end the session; RFC 2326 says 60, and not all keep to it
 )
 
 // repaired is a connection of which what is read is repaired. Read belongs to one goroutine and Write to another, as with gortsplib.
@@ -427,6 +429,10 @@ func (r *repaired) answered(lines []string, body []byte) ([]byte, error) {
 		case "content-base":
 			if u, err := url.Parse(value); err != nil || u.Host == "" && !strings.HasPrefix(value, "/") {
 				continue
+			}
+		case "session":
+			if !strings.Contains(strings.ToLower(value), "timeout") {
+				line += ";timeout=" + undeclared
 			}
 		case "location":
 			to, err := r.location(value)

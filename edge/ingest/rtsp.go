@@ -117,7 +117,7 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 	watch := time.NewTimer(s.Source.KeyFrameTimeout)
 	defer watch.Stop()
 	runs.connected(described)
-	depacketiser := &depacketiser{codec: described.Codec}
+	depacketiser := &depacketiser{codec: described.Codec, every: t.marksAll}
 	var lost uint64
 	client.OnPacketRTP(media, chosen, func(p *rtp.Packet) {
 		depacketiser.push(p, func(u unit) {
@@ -147,7 +147,7 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 		client.Close() // runs is ours again
 		p = camera("%s", s.missing(runs))
 	}
-	p.connected = true
+	p.connected, t.marksAll = true, depacketiser.every
 	if runs.latest.IsZero() && p.cause == footage.CauseCamera && (t.udp || s.Source.Transport == UDP) {
 		p.otherWay = true // a firewall between passes no UDP
 	}

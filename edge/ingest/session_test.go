@@ -625,10 +625,11 @@ func TestCertificateThatIsNotTrustedIsNoCamera(t *testing.T) {
 func TestRedirect(t *testing.T) {
 	t.Parallel()
 	behind := newFake(t, script{clip: quick(cameratest.CounterH264())})
+	basic := newFake(t, script{clip: quick(cameratest.CounterH264()), user: "admin", password: "geheim", basic: true})
 	for name, c := range map[string]struct {
 		scheme, to string
 		told       string
-	}{"to RTSP": {"rtsp", behind.url(), ""}, "from RTSPS to RTSP": {"rtsps", behind.url(), "without TLS"}, "in a circle": {"rtsp", "", "without end"}} {
+	}{"to another host that wants Basic": {"rtsp", strings.Replace(basic.url(), "127.0.0.1", "localhost", 1), "refuses the user name or password"}, "to RTSP": {"rtsp", behind.url(), ""}, "from RTSPS to RTSP": {"rtsps", behind.url(), "without TLS"}, "in a circle": {"rtsp", "", "without end"}} {
 		t.Run(name, func(t *testing.T) {
 			s := script{clip: quick(cameratest.CounterH264())}
 			s.answer = func(method, text string) string {
@@ -642,12 +643,15 @@ func TestRedirect(t *testing.T) {
 			if c.scheme == "rtsps" {
 				s.tls, trust = certified(t)
 			}
-			r, _ := recordFake(t, s, func(s *Session) { s.Source.TLS = trust })
+			r, _ := recordFake(t, s, func(s *Session) { s.Source.TLS, s.Source.User, s.Source.Password = trust, "admin", "geheim" })
 			if c.told == "" {
 				r.until(frames(20))
 				return
 			}
 			r.until(inGap(footage.CauseCamera, c.told))
+			if basic.set(func() {}); basic.logins != 0 {
+				t.Error("the password went out to another host")
+			}
 			if len(r.tape.copy()) != 0 {
 				t.Error("TLS was left behind on the word of a camera")
 			}
