@@ -997,6 +997,53 @@ func TestI15_SlowDiskDropsWholeGroups(t *testing.T) {
 	r.sound()
 }
 
+// A key frame that takes more than half of the queue is still recorded once the queue is empty: recording comes back.
+func TestI15_LargeKeyFrameEndsTheDropping(t *testing.T) {
+	units := frames(squareClip(), 30*time.Second)
+	size := itemBytes
+	for _, n := range units[0].NALs {
+		size += len(n)
+	}
+	block, blocked, hang := make(chan struct{}), make(chan struct{}, 1), true
+	r := newRig(t, func(c *Config) {
+		c.QueueBytes = size + size/2
+		c.at = func(stage string) error {
+			if stage == "run indexed" && hang {
+				hang = false
+				blocked <- struct{}{}
+				<-block
+			}
+			return nil
+		}
+	})
+	r.allow(time.Hour, plein)
+	w := r.begin(plein, squareClip())
+	w.idle()
+	if err := w.Write(units[0]); err != nil {
+		t.Fatal(err)
+	}
+	<-blocked
+	dropped := 0
+	for _, u := range units[1:120] {
+		r.clock.set(noon.Add(media(u.DTS)))
+		if err := w.Write(u); errors.Is(err, ErrSlow) {
+			dropped++
+		}
+	}
+	close(block)
+	w.idle()
+	for _, u := range units[120:] {
+		r.clock.set(noon.Add(media(u.DTS)))
+		if err := w.Write(u); errors.Is(err, ErrSlow) {
+			dropped++
+		}
+		w.idle()
+	}
+	if dropped == 0 || dropped > 170 || w.LastFrame().Before(noon.Add(29*time.Second)) {
+		t.Errorf("%d frames dropped of %d, the last recorded at %s", dropped, len(units), w.LastFrame())
+	}
+}
+
 // countIn counts the frames in the files of a run: ten a second.
 func countIn(t *testing.T, run string) (n int) {
 	t.Helper()
