@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/edge"
+	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
 // command is one subcommand. It writes results to stdout, progress and errors to stderr.
@@ -167,7 +168,11 @@ func checkConfigCommand(_ context.Context, args []string, stdout, stderr io.Writ
 	return goodConfig(*g.file, config, stdout)
 }
 
+// goodConfig checks the identity with the configuration: one without the other starts nothing.
 func goodConfig(file string, config edge.Config, stdout io.Writer) error {
+	if _, err := edge.LoadIdentity(config.Identity, protocol.Origin(config.Recorder, config.Municipality)); err != nil {
+		return usageError{fmt.Errorf("%s: %w", file, err)}
+	}
 	_, err := fmt.Fprintf(stdout, "%s: good; recorder %s with %d camera streams\n", file, config.Recorder, len(config.Cameras))
 	return err
 }

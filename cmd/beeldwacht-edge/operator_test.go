@@ -198,8 +198,10 @@ func TestCheckExplainsAndRepairsWhatIsSafe(t *testing.T) {
 	c.until("footage", func() bool { return c.situation().Footage.Bytes > 0 && c.camera("plein").Oldest != nil })
 	time.Sleep(2 * time.Second)
 	r.stop()
-	if out, errs, code := c.do("check"); code != 0 {
-		t.Fatalf("exit code %d\n%s%s", code, out, errs)
+	for _, args := range [][]string{{"check"}, {"run", "-check"}, {"check-config"}, {"run", "-check-config"}} { // the flags are those of old
+		if out, errs, code := c.do(args...); code != 0 || !strings.Contains(out, "good") {
+			t.Fatalf("%v: exit code %d\n%s%s", args, code, out, errs)
+		}
 	}
 
 	sealed, err := filepath.Glob(c.path("data", "footage", "footage", "plein", "*", "000000.seg"))
@@ -241,7 +243,7 @@ func TestCheckExplainsAndRepairsWhatIsSafe(t *testing.T) {
 	if t.Failed() {
 		t.Logf("%s\n%s", out, errs)
 	}
-	if _, _, code := run2(c, "-check"); code != 1 {
+	if _, _, code := c.do("run", "-check"); code != 1 {
 		t.Errorf("the flag -check: exit code %d", code)
 	}
 
@@ -254,9 +256,4 @@ func TestCheckExplainsAndRepairsWhatIsSafe(t *testing.T) {
 	if out, _, code := c.do("check"); code != 1 || !strings.Contains(out, "FINDING   journal") || !strings.Contains(unwrapped(out), "Footage was not looked at") {
 		t.Errorf("a damaged log: exit code %d\n%s", code, out)
 	}
-}
-
-// run2 gives the flags of old: no command first.
-func run2(c *cabinet, flag string) (stdout, stderr string, code int) {
-	return c.do("run", flag)
 }

@@ -97,7 +97,7 @@ func (w *Writer) Write(au AccessUnit) error {
 	limit := w.tape.s.QueueBytes
 	w.mu.Lock()
 	switch {
-	case w.dropping && au.Key && w.bytes+size <= limit/2:
+	case w.dropping && au.Key && (w.bytes+size <= limit/2 || len(w.queue) == 0):
 		w.dropping = false
 	case w.dropping:
 		w.dropped++

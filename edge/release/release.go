@@ -17,7 +17,7 @@
 //
 // The bag is never on this disk in clear: what is written is already encrypted to the recipient, and this recorder cannot read it back. Both files
 // are synced before the upload begins, so a crash between upload and release.done ends with the same bytes under the same name, not with a
-// second object. A release that a crash cut off before that reads again, and so has a second release.intent that names the first.
+// second object. A release that was cut off before that reads again, under its first release.intent: one release has one.
 //
 // # Failures
 //
@@ -44,6 +44,7 @@ import (
 const (
 	maxPause   = 5 * time.Minute
 	maxEntries = 3 // release.failed entries of one Release that are not final
+	atOnce     = 2 // attempts: a release reads and encrypts a whole interval; recording goes first
 )
 
 // ErrBusy: this grant is being released at this moment.
@@ -66,6 +67,8 @@ type Releaser struct {
 
 	mu   sync.Mutex
 	busy map[protocol.GrantID]bool // under mu
+
+	turns chan struct{} // made under mu before the first attempt; one that waits to try again has given its turn up
 }
 
 // final is a failure that trying again cannot mend.
@@ -124,22 +127,37 @@ func (r *Releaser) Release(ctx context.Context, g *orders.Grant) error {
 	}
 }
 
-// attempt goes through all steps once.
+// attempt goes through all steps once, when it is its turn.
 func (r *Releaser) attempt(ctx context.Context, g *orders.Grant, progress orders.Release, last error) error {
+	select {
+	case r.turns <- struct{}{}:
+		defer func() { <-r.turns }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	doc := g.Doc()
 	now := r.Now()
-	if err := g.Valid(now); err != nil {
-		if last != nil {
-			err = fmt.Errorf("%w; the last trouble was: %w", err, last)
-		}
-		return final{err}
-	}
-	ctx, cancel := context.WithTimeout(ctx, doc.NotAfter.Sub(now)) // the grant's end ends whatever is under way
-	defer cancel()
 	p, err := r.prepared(doc.GrantID())
+	if over := g.Valid(now); over != nil {
+		if err == nil && p != nil {
+			var there bool
+			if there, err = r.Vault.has(ctx, p); there { // it left in time, and only the entry that says so is missing
+				return r.done(ctx, doc, p)
+			}
+		}
+		if last == nil {
+			last = err
+		}
+		if last != nil {
+			over = fmt.Errorf("%w; the last trouble was: %w", over, last)
+		}
+		return final{over}
+	}
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, doc.NotAfter.Sub(now)) // the grant's end ends whatever is under way
+	defer cancel()
 	if p == nil {
 		if p, err = r.prepare(ctx, g, progress); err != nil {
 			return err
@@ -148,6 +166,11 @@ func (r *Releaser) attempt(ctx context.Context, g *orders.Grant, progress orders
 	if err := r.Vault.put(ctx, p, r.bagFile(doc.GrantID()), now.Add(protocol.HandOverTerm)); err != nil {
 		return err
 	}
+	return r.done(ctx, doc, p)
+}
+
+// done journals that a bag lies in the vault.
+func (r *Releaser) done(ctx context.Context, doc protocol.Grant, p *prepared) error {
 	done := protocol.Released{Grant: doc.GrantID(), Request: doc.Request, Camera: doc.Camera, Intent: p.Intent, Object: p.Object,
 		Size: p.Size, SHA256: p.SHA256, Bag: p.Bag, Manifest: p.Manifest, Segments: p.Segments, Gaps: p.Gaps}
 	// The bag has left: its entry is written also when the grant ended, or the recorder stops, at this moment.
@@ -167,12 +190,7 @@ func (r *Releaser) prepare(ctx context.Context, g *orders.Grant, progress orders
 	if err := r.Store.SealMinute(ctx); err != nil { // the minutes of what will be read come before the intent, and so under its checkpoint
 		return nil, journalError{err}
 	}
-	reason := doc.Purpose
-	if progress.Intent > 0 {
-		reason = fmt.Sprintf("%s (taken up again; begun in entry %d)", doc.Purpose, progress.Intent)
-	}
-	receipt, err := r.Journal.Access(ctx, protocol.KindIntent, protocol.Access{How: "release", Grant: doc.GrantID(), Request: doc.Request, Camera: doc.Camera,
-		Interval: doc.Interval, Person: doc.Requester, Recipient: doc.Recipient, Reason: reason, Document: g.Hash(), Level: g.Level()}, doc.Camera, doc.Interval)
+	receipt, err := r.intent(ctx, g, progress)
 	if err != nil && ctx.Err() == nil {
 		return nil, journalError{err}
 	} else if err != nil {
@@ -182,6 +200,16 @@ func (r *Releaser) prepare(ctx context.Context, g *orders.Grant, progress orders
 		return nil, fmt.Errorf("the intent is not cosigned: %w", err)
 	}
 	return r.bag(ctx, g, receipt)
+}
+
+// intent journals what is about to happen; of a release that was cut off it stands there already. Nobody else reads under it: see begin.
+func (r *Releaser) intent(ctx context.Context, g *orders.Grant, progress orders.Release) (*journal.Receipt, error) {
+	doc := g.Doc()
+	if progress.Intent > 0 {
+		return r.Journal.Resume(progress.Intent, doc.GrantID(), doc.Camera, doc.Interval)
+	}
+	return r.Journal.Access(ctx, protocol.KindIntent, protocol.Access{How: "release", Grant: doc.GrantID(), Request: doc.Request, Camera: doc.Camera,
+		Interval: doc.Interval, Person: doc.Requester, Recipient: doc.Recipient, Reason: doc.Purpose, Document: g.Hash(), Level: g.Level()}, doc.Camera, doc.Interval)
 }
 
 // rounds checks that what was approved is what would be read.
@@ -241,7 +269,7 @@ func (r *Releaser) begin(id protocol.GrantID) bool {
 		return false
 	}
 	if r.busy == nil {
-		r.busy = map[protocol.GrantID]bool{}
+		r.busy, r.turns = map[protocol.GrantID]bool{}, make(chan struct{}, atOnce)
 	}
 	r.busy[id] = true
 	return true

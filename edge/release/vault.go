@@ -34,20 +34,19 @@ const partSize = 16 << 20
 // put uploads a prepared bag, once: what lies under its name already, with its SHA-256, is taken for uploaded, so that an answer that was lost
 // does not make a second version. The lock is in COMPLIANCE mode: nobody, this recorder included, can take it away or shorten it.
 func (v Vault) put(ctx context.Context, p *prepared, file string, locked time.Time) error {
-	client, err := v.client()
+	client, hangUp, err := v.client()
 	if err != nil {
 		return err
 	}
+	defer hangUp()
 	fail := func(err error) error {
-		return fmt.Errorf("vault %s, bucket %s, object %s: %w", v.Endpoint, v.Bucket, p.Object, err)
+		return fmt.Errorf("vault %s, bucket %s, object %s: %w", v.Endpoint, v.Bucket, p.Object, err) // a final one stays final
 	}
-	switch info, err := client.StatObject(ctx, v.Bucket, p.Object, minio.StatObjectOptions{}); {
-	case err == nil && metadata(info) == p.SHA256.String() && info.Size == p.Size:
+	there, err := v.stat(ctx, client, p)
+	if there {
 		return nil
-	case err == nil:
-		return final{fail(errors.New("another object lies under this name already; somebody else has the keys of the store"))}
-	case code(err) == "NoSuchKey" || code(err) == "AccessDenied": // keys that may only write are better keys
-	default:
+	}
+	if err != nil && code(err) != "AccessDenied" { // keys that may only write are better keys
 		return fail(err)
 	}
 	f, err := os.Open(file)
@@ -68,15 +67,41 @@ func (v Vault) put(ctx context.Context, p *prepared, file string, locked time.Ti
 	return nil
 }
 
-func (v Vault) client() (*minio.Client, error) {
+// has says whether a prepared bag lies in the vault.
+func (v Vault) has(ctx context.Context, p *prepared) (bool, error) {
+	client, hangUp, err := v.client()
+	if err != nil {
+		return false, err
+	}
+	defer hangUp()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return v.stat(ctx, client, p)
+}
+
+func (v Vault) stat(ctx context.Context, client *minio.Client, p *prepared) (there bool, err error) {
+	switch info, err := client.StatObject(ctx, v.Bucket, p.Object, minio.StatObjectOptions{}); {
+	case err == nil && metadata(info) == p.SHA256.String() && info.Size == p.Size:
+		return true, nil
+	case err == nil:
+		return false, final{errors.New("another object lies under this name already; somebody else has the keys of the store")}
+	case code(err) == "NoSuchKey":
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+// client is for one upload; hangUp ends its connections, which would otherwise stay open for every try.
+func (v Vault) client() (client *minio.Client, hangUp func(), err error) {
 	host, plain := strings.CutPrefix(v.Endpoint, "http://")
 	host = strings.TrimPrefix(host, "https://")
 	if plain && !loopback(host) {
-		return nil, finally("vault %s: without TLS only a store on this machine is used", v.Endpoint)
+		return nil, nil, finally("vault %s: without TLS only a store on this machine is used", v.Endpoint)
 	}
 	transport, err := minio.DefaultTransport(!plain)
 	if err != nil {
-		return nil, fmt.Errorf("vault %s: %w", v.Endpoint, err)
+		return nil, nil, fmt.Errorf("vault %s: %w", v.Endpoint, err)
 	}
 	if !plain {
 		transport.TLSClientConfig = &tls.Config{RootCAs: v.CAs, MinVersion: tls.VersionTLS12}
@@ -85,15 +110,15 @@ func (v Vault) client() (*minio.Client, error) {
 	if region == "" {
 		region = "us-east-1"
 	}
-	client, err := minio.New(host, &minio.Options{
+	client, err = minio.New(host, &minio.Options{
 		Creds: credentials.NewStaticV4(v.AccessKey, v.SecretKey, ""), Secure: !plain, Transport: http.RoundTripper(transport), Region: region,
 		TrailingHeaders: false, // multipart uploads then fail their checksum on some servers (DESIGN section 8)
 		MaxRetries:      1,     // Release tries again, and writes that down
 	})
 	if err != nil {
-		return nil, fmt.Errorf("vault %s: %w; give the endpoint as host:port", v.Endpoint, err)
+		return nil, nil, fmt.Errorf("vault %s: %w; give the endpoint as host:port", v.Endpoint, err)
 	}
-	return client, nil
+	return client, transport.CloseIdleConnections, nil
 }
 
 func loopback(addr string) bool {
