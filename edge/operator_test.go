@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http/httptest"
@@ -15,8 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/beeldwacht/beeldwacht/edge/footage"
+	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
 )
 
 // What cmd/beeldwacht-edge shows with a real daemon is not repeated here.
@@ -236,6 +241,34 @@ func TestSocketInADeepDirectory(t *testing.T) {
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Incidents are counted as footage writes them and as the agent does, and the last few are shown; what is no incident is not.
+func TestIncidentsAreRemembered(t *testing.T) {
+	town := protocoltest.NewTown(t, looked)
+	j, err := journal.Open(t.TempDir(), town.Log.Name(), town.Log, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	var w watch
+	o := overseen{j, &w}
+	write := func(kind string, body any) {
+		t.Helper()
+		if _, err := o.Append(t.Context(), kind, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(protocol.KindStopped, protocol.Stopped{Reason: "x"})
+	for i := range 6 {
+		write(protocol.KindIncident, protocol.Incident{What: "disk", Detail: fmt.Sprint(i)})
+	}
+	write(protocol.KindIncident, jsontext.Value(`{"what":"missing file","camera":"plein","detail":"gone"}`))
+	var s Situation
+	w.into(&s, looked)
+	if n := len(s.Latest); s.Incidents != 7 || n != keepIncidents || s.Latest[n-1].What != "missing file" || s.Latest[n-1].Camera != "plein" || s.Latest[0].Detail != "2" {
+		t.Errorf("%d incidents, %+v", s.Incidents, s.Latest)
 	}
 }
 

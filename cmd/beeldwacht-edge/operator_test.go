@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -60,6 +62,7 @@ func TestOperatorSeesTheRunningRecorder(t *testing.T) {
 		t.Errorf("check of a running recorder: exit code %d, %s", code, errs)
 	}
 	c.scrapes()
+	c.watches()
 
 	if code, body := c.health(); code != 503 || !strings.HasPrefix(body, "Camera kade/main is dark") || strings.Count(body, "\n") != 1 {
 		t.Errorf("/health with a dark camera: %d %s", code, body)
@@ -114,6 +117,17 @@ func (c *cabinet) camera(id protocol.CameraID) (found edge.CameraSituation) {
 		}
 	}
 	return found
+}
+
+// watches looks again and again until it is interrupted, which is no failure.
+func (c *cabinet) watches() {
+	c.Helper()
+	ctx, cancel := context.WithTimeout(c.Context(), refresh+refresh/2)
+	defer cancel()
+	var out, errs bytes.Buffer
+	if code := run(ctx, []string{"status", "-watch", "-config", c.path("edge.yaml")}, &out, &errs); code != 0 || strings.Count(out.String(), "\x1b[H\x1b[2Jrec-1 | ") != 2 {
+		c.Errorf("-watch: exit code %d\n%s%s", code, &out, &errs)
+	}
 }
 
 // scrapes reads /metrics as Prometheus does, and holds it against the table in the package comment.
