@@ -75,10 +75,10 @@ func (a *Agent) check(ctx context.Context, w *checkReport) (err error) {
 		w.find(f.What, f.Key, f.Detail)
 	}
 	for _, dir := range before { // some are gone: opening footage removes what a crash left
-		err := os.Remove(dir) // refused where something is in it
+		err := os.Remove(dir) // refused, as fs.ErrExist, where something is in it
 		if _, there := os.Lstat(dir); errors.Is(there, fs.ErrNotExist) {
 			w.repair("a directory without footage was removed: %s", dir)
-		} else if err != nil && !errors.Is(err, fs.ErrExist) && len(withoutFootage(dir)) > 0 {
+		} else if err != nil && !errors.Is(err, fs.ErrExist) {
 			w.find("directory that cannot be removed", dir, err.Error())
 		}
 	}
