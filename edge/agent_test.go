@@ -399,7 +399,7 @@ func TestI03_ShorterWindowBeginsByItself(t *testing.T) {
 // The power goes at random moments under the real daemon. After each time it finds its disk in order, and what the centre has is a beginning of what it has.
 // BEELDWACHT_KILLS says how often; `make soak` says so.
 func TestSIGKILLAtAnyMoment(t *testing.T) {
-	rounds := 4
+	rounds := 3
 	if n, err := strconv.Atoi(os.Getenv("BEELDWACHT_KILLS")); err == nil {
 		rounds = n
 	} else {

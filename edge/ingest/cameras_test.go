@@ -139,7 +139,7 @@ func together(_ int, f cameratest.Frame) cameratest.Frame {
 // Of each of these cameras one gap-free run of the clip must come, bit for bit.
 func TestCrookedCameras(t *testing.T) {
 	t.Parallel()
-	everySecond := func(change func(n int, p *rtp.Packet)) func(int, *rtp.Packet) []*rtp.Packet {
+	each := func(change func(n int, p *rtp.Packet)) func(int, *rtp.Packet) []*rtp.Packet {
 		return func(n int, p *rtp.Packet) []*rtp.Packet {
 			change(n, p)
 			return []*rtp.Packet{p}
@@ -177,15 +177,18 @@ func TestCrookedCameras(t *testing.T) {
 		"H.265":    {func(s *script) { s.clip = quick(cameratest.CounterH265()) }, all, 0},
 		"B-frames": {func(s *script) { s.clip = quick(cameratest.ReorderedH264()) }, both, 0},
 		"new SSRC every group of pictures": {func(s *script) {
-			s.packet = everySecond(func(n int, p *rtp.Packet) { p.SSRC = uint32(n / 10) })
+			s.packet = each(func(n int, p *rtp.Packet) { p.SSRC = uint32(n / 10) })
 		}, all, 0},
 		"new SSRC and a new sequence every group of pictures": {func(s *script) {
-			s.packet = everySecond(func(n int, p *rtp.Packet) {
+			s.packet = each(func(n int, p *rtp.Packet) {
 				p.SSRC, p.SequenceNumber = uint32(n/10), p.SequenceNumber+uint16(n/10*30011)
 			})
 		}, both, 0},
+		"new SSRC and a sequence that goes back a little": {func(s *script) {
+			s.packet = each(func(n int, p *rtp.Packet) { p.SSRC, p.SequenceNumber = uint32(n/10), p.SequenceNumber-uint16(n/10*40) })
+		}, both, 0},
 		"a new sequence every group of pictures": {func(s *script) {
-			s.packet = everySecond(func(n int, p *rtp.Packet) { p.SequenceNumber -= uint16(n / 10 * 2000) })
+			s.packet = each(func(n int, p *rtp.Packet) { p.SequenceNumber -= uint16(n / 10 * 2000) })
 		}, both, 0},
 		"SSRC other than SETUP said": {func(s *script) {
 			s.answers = map[string]string{"SETUP": captured(t, "dahua_setup")}
