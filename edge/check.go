@@ -67,6 +67,9 @@ func (a *Agent) check(ctx context.Context, w *checkReport) (err error) {
 	if a.journal.Behind() {
 		w.find("journal behind", filepath.Join(a.Config.Data, "journal"), "a checkpoint cosigned by the witness is not of this log")
 	}
+	if err := a.journal.Err(); err != nil { // a start writes an entry
+		w.find("journal that cannot be written", filepath.Join(a.Config.Data, "journal"), err.Error())
+	}
 	findings, err := a.footage.Check(ctx)
 	if err != nil {
 		return err

@@ -17,6 +17,8 @@ var explanations = map[string]explanation{
 		"Can the disk be written (`df -h`, `dmesg`)? If so, copy the whole journal folder to another disk before anything else. " + changeNothing + callForHelp},
 	"journal behind": {"The witness knows more of this log than is here. That is what a disk looks like that was put back from a copy. The recorder records, and shows and releases nothing.",
 		"Do not put anything else back. Phone the privacy officer, who can order this recorder to resume."},
+	"journal that cannot be written": {"The log of this recorder is good, but nothing can be added to it. The recorder would record and delete, and show and release nothing.",
+		"Make room on the disk, or mount it so that it can be written (`df -h`, `findmnt`, `dmesg`). Then check again."},
 	"orders": {"The orders in the log cannot be read back. The recorder does not know what it may record.",
 		changeNothing + callForHelp},
 	"footage": {"The disk with footage, or its index, cannot be used. The recorder does not start on it, so that missing footage is not taken for deleted footage.",
