@@ -376,6 +376,7 @@ func (w *town) isCosigned() bool {
 // TestLongTailIsHandedInPieceByPiece: a recorder that was cut off for long catches up, one bounded batch at a time.
 func TestLongTailIsHandedInPieceByPiece(t *testing.T) {
 	w := newTown(t)
+	w.uplink.AnswerTimeout = 10 * time.Second // a slow machine is no reason to send a piece again
 	w.broker()
 	w.centre()
 	w.journal.add(1200, 10)
