@@ -141,7 +141,10 @@ func decrypt(r io.ReaderAt, size int64, key, aad []byte) (*decrypter, error) {
 	if d.length < 0 || storedSize(d.length) != size {
 		return nil, errAuthentic // no file that was closed has this length
 	}
-	return d, nil
+	if d.length == 0 {
+		_, err = d.open(0, true) // nobody will read it
+	}
+	return d, err
 }
 
 // decryptCut opens a file that a crash left: all chunks up to the first that is not authentic. If closed is true then, nothing is missing.

@@ -1,10 +1,12 @@
 package footage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,9 +31,9 @@ const (
 type tombstone struct {
 	row      tombstoneRow
 	size     int64
-	again    bool // found at the start: its file may be gone already
-	unlinked bool // and its directory synced: only its key is left
-	keyless  bool // its key is destroyed
+	again    bool      // found at the start: its file may be gone already
+	unlinked time.Time // when it was, with its directory synced: only its key is left; zero: not yet
+	keyless  bool      // its key is destroyed
 	tries    int
 	retry    time.Time
 }
@@ -63,7 +65,7 @@ func (s *Store) expire(ctx context.Context) (next time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.tombs {
-		if !t.unlinked && (next.IsZero() || t.retry.Before(next)) {
+		if t.unlinked.IsZero() && (next.IsZero() || t.retry.Before(next)) {
 			next = t.retry
 		}
 	}
@@ -246,7 +248,7 @@ func (s *Store) unlink(now time.Time) {
 	s.mu.Lock()
 	todo := map[string]*tombstone{}
 	for key, t := range s.tombs {
-		if !t.unlinked && !now.Before(t.retry) {
+		if t.unlinked.IsZero() && !now.Before(t.retry) {
 			todo[key] = t
 		}
 	}
@@ -300,7 +302,7 @@ func (s *Store) unlink(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range todo {
-		t.unlinked = true
+		t.unlinked = now
 	}
 }
 
@@ -321,10 +323,10 @@ func (s *Store) destroyKeys(now time.Time, always bool) (next time.Time) {
 		k, encrypted, err := t.row.Segment.slot()
 		t.keyless = t.keyless || !encrypted || err != nil // what no row names goes with its chain
 		switch {
-		case !t.keyless && (t.unlinked || t.tries > 0):
+		case !t.keyless && (!t.unlinked.IsZero() || t.tries > 0):
 			waiting[key] = t
 			slots = append(slots, k)
-		case t.keyless && t.unlinked:
+		case t.keyless && !t.unlinked.IsZero():
 			gone[key] = t
 		}
 	}
@@ -338,14 +340,14 @@ func (s *Store) destroyKeys(now time.Time, always bool) (next time.Time) {
 		} else {
 			s.mu.Lock()
 			for key, t := range waiting {
-				if t.keyless = true; t.unlinked {
+				if t.keyless = true; !t.unlinked.IsZero() {
 					gone[key] = t
 				}
 			}
 			s.mu.Unlock()
 		}
 	}
-	if err := s.markGone(gone, now); err != nil {
+	if err := s.markGone(gone); err != nil {
 		s.incident("expiry cannot be written to the index", "", short(err))
 		next = now.Add(retryUnlink)
 	}
@@ -429,8 +431,8 @@ func (s *Store) again(failed map[string]*tombstone, now time.Time) {
 	}
 }
 
-// markGone notes that files do not exist any more, together with the entries that say so.
-func (s *Store) markGone(gone map[string]*tombstone, now time.Time) error {
+// markGone notes that files and their keys do not exist any more, together with the entries that say so. An entry's At is when the files were unlinked.
+func (s *Store) markGone(gone map[string]*tombstone) error {
 	if len(gone) == 0 {
 		return nil
 	}
@@ -440,7 +442,11 @@ func (s *Store) markGone(gone map[string]*tombstone, now time.Time) error {
 		delete(s.tombs, key)
 	}
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		byReason := map[Reason][]expired{}
+		type group struct {
+			reason Reason
+			at     time.Time
+		}
+		groups := map[group][]expired{}
 		for key, t := range gone {
 			row := t.row
 			row.Gone = true
@@ -451,13 +457,14 @@ func (s *Store) markGone(gone map[string]*tombstone, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			byReason[row.Reason] = append(byReason[row.Reason], expired{key, line, row})
+			of := group{row.Reason, t.unlinked}
+			groups[of] = append(groups[of], expired{key, line, row})
 		}
-		for _, reason := range []Reason{ReasonHoldEnded, ReasonWindow, ReasonSpace} {
-			list := byReason[reason]
+		for _, of := range slices.SortedFunc(maps.Keys(groups), func(a, b group) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.reason, b.reason)) }) {
+			list := groups[of]
 			slices.SortFunc(list, func(a, b expired) int { return compareLines(a.line, b.line) })
 			for part := range slices.Chunk(list, expiredEntry) {
-				row, err := s.expiredEntry(reason, part, now)
+				row, err := s.expiredEntry(of.reason, part, of.at)
 				if err == nil {
 					err = putOwed(tx, row)
 				}
@@ -483,8 +490,8 @@ type expired struct {
 	row  tombstoneRow
 }
 
-func (s *Store) expiredEntry(reason Reason, list []expired, now time.Time) (owedRow, error) {
-	body := protocol.Expired{Reason: string(reason), At: protocol.T(now)}
+func (s *Store) expiredEntry(reason Reason, list []expired, at time.Time) (owedRow, error) {
+	body := protocol.Expired{Reason: string(reason), At: protocol.T(at)}
 	var row owedRow
 	var cameras []protocol.CameraID
 	for _, e := range list {
@@ -522,7 +529,7 @@ func (s *Store) oldest(c protocol.CameraID) (oldest time.Time, found bool) {
 		}
 	}
 	for key, t := range s.tombs {
-		if !t.unlinked && strings.HasPrefix(key, string(c)+"/") {
+		if t.unlinked.IsZero() && strings.HasPrefix(key, string(c)+"/") {
 			if line, err := t.row.Segment.line(key); err == nil {
 				see(line.Start.Time)
 			}
@@ -662,7 +669,7 @@ func (s *Store) over() (int64, error) {
 		used += r.Bytes
 	}
 	for _, t := range s.tombs {
-		if !t.unlinked {
+		if t.unlinked.IsZero() {
 			going += t.size
 		}
 	}

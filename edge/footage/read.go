@@ -368,7 +368,7 @@ func (s *Store) Usage() Usage {
 		u.Bytes += r.Bytes
 	}
 	for _, t := range s.tombs {
-		if !t.unlinked {
+		if t.unlinked.IsZero() {
 			u.Overdue++
 		}
 	}
