@@ -196,7 +196,7 @@ func (d *decrypter) open(i int64, last bool) ([]byte, error) {
 		return nil, errAuthentic
 	}
 	if d.buf == nil {
-		d.buf = make([]byte, chunkSize)
+		d.buf = make([]byte, min(chunkSize, d.size-headSize))
 	}
 	d.at = -1
 	b := d.buf[:to-from]

@@ -314,7 +314,7 @@ func (s *Store) backlog() bool {
 }
 
 // destroyKeys destroys the keys of what has a tombstone and was unlinked, also of what could not be unlinked: then its key, at least, goes in time. What has neither file nor key
-// is gone. A generation is made at most once each SealEvery, unless it is to be now; it tells when the next one may be, if something waits for it.
+// is gone. A generation is made at most once a minute, unless it is to be now; it tells when the next one may be, if something waits for it.
 func (s *Store) destroyKeys(now time.Time, always bool) (next time.Time) {
 	s.mu.Lock()
 	var slots []slot

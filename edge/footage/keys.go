@@ -77,7 +77,15 @@ type hourOf struct {
 	hour   int64
 }
 
-func hourOfRun(r *runRow) hourOf { return hourOf{r.Camera, r.Start.Truncate(time.Hour).Unix()} }
+// hourOfRun goes by the run's name, which stands also where its row was made anew.
+func hourOfRun(r *runRow) hourOf {
+	const hour = "20060102t15"
+	at, err := time.Parse(hour, string(r.Run[:min(len(r.Run), len(hour))]))
+	if err != nil {
+		at = r.Start.Truncate(time.Hour)
+	}
+	return hourOf{r.Camera, at.Unix()}
+}
 
 func derive(state []byte, info string) []byte {
 	b, err := hkdf.Key(sha256.New, state, nil, info, keySize)
@@ -144,7 +152,7 @@ const (
 func (k *keyring) table() string { return filepath.Join(k.dir, "keys.tbl") }
 
 func newKeyring(c *Config, volume string) (*keyring, error) {
-	k := &keyring{dir: c.Keys, recorder: c.Recorder, volume: volume, holder: c.Holder, every: c.SealEvery, at: c.at, random: c.random,
+	k := &keyring{dir: c.Keys, recorder: c.Recorder, volume: volume, holder: c.Holder, every: min(c.SealEvery, time.Minute), at: c.at, random: c.random,
 		chains: map[chainID]*keyChain{}, current: map[protocol.CameraID]chainID{}}
 	if err := os.MkdirAll(k.dir, 0o700); err != nil {
 		return nil, err

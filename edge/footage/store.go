@@ -40,7 +40,7 @@ type Config struct {
 
 	SegmentLength  time.Duration // about; a segment ends before the first key frame after it. Zero is 60 s
 	FragmentLength time.Duration // about; a crash loses at most this and what was not yet synced. Zero is 1 s
-	SealEvery      time.Duration // how often sealed segments are journalled, and at most how often keys are destroyed. Zero is 1 min
+	SealEvery      time.Duration // how often sealed segments are journalled; keys are destroyed at most so often, or once a minute if that is more. Zero is 1 min
 
 	MaxBytes   int64 // of footage; zero: as much as the disk takes
 	MinFree    int64 // bytes that stay free on the disk. Zero is 512 MiB

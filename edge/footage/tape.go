@@ -364,7 +364,8 @@ func (t *tape) openSegment(from int64) error {
 	}
 	w, err := encrypt(f, key, secret, bound(t.s.Recorder, t.camera, t.stream, r.id, r.next, key))
 	if err != nil {
-		return errors.Join(err, f.Close()) // what is there is found when the run is finished
+		t.s.keys.done(key) // no frame was written
+		return errors.Join(err, f.Close())
 	}
 	r.seg = &openFile{f: f, w: w, key: key, n: r.next, from: from, sum: sha256.New()}
 	r.next++
