@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/pion/rtp"
@@ -13,6 +14,9 @@ const (
 	maxUnitSize = 8 << 20 // bytes
 	maxUnitNALs = 512
 )
+
+// maxMissing is how many packets a network loses at once. More is a camera that began to count anew, and lost nothing.
+const maxMissing = 1000
 
 // unit is one access unit as it came over the wire.
 type unit struct {
@@ -27,10 +31,14 @@ type unit struct {
 // gortsplib has one too. It cuts signing SEI in two, and after a lost packet gives H.264 frames the time of their successor.
 type depacketiser struct {
 	codec footage.Codec
-	lost  uint64 // access units dropped because they were not whole
+	lost  uint64 // access units that were not whole, and holes between them
 
 	started  bool
 	sequence uint16
+
+	every   bool   // this camera marks more packets than the last of a frame: a frame ends when its time does
+	marked  bool   // a marker ended the last access unit
+	flushed uint32 // its time
 
 	open     bool // an access unit is being received
 	stamp    uint32
@@ -43,9 +51,13 @@ type depacketiser struct {
 // push takes a packet, and emits the access units that it completes: none, one, or two when a camera forgot a marker.
 func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
 	gap := d.started && p.SequenceNumber != d.sequence+1
+	before := d.sequence
 	d.started, d.sequence = true, p.SequenceNumber
-	if gap && d.open {
+	switch missing := p.SequenceNumber - before - 1; {
+	case gap && d.open:
 		d.damaged = true // its end, or something in its middle
+	case gap && missing < maxMissing:
+		d.lost++ // between two access units: one or more, or the head of the next, which cannot be told
 	}
 	if len(p.Payload) == 0 && !p.Marker {
 		return // padding, of no frame; it only takes a place in the row
@@ -57,13 +69,22 @@ func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
 	if !d.take(p.Payload) {
 		d.damaged = true
 	}
-	if p.Marker {
+	switch {
+	case !p.Marker || d.every:
+	case d.fragment != nil:
+		d.every = true // the end of a frame cannot be within a NAL unit
+	default:
 		d.flush(emit)
+		d.marked = true
 	}
 }
 
 func (d *depacketiser) flush(emit func(unit)) {
 	u, whole := unit{d.nals, d.stamp}, !d.damaged && d.fragment == nil
+	if d.marked && d.stamp == d.flushed && slices.ContainsFunc(u.nals, func(n []byte) bool { return continues(d.codec, n) }) {
+		d.every, whole = true, false // the frame before was not at its end
+	}
+	d.marked, d.flushed = false, d.stamp
 	d.open, d.nals, d.size, d.fragment, d.damaged = false, nil, 0, nil, false
 	switch {
 	case !whole:

@@ -26,6 +26,7 @@ import (
 //   - descriptions, see describe
 //   - a status line without reason, a description without Content-Type, a Content-Base that is no address
 //   - a SETUP answered without Transport, or with fields in it that cannot be read
+//   - a session without timeout, which some cameras end long before the 60 s they should wait
 //   - OPTIONS refused or never answered: nothing depends on it
 //   - all of the login: a digest over "/path", a nonce that changes at any time
 //   - requests of the camera's own, which are answered, and stray bytes between messages
@@ -47,6 +48,7 @@ const (
 	maxBody    = 1 << 20
 	maxPending = 8               // requests without an answer; some cameras answer no keepalive
 	patience   = 3 * time.Second // with a camera that does not answer OPTIONS
+	undeclared = "20"            // seconds after which a camera that names no timeout may end the session; RFC 2326 says 60, and not all keep to it
 )
 
 // repaired is a connection of which what is read is repaired. Read belongs to one goroutine and Write to another, as with gortsplib.
@@ -428,8 +430,16 @@ func (r *repaired) answered(lines []string, body []byte) ([]byte, error) {
 			if u, err := url.Parse(value); err != nil || u.Host == "" && !strings.HasPrefix(value, "/") {
 				continue
 			}
+		case "session":
+			if !strings.Contains(strings.ToLower(value), "timeout") {
+				line += ";timeout=" + undeclared
+			}
 		case "location":
-			line = "Location: " + r.location(value)
+			to, err := r.location(value)
+			if err != nil {
+				return nil, err
+			}
+			line = "Location: " + to
 		case "transport":
 			transport = true
 			line = "Transport: " + r.transport(q, value)
@@ -498,17 +508,20 @@ func (r *repaired) again(q *request, lines []string) (bool, error) {
 	return true, r.send(q)
 }
 
-// location is where a camera sends us. TLS is ours, so gortsplib must not know of it.
-func (r *repaired) location(value string) string {
+// location is where a camera sends us. TLS is ours, so gortsplib must not know of it, and is not left on a camera's word.
+func (r *repaired) location(value string) (string, error) {
 	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "rtsps" {
-		return value
+	switch {
+	case err == nil && u.Scheme == "rtsps":
+		if u.Scheme = "rtsp"; u.Port() == "" {
+			u.Host = net.JoinHostPort(u.Hostname(), rtspsPort)
+		}
+		r.toTLS = true
+		return u.String(), nil
+	case r.secure:
+		return "", errors.New("the camera sends us from RTSPS to another address without TLS")
 	}
-	if u.Scheme = "rtsp"; u.Port() == "" {
-		u.Host = net.JoinHostPort(u.Hostname(), rtspsPort)
-	}
-	r.toTLS = true
-	return u.String()
+	return value, nil
 }
 
 // transport takes out of a Transport what cannot be read and is not needed, and notes the channel of the video, which is the only one set up.
