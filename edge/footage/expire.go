@@ -195,6 +195,7 @@ func (s *Store) candidates(tx *bbolt.Tx, need int64, now time.Time) (c candidate
 }
 
 func tombstoneOf(d Expiring, row segmentRow) tombstoneRow {
+	row.Fragments = nil // nobody reads it any more, and many may wait for their keys to go
 	return tombstoneRow{V: format, Segment: row, Reason: d.Reason, Due: protocol.T(d.Due())}
 }
 
@@ -317,7 +318,7 @@ func (s *Store) backlog() bool {
 // is gone. A generation is made at most once a minute, unless it is to be now; it tells when the next one may be, if something waits for it.
 func (s *Store) destroyKeys(now time.Time, always bool) (next time.Time) {
 	s.mu.Lock()
-	var slots []slot
+	var doomed []slot
 	waiting, gone := map[string]*tombstone{}, map[string]*tombstone{}
 	for key, t := range s.tombs {
 		k, encrypted, err := t.row.Segment.slot()
@@ -325,16 +326,16 @@ func (s *Store) destroyKeys(now time.Time, always bool) (next time.Time) {
 		switch {
 		case !t.keyless && (!t.unlinked.IsZero() || t.tries > 0):
 			waiting[key] = t
-			slots = append(slots, k)
+			doomed = append(doomed, k)
 		case t.keyless && !t.unlinked.IsZero():
 			gone[key] = t
 		}
 	}
 	s.mu.Unlock()
-	if wait := s.keys.wait(now); len(slots) > 0 && wait > 0 && !always {
+	if wait := s.keys.wait(now); len(doomed) > 0 && wait > 0 && !always {
 		next = now.Add(wait)
-	} else if len(slots) > 0 {
-		if err := s.keys.destroy(now, slots, s.living, s.hours); err != nil {
+	} else if len(doomed) > 0 {
+		if err := s.keys.destroy(now, doomed, s.living, s.hours); err != nil {
 			s.incident("keys of expired footage cannot be destroyed", "", cause(err))
 			next = now.Add(retryUnlink)
 		} else {

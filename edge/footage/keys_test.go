@@ -733,6 +733,86 @@ func TestI07_VolumeOfFormat1(t *testing.T) {
 	r.sound()
 }
 
+// The power goes again while a start puts right what the first time left.
+func TestI01_CrashWhileCuttingAnew(t *testing.T) {
+	r := newRig(t)
+	r.allow(time.Hour, plein)
+	r.play(r.begin(plein, squareClip()), large(frames(squareClip(), 1600*time.Millisecond), 40<<10))
+	base := t.TempDir()
+	if err := r.image(base); err != nil {
+		t.Fatal(err)
+	}
+	images := map[string]string{}
+	cfg := r.Config
+	cfg.Dir, cfg.Keys = filepath.Join(base, "volume"), filepath.Join(base, "keys")
+	cfg.at = func(stage string) error {
+		if images[stage] == "" {
+			images[stage] = t.TempDir()
+			return os.CopyFS(images[stage], os.DirFS(base))
+		}
+		return nil
+	}
+	r.open(cfg)
+	want := r.lines(plein)
+	if len(want) != 1 || want[0].End.Sub(want[0].Start.Time) != time.Second {
+		t.Fatalf("cut to %v, want the two whole fragments", want)
+	}
+	for _, stage := range []string{"cut anew", "cut", "renamed", "directory synced", "segment indexed"} {
+		if images[stage] == "" {
+			t.Errorf("step %q was never reached", stage)
+			continue
+		}
+		cfg.Dir, cfg.Keys, cfg.at = filepath.Join(images[stage], "volume"), filepath.Join(images[stage], "keys"), nil
+		r.open(cfg)
+		r.sound()
+		if got := r.lines(plein); !slices.Equal(got, want) || len(r.files(plein, "*.cut")) > 0 {
+			t.Errorf("%s: %v, want %v; left %s", stage, got, want, r.files(plein, "*.cut"))
+		}
+	}
+}
+
+// The power goes while a volume gets its first keys, or those of a volume of format 1.
+func TestI06_CrashWhileTheFirstKeysAreMade(t *testing.T) {
+	for _, volume := range []string{"new", "format 1"} {
+		for _, left := range [][]string{{"generation.key"}, {"generation.key", "keys.tbl.new"}, {"generation.key", "keys.tbl"}} {
+			base := t.TempDir()
+			cfg := config(filepath.Join(base, "volume"), &clock{t: noon.Add(5 * time.Second)}, &book{})
+			first := cfg
+			first.Dir, first.Keys = filepath.Join(base, "other", "volume"), filepath.Join(base, "other", "keys")
+			s, err := Open(t.Context(), first)
+			if err != nil || s.Close() != nil {
+				t.Fatal(err)
+			}
+			if err := os.MkdirAll(cfg.Keys, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range left {
+				b, err := os.ReadFile(filepath.Join(first.Keys, strings.TrimSuffix(name, ".new")))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(cfg.Keys, name), b, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if volume == "format 1" {
+				if err := os.CopyFS(cfg.Dir, os.DirFS("testdata/format1")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 2 {
+				s, err := Open(t.Context(), cfg)
+				if err != nil {
+					t.Fatalf("%s volume, %s: %v", volume, left, err)
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
+
 // A segment of which the key was lost is named by Check and by whoever reads it; it harms no other.
 func TestI14_MissingKeyIsNamed(t *testing.T) {
 	r := newRig(t)

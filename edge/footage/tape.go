@@ -669,6 +669,9 @@ func (s *Store) finishRun(key string) error {
 			if strings.HasSuffix(name, ".seg") {
 				s.incident("sealed segment without a whole fragment", run.Camera, name)
 			}
+			if e := os.Remove(cutName(name)); e != nil && !errors.Is(e, fs.ErrNotExist) {
+				return e
+			}
 			if err = errors.Join(os.Remove(name), syncDir(filepath.Dir(name))); err == nil && row.Key != "" {
 				if k, e := parseSlot(row.Key); e == nil {
 					s.keys.done(k)
@@ -772,6 +775,9 @@ func (s *Store) cutWhole(name string, run runRow, n int) (line protocol.SegmentL
 		End: protocol.T(run.Start.Add(media(last.time + last.duration))), Size: end, SHA256: protocol.Hash(sum.Sum(nil)), Init: run.Init}, row, err
 }
 
+// cutName is where a file that is cut is written before it takes the other's place.
+func cutName(name string) string { return strings.TrimSuffix(name, filepath.Ext(name)) + ".cut" }
+
 // encryptAnew puts what is whole of a file in its place, under the same key and a fresh salt: to close the old stream under its own would use a nonce twice.
 func (s *Store) encryptAnew(name string, whole io.Reader, run runRow, n int, k slot) error {
 	key, err := s.keys.find(k)
@@ -779,7 +785,7 @@ func (s *Store) encryptAnew(name string, whole io.Reader, run runRow, n int, k s
 		return err
 	}
 	defer clear(key)
-	anew := strings.TrimSuffix(name, filepath.Ext(name)) + ".cut"
+	anew := cutName(name)
 	f, err := os.OpenFile(anew, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
