@@ -91,7 +91,7 @@ func TestGStreamerCameras(t *testing.T) {
 					t.Run(fmt.Sprintf("%s, %s, sound %s, %s", codec, over, sound, login), func(t *testing.T) {
 						t.Parallel()
 						r := recordURL(t, fmt.Sprintf("rtsp://127.0.0.1:%d/%s-%s-%s", port, codec, sound, over), "", "", func(s *Session) {
-							s.Source.Transport = over
+							s.Source.Transport, s.Source.KeyFrameTimeout = over, 30*time.Second // sixteen encoders start at once
 							if login == "digest" {
 								s.Source.User, s.Source.Password = user, password
 							}

@@ -186,7 +186,7 @@ func (r *rig) finish(cause error) {
 // until waits for something to be true of what is on tape and of the state.
 func (r *rig) until(what string, is func([]taped, State) bool) {
 	r.Helper()
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(40 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		runs, state := r.tape.copy(), r.session.State()
 		if is(runs, state) {
 			return
