@@ -119,7 +119,7 @@ func (f *OrderIssued) apply(s *State, e Event) error {
 	if r == nil {
 		return noSuch("recorder", string(f.Recorder))
 	}
-	if want := uint64(len(r.Orders)) + 1; f.Number != want {
+	if want := r.Next(); f.Number != want {
 		return fmt.Errorf("order %d for %s: %d comes next", f.Number, f.Recorder, want)
 	}
 	signed, err := protocol.ParseDocument([]byte(f.Document))
@@ -174,10 +174,10 @@ func (s *State) dossier(id protocol.RequestID, e Event, note string, change func
 func (f *OrderRefused) apply(s *State, e Event) error {
 	s.seen[f.Source] = true
 	r := s.recorders[f.Recorder]
-	if r == nil || f.Number == 0 || f.Number > uint64(len(r.Orders)) {
+	if r == nil || r.Order(f.Number) == nil {
 		return noSuch("order", fmt.Sprint(f.Number))
 	}
-	r.Orders[f.Number-1].Refused = f.Reason
+	r.Order(f.Number).Refused = f.Reason
 	if h := s.holds[protocol.HoldID(f.ID)]; h != nil {
 		h.Refused = f.Reason
 		return s.dossier(h.Request, e, f.Reason, func(*Request) {})
@@ -186,6 +186,16 @@ func (f *OrderRefused) apply(s *State, e Event) error {
 		g.Refused = f.Reason
 		return s.dossier(g.Request, e, f.Reason, func(*Request) {})
 	}
+	return nil
+}
+
+func (f *OrderForeign) apply(s *State, _ Event) error {
+	s.seen[f.Source] = true
+	r := s.recorders[f.Recorder]
+	if r == nil {
+		return noSuch("recorder", string(f.Recorder))
+	}
+	r.foreign = max(r.foreign, f.Number)
 	return nil
 }
 

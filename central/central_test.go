@@ -208,7 +208,7 @@ func (c *centre) granted(by, h, a protocol.PersonID, f RequestFacts) *Request {
 }
 
 func released(g *Grant) protocol.Released {
-	return protocol.Released{Grant: g.GrantID(), Request: g.Request, Camera: g.Camera, Intent: 40, Object: "rec-1/" + string(g.ID) + ".zip.age", Size: 9, SHA256: protocol.HashOf([]byte("o")),
+	return protocol.Released{Grant: g.GrantID(), Request: g.Request, Camera: g.Camera, Intent: 40, Object: ObjectName(g.Recorder, g.GrantID()), Size: 9, SHA256: protocol.HashOf([]byte("o")),
 		Bag: protocol.HashOf([]byte("b")), Manifest: protocol.HashOf([]byte("m")), Segments: 11}
 }
 

@@ -155,6 +155,17 @@ type (
 		Source
 		Failed protocol.ReleaseFailed
 	}
+	// RecordOrder compares what a recorder obeyed with what was issued under that number. Whoever has the order key can forge an order; what the
+	// recorder obeyed stands in its journal.
+	RecordOrder struct {
+		Source
+		Order protocol.Order
+	}
+	// RecordAhead: a recorder's status counts more orders than were issued. Its journal will say which.
+	RecordAhead struct {
+		Recorder  protocol.RecorderID
+		LastOrder uint64
+	}
 	RecordRefusedOrder struct {
 		Source
 		Refused protocol.OrderRefused

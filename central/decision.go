@@ -69,7 +69,7 @@ func (d *decision) offRoster(r *Recorder, err error) error {
 func (d *decision) send(r *Recorder, raw []byte, notBefore, notAfter protocol.Time) {
 	d.numbers[r.ID]++
 	d.issued++
-	d.record(&OrderIssued{Recorder: r.ID, Number: uint64(len(r.Orders)) + d.numbers[r.ID], NotBefore: notBefore, NotAfter: notAfter, Document: string(raw)})
+	d.record(&OrderIssued{Recorder: r.ID, Number: r.Next() - 1 + d.numbers[r.ID], NotBefore: notBefore, NotAfter: notAfter, Document: string(raw)})
 }
 
 // earliest of two times.

@@ -136,6 +136,14 @@ type (
 		Reason string              `json:"reason"`
 	}
 
+	// OrderForeign: the recorder used this number for an order that is not ours. Numbering goes on above it.
+	OrderForeign struct {
+		Source
+		Number uint64              `json:"number"`
+		Kind   string              `json:"kind,omitempty"`
+		ID     protocol.DocumentID `json:"id,omitempty"`
+	}
+
 	RequestFiled struct {
 		ID     protocol.RequestID `json:"id"`
 		Regime protocol.Regime    `json:"regime"`
@@ -220,7 +228,7 @@ func newFact(name string) Fact {
 	for _, f := range []Fact{
 		&CentreOpened{}, &PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RosterPublished{}, &ProtocolAdopted{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
-		&OrderIssued{}, &OrderRefused{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
+		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
 	} {
 		if f.name() == name {
@@ -245,6 +253,7 @@ func (*EndingProposed) name() string      { return "placement.ending" }
 func (*PlacementEnded) name() string      { return "placement.ended" }
 func (*OrderIssued) name() string         { return "order.issued" }
 func (*OrderRefused) name() string        { return "order.refused" }
+func (*OrderForeign) name() string        { return "order.foreign" }
 func (*RequestFiled) name() string        { return "request.filed" }
 func (*HoldConfirmed) name() string       { return "hold.confirmed" }
 func (*HoldLifted) name() string          { return "hold.lifted" }
@@ -273,6 +282,7 @@ var eventWords = map[string]Words{
 	"placement.ended":      {"camera opgeschort of ingetrokken", "camera suspended or withdrawn"},
 	"order.issued":         {"opdracht aan recorder", "order to recorder"},
 	"order.refused":        {"opdracht geweigerd door recorder", "order refused by recorder"},
+	"order.foreign":        {"opdracht van een ander aan recorder", "order to recorder by another"},
 	"request.filed":        {"aanvraag ingediend", "request filed"},
 	"hold.confirmed":       {"recorder bewaart de beelden", "recorder holds the footage"},
 	"hold.lifted":          {"bewaring opgeheven", "hold lifted"},

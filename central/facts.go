@@ -2,6 +2,8 @@ package central
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -15,7 +17,55 @@ func (d *decision) known(s Source) bool { return d.seen[s] }
 // Seen says whether this journal entry has become an event: facts may be given again, and a caller may ask first.
 func (s *State) Seen(src Source) bool { return s.seen[src] }
 
-func (d *decision) trouble(i IncidentOpened) { d.record(&i) }
+// incidentsAnHour is how many incidents of one kind a recorder may open in an hour: a recorder gone bad must not fill the ledger, nor hide one
+// incident among thousands of another kind. What is left out stands in its log, which the witness keeps.
+const incidentsAnHour = 100
+
+func (d *decision) trouble(i IncidentOpened) {
+	i.Kind, i.Detail = short(i.Kind), short(i.Detail)
+	if protocol.ValidID(i.Camera) != nil {
+		i.Camera = ""
+	}
+	if i.Recorder != "" {
+		open := d.lately(i.Recorder, i.Kind, time.Hour)
+		if open >= incidentsAnHour {
+			return
+		}
+		if open == incidentsAnHour-1 {
+			i.Detail += " (what more there is of this kind in this hour stands only in the recorder's log)"
+		}
+	}
+	d.record(&i)
+}
+
+// group puts all of a recorder's own words together: it could make up as many as it likes.
+func group(kind string) string {
+	if _, ours := incidentWords[kind]; ours {
+		return kind
+	}
+	return ""
+}
+
+// lately counts the incidents of a kind that a recorder opened in the last while.
+func (d *decision) lately(r protocol.RecorderID, kind string, while time.Duration) (n int) {
+	for _, i := range slices.Backward(d.incidents) {
+		if d.now.Sub(i.Opened.Time) >= while {
+			break
+		}
+		if i.Source.Recorder == r && group(i.Kind) == group(kind) {
+			n++
+		}
+	}
+	return n
+}
+
+// short keeps what others wrote from filling the ledger: an entry has a longest length, and a fact that does not fit would never be taken in.
+func short(s string) string {
+	if r := []rune(s); len(r) > 500 {
+		return string(r[:500]) + "…"
+	}
+	return s
+}
 
 func (c ConfirmHold) decide(d *decision) error {
 	if d.known(c.Source) {
@@ -37,7 +87,10 @@ func (c RecordLifted) decide(d *decision) error {
 		return nil
 	}
 	if h := d.holds[c.Lifted.Hold]; h != nil && h.Recorder == c.Recorder && h.Lifted == nil {
-		d.record(&HoldLifted{c.Source, c.Lifted.Hold, c.Lifted.Reason})
+		d.record(&HoldLifted{c.Source, c.Lifted.Hold, short(c.Lifted.Reason)})
+		if !h.LiftSent && d.now.Before(h.End.Add(-clockSlack)) {
+			d.trouble(IncidentOpened{Source: c.Source, Kind: "hold-lost", Detail: fmt.Sprintf("hold %s ends %s; the recorder says: %s", h.ID, h.End, c.Lifted.Reason), Request: h.Request, Camera: h.Camera})
+		}
 	}
 	return nil
 }
@@ -48,7 +101,8 @@ func (c RecordRelease) decide(d *decision) error {
 	}
 	f := c.Released
 	g := d.grants[f.Grant]
-	if g == nil || g.Recorder != c.Recorder || g.Request != f.Request || g.Camera != f.Camera || g.Use != protocol.UseRelease || g.Released != nil {
+	if g == nil || g.Recorder != c.Recorder || g.Request != f.Request || g.Camera != f.Camera || g.Use != protocol.UseRelease || g.Released != nil ||
+		f.Object != ObjectName(c.Recorder, f.Grant) { // another's bag under this request would go to the wrong unit
 		d.trouble(IncidentOpened{Source: c.Source, Kind: "release-unknown", Detail: fmt.Sprintf("grant %s, object %s", f.Grant, f.Object), Camera: f.Camera})
 		return nil
 	}
@@ -67,10 +121,10 @@ func (c RecordReleaseFailed) decide(d *decision) error {
 		d.trouble(IncidentOpened{Source: c.Source, Kind: "release-unknown", Detail: fmt.Sprintf("grant %s: %s", f.Grant, f.Reason)})
 		return nil
 	}
-	if g.Failed != "" && !f.Final {
-		return nil // it tries on; the incident is open
+	if g.Released != nil || g.Final || g.Failed != "" && !f.Final {
+		return nil // it came right after all; or it is said already
 	}
-	d.record(&ReleaseFailed{c.Source, f.Request, f.Grant, f.Reason, f.Final})
+	d.record(&ReleaseFailed{c.Source, f.Request, f.Grant, short(f.Reason), f.Final})
 	if g.Failed == "" {
 		d.trouble(IncidentOpened{Source: c.Source, Kind: "release-failed", Detail: f.Reason, Request: g.Request, Camera: g.Camera})
 	}
@@ -82,10 +136,13 @@ func (c RecordRefusedOrder) decide(d *decision) error {
 		return nil
 	}
 	f := c.Refused
+	f.Reason = short(f.Reason)
 	i := IncidentOpened{Source: c.Source, Kind: "order-refused", Detail: fmt.Sprintf("order %d %s %s: %s", f.Number, f.Kind, f.ID, f.Reason)}
-	if r := d.recorders[c.Recorder]; r != nil && f.Number > 0 && f.Number <= uint64(len(r.Orders)) {
+	if r := d.recorders[c.Recorder]; r != nil && r.Order(f.Number) == nil {
+		d.taken(c.Source, r, f.Number, f.Kind, f.ID)
+	} else if r != nil {
 		// The number says which order it was: the rest is the recorder's word.
-		o := r.Orders[f.Number-1]
+		o := r.Order(f.Number)
 		d.record(&OrderRefused{c.Source, f.Number, o.Kind, o.ID, f.Reason})
 		if h := d.holds[protocol.HoldID(o.ID)]; h != nil {
 			i.Request, i.Camera = h.Request, h.Camera
@@ -97,11 +154,59 @@ func (c RecordRefusedOrder) decide(d *decision) error {
 	return nil
 }
 
+func (c RecordOrder) decide(d *decision) error {
+	f := c.Order
+	r := d.recorders[c.Recorder]
+	if d.known(c.Source) || r == nil || f.Number == 0 { // 0: a roster that came by hand, signed by the roots
+		return nil
+	}
+	o := r.Order(f.Number)
+	if o != nil && o.Document == f.Document {
+		return nil
+	}
+	d.taken(c.Source, r, f.Number, f.Kind, f.ID)
+	i := IncidentOpened{Source: c.Source, Kind: "order-foreign", Detail: fmt.Sprintf("order %d %s %s, which the recorder obeyed; who else has the order key, or was the ledger put back from a copy?", f.Number, f.Kind, f.ID)}
+	if o != nil { // ours never came to be obeyed under its number, and people wait for it
+		d.record(&OrderRefused{c.Source, o.Number, o.Kind, o.ID, "the recorder obeyed another order under this number"})
+		if h := d.holds[protocol.HoldID(o.ID)]; h != nil {
+			i.Request, i.Camera = h.Request, h.Camera
+		} else if g := d.grants[protocol.GrantID(o.ID)]; g != nil {
+			i.Request, i.Camera = g.Request, g.Camera
+		}
+	}
+	d.trouble(i)
+	return nil
+}
+
+// mostOrders is beyond what anyone issues, and far enough from 2^53, where entries' numbers end: a recorder cannot lie numbering to its end.
+const mostOrders = 1 << 50
+
+// taken notes that a number is used up by an order that is not ours.
+func (d *decision) taken(s Source, r *Recorder, number uint64, kind string, id protocol.DocumentID) {
+	if number >= r.Next() && number < mostOrders {
+		d.record(&OrderForeign{s, number, short(kind), protocol.DocumentID(short(string(id)))})
+	}
+}
+
+func (c RecordAhead) decide(d *decision) error {
+	r := d.recorders[c.Recorder]
+	if r == nil || c.LastOrder < r.Next() || d.lately(r.ID, "orders-ahead", 24*time.Hour) > 0 {
+		return nil
+	}
+	d.trouble(IncidentOpened{Source: Source{Recorder: r.ID}, Kind: "orders-ahead", Detail: fmt.Sprintf("its status says %d, the last issued is %d; until this is cleared up it takes no order", c.LastOrder, r.Next()-1)})
+	return nil
+}
+
 func (c RecordIncident) decide(d *decision) error {
 	if !d.known(c.Source) {
 		d.trouble(IncidentOpened{Source: c.Source, Kind: c.Incident.What, Detail: c.Incident.Detail, Camera: c.Incident.Camera})
 	}
 	return nil
+}
+
+// ObjectName is where a recorder puts the bag of a release grant in the vault.
+func ObjectName(r protocol.RecorderID, g protocol.GrantID) string {
+	return "release/" + string(r) + "/" + string(g) + ".age"
 }
 
 // Tend closes what nobody came for: fourteen days after release the hold ends all the same.

@@ -271,7 +271,7 @@ func (c EndPlacement) decide(d *decision) error {
 	case p.Status != Active && !(p.Status == Suspended && c.Ending == Withdraw):
 		return refuse(CodeState, "Deze camera is niet in gebruik.", "This camera is not in use.")
 	}
-	if p.Proposed == nil || p.Proposed.Ending != c.Ending {
+	if p.Proposed == nil || p.Proposed.Ending != c.Ending || d.acts(p.Proposed.By, Approver, p.Regime, d.now.Time) != nil {
 		d.record(&EndingProposed{c.Camera, c.Ending, c.Reason})
 		return nil
 	}

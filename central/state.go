@@ -1,6 +1,7 @@
 package central
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -67,7 +68,27 @@ type Recorder struct {
 	Roster    *protocol.Roster
 	RosterRaw []byte
 	Enrolled  protocol.Time
-	Orders    []Order // Orders[n-1] is number n
+	Orders    []Order // by number, which only rises
+
+	foreign uint64 // the highest number that the recorder used for an order which is not ours
+}
+
+// Order is the one issued under a number, or nil.
+func (r *Recorder) Order(number uint64) *Order {
+	i, found := slices.BinarySearchFunc(r.Orders, number, func(o Order, n uint64) int { return cmp.Compare(o.Number, n) })
+	if !found {
+		return nil
+	}
+	return &r.Orders[i]
+}
+
+// Next is the number of the next order: above all of ours, and above those that somebody else used up.
+func (r *Recorder) Next() uint64 {
+	last := r.foreign
+	if n := len(r.Orders); n > 0 {
+		last = max(last, r.Orders[n-1].Number)
+	}
+	return last + 1
 }
 
 // Order is one order issued to a recorder.
@@ -322,7 +343,7 @@ type Download struct {
 // Incident is something a person must look at.
 type Incident struct {
 	Number  int
-	Kind    string // "order-refused", "release-failed", "release-unknown", or the recorder's own word
+	Kind    string // "order-refused", "release-failed", "release-unknown", "order-foreign", or the recorder's own word
 	Detail  string
 	Opened  protocol.Time
 	Source  Source
@@ -331,12 +352,16 @@ type Incident struct {
 }
 
 var incidentWords = map[string]Words{
-	"order-refused":   {"recorder weigert een opdracht", "recorder refuses an order"},
-	"release-failed":  {"verstrekking mislukt", "release failed"},
-	"release-unknown": {"verstrekking zonder toestemming van deze centrale", "release without a grant of this centre"},
-	"hold-mismatch":   {"recorder bevestigt een bewaring die niet is gevraagd", "recorder confirms a hold that was not asked"},
-	"lift-failed":     {"bewaring kon niet worden opgeheven; zij eindigt vanzelf", "hold could not be lifted; it ends by itself"},
-	"hold-late":       {"bewaring na vijf minuten niet bevestigd", "hold not confirmed after five minutes"},
+	"order-refused":    {"recorder weigert een opdracht", "recorder refuses an order"},
+	"release-failed":   {"verstrekking mislukt", "release failed"},
+	"release-unknown":  {"verstrekking zonder toestemming van deze centrale", "release without a grant of this centre"},
+	"hold-mismatch":    {"recorder bevestigt een bewaring die niet is gevraagd", "recorder confirms a hold that was not asked"},
+	"order-foreign":    {"recorder kreeg een opdracht die deze centrale niet gaf", "recorder was given an order that this centre did not issue"},
+	"entry-unreadable": {"regel in het logboek van de recorder is niet te lezen", "entry of the recorder's log cannot be read"},
+	"orders-ahead":     {"recorder telt meer opdrachten dan deze centrale gaf", "recorder counts more orders than this centre issued"},
+	"hold-lost":        {"recorder hief een bewaring op die nog liep", "recorder lifted a hold that was still running"},
+	"lift-failed":      {"bewaring kon niet worden opgeheven; zij eindigt vanzelf", "hold could not be lifted; it ends by itself"},
+	"hold-late":        {"bewaring na vijf minuten niet bevestigd", "hold not confirmed after five minutes"},
 }
 
 func (i Incident) Words() Words {

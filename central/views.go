@@ -185,10 +185,14 @@ func (s *State) LateHolds(now time.Time) []*Hold {
 // Outbox is what a recorder has not yet used up: the orders above its LastOrder, in order.
 func (s *State) Outbox(r protocol.RecorderID, lastOrder uint64) []Order {
 	rec := s.recorders[r]
-	if rec == nil || lastOrder >= uint64(len(rec.Orders)) {
+	if rec == nil {
 		return nil
 	}
-	return rec.Orders[lastOrder:]
+	i, used := slices.BinarySearchFunc(rec.Orders, lastOrder, func(o Order, n uint64) int { return cmp.Compare(o.Number, n) })
+	if used {
+		i++
+	}
+	return rec.Orders[i:]
 }
 
 // Grant, or nil.

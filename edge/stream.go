@@ -31,7 +31,7 @@ func (s *stream) keep(ctx context.Context) error {
 	writer := a.footage.Camera(s.config.ID, s.config.Stream)
 	for ctx.Err() == nil {
 		changed := a.mandates.wait()
-		_, err := s.permitted()
+		err := s.permitted()
 		if err != nil {
 			s.dark(writer, footage.CauseMandate, err.Error())
 		} else if err = s.record(ctx, writer); err != nil { // a source that makes no sense stops nothing but itself (invariant 14)
@@ -43,32 +43,35 @@ func (s *stream) keep(ctx context.Context) error {
 		if err == nil { // the session ended because the mandate changed: look again at once
 			continue
 		}
-		wait := time.Hour
-		if next := a.orders.NextChange(a.Now()); !next.IsZero() {
-			wait = min(wait, max(next.Sub(a.Now()), 10*time.Millisecond))
-		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
-		case <-time.After(wait):
+		case <-time.After(s.next()):
 		}
 	}
 	return nil
 }
 
-// permitted says until when this stream may be recorded, or why it may not.
-func (s *stream) permitted() (until time.Time, err error) {
-	m, err := s.agent.orders.Mandate(s.config.ID, s.agent.Now())
-	if err != nil {
-		return until, err
+// next is how long nothing changes by itself, an hour at most: the clock may be set.
+func (s *stream) next() time.Duration {
+	now := s.agent.Now()
+	next := s.agent.orders.NextChange(now)
+	if next.IsZero() {
+		return time.Hour
 	}
-	if !slices.Contains(m.Streams, s.config.Stream) {
-		return until, fmt.Errorf("mandate %s does not name stream %s", m.ID, s.config.Stream)
-	}
-	return m.NotAfter.Time, nil
+	return min(time.Hour, max(next.Sub(now), 10*time.Millisecond))
 }
 
-// record runs a session until the mandate ends or changes so that it no longer covers this stream.
+// permitted is nil when this stream may be recorded now, or why it may not.
+func (s *stream) permitted() error {
+	m, err := s.agent.orders.Mandate(s.config.ID, s.agent.Now())
+	if err == nil && !slices.Contains(m.Streams, s.config.Stream) {
+		err = fmt.Errorf("mandate %s does not name stream %s", m.ID, s.config.Stream)
+	}
+	return err
+}
+
+// record runs a session until there is no mandate for this stream any more.
 func (s *stream) record(ctx context.Context, writer ingest.Writer) error {
 	a := s.agent
 	session := &ingest.Session{
@@ -87,8 +90,7 @@ func (s *stream) record(ctx context.Context, writer ingest.Writer) error {
 	go func() {
 		for {
 			changed := a.mandates.wait()
-			end, err := s.permitted()
-			if err != nil {
+			if err := s.permitted(); err != nil {
 				cancel(&ingest.Stop{Cause: footage.CauseMandate, Detail: err.Error()})
 				return
 			}
@@ -96,7 +98,7 @@ func (s *stream) record(ctx context.Context, writer ingest.Writer) error {
 			case <-ended:
 				return
 			case <-changed:
-			case <-time.After(max(end.Sub(a.Now()), time.Millisecond)):
+			case <-time.After(s.next()):
 			}
 		}
 	}()

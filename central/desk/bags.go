@@ -229,7 +229,7 @@ func (d *desk) saveBag(v *visit) {
 	h.Set("Content-Type", "application/zip")
 	h.Set("Content-Length", strconv.FormatInt(size, 10))
 	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="beelden-%s-%s.zip"`, w.Request, w.Camera))
-	if _, err := io.Copy(v.w, io.NewSectionReader(f, 0, size)); err != nil {
+	if _, err := io.Copy(page.Steady(v.w), io.NewSectionReader(f, 0, size)); err != nil {
 		d.Log.Debug("a bag was not read to its end", "bag", w.Object, "err", err)
 	}
 }

@@ -343,7 +343,7 @@ func (o *office) released(id protocol.RequestID) (grant protocol.GrantID) {
 		g := st.Request(id).Grants[0]
 		o.seq++
 		grant = g.GrantID()
-		c = central.RecordRelease{Source: central.Source{Recorder: o.town.Recorder, Seq: o.seq}, Released: protocol.Released{Grant: g.GrantID(), Request: g.Request, Camera: g.Camera, Intent: 40, Object: "release/rec-1/x.age",
+		c = central.RecordRelease{Source: central.Source{Recorder: o.town.Recorder, Seq: o.seq}, Released: protocol.Released{Grant: g.GrantID(), Request: g.Request, Camera: g.Camera, Intent: 40, Object: central.ObjectName(g.Recorder, g.GrantID()),
 			Size: int64(len(o.bag)), SHA256: protocol.HashOf(o.bag), Bag: protocol.HashOf(o.bag), Manifest: protocol.HashOf([]byte("m")), Segments: 11}}
 	})
 	o.do(c)

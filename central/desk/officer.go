@@ -85,9 +85,9 @@ func (d *desk) exportLog(v *visit) {
 	v.w.Header().Set("Content-Disposition", `attachment; filename="logboek-`+name+`.log"`)
 	var err error
 	if name == ledgerName {
-		err = d.Book.Export(v.w)
+		err = d.Book.Export(page.Steady(v.w))
 	} else {
-		err = d.Recorders.Export(protocol.RecorderID(name), v.w)
+		err = d.Recorders.Export(protocol.RecorderID(name), page.Steady(v.w))
 	}
 	if err != nil {
 		d.Log.Error("a log could not be exported whole", "log", name, "err", err)

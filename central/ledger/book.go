@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"go.etcd.io/bbolt"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -284,24 +283,30 @@ func (b *Book) Proof(seq uint64) (chain.Proof, error) {
 	return chain.NewProof(seq, head.Size, checkpoint, b.store)
 }
 
-// Export writes the whole ledger as a log file, which chain.Verify and `beeldwacht verify` read.
+// Export writes the whole ledger as a log file, which chain.Verify and `beeldwacht verify` read. It reads piece by piece: while somebody on a slow line
+// takes the file in, an open bbolt transaction would keep the ledger's file from growing, and so all writing waiting.
 func (b *Book) Export(w io.Writer) error {
-	return b.store.db.View(func(tx *bbolt.Tx) error {
-		for from := uint64(0); ; {
-			entries := readEntries(tx, from, 1000)
-			if len(entries) == 0 {
-				break
-			}
-			for _, e := range entries {
-				if err := chain.WriteEntry(w, e); err != nil {
-					return err
-				}
-			}
-			from += uint64(len(entries))
+	b.mu.RLock()
+	size := b.head.Size
+	checkpoint, err := b.sign(b.head)
+	b.mu.RUnlock()
+	if err != nil || size == 0 {
+		return err
+	}
+	for from := uint64(0); from < size; {
+		entries, err := b.store.Read(from, int(min(100, size-from)))
+		if err != nil {
+			return err
 		}
-		if checkpoint := tx.Bucket(meta).Get(metaCheckpoint); checkpoint != nil {
-			return chain.WriteCheckpoint(w, checkpoint)
+		if len(entries) == 0 {
+			return fmt.Errorf("ledger: entry %d is missing from the store", from)
 		}
-		return nil
-	})
+		for _, e := range entries {
+			if err := chain.WriteEntry(w, e); err != nil {
+				return err
+			}
+		}
+		from += uint64(len(entries))
+	}
+	return chain.WriteCheckpoint(w, checkpoint)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -351,5 +352,44 @@ func TestKilledWhileWriting(t *testing.T) {
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestASlowReaderStopsNobody: an officer takes the log in over a bad line, and the ledger has to grow meanwhile.
+func TestASlowReaderStopsNobody(t *testing.T) {
+	path, signer, _ := filled(t, 300)
+	b := open(t, path, signer, &clock{now: start})
+	defer b.Close()
+	out, in := io.Pipe()
+	exported := make(chan error, 1)
+	go func() { exported <- errors.Join(b.Export(in), in.Close()) }()
+	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil { // it has begun, and now the line stalls
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		for n := range 30 {
+			unit := agree(1000 + n)
+			unit.Name = strings.Repeat("x", 50_000)
+			if _, err := b.Do(t.Context(), unit); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nothing can be decided while somebody reads the log")
+	}
+	if _, err := io.Copy(io.Discard, out); err != nil {
+		t.Error(err)
+	}
+	if err := <-exported; err != nil {
+		t.Error(err)
 	}
 }

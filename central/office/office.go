@@ -54,11 +54,13 @@ type Office struct {
 
 	// Made by Run.
 	vault  *vault.Vault
+	stored bool // the vault has its bucket; tend's after the start
 	client *broker.Client
 
 	mu       sync.Mutex
 	statuses map[protocol.RecorderID]Status    // the newest signed status of each recorder
 	sent     map[protocol.RecorderID]sentOrder // the last order sent to each
+	enrolled map[protocol.RecorderID]bool      // with the witness
 }
 
 type sentOrder struct {
@@ -66,7 +68,7 @@ type sentOrder struct {
 	at     time.Time
 }
 
-// Status is a recorder's own status, verified, and when it came in.
+// Status is a recorder's own status, verified, and when it came in; the time in it when that is earlier, because a broker can deliver old news.
 type Status struct {
 	protocol.Status
 	Received time.Time
@@ -129,7 +131,7 @@ func (o *Office) Open() (err error) {
 	if err := os.MkdirAll(o.Config.Data, 0o700); err != nil {
 		return err
 	}
-	o.statuses, o.sent = map[protocol.RecorderID]Status{}, map[protocol.RecorderID]sentOrder{}
+	o.statuses, o.sent, o.enrolled = map[protocol.RecorderID]Status{}, map[protocol.RecorderID]sentOrder{}, map[protocol.RecorderID]bool{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, o.Close())
@@ -207,7 +209,7 @@ func (o *Office) Run(ctx context.Context) (err error) {
 	if o.Config.Pages.TLS {
 		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{o.keys.server}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
 	}
-	server := &http.Server{Handler: pages, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	server := &http.Server{Handler: pages, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, // longer: page.Steady
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)}
 
 	ctx, stop := context.WithCancelCause(ctx)
@@ -258,9 +260,14 @@ func (o *Office) openVault(ctx context.Context) (stop func(), err error) {
 	}
 	o.vault, err = vault.New(ctx, vault.Config{Endpoint: endpoint, Secure: true, CAs: o.keys.ca, Bucket: o.Config.Vault.Bucket, AccessKey: secrets.AccessKey,
 		SecretKey: secrets.SecretKey, Location: o.Config.Location, Identity: o.keys.vault, Log: o.Log})
+	if errors.Is(err, vault.ErrAbsent) && o.Config.Vault.Endpoint != "" { // recorders need a witness, and cameras a register, whatever a store elsewhere does
+		o.Log.Error("starting without the object store: bags cannot be fetched until it answers; tried again every minute", "error", err)
+		return stop, nil
+	}
 	if err != nil {
 		stop()
 		return nil, fmt.Errorf("vault: %w", err)
 	}
+	o.stored = true
 	return stop, nil
 }

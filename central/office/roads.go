@@ -51,17 +51,40 @@ func (o *Office) Status(recorder protocol.RecorderID, raw []byte) {
 		o.Log.Warn("status not accepted", "recorder", recorder, "names", status.Recorder, "error", err)
 		return
 	}
+	now := o.Now()
+	if status.Time.After(now.Add(mostAhead)) { // kept, it would make every later one old
+		o.Log.Warn("status not accepted: the recorder's clock is ahead of ours", "recorder", recorder, "its time", status.Time, "our time", protocol.T(now))
+		return
+	}
+	came := now
+	if status.Time.Before(came) { // a broker may deliver late, or again: nothing is newer than the recorder's signature says
+		came = status.Time.Time
+	}
 	o.mu.Lock()
 	last, known := o.statuses[recorder]
-	newer := !known || !status.Time.Before(last.Time.Time)
+	newer := !known || status.Time.After(last.Time.Time)
 	if newer {
-		o.statuses[recorder] = Status{status, o.Now()}
+		o.statuses[recorder] = Status{status, came}
 	}
 	o.mu.Unlock()
-	if newer && status.State == "online" {
-		o.send(context.Background(), recorder, status.LastOrder)
+	if !newer || status.State != "online" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	var ahead bool
+	o.book.View(func(s *central.State) { ahead = status.LastOrder >= s.Recorder(recorder).Next() })
+	if !ahead {
+		o.send(ctx, recorder, status.LastOrder)
+		return
+	}
+	if _, err := o.book.Do(ctx, central.RecordAhead{Recorder: recorder, LastOrder: status.LastOrder}); err != nil {
+		o.Log.Error("a recorder counts more orders than were issued, and the ledger cannot say so", "recorder", recorder, "last order", status.LastOrder, "error", err)
 	}
 }
+
+// mostAhead is how far a recorder's clock may be ahead of ours.
+const mostAhead = 5 * time.Minute
 
 // StatusOf is the newest status of a recorder.
 func (o *Office) StatusOf(recorder protocol.RecorderID) (Status, bool) {
@@ -99,9 +122,19 @@ func (o *Office) enrol() (ids []protocol.RecorderID) {
 	})
 	for _, r := range list {
 		ids = append(ids, r.ID)
+		o.mu.Lock()
+		known := o.enrolled[r.ID]
+		o.mu.Unlock()
+		if known { // the witness writes to disk to find that out
+			continue
+		}
 		if err := o.witness.Enrol(r.ID, r.Key, r.Origin); err != nil {
 			o.Log.Error("the witness cannot take this recorder", "recorder", r.ID, "error", err)
+			continue
 		}
+		o.mu.Lock()
+		o.enrolled[r.ID] = true
+		o.mu.Unlock()
 	}
 	return ids
 }
@@ -138,30 +171,26 @@ func (o *Office) send(ctx context.Context, recorder protocol.RecorderID, last ui
 	}
 }
 
+// factsAgain is how long after a failure of the ledger a fact is tried again.
+const factsAgain = 5 * time.Second
+
 // takeFacts gives the ledger what the recorders' journals say, as commands. Each names its entry, so going through the same entries after a restart
-// changes nothing.
+// changes nothing. A fact that the ledger cannot take now, because its disk is full, stays the next one of its recorder.
 func (o *Office) takeFacts(ctx context.Context) {
 	next := map[protocol.RecorderID]uint64{}
 	for {
 		changed := o.witness.Changed()
+		var again <-chan time.Time
 		for _, r := range o.witness.Recorders() {
-			for ctx.Err() == nil {
-				entries, err := o.witness.Entries(r.ID, next[r.ID], 500)
+			for next[r.ID] < r.Size && ctx.Err() == nil {
+				taken, err := o.takeSome(ctx, r.ID, next[r.ID])
+				next[r.ID] += taken
 				if err != nil {
-					o.Log.Error("witness store cannot be read", "recorder", r.ID, "from", next[r.ID], "error", err)
-					break
-				}
-				if len(entries) == 0 {
-					break
-				}
-				for _, e := range entries {
-					if err := o.takeFact(ctx, r.ID, e); err != nil {
-						o.Log.Error("an entry of a recorder could not be taken in", "recorder", r.ID, "entry", next[r.ID], "error", err)
-						if errors.Is(err, context.Canceled) {
-							return
-						}
+					if ctx.Err() == nil {
+						o.Log.Error("an entry of a recorder could not be taken in; trying again", "recorder", r.ID, "entry", next[r.ID], "error", err)
 					}
-					next[r.ID]++
+					again = time.After(factsAgain)
+					break
 				}
 			}
 		}
@@ -169,56 +198,71 @@ func (o *Office) takeFacts(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-changed:
+		case <-again:
 		}
 	}
 }
 
-func (o *Office) takeFact(ctx context.Context, recorder protocol.RecorderID, e chain.Entry) error {
-	h, err := chain.ParseHeader(e.Header)
-	if err != nil {
-		return err
+// takeSome takes in a number of entries, and says how many.
+func (o *Office) takeSome(ctx context.Context, recorder protocol.RecorderID, from uint64) (taken uint64, err error) {
+	entries, err := o.witness.Entries(recorder, from, 100)
+	if err == nil && len(entries) == 0 {
+		err = errors.New("it is missing from the witness's store")
 	}
-	source := central.Source{Recorder: recorder, Seq: h.Seq}
-	var command central.Command
-	read := func(body any) error {
-		if e.Body == nil {
-			return fmt.Errorf("entry %d %s: its body is gone", h.Seq, h.Kind)
+	for _, e := range entries {
+		if command := factOf(recorder, from+taken, e); command != nil {
+			if _, err := o.book.Do(ctx, command); err != nil {
+				return taken, err
+			}
 		}
-		return chain.ParseBody(e.Body, body)
+		taken++
+	}
+	return taken, err
+}
+
+// factOf is what an entry tells the centre, nil for nothing. One that cannot be read is an incident: the recorder is newer than we are, or confused.
+func factOf(recorder protocol.RecorderID, seq uint64, e chain.Entry) (command central.Command) {
+	source := central.Source{Recorder: recorder, Seq: seq}
+	h, err := chain.ParseHeader(e.Header)
+	read := func(body any) {
+		if err = errors.New("its body is gone"); e.Body != nil {
+			err = chain.ParseBody(e.Body, body)
+		}
 	}
 	switch h.Kind {
+	case protocol.KindOrder:
+		c := central.RecordOrder{Source: source}
+		read(&c.Order)
+		command = c
 	case protocol.KindHoldPlaced:
 		c := central.ConfirmHold{Source: source}
-		err = read(&c.Placed)
+		read(&c.Placed)
 		command = c
 	case protocol.KindHoldLifted:
 		c := central.RecordLifted{Source: source}
-		err = read(&c.Lifted)
+		read(&c.Lifted)
 		command = c
 	case protocol.KindReleased:
 		c := central.RecordRelease{Source: source}
-		err = read(&c.Released)
+		read(&c.Released)
 		command = c
 	case protocol.KindReleaseFail:
 		c := central.RecordReleaseFailed{Source: source}
-		err = read(&c.Failed)
+		read(&c.Failed)
 		command = c
 	case protocol.KindRefused:
 		c := central.RecordRefusedOrder{Source: source}
-		err = read(&c.Refused)
+		read(&c.Refused)
 		command = c
 	case protocol.KindIncident:
 		c := central.RecordIncident{Source: source}
-		err = read(&c.Incident)
+		read(&c.Incident)
 		command = c
-	default:
-		return nil
 	}
 	if err != nil {
-		return err
+		return central.RecordIncident{Source: source, Incident: protocol.Incident{What: "entry-unreadable", Detail: fmt.Sprintf("entry %d %s: %v", seq, h.Kind, err)}}
 	}
-	_, err = o.book.Do(ctx, command)
-	return err
+	return command
 }
 
 // tend does what only time brings, once a minute: hand-overs that nobody confirmed, and bags whose term is over.
@@ -230,25 +274,40 @@ func (o *Office) tend(ctx context.Context) {
 		if _, err := o.book.Do(ctx, central.Tend{}); err != nil && ctx.Err() == nil {
 			o.Log.Error("terms could not be looked after", "error", err)
 		}
-		o.extendHandedOver(ctx)
-		expiry, err := o.vault.Expire(ctx, o.Now())
-		if err != nil && ctx.Err() == nil {
-			o.Log.Error("the vault could not be read to its end", "error", err)
-		}
-		for _, r := range expiry.Deleted {
-			o.Log.Info("evidence deleted at the end of its term", "object", r.Object, "version", r.Version)
-		}
-		for _, r := range expiry.Failed {
-			o.Log.Error("evidence is kept longer than its term", "object", r.Object, "version", r.Version, "error", r.Err)
-		}
-		for _, name := range expiry.Tampered {
-			o.Log.Error("evidence was written or deleted again under its name", "object", name)
-		}
+		o.tendVault(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// tendVault keeps bags for their term and no longer.
+func (o *Office) tendVault(ctx context.Context) {
+	if !o.stored {
+		if err := o.vault.Prepare(ctx); err != nil {
+			if ctx.Err() == nil {
+				o.Log.Error("the object store cannot be used; bags cannot be fetched", "error", err)
+			}
+			return
+		}
+		o.stored = true
+		o.Log.Info("the object store answers", "endpoint", o.vault.Endpoint)
+	}
+	o.extendHandedOver(ctx)
+	expiry, err := o.vault.Expire(ctx, o.Now())
+	if err != nil && ctx.Err() == nil {
+		o.Log.Error("the vault could not be read to its end", "error", err)
+	}
+	for _, r := range expiry.Deleted {
+		o.Log.Info("evidence deleted at the end of its term", "object", r.Object, "version", r.Version)
+	}
+	for _, r := range expiry.Failed {
+		o.Log.Error("evidence is kept longer than its term", "object", r.Object, "version", r.Version, "error", r.Err)
+	}
+	for _, name := range expiry.Tampered {
+		o.Log.Error("evidence was written or deleted again under its name", "object", name)
 	}
 }
 

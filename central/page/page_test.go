@@ -192,3 +192,33 @@ func TestR24_AddressesInLogsAreTruncated(t *testing.T) {
 		t.Error(b.String())
 	}
 }
+
+// TestASlowReaderOfALongAnswerIsNotCutOff: the server's limit is for pages; a bag may take as long as it takes.
+func TestASlowReaderOfALongAnswerIsNotCutOff(t *testing.T) {
+	long := func(out func(http.ResponseWriter) io.Writer) http.Handler {
+		return Log(slog.New(slog.DiscardHandler), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "3")
+			for range 3 {
+				time.Sleep(100 * time.Millisecond)
+				if _, err := io.WriteString(out(w), "x"); err != nil {
+					return
+				}
+			}
+		}))
+	}
+	for name, out := range map[string]func(http.ResponseWriter) io.Writer{"steady": Steady, "page": func(w http.ResponseWriter) io.Writer { return w }} {
+		server := httptest.NewUnstartedServer(long(out))
+		server.Config.WriteTimeout = 200 * time.Millisecond
+		server.Start()
+		res, err := http.Get(server.URL)
+		var got []byte
+		if err == nil {
+			got, err = io.ReadAll(res.Body)
+			res.Body.Close()
+		}
+		if whole := err == nil && string(got) == "xxx"; whole != (name == "steady") {
+			t.Errorf("%s: read %q, %v", name, got, err)
+		}
+		server.Close()
+	}
+}

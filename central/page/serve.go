@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"mime"
@@ -16,6 +18,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"time"
 )
 
 //go:embed assets/*.css assets/*.js
@@ -140,6 +143,19 @@ func (s *statusWriter) WriteHeader(status int) {
 }
 
 func (s *statusWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// Steady is for an answer that may take long to read: as long as it takes, if each piece is taken within a minute. The server's own limit is for
+// a whole page, and for those who open many and read none.
+func Steady(w http.ResponseWriter) io.Writer { return steady{w} }
+
+type steady struct{ http.ResponseWriter }
+
+func (s steady) Write(p []byte) (int, error) {
+	if err := http.NewResponseController(s.ResponseWriter).SetWriteDeadline(time.Now().Add(time.Minute)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return s.ResponseWriter.Write(p)
+}
 
 // Truncate keeps of a client's address what counting and defence need and no more: an IPv4 address without its last octet, an IPv6 address cut to
 // 48 bits (R24). Anything else becomes "unknown".

@@ -3,7 +3,7 @@
 // # The rule
 //
 // Nobody reads a bag that was put in the place of another, and no bag outlives its term. The recorder uploads each bag once, under
-// [ObjectName], with an object lock in COMPLIANCE mode until fourteen days later (protocol.HandOverTerm); the store itself then refuses
+// [central.ObjectName], with an object lock in COMPLIANCE mode until fourteen days later (protocol.HandOverTerm); the store itself then refuses
 // to delete or replace it before that, to the vault too. Writing under the same name again makes a second version: the vault
 // reads the first version only and reports the others as a sign of tampering ([Object.Others]). When the term has passed, [Vault.Expire]
 // deletes every version, every delete marker and every unfinished upload, and says what it could not delete and why.

@@ -36,6 +36,7 @@ var (
 	ErrNotFound = errors.New("no such object")
 	ErrLocked   = errors.New("object lock")
 	ErrFull     = errors.New("the object store is full")
+	ErrAbsent   = errors.New("the object store does not answer")
 )
 
 // Config says where the evidence is and who may read it.
@@ -62,7 +63,7 @@ type Vault struct {
 }
 
 // New connects and makes the bucket, with versioning and object lock, when it is not there. It refuses a bucket without object lock: S3
-// can give a bucket its lock only when it is made.
+// can give a bucket its lock only when it is made. With the error ErrAbsent there is a Vault all the same, for when the store comes.
 func New(ctx context.Context, c Config) (*Vault, error) {
 	if c.Location != Country {
 		return nil, fmt.Errorf("vault %s: declared location %q: evidence is stored in the Netherlands only (R21); use a store there and declare location %s", c.Endpoint, c.Location, Country)
@@ -101,10 +102,12 @@ func New(ctx context.Context, c Config) (*Vault, error) {
 		return nil, fmt.Errorf("vault %s: %w; give the endpoint as host:port", c.Endpoint, err)
 	}
 	v := &Vault{Config: c, client: client, http: &http.Client{Transport: transport}}
-	return v, v.ensureBucket(ctx)
+	return v, v.Prepare(ctx)
 }
 
-func (v *Vault) ensureBucket(ctx context.Context) error {
+// Prepare makes the bucket when it is not there, and refuses one without object lock. New has done so; when the store did not answer then, it is to be
+// done again.
+func (v *Vault) Prepare(ctx context.Context) error {
 	exists, err := v.client.BucketExists(ctx, v.Bucket)
 	if err != nil {
 		return v.fail("look for the bucket", "", err)
@@ -131,11 +134,6 @@ func (v *Vault) ensureBucket(ctx context.Context) error {
 
 // Recipient is the key that recorders encrypt bags to: "age1…".
 func (v *Vault) Recipient() string { return v.Identity.Recipient().String() }
-
-// ObjectName is where a recorder puts the bag of a release grant.
-func ObjectName(r protocol.RecorderID, g protocol.GrantID) string {
-	return "release/" + string(r) + "/" + string(g) + ".age"
-}
 
 // Object is the first version of what was uploaded under a name.
 type Object struct {
@@ -385,7 +383,7 @@ func explain(err error) (kind error, advice string) {
 	if !errors.As(err, &answer) {
 		var netErr interface{ Timeout() bool }
 		if errors.As(err, &netErr) {
-			return nil, "is the object store running, and can this machine reach it?"
+			return ErrAbsent, "is the object store running, and can this machine reach it?"
 		}
 		return nil, ""
 	}

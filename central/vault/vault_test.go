@@ -32,6 +32,7 @@ import (
 	"filippo.io/age"
 	"github.com/minio/minio-go/v7"
 
+	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -147,11 +148,11 @@ func versions(t *testing.T, v *Vault) (names []string) {
 func TestBagIsLockedReadExtendedAndExpired(t *testing.T) {
 	t.Parallel()
 	v := newVault(t, startStore(t, t.TempDir()).Endpoint)
-	object := ObjectName("rec-1", "g-1")
+	object := central.ObjectName("rec-1", "g-1")
 	text := strings.Repeat("een zak met beelden ", 20000) // several age chunks
 	start := time.Now()
 	upload(t, v, object, text, start.Add(3*time.Second))
-	upload(t, v, ObjectName("rec-1", "g-10"), "another bag whose name starts the same", start.Add(time.Hour))
+	upload(t, v, central.ObjectName("rec-1", "g-10"), "another bag whose name starts the same", start.Add(time.Hour))
 
 	o, err := v.Stat(t.Context(), object)
 	if err != nil {
@@ -203,7 +204,7 @@ func TestBagIsLockedReadExtendedAndExpired(t *testing.T) {
 	if _, err := v.Open(t.Context(), object); !errors.Is(err, ErrNotFound) {
 		t.Errorf("open after its term: %v", err)
 	}
-	if left := versions(t, v); !slices.Equal(left, []string{ObjectName("rec-1", "g-10")}) {
+	if left := versions(t, v); !slices.Equal(left, []string{central.ObjectName("rec-1", "g-10")}) {
 		t.Errorf("left in the bucket: %q", left)
 	}
 }
@@ -212,7 +213,7 @@ func TestBagIsLockedReadExtendedAndExpired(t *testing.T) {
 func TestOverwrittenBagIsNoticed(t *testing.T) {
 	t.Parallel()
 	v := newVault(t, startStore(t, t.TempDir()).Endpoint)
-	object := ObjectName("rec-1", "g-2")
+	object := central.ObjectName("rec-1", "g-2")
 	until := time.Now().Add(3 * time.Second)
 	upload(t, v, object, "the recorder's bag", until)
 	upload(t, v, object, "a forged bag", until)
@@ -322,7 +323,7 @@ func TestRestartKeepsBagsAndLocks(t *testing.T) {
 	dir := t.TempDir()
 	e := startStore(t, dir)
 	v := newVault(t, e.Endpoint)
-	object := ObjectName("rec-1", "g-3")
+	object := central.ObjectName("rec-1", "g-3")
 	upload(t, v, object, "a bag", time.Now().Add(time.Hour))
 
 	first := e.PID()
@@ -448,10 +449,10 @@ func TestStoreInTroubleIsAClearError(t *testing.T) {
 		}
 		return "", 0
 	}))
-	object := ObjectName("rec-1", "g-4")
+	object := central.ObjectName("rec-1", "g-4")
 	until := time.Now().Add(time.Second)
 	upload(t, v, object, "a bag", until)
-	upload(t, v, ObjectName("rec-1", "g-5"), "a bag", until)
+	upload(t, v, central.ObjectName("rec-1", "g-5"), "a bag", until)
 
 	full = true
 	err := v.Extend(t.Context(), object, time.Now().Add(time.Hour))
@@ -483,7 +484,7 @@ func TestStoreInTroubleIsAClearError(t *testing.T) {
 		t.Errorf("wrong secret: %v", err)
 	}
 	c = config(t, "127.0.0.1:1", v.Identity)
-	if _, err := New(t.Context(), c); err == nil || !strings.Contains(err.Error(), "running") {
+	if _, err := New(t.Context(), c); !errors.Is(err, ErrAbsent) || !strings.Contains(err.Error(), "running") || !strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("nobody there: %v", err)
 	}
 }

@@ -72,7 +72,10 @@ func (f Finding) Check(origin string, recorder note.Verifier) error {
 		chain.CheckInclusion(f.OurInclusion, ours.Size, ours.Root, f.Seq, f.OurEntry))
 }
 
-// keep stores a finding: a fork once for each checkpoint that shows it, of the unfit only the newest, so that nobody can fill the disk with them.
+// mostForks are kept of a recorder. One proves that it lies; a recorder that signs a thousand must not fill the disk with them.
+const mostForks = 16
+
+// keep stores a finding: a fork once for each checkpoint that shows it, up to mostForks; of the unfit only the newest.
 func (w *Witness) keep(f Finding) error {
 	err := w.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(logs).Bucket([]byte(f.Recorder)).Bucket(findings)
@@ -80,6 +83,9 @@ func (w *Witness) keep(f Finding) error {
 		if f.Kind == Fork {
 			h := protocol.HashOf(f.Theirs)
 			name = append([]byte(Fork+" "), h[:]...)
+		}
+		if f.Kind == Fork && b.Get(name) == nil && b.Stats().KeyN >= mostForks {
+			name = []byte(Fork + " more")
 		}
 		f.Times = 1
 		if have := b.Get(name); have != nil {
@@ -216,31 +222,32 @@ func readEntry(log *bbolt.Bucket, k, header []byte) chain.Entry {
 	return e
 }
 
-// LogFile writes a recorder's whole log with its newest cosigned checkpoint, as `beeldwacht verify` reads it.
+// LogFile writes a recorder's whole log with its newest cosigned checkpoint, as `beeldwacht verify` reads it. It reads piece by piece: a slow reader
+// with an open bbolt transaction would keep the file from growing, and so every recorder waiting.
 func (w *Witness) LogFile(id protocol.RecorderID, out io.Writer) error {
-	return w.db.View(func(tx *bbolt.Tx) error {
-		r, err := readRow(tx, id)
+	var r row
+	if err := w.db.View(func(tx *bbolt.Tx) (err error) { r, err = readRow(tx, id); return err }); err != nil {
+		return err
+	}
+	for from := uint64(0); from < r.Head.Size; {
+		entries, err := w.Entries(id, from, int(min(100, r.Head.Size-from)))
 		if err != nil {
 			return err
 		}
-		log := tx.Bucket(logs).Bucket([]byte(id))
-		for from := uint64(0); from < r.Head.Size; {
-			entries := readEntries(log, from, 1000)
-			if len(entries) == 0 {
-				return fmt.Errorf("witness: recorder %s: entry %d is missing from the store", id, from)
-			}
-			for _, e := range entries {
-				if err := chain.WriteEntry(out, e); err != nil {
-					return err
-				}
-			}
-			from += uint64(len(entries))
+		if len(entries) == 0 {
+			return fmt.Errorf("witness: recorder %s: entry %d is missing from the store", id, from)
 		}
-		if r.Cosigned == nil {
-			return nil
+		for _, e := range entries {
+			if err := chain.WriteEntry(out, e); err != nil {
+				return err
+			}
 		}
-		return chain.WriteCheckpoint(out, r.Cosigned)
-	})
+		from += uint64(len(entries))
+	}
+	if r.Cosigned == nil {
+		return nil
+	}
+	return chain.WriteCheckpoint(out, r.Cosigned)
 }
 
 // Accesses are the newest entries of a recorder by which somebody got to footage, newest first, at most max.

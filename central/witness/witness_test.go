@@ -297,6 +297,34 @@ func TestI11_ForkIsNeverCosignedAndIsEvidence(t *testing.T) {
 	}
 }
 
+// A recorder that lies a thousand times does not fill the witness's disk with the evidence.
+func TestEvidenceIsBounded(t *testing.T) {
+	r := newRecorder(t)
+	p := newPlace(t, r)
+	r.grow(t, 2)
+	backup := r.copy()
+	r.grow(t, 2)
+	p.receive(r, r.batch(t, 0, 4))
+	for range 3 * mostForks {
+		lie := backup.copy()
+		lie.grow(t, 1) // another salt each time: another log
+		if _, err := p.Receive(t.Context(), id, lie.batch(t, 2, 3)); !errors.Is(err, ErrFork) {
+			t.Fatal(err)
+		}
+	}
+	times := uint64(0)
+	s := p.state()
+	for _, f := range s.Findings {
+		times += f.Times
+		if err := f.Check(origin, r.verifier(t)); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(s.Findings) != mostForks+1 || times != 3*mostForks {
+		t.Errorf("%d findings, seen %d times", len(s.Findings), times)
+	}
+}
+
 // Stored, then the power fails before the cosignature: nothing is lost, and nothing else can take the place of what was stored.
 func TestI11_CrashBetweenStoringAndCosigning(t *testing.T) {
 	r := newRecorder(t)

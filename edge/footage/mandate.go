@@ -15,7 +15,8 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// SetMandates gives the mandates in force, all of them. A stream without a valid one is not recorded; a shorter window counts for existing footage at once.
+// SetMandates gives the mandates in force and those that are to follow, all of them. Of a camera the newest version that has begun counts, from the moment it
+// begins, also when it is over: an older one does not come back. A stream without a valid one is not recorded; a shorter window counts for existing footage at once.
 // What cannot be obeyed is an error and left out; the others count.
 func (s *Store) SetMandates(mandates []*protocol.Mandate) error {
 	var bad error
@@ -39,19 +40,32 @@ func (s *Store) SetMandates(mandates []*protocol.Mandate) error {
 	return bad
 }
 
-// mandate is the newest valid mandate of a camera, or nil and why not.
+// mandate is the mandate of a camera that is in force, or nil and why there is none.
 func (s *Store) mandate(camera protocol.CameraID, now time.Time) (*protocol.Mandate, error) {
 	s.mandateMu.RLock()
 	defer s.mandateMu.RUnlock()
-	err := ErrNoMandate
-	for _, m := range s.mandates[camera] {
-		e := m.Valid(now)
-		if e == nil {
-			return m, nil
-		}
-		err = fmt.Errorf("%w: %s is %w", ErrNoMandate, m.ID, e)
+	list := s.mandates[camera]
+	m := newestBegun(list, now)
+	if m == nil && len(list) > 0 {
+		m = list[len(list)-1] // the first to begin
 	}
-	return nil, err
+	if m == nil {
+		return nil, ErrNoMandate
+	}
+	if err := m.Valid(now); err != nil {
+		return nil, fmt.Errorf("%w: %s is %w", ErrNoMandate, m.ID, err)
+	}
+	return m, nil
+}
+
+// newestBegun picks from a camera's mandates, newest first, as edge/orders does; nil if none has begun.
+func newestBegun(list []*protocol.Mandate, now time.Time) *protocol.Mandate {
+	for _, m := range list {
+		if !now.Before(m.NotBefore.Time) {
+			return m
+		}
+	}
+	return nil
 }
 
 // allowed is the window of a stream that may be recorded now.
@@ -81,10 +95,10 @@ func (s *Store) enforceMandates() (next time.Time) {
 	s.mandateMu.RLock()
 	windows := map[protocol.CameraID]protocol.Window{}
 	for camera, list := range s.mandates {
+		if m := newestBegun(list, now); m != nil {
+			windows[camera] = m.Window
+		}
 		for _, m := range list {
-			if _, have := windows[camera]; !have && m.Valid(now) == nil {
-				windows[camera] = m.Window
-			}
 			for _, t := range []time.Time{m.NotBefore.Time, m.NotAfter.Time} {
 				if t.After(now) && (next.IsZero() || t.Before(next)) {
 					next = t

@@ -47,6 +47,9 @@ func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
 	if gap && d.open {
 		d.damaged = true // its end, or something in its middle
 	}
+	if len(p.Payload) == 0 && !p.Marker {
+		return // padding, of no frame; it only takes a place in the row
+	}
 	if d.open && p.Timestamp != d.stamp {
 		d.flush(emit)
 	}

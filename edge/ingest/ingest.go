@@ -50,9 +50,9 @@ import (
 type Transport string
 
 const (
-	Auto Transport = "auto" // TCP: it passes everywhere and loses nothing; so does the empty string
-	TCP  Transport = "tcp"
-	UDP  Transport = "udp"
+	Auto Transport = "auto" // TCP, which passes everywhere and loses nothing; UDP from a camera that refuses TCP. So does the empty string
+	TCP  Transport = "tcp"  // and nothing else
+	UDP  Transport = "udp"  // TCP when nothing comes through. Over rtsps it is TCP: UDP would show what TLS hides
 )
 
 // Source is one stream of one camera. It prints without its password.
@@ -202,7 +202,10 @@ func (s *Session) prepare() (*target, error) {
 
 // target is where to connect, and what of that may not be told.
 type target struct {
-	url     url.URL // with user and password
+	url     url.URL // without user and password
+	login   *login
+	udp     bool // how RTP is asked of the camera
+	srtp    bool // this camera's video is encrypted within TLS, and is left to gortsplib, without repairs
 	secrets *strings.Replacer
 }
 
@@ -212,10 +215,8 @@ func newTarget(s Source, u *url.URL) *target {
 		user = u.User.Username()
 		password, _ = u.User.Password()
 	}
-	t := &target{url: *u}
-	if t.url.User = nil; user != "" || password != "" {
-		t.url.User = url.UserPassword(user, password)
-	}
+	t := &target{url: *u, login: &login{user: user, password: password, host: u.Hostname()}}
+	t.url.User, t.udp = nil, s.Transport == UDP && u.Scheme == "rtsp"
 	// The longest first, so that no rest of one stays when another is taken out of its middle.
 	var hide []string
 	add := func(secret, instead string) {
@@ -230,8 +231,8 @@ func newTarget(s Source, u *url.URL) *target {
 	if len(u.Path) > 1 {
 		add(u.Path, "/…")
 	}
-	if t.url.User != nil {
-		add(t.url.User.String(), "…")
+	if t.login.known() {
+		add(url.UserPassword(user, password).String(), "…")
 		add(base64.StdEncoding.EncodeToString([]byte(user+":"+password)), "…")
 	}
 	if _, rest, ok := strings.Cut(s.URL, "://"); ok {
@@ -260,6 +261,9 @@ type problem struct {
 	cause   footage.Cause
 	detail  string // redacted
 	refused bool   // the camera refused the password
+
+	connected bool // the camera said that it plays
+	otherWay  bool // it may send over UDP where TCP was asked, or the reverse
 }
 
 // backoff doubles from min to max; the half of each pause is left to chance, so that a hundred cameras behind one switch do not return at

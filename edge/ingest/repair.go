@@ -3,59 +3,217 @@ package ingest
 import (
 	"bufio"
 	"bytes"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// repair puts right, on the wire, what cameras say in a way that gortsplib rejects or, worse, takes in silence (cameras/CASES.md). It sees
-// plain RTSP with its interleaved RTP: not RTSPS, and not RTP over UDP. What it repairs:
+// repair stands between gortsplib and a camera, above TLS where there is TLS, and puts right on the wire what cameras say in a way that
+// gortsplib rejects or, worse, takes in silence (shared/cameras/CASES.md). What it repairs:
 //
 //   - a new SSRC in mid-stream, whose packets gortsplib drops without a word: the first one is kept
-//   - descriptions with crooked lines, with tracks beside the video that are not described well, with parameter sets that are not base64, or
-//     with all tracks "sendonly" (which means a back channel): only what is needed of the video remains
+//   - packets of another payload type among those of the video, and packets before PLAY
+//   - descriptions, see describe
 //   - a status line without reason, a description without Content-Type, a Content-Base that is no address
-//   - a Transport with a destination that is no address
-//   - a refusal of OPTIONS, which nothing depends on
-func repair(conn net.Conn) net.Conn {
-	return &repaired{Conn: conn, in: bufio.NewReaderSize(conn, 64<<10), ssrc: map[byte][4]byte{}}
+//   - a SETUP answered without Transport, or with fields in it that cannot be read
+//   - OPTIONS refused or never answered: nothing depends on it
+//   - all of the login: a digest over "/path", a nonce that changes at any time
+//   - requests of the camera's own, which are answered, and stray bytes between messages
+//
+// Requests are numbered anew here (CSeq), since one of gortsplib's can become several.
+func repair(conn net.Conn, host string, secure bool, login *login) *repaired {
+	return &repaired{Conn: conn, in: bufio.NewReaderSize(conn, 64<<10), login: login, host: host, secure: secure, ssrc: map[byte][4]byte{}, video: -1, closed: make(chan struct{})}
+}
+
+// overUDP makes of a connection one that asks for UDP where gortsplib asks for TCP.
+func overUDP(r *repaired) *repaired {
+	r.messages, r.ended = make(chan []byte, 64), make(chan struct{})
+	go r.pump()
+	return r
 }
 
 const (
-	maxHead = 64 << 10 // bytes of the lines before a body
-	maxBody = 1 << 20
+	maxHead    = 64 << 10 // bytes of the lines before a body
+	maxBody    = 1 << 20
+	maxPending = 8               // requests without an answer; some cameras answer no keepalive
+	patience   = 3 * time.Second // with a camera that does not answer OPTIONS
 )
 
-// repaired is a connection of which what is read is repaired. Read belongs to one goroutine, as with gortsplib.
+// repaired is a connection of which what is read is repaired. Read belongs to one goroutine and Write to another, as with gortsplib.
 type repaired struct {
 	net.Conn
-	in      *bufio.Reader
-	out     []byte // repaired, and not yet read
-	ssrc    map[byte][4]byte
-	options atomic.Pointer[string] // the CSeq of the last OPTIONS sent
+	login  *login
+	host   string // of the camera, as it was dialled
+	secure bool   // over TLS: addresses in requests say rtsps
+
+	closed  chan struct{}
+	closing sync.Once
+
+	// With UDP; messages is nil without.
+	messages chan []byte
+	ended    chan struct{} // the RTSP side, with broken
+	broken   error
+
+	// These belong to Read, or to pump where there is one. mend works for the datagrams, once they play.
+	in        *bufio.Reader
+	packetBuf []byte
+	out       []byte // repaired, and not yet read
+	ssrc      map[byte][4]byte
+	video     int      // the channel of the video; -1 until it was set up
+	payloads  []byte   // payload types of the video
+	beside    []string // what the camera offers beside the video, in words for people
+
+	playing atomic.Bool
+
+	mu        sync.Mutex // guards what follows, and keeps messages on the wire whole
+	number    int        // of the last request on the wire
+	pending   []*request // sent and not answered, oldest first
+	challenge *challenge
+	hurried   bool       // a first OPTIONS is on its way: reading ends after patience
+	udp       *datagrams // from SETUP on
+	toTLS     bool       // the camera sent us to another address, which speaks TLS
 }
 
-// Write looks for OPTIONS; gortsplib writes a request at once.
+// request is one of gortsplib's.
+type request struct {
+	method, address string
+	lines           []string // without CSeq and Authorization
+	cseq            string   // gortsplib's
+	asked           string   // the Transport that gortsplib asked for, when another was
+	number          int      // ours, of the last time that it was sent
+	tries           int      // times that it was sent because the camera asked who we are
+}
+
+func (r *request) header(name string) string {
+	for _, line := range r.lines {
+		if n, value, ok := header(line); ok && n == name {
+			return value
+		}
+	}
+	return ""
+}
+
+// Write takes one whole message, as gortsplib writes them.
 func (r *repaired) Write(p []byte) (int, error) {
-	if bytes.HasPrefix(p, []byte("OPTIONS ")) {
-		for line := range strings.SplitSeq(string(p), "\r\n") {
-			if name, value, ok := header(line); ok && name == "cseq" {
-				r.options.Store(&value)
+	head, _, _ := bytes.Cut(p, []byte("\r\n\r\n"))
+	lines := strings.Split(string(head), "\r\n")
+	start := strings.Fields(lines[0])
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p[0] == '$' || len(start) != 3 || !strings.HasPrefix(start[2], "RTSP/") {
+		return r.Conn.Write(p)
+	}
+	q := &request{method: start[0], address: start[1]}
+	if r.secure {
+		if rest, ok := strings.CutPrefix(q.address, "rtsp://"); ok {
+			q.address = "rtsps://" + rest
+		}
+	}
+	for _, line := range lines[1:] {
+		if name, value, _ := header(line); name == "cseq" {
+			q.cseq = value
+		} else {
+			q.lines = append(q.lines, line)
+		}
+	}
+	switch q.method {
+	case "OPTIONS":
+		if r.number == 0 {
+			r.hurried = true
+			if err := r.Conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+				return 0, err
+			}
+		}
+	case "SETUP":
+		if r.messages != nil && r.udp == nil {
+			if err := r.overUDP(q); err != nil {
+				return 0, err
+			}
+		}
+	case "PLAY":
+		r.playing.Store(true)
+		if r.udp != nil {
+			if err := r.udp.play(r.messages, r.mend); err != nil {
+				return 0, err
 			}
 		}
 	}
-	return r.Conn.Write(p)
+	if err := r.send(q); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// overUDP opens ports, and asks for them in a SETUP.
+func (r *repaired) overUDP(q *request) error {
+	local, ok := r.Conn.LocalAddr().(*net.TCPAddr)
+	camera, also := r.Conn.RemoteAddr().(*net.TCPAddr)
+	if !ok || !also {
+		return fmt.Errorf("no UDP beside %T", r.Conn)
+	}
+	var err error
+	if r.udp, err = listen(local.IP, camera.IP); err != nil {
+		return err
+	}
+	q.asked = q.header("transport")
+	for i, line := range q.lines {
+		if name, _, _ := header(line); name == "transport" {
+			q.lines[i] = "Transport: " + r.udp.asks()
+		}
+	}
+	return nil
+}
+
+// Close also ends what goes over UDP.
+func (r *repaired) Close() error {
+	var err error
+	r.closing.Do(func() {
+		close(r.closed)
+		r.mu.Lock()
+		udp := r.udp
+		r.mu.Unlock()
+		if err = r.Conn.Close(); udp != nil {
+			err = errors.Join(err, udp.stop())
+		}
+	})
+	return err
+}
+
+// send puts a request on the wire. The caller holds mu.
+func (r *repaired) send(q *request) error {
+	r.number++
+	q.number = r.number
+	lines := append([]string{q.method + " " + q.address + " RTSP/1.0", "CSeq: " + strconv.Itoa(q.number)}, q.lines...)
+	if r.challenge != nil {
+		if line := r.login.authorization(r.challenge, q.method, q.address, r.host); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if r.pending = append(r.pending, q); len(r.pending) > maxPending {
+		r.pending = slices.Delete(r.pending, 0, 1)
+	}
+	_, err := io.WriteString(r.Conn, strings.Join(lines, "\r\n")+"\r\n\r\n")
+	return err
 }
 
 func (r *repaired) Read(p []byte) (int, error) {
 	for len(r.out) == 0 {
-		if err := r.next(); err != nil {
+		next := r.next
+		if r.messages != nil {
+			next = r.take
+		}
+		var err error
+		if r.out, err = next(); err != nil {
 			return 0, err
 		}
 	}
@@ -64,22 +222,32 @@ func (r *repaired) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next reads one message: an interleaved packet, an answer, or a request of the camera's.
-func (r *repaired) next() error {
+// next reads one message: an interleaved packet, an answer, or a request of the camera's. What it returns is to be passed on, is nothing when there is nothing to pass on, and stays
+// as it is until the next call.
+func (r *repaired) next() ([]byte, error) {
 	first, err := r.in.Peek(1)
-	if err != nil {
-		return err
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return r.hurry()
+	} else if err != nil {
+		return nil, err
 	}
 	if first[0] == '$' {
 		return r.packet()
+	}
+	if !r.atMessage() {
+		_, err := r.in.Discard(1)
+		return nil, err
+	}
+	if err := r.calm(); err != nil {
+		return nil, err
 	}
 	var lines []string
 	for size := 0; ; {
 		line, err := r.in.ReadSlice('\n')
 		if size += len(line); errors.Is(err, bufio.ErrBufferFull) || size > maxHead {
-			return fmt.Errorf("an answer of the camera has more than %d bytes before its body", maxHead)
+			return nil, fmt.Errorf("an answer of the camera has more than %d bytes before its body", maxHead)
 		} else if err != nil {
-			return err
+			return nil, err
 		}
 		text := strings.TrimRight(string(line), "\r\n")
 		if text == "" {
@@ -87,94 +255,194 @@ func (r *repaired) next() error {
 		}
 		lines = append(lines, text)
 	}
-	if len(lines) == 0 {
-		return nil // an empty line between messages
-	}
 	length := 0
 	for _, line := range lines[1:] {
 		if name, value, ok := header(line); ok && name == "content-length" {
 			if length, err = strconv.Atoi(value); err != nil || length < 0 || length > maxBody {
-				return fmt.Errorf("an answer of the camera has Content-Length %q; want at most %d", value, maxBody)
+				return nil, fmt.Errorf("an answer of the camera has Content-Length %q; want at most %d", value, maxBody)
 			}
 		}
 	}
 	body := make([]byte, length)
 	if _, err := io.ReadFull(r.in, body); err != nil {
-		return err
+		return nil, err
 	}
 	if strings.HasPrefix(lines[0], "RTSP/") {
-		lines, body = r.answer(lines, body)
+		return r.answered(lines, body)
 	}
-	r.out = append([]byte(strings.Join(lines, "\r\n")+"\r\n\r\n"), body...)
-	return nil
+	return nil, r.asked(lines)
 }
 
-// packet passes an interleaved packet on, with the SSRC that its channel began with: that of RTP, and of sender reports beside it.
-func (r *repaired) packet() error {
-	var head [4]byte
-	if _, err := io.ReadFull(r.in, head[:]); err != nil {
-		return err
+// atMessage tells whether a message begins here; else it is stray bytes, as some cameras send between messages.
+func (r *repaired) atMessage() bool {
+	for _, begin := range []string{"RTSP/", "OPTIONS ", "ANNOUNCE ", "DESCRIBE ", "GET_PARAMETER ", "SET_PARAMETER ", "REDIRECT ", "TEARDOWN ", "SETUP ", "PLAY ", "PAUSE ", "RECORD "} {
+		if first, _ := r.in.Peek(1); len(first) == 0 || first[0] != begin[0] {
+			continue
+		}
+		if head, _ := r.in.Peek(len(begin)); string(head) == begin {
+			return true
+		}
 	}
-	p := make([]byte, int(binary.BigEndian.Uint16(head[2:])))
+	return false
+}
+
+// calm ends the wait for OPTIONS: the camera says something.
+func (r *repaired) calm() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.hurried {
+		return nil
+	}
+	r.hurried = false
+	return r.Conn.SetReadDeadline(time.Time{})
+}
+
+// hurry answers OPTIONS in the camera's place.
+func (r *repaired) hurry() ([]byte, error) {
+	if err := r.calm(); err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.pending) == 0 {
+		return nil, os.ErrDeadlineExceeded
+	}
+	message := []byte("RTSP/1.0 200 OK\r\nCSeq: " + r.pending[0].cseq + "\r\n\r\n")
+	r.pending = r.pending[1:]
+	return message, nil
+}
+
+// packet passes an interleaved packet on.
+func (r *repaired) packet() ([]byte, error) {
+	head, err := r.in.Peek(4)
+	if err != nil {
+		return nil, err
+	}
+	size := 4 + int(binary.BigEndian.Uint16(head[2:]))
+	if cap(r.packetBuf) < size {
+		r.packetBuf = make([]byte, max(size, 4096))
+	}
+	p := r.packetBuf[:size]
 	if _, err := io.ReadFull(r.in, p); err != nil {
-		return err
+		return nil, err
 	}
-	channel := head[1] &^ 1 // RTP has the even channel of a pair, RTCP the odd one
+	if !r.playing.Load() {
+		return nil, nil // not asked for yet
+	}
+	return r.mend(p), nil
+}
+
+// mend gives a packet the SSRC that its channel began with: RTP, and the sender reports beside it. Of a packet that does not belong to the video, though it stands
+// in its row, only the place in the row stays.
+func (r *repaired) mend(p []byte) []byte {
+	channel, packet := p[1]&^1, p[4:] // RTP has the even channel of a pair, RTCP the odd one
 	switch {
-	case len(p) < 12 || p[0]>>6 != 2:
-	case p[1] >= 192 && p[1] <= 223: // RTCP (RFC 5761 section 4)
-		if first, ok := r.ssrc[channel]; ok && p[1] == 200 {
-			copy(p[4:8], first[:])
+	case len(packet) < 12 || packet[0]>>6 != 2:
+	case packet[1] >= 192 && packet[1] <= 223: // RTCP (RFC 5761 section 4)
+		if first, ok := r.ssrc[channel]; ok && packet[1] == 200 {
+			copy(packet[4:8], first[:])
 		}
 	default:
 		first, ok := r.ssrc[channel]
 		if !ok {
-			first = [4]byte(p[8:12])
+			first = [4]byte(packet[8:12])
 			r.ssrc[channel] = first
 		}
-		copy(p[8:12], first[:])
+		copy(packet[8:12], first[:])
+		if int(p[1]) == r.video && len(r.payloads) > 0 && !slices.Contains(r.payloads, packet[1]&0x7f) {
+			packet[0], packet[1] = 0x80, r.payloads[0]
+			p = p[:4+12]
+			binary.BigEndian.PutUint16(p[2:], 12)
+		}
 	}
-	r.out = append(head[:], p...)
+	return p
+}
+
+// asked answers a request of the camera's politely. Nothing is done for it, except that who says goodbye is let go.
+func (r *repaired) asked(lines []string) error {
+	answer := []string{"RTSP/1.0 200 OK"}
+	for _, line := range lines[1:] {
+		if name, _, _ := header(line); name == "cseq" || name == "session" {
+			answer = append(answer, line)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.Conn.SetWriteDeadline(time.Now().Add(answerTimeout)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(r.Conn, strings.Join(answer, "\r\n")+"\r\n\r\n"); err != nil {
+		return err
+	}
+	if method, _, _ := strings.Cut(lines[0], " "); method == "TEARDOWN" || method == "REDIRECT" {
+		return fmt.Errorf("the camera ended the session with %s", method)
+	}
 	return nil
 }
 
-func (r *repaired) answer(lines []string, body []byte) ([]string, []byte) {
+// answered takes an answer: passes it on, repaired, or sends its request again.
+func (r *repaired) answered(lines []string, body []byte) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q, stray := r.match(lines)
+	if stray {
+		return nil, nil
+	}
+	if q == nil {
+		q = &request{}
+	}
 	status := strings.Fields(lines[0])
 	if len(status) == 2 {
 		status = append(status, "OK")
 	}
-	var kept []string
-	typed := false
+	refused := false
+	if len(status) > 1 && status[1] == "401" {
+		again, err := r.again(q, lines)
+		if again || err != nil {
+			return nil, err
+		}
+		refused = q.tries > 0
+	} else if r.challenge != nil {
+		r.login.proven = true
+	}
+	if q.method == "OPTIONS" && !refused {
+		status = []string{status[0], "200", "OK"}
+	}
+	kept := []string{strings.Join(status, " ")}
+	if q.cseq != "" {
+		kept = append(kept, "CSeq: "+q.cseq)
+	}
+	typed, transport := false, false
 	for _, line := range lines[1:] {
 		name, value, _ := header(line)
 		switch name {
-		case "cseq":
-			if o := r.options.Load(); o != nil && *o == value && len(status) > 1 && status[1] != "401" {
-				status = []string{status[0], "200", "OK"}
-			}
 		case "content-length":
 			continue
+		case "cseq":
+			if q.cseq != "" {
+				continue
+			}
 		case "content-type":
 			typed = true
 		case "content-base":
-			if !strings.Contains(value, "://") && !strings.HasPrefix(value, "/") {
+			if u, err := url.Parse(value); err != nil || u.Host == "" && !strings.HasPrefix(value, "/") {
 				continue
 			}
+		case "location":
+			line = "Location: " + r.location(value)
 		case "transport":
-			var fields []string
-			for field := range strings.SplitSeq(line, ";") {
-				name, address, _ := strings.Cut(strings.TrimSpace(field), "=")
-				if name == "destination" && net.ParseIP(address) == nil {
-					continue
-				}
-				fields = append(fields, field)
-			}
-			line = strings.Join(fields, ";")
+			transport = true
+			line = "Transport: " + r.transport(q, value)
 		}
 		kept = append(kept, line)
 	}
+	if q.method == "SETUP" && !transport && len(status) > 1 && status[1] == "200" {
+		kept = append(kept, "Transport: "+r.transport(q, q.header("transport")))
+	}
 	if bytes.HasPrefix(body, []byte("v=0")) {
-		body = describe(body)
+		var d described
+		body, d = describe(body)
+		r.payloads, r.beside = d.payloads, d.beside
 		if !typed {
 			kept = append(kept, "Content-Type: application/sdp")
 		}
@@ -182,56 +450,97 @@ func (r *repaired) answer(lines []string, body []byte) ([]string, []byte) {
 	if len(body) > 0 {
 		kept = append(kept, "Content-Length: "+strconv.Itoa(len(body)))
 	}
-	return append([]string{strings.Join(status, " ")}, kept...), body
+	return append([]byte(strings.Join(kept, "\r\n")+"\r\n\r\n"), body...), nil
 }
 
-// describe makes of a description (SDP, RFC 8866) one with only what is needed: the video tracks, or all tracks when there is no video, so that it can be
-// told what the camera offered.
-func describe(sdp []byte) []byte {
-	video := bytes.Contains(sdp, []byte("\nm=video "))
-	out := []string{"v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=-", "t=0 0"}
-	session, keep := true, true
-	for line := range strings.Lines(string(sdp)) {
-		line = strings.TrimSpace(line)
-		switch control, isControl := strings.CutPrefix(line, "a=control:"); {
-		case strings.HasPrefix(line, "m="):
-			session, keep = false, !video || strings.HasPrefix(line, "m=video ")
-			if keep {
-				out = append(out, line)
-			}
-		case !keep:
-		case session:
-			if isControl && (control == "*" || strings.Contains(control, "://")) {
-				out = append(out, line)
-			}
-		case isControl, strings.HasPrefix(line, "a=rtpmap:"):
-			out = append(out, line)
-		case strings.HasPrefix(line, "a=fmtp:"):
-			out = append(out, parameters(line))
+// match finds the request of an answer. One that was answered already is stray: OPTIONS, answered after all. An answer that names no request of ours belongs to the
+// oldest one.
+func (r *repaired) match(lines []string) (q *request, stray bool) {
+	number := 0
+	for _, line := range lines[1:] {
+		if name, value, _ := header(line); name == "cseq" {
+			number, _ = strconv.Atoi(value)
 		}
 	}
-	return []byte(strings.Join(out, "\r\n") + "\r\n")
+	at := 0
+	if 0 < number && number <= r.number {
+		if at = slices.IndexFunc(r.pending, func(q *request) bool { return q.number == number }); at < 0 {
+			return nil, true
+		}
+	}
+	if len(r.pending) == 0 {
+		return nil, false
+	}
+	q = r.pending[at]
+	r.pending = slices.Delete(r.pending, at, at+1)
+	return q, false
 }
 
-// parameters takes parameter sets that are not base64 out of an fmtp line; they come in band as well, or the camera cannot be recorded.
-func parameters(line string) string {
-	payload, list, _ := strings.Cut(line, " ")
-	var kept []string
-	for field := range strings.SplitSeq(list, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
-		valid := true
-		switch name {
-		case "sprop-parameter-sets", "sprop-vps", "sprop-sps", "sprop-pps":
-			for set := range strings.SplitSeq(value, ",") {
-				_, err := base64.StdEncoding.DecodeString(set)
-				valid = valid && err == nil
+// again answers a camera that asks who we are: once with its newest nonce, and once more with the other form of address, unless it took this form before.
+func (r *repaired) again(q *request, lines []string) (bool, error) {
+	c := challenged(lines)
+	if !r.login.known() || q.method == "" || c == nil || q.tries == 2 || q.tries == 1 && (r.login.proven || c.basic) {
+		if q.tries == 2 {
+			r.login.path = !r.login.path
+		}
+		return false, nil
+	}
+	if c.basic && !strings.EqualFold(r.host, r.login.host) {
+		return false, nil
+	}
+	if q.tries++; q.tries == 2 {
+		r.login.path = !r.login.path
+	}
+	r.challenge = c
+	if err := r.Conn.SetWriteDeadline(time.Now().Add(answerTimeout)); err != nil {
+		return false, err
+	}
+	return true, r.send(q)
+}
+
+// location is where a camera sends us. TLS is ours, so gortsplib must not know of it.
+func (r *repaired) location(value string) string {
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme != "rtsps" {
+		return value
+	}
+	if u.Scheme = "rtsp"; u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), rtspsPort)
+	}
+	r.toTLS = true
+	return u.String()
+}
+
+// transport takes out of a Transport what cannot be read and is not needed, and notes the channel of the video, which is the only one set up.
+func (r *repaired) transport(q *request, value string) string {
+	if q.asked != "" && r.udp.agreed(value) {
+		r.video = 0
+		return q.asked
+	}
+	var fields []string
+	interleaved := false
+	for field := range strings.SplitSeq(value, ";") {
+		name, v, _ := strings.Cut(strings.TrimSpace(field), "=")
+		switch strings.ToLower(name) {
+		case "destination":
+			continue
+		case "source":
+			if ip := net.ParseIP(v); ip == nil || ip.IsUnspecified() {
+				continue
+			}
+		case "interleaved":
+			interleaved = true
+			first, _, _ := strings.Cut(v, "-")
+			if n, err := strconv.Atoi(first); err == nil {
+				r.video = n
 			}
 		}
-		if valid {
-			kept = append(kept, field)
-		}
+		fields = append(fields, strings.TrimSpace(field))
 	}
-	return payload + " " + strings.Join(kept, ";")
+	if interleaved && fields[0] == "RTP/AVP" {
+		fields[0] = "RTP/AVP/TCP"
+	}
+	return strings.Join(fields, ";")
 }
 
 func header(line string) (name, value string, ok bool) {

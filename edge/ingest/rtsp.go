@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -22,44 +23,63 @@ import (
 // answerTimeout is how long a camera may take to accept a connection and to answer a request.
 const answerTimeout = 10 * time.Second
 
-// stream connects once and receives until that breaks, the camera falls short, or ctx ends. It returns why.
+const rtspsPort = "322"
+
+// stream connects and receives until that breaks, the camera falls short, or ctx ends. It returns why. A camera that does not send in the way it is asked is asked
+// the other way: at once when it says so, else at the next connection.
 func (s *Session) stream(ctx context.Context, t *target, runs *runs) problem {
+	p := s.connect(ctx, t, runs)
+	if p.otherWay && s.Source.Transport != TCP && t.url.Scheme == "rtsp" { // what TLS hides, UDP would show
+		t.udp = !t.udp
+		s.Log.Info("the camera is asked to send another way", "udp", t.udp, "reason", p.detail)
+		if !p.connected && ctx.Err() == nil {
+			p = s.connect(ctx, t, runs)
+		}
+	}
+	return p
+}
+
+// connect is one connection of stream.
+func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 	camera := func(format string, a ...any) problem {
 		return problem{cause: footage.CauseCamera, detail: t.redact(fmt.Sprintf(format, a...))}
 	}
-	var local net.IP // our side of the connection
+	var conn *repaired
+	transport := gortsplib.TransportTCP
 	client := &gortsplib.Client{
-		Scheme:       t.url.Scheme,
+		Scheme:       "rtsp", // TLS is put below the repairs, not above
 		Host:         t.url.Host,
 		ReadTimeout:  answerTimeout,
 		WriteTimeout: answerTimeout,
-		Transport:    s.transport(),
+		Transport:    &transport,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+			if t.srtp {
+				return (&net.Dialer{}).DialContext(ctx, network, address)
+			}
+			secure := t.url.Scheme == "rtsps" || conn != nil && conn.toTLS
+			plain, host, err := s.dial(ctx, network, address, secure)
 			if err != nil {
 				return nil, err
 			}
-			if tcp, ok := conn.LocalAddr().(*net.TCPAddr); ok {
-				local = tcp.IP
+			conn = repair(plain, host, secure, t.login)
+			if t.udp && !secure {
+				conn = overUDP(conn)
 			}
-			if t.url.Scheme == "rtsps" {
-				return conn, nil // gortsplib puts TLS above this; repairs would see ciphertext
-			}
-			return repair(conn), nil
-		},
-		// Only the side that the camera can reach listens.
-		ListenPacket: func(network, address string) (net.PacketConn, error) {
-			_, port, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
-			return net.ListenPacket("udp", net.JoinHostPort(local.String(), port))
+			return conn, nil
 		},
 		OnPacketsLost: func(n uint64) { s.Log.Debug("packets lost", "packets", n) },
 		OnDecodeError: func(err error) { s.Log.Debug("packet not understood", "error", t.redact(err.Error())) },
 	}
-	if s.Source.TLS != nil {
-		client.TLSConfig = s.Source.TLS.Clone() // gortsplib writes in it
+	if t.url.Scheme == "rtsps" && t.url.Port() == "" {
+		client.Host = net.JoinHostPort(t.url.Hostname(), rtspsPort)
+	}
+	url := base.URL(t.url)
+	url.Scheme, url.Host = client.Scheme, client.Host
+	if t.srtp {
+		client.Scheme, url.Scheme, url.User = "rtsps", "rtsps", t.login.userinfo()
+		if s.Source.TLS != nil {
+			client.TLSConfig = s.Source.TLS.Clone() // gortsplib writes in it
+		}
 	}
 	if err := client.Start2(); err != nil {
 		return camera("%v", err)
@@ -67,7 +87,6 @@ func (s *Session) stream(ctx context.Context, t *target, runs *runs) problem {
 	defer client.Close()
 	defer context.AfterFunc(ctx, client.Close)()
 
-	url := base.URL(t.url)
 	offered, _, err := client.Describe(&url)
 	if err != nil {
 		return t.classify("DESCRIBE", err)
@@ -76,8 +95,16 @@ func (s *Session) stream(ctx context.Context, t *target, runs *runs) problem {
 	if err != nil {
 		return camera("%v", err)
 	}
+	if media.Secure && t.url.Scheme == "rtsps" && !t.srtp {
+		t.srtp = true // the camera encrypts its video once more, which only gortsplib's own TLS can undo
+		client.Close()
+		return s.connect(ctx, t, runs)
+	}
 	if _, err := client.Setup(offered.BaseURL, media, 0, 0); err != nil {
 		return t.classify("SETUP", err)
+	}
+	if conn != nil {
+		s.status.besides(conn.beside)
 	}
 
 	watch := time.NewTimer(s.Source.KeyFrameTimeout)
@@ -103,32 +130,57 @@ func (s *Session) stream(ctx context.Context, t *target, runs *runs) problem {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- client.Wait() }()
+	var p problem
 	select {
 	case <-ctx.Done():
-		return problem{}
+		return p
 	case err := <-ended:
-		return t.classify("", err)
+		p = t.classify("", err)
 	case <-watch.C:
+		client.Close() // runs is ours again
+		p = camera("%s", s.missing(runs))
 	}
-	client.Close() // runs is ours again
+	p.connected = true
+	if runs.latest.IsZero() && p.cause == footage.CauseCamera && (t.udp || s.Source.Transport == UDP) {
+		p.otherWay = true // a firewall between passes no UDP
+	}
+	return p
+}
+
+// missing says what of a connected camera is missing.
+func (s *Session) missing(runs *runs) string {
 	after := s.Source.KeyFrameTimeout
 	switch {
 	case runs.latest.IsZero():
-		return camera("the camera is connected and has sent no whole frame for %s", after)
+		return fmt.Sprintf("the camera is connected and has sent no whole frame for %s", after)
 	case s.Now().Sub(runs.latest) > after/2:
-		return camera("the camera is connected and has fallen silent for %s", after)
+		return fmt.Sprintf("the camera is connected and has fallen silent for %s", after)
 	case runs.keys > 0 && !runs.seen.complete():
-		return camera("the camera sends key frames, and no parameter sets for %s", after)
+		return fmt.Sprintf("the camera sends key frames, and no parameter sets for %s", after)
 	}
-	return camera("the camera sends frames, and no key frame for %s; its key-frame interval may be longer than that", after)
+	return fmt.Sprintf("the camera sends frames, and no key frame for %s; its key-frame interval may be longer than that", after)
 }
 
-func (s *Session) transport() *gortsplib.Transport {
-	t := gortsplib.TransportTCP
-	if s.Source.Transport == UDP {
-		t = gortsplib.TransportUDP
+// dial connects, and over TLS also greets. host is what address names.
+func (s *Session) dial(ctx context.Context, network, address string, secure bool) (conn net.Conn, host string, err error) {
+	if host, _, err = net.SplitHostPort(address); err != nil {
+		return nil, "", err
 	}
-	return &t
+	if conn, err = (&net.Dialer{}).DialContext(ctx, network, address); err != nil || !secure {
+		return conn, host, err
+	}
+	config := &tls.Config{}
+	if s.Source.TLS != nil {
+		config = s.Source.TLS.Clone()
+	}
+	if config.ServerName == "" {
+		config.ServerName = host
+	}
+	over := tls.Client(conn, config)
+	if err := over.HandshakeContext(ctx); err != nil {
+		return nil, "", errors.Join(err, conn.Close())
+	}
+	return over, host, nil
 }
 
 // choose takes the first video that can be recorded; all else a camera offers is left alone. Its error names what was offered.
@@ -167,16 +219,18 @@ func choose(offered *description.Session) (*description.Media, format.Format, se
 func (t *target) classify(doing string, err error) problem {
 	p := problem{cause: footage.CauseCamera}
 	var status liberrors.ErrClientBadStatusCode
-	var auth liberrors.ErrClientAuthSetup
 	var network net.Error
 	var errno syscall.Errno
 	switch {
-	case errors.As(err, &status) && status.Code == base.StatusUnauthorized, errors.As(err, &auth):
+	case errors.As(err, &status) && status.Code == base.StatusUnauthorized:
 		p.refused = true
 		p.detail = "the camera refuses the user name or password"
-		if t.url.User == nil {
+		if !t.login.known() {
 			p.detail = "the camera asks for a user name and password; none is configured"
 		}
+	case errors.As(err, &status) && status.Code == base.StatusUnsupportedTransport, errors.As(err, new(liberrors.ErrClientServerRequestedUDP)):
+		p.otherWay = true
+		p.detail = "the camera does not send the way it is asked; leave out transport, or set it to the other of tcp and udp"
 	case errors.As(err, &status):
 		p.detail = fmt.Sprintf("the camera answers %s with %d %s", doing, status.Code, status.Message)
 	case errors.As(err, new(liberrors.ErrClientTCPTimeout)), errors.As(err, new(liberrors.ErrClientUDPTimeout)):

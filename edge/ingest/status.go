@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ const (
 type State struct {
 	Phase  Phase
 	Cause  footage.Cause // of a gap
-	Detail string        // of a gap, for people; no secrets
+	Detail string        // for people, no secrets: of a gap; while recording, which sound of the camera is not recorded
 	Since  time.Time     // of the phase and cause
 
 	LastFrame time.Time // arrival of the last access unit, recorded or not
@@ -38,6 +39,8 @@ type status struct {
 	session *Session
 	state   State
 	live    uint64 // the run being received; 0 is none
+	tracks  string // that the camera offers and are not recorded
+	beside  string // the sound among them, for people
 
 	measured time.Time // the start of the present measurement of BitRate
 	bytes    int64
@@ -79,6 +82,25 @@ func (s *status) recorded(run uint64) {
 	s.change(func() bool { return s.live == run }, State{Phase: Recording})
 }
 
+// besides notes which tracks the camera offers and is not asked for. Of sound that is said for as long as the camera is recorded, since people may think they have it.
+func (s *status) besides(tracks []string) {
+	s.mu.Lock()
+	detail := ""
+	for _, track := range tracks {
+		if strings.HasPrefix(track, "sound") {
+			detail = "without the camera's " + track
+			break
+		}
+	}
+	all := strings.Join(tracks, ", ")
+	news := all != s.tracks
+	s.beside, s.tracks = detail, all
+	s.mu.Unlock()
+	if news && all != "" {
+		s.session.Log.Info("the camera offers more than is recorded", "left out", all)
+	}
+}
+
 // failed says that a run could not be written. It is no news of a run that has ended meanwhile.
 func (s *status) failed(run uint64, detail string) {
 	s.change(func() bool {
@@ -92,6 +114,9 @@ func (s *status) failed(run uint64, detail string) {
 
 func (s *status) change(still func() bool, to State) {
 	s.mu.Lock()
+	if to.Phase == Recording {
+		to.Detail = s.beside
+	}
 	if !still() || to.Phase == s.state.Phase && to.Cause == s.state.Cause && to.Detail == s.state.Detail {
 		s.mu.Unlock()
 		return
@@ -109,7 +134,7 @@ func (s *status) change(still func() bool, to State) {
 	if state.Phase == Gap {
 		s.session.Log.Warn("not recording", "cause", state.Cause, "detail", state.Detail)
 	} else {
-		s.session.Log.Info("recording")
+		s.session.Log.Info("recording", "detail", state.Detail)
 	}
 	if s.session.Changed != nil {
 		s.session.Changed(state)

@@ -555,6 +555,55 @@ func TestReceiptAllowsOneReadOfWhatWasWrittenDown(t *testing.T) {
 	}
 }
 
+// A release that was cut off goes on under its first intent, across a restart, until its outcome is on record; nothing else gets a receipt this way.
+func TestReceiptOfAnIntentWithoutOutcome(t *testing.T) {
+	w := newWorld(t)
+	j := w.open()
+	ctx := context.Background()
+	minute := span(0, 60)
+	first, err := j.Access(ctx, protocol.KindIntent, access("plein", minute), "plein", minute)
+	w.must(err)
+	viewed, err := j.Access(ctx, protocol.KindView, access("plein", minute), "plein", minute)
+	w.must(err)
+	for _, fail := range []protocol.ReleaseFailed{{Grant: "g-1", Reason: "no network"}, {Grant: "g-2", Final: true}} {
+		_, err = j.Append(ctx, protocol.KindReleaseFail, fail)
+		w.must(err)
+	}
+	w.must(j.Close())
+	j = w.open()
+	size := j.Head().Size
+	r, err := j.Resume(first.Seq(), "g-1", "plein", minute)
+	w.must(err)
+	if r.Seq() != first.Seq() || j.Head().Size != size {
+		t.Errorf("receipt of entry %d, want %d; %d entries were written", r.Seq(), first.Seq(), j.Head().Size-size)
+	}
+	w.must(r.Use("plein", minute))
+	if r.Use("plein", minute) == nil {
+		t.Error("a receipt was used twice")
+	}
+	refused := func(name string, seq uint64, grant protocol.GrantID, camera protocol.CameraID, i protocol.Interval) {
+		t.Helper()
+		if r, err := j.Resume(seq, grant, camera, i); err == nil || r != nil {
+			t.Errorf("%s: got a receipt", name)
+		}
+	}
+	refused("another grant", first.Seq(), "g-2", "plein", minute)
+	refused("another camera", first.Seq(), "g-1", "gracht", minute)
+	refused("less", first.Seq(), "g-1", "plein", span(10, 20))
+	refused("more", first.Seq(), "g-1", "plein", span(0, 61))
+	refused("a view", viewed.Seq(), "g-1", "plein", minute)
+	refused("no such entry", size, "g-1", "plein", minute)
+	_, err = j.Append(ctx, protocol.KindReleased, protocol.Released{Grant: "g-1", Intent: first.Seq()})
+	w.must(err)
+	refused("done", first.Seq(), "g-1", "plein", minute)
+
+	failed, err := j.Access(ctx, protocol.KindIntent, access("plein", minute), "plein", minute)
+	w.must(err)
+	_, err = j.Append(ctx, protocol.KindReleaseFail, protocol.ReleaseFailed{Grant: "g-1", Final: true})
+	w.must(err)
+	refused("failed for good", failed.Seq(), "g-1", "plein", minute)
+}
+
 func TestI13_OnlyOwnCheckpointWithAQuorumCounts(t *testing.T) {
 	w := newWorld(t)
 	j := w.open()

@@ -7,10 +7,11 @@ import (
 	"sync/atomic"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
 
 // Receipt shows that an access is on record: its entry was on the disk before the Receipt existed. It allows one read of one
-// camera within one interval. Only [Journal.Access] makes one; the zero value allows nothing.
+// camera within one interval. Only [Journal.Access] makes one, and [Journal.Resume] for an intent that was not carried out; the zero value allows nothing.
 type Receipt struct {
 	seq      uint64
 	camera   protocol.CameraID
@@ -40,6 +41,70 @@ func (j *Journal) Access(ctx context.Context, kind string, body protocol.Access,
 	r := &Receipt{seq: seq, camera: camera, interval: interval, unused: new(atomic.Bool)}
 	r.unused.Store(true)
 	return r, nil
+}
+
+// Resume gives a Receipt for a release.intent that stands in the journal already, so that a release which a crash or a failure cut off reads under its
+// first entry and leaves no second. Only for the same grant, camera and interval, and only as long as no release.done, nor a final
+// release.failed, of that grant stands in the journal. The caller sees to it that nobody reads under this entry any more.
+func (j *Journal) Resume(seq uint64, grant protocol.GrantID, camera protocol.CameraID, interval protocol.Interval) (*Receipt, error) {
+	if err := interval.Valid(); err != nil {
+		return nil, fmt.Errorf("resume: %w", err)
+	}
+	if err := j.Err(); err != nil { // the outcome could not be written down (invariant 10)
+		return nil, err
+	}
+	if j.Behind() {
+		return nil, ErrBehind
+	}
+	found := false
+	err := j.each(seq, func(h chain.Header, e chain.Entry) error {
+		if h.Seq == seq {
+			var intent protocol.Access
+			if h.Kind != protocol.KindIntent || e.Body == nil {
+				return fmt.Errorf("is %s, not an intent that can be read", h.Kind)
+			}
+			if err := chain.ParseBody(e.Body, &intent); err != nil {
+				return err
+			}
+			if intent.Grant != grant || intent.Camera != camera || !intent.Interval.Equal(interval) {
+				return fmt.Errorf("is for grant %s, %s %s, not for %s, %s %s", intent.Grant, intent.Camera, intent.Interval, grant, camera, interval)
+			}
+			found = true
+			return nil
+		}
+		over, err := outcome(h, e.Body, grant)
+		if err == nil && over {
+			err = fmt.Errorf("has its outcome in entry %d, %s", h.Seq, h.Kind)
+		}
+		return err
+	})
+	if err == nil && !found {
+		err = errors.New("does not exist")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("resume: entry %d %w", seq, err)
+	}
+	r := &Receipt{seq: seq, camera: camera, interval: interval, unused: new(atomic.Bool)}
+	r.unused.Store(true)
+	return r, nil
+}
+
+// outcome says whether an entry ends the release of a grant.
+func outcome(h chain.Header, body []byte, grant protocol.GrantID) (over bool, err error) {
+	if body == nil {
+		return false, nil
+	}
+	switch h.Kind {
+	case protocol.KindReleased:
+		var b protocol.Released
+		err = chain.ParseBody(body, &b)
+		over = b.Grant == grant
+	case protocol.KindReleaseFail:
+		var b protocol.ReleaseFailed
+		err = chain.ParseBody(body, &b)
+		over = b.Grant == grant && b.Final
+	}
+	return over, err
 }
 
 // Seq is the number of the access's entry; see [Journal.WaitCosigned].

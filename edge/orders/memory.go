@@ -281,16 +281,16 @@ func inForce(all []*protocol.Mandate, now time.Time) int {
 	return 0
 }
 
-// Mandates are those in force now, by camera. Read only.
+// Mandates are, by camera, the one in force and those that follow it by themselves, in the order of their versions. The first may be over, and still says
+// how long footage is kept; what was replaced before is left out. Read only.
 func (o *Orders) Mandates() []*protocol.Mandate {
 	now := o.now()
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	var in []*protocol.Mandate
 	for _, camera := range slices.Sorted(maps.Keys(o.memory.mandates)) {
-		if m, err := o.memory.mandate(camera, now); err == nil {
-			in = append(in, m)
-		}
+		all := o.memory.mandates[camera]
+		in = append(in, all[inForce(all, now):]...)
 	}
 	return in
 }

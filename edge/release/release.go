@@ -17,7 +17,7 @@
 //
 // The bag is never on this disk in clear: what is written is already encrypted to the recipient, and this recorder cannot read it back. Both files
 // are synced before the upload begins, so a crash between upload and release.done ends with the same bytes under the same name, not with a
-// second object. A release that a crash cut off before that reads again, and so has a second release.intent that names the first.
+// second object. A release that was cut off before that reads again, under its first release.intent: one release has one.
 //
 // # Failures
 //
@@ -167,12 +167,7 @@ func (r *Releaser) prepare(ctx context.Context, g *orders.Grant, progress orders
 	if err := r.Store.SealMinute(ctx); err != nil { // the minutes of what will be read come before the intent, and so under its checkpoint
 		return nil, journalError{err}
 	}
-	reason := doc.Purpose
-	if progress.Intent > 0 {
-		reason = fmt.Sprintf("%s (taken up again; begun in entry %d)", doc.Purpose, progress.Intent)
-	}
-	receipt, err := r.Journal.Access(ctx, protocol.KindIntent, protocol.Access{How: "release", Grant: doc.GrantID(), Request: doc.Request, Camera: doc.Camera,
-		Interval: doc.Interval, Person: doc.Requester, Recipient: doc.Recipient, Reason: reason, Document: g.Hash(), Level: g.Level()}, doc.Camera, doc.Interval)
+	receipt, err := r.intent(ctx, g, progress)
 	if err != nil && ctx.Err() == nil {
 		return nil, journalError{err}
 	} else if err != nil {
@@ -182,6 +177,16 @@ func (r *Releaser) prepare(ctx context.Context, g *orders.Grant, progress orders
 		return nil, fmt.Errorf("the intent is not cosigned: %w", err)
 	}
 	return r.bag(ctx, g, receipt)
+}
+
+// intent journals what is about to happen; of a release that was cut off it stands there already. Nobody else reads under it: see begin.
+func (r *Releaser) intent(ctx context.Context, g *orders.Grant, progress orders.Release) (*journal.Receipt, error) {
+	doc := g.Doc()
+	if progress.Intent > 0 {
+		return r.Journal.Resume(progress.Intent, doc.GrantID(), doc.Camera, doc.Interval)
+	}
+	return r.Journal.Access(ctx, protocol.KindIntent, protocol.Access{How: "release", Grant: doc.GrantID(), Request: doc.Request, Camera: doc.Camera,
+		Interval: doc.Interval, Person: doc.Requester, Recipient: doc.Recipient, Reason: doc.Purpose, Document: g.Hash(), Level: g.Level()}, doc.Camera, doc.Interval)
 }
 
 // rounds checks that what was approved is what would be read.

@@ -34,10 +34,11 @@ const partSize = 16 << 20
 // put uploads a prepared bag, once: what lies under its name already, with its SHA-256, is taken for uploaded, so that an answer that was lost
 // does not make a second version. The lock is in COMPLIANCE mode: nobody, this recorder included, can take it away or shorten it.
 func (v Vault) put(ctx context.Context, p *prepared, file string, locked time.Time) error {
-	client, err := v.client()
+	client, hangUp, err := v.client()
 	if err != nil {
 		return err
 	}
+	defer hangUp()
 	fail := func(err error) error {
 		return fmt.Errorf("vault %s, bucket %s, object %s: %w", v.Endpoint, v.Bucket, p.Object, err)
 	}
@@ -68,15 +69,16 @@ func (v Vault) put(ctx context.Context, p *prepared, file string, locked time.Ti
 	return nil
 }
 
-func (v Vault) client() (*minio.Client, error) {
+// client is for one upload; hangUp ends its connections, which would otherwise stay open for every try.
+func (v Vault) client() (client *minio.Client, hangUp func(), err error) {
 	host, plain := strings.CutPrefix(v.Endpoint, "http://")
 	host = strings.TrimPrefix(host, "https://")
 	if plain && !loopback(host) {
-		return nil, finally("vault %s: without TLS only a store on this machine is used", v.Endpoint)
+		return nil, nil, finally("vault %s: without TLS only a store on this machine is used", v.Endpoint)
 	}
 	transport, err := minio.DefaultTransport(!plain)
 	if err != nil {
-		return nil, fmt.Errorf("vault %s: %w", v.Endpoint, err)
+		return nil, nil, fmt.Errorf("vault %s: %w", v.Endpoint, err)
 	}
 	if !plain {
 		transport.TLSClientConfig = &tls.Config{RootCAs: v.CAs, MinVersion: tls.VersionTLS12}
@@ -85,15 +87,15 @@ func (v Vault) client() (*minio.Client, error) {
 	if region == "" {
 		region = "us-east-1"
 	}
-	client, err := minio.New(host, &minio.Options{
+	client, err = minio.New(host, &minio.Options{
 		Creds: credentials.NewStaticV4(v.AccessKey, v.SecretKey, ""), Secure: !plain, Transport: http.RoundTripper(transport), Region: region,
 		TrailingHeaders: false, // multipart uploads then fail their checksum on some servers (DESIGN section 8)
 		MaxRetries:      1,     // Release tries again, and writes that down
 	})
 	if err != nil {
-		return nil, fmt.Errorf("vault %s: %w; give the endpoint as host:port", v.Endpoint, err)
+		return nil, nil, fmt.Errorf("vault %s: %w; give the endpoint as host:port", v.Endpoint, err)
 	}
-	return client, nil
+	return client, transport.CloseIdleConnections, nil
 }
 
 func loopback(addr string) bool {

@@ -1,0 +1,386 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
+)
+
+const plein protocol.CameraID = "plein-noord"
+
+// street is a whole recorder on its place: a camera that plays, a broker, and a centre that witnesses its journal and sends it orders.
+type street struct {
+	*testing.T
+	town   *protocoltest.Town
+	dir    string
+	config Config
+	camera *cameratest.Camera
+	key    *ecdsa.PrivateKey
+	ca     *x509.Certificate
+	addr   string // the broker's
+	number uint64 // of the last order
+	log    note.Verifier
+
+	mu     sync.Mutex
+	broker *mqtt.Server
+	head   chain.Head // the centre's copy of the journal
+	copied []chain.Entry
+	status protocol.Status
+	faults []error
+}
+
+// newStreet makes everything and starts nothing but the camera.
+func newStreet(t *testing.T) *street {
+	t.Helper()
+	s := &street{T: t, town: protocoltest.NewTown(t, time.Now().Add(-time.Hour)), dir: t.TempDir()}
+	skey, vkey, err := protocol.NewKey(protocol.Origin(s.town.Recorder, s.town.Municipality))
+	s.check(err)
+	s.town.Log, err = note.NewSigner(skey)
+	s.check(err)
+	s.town.LogKey = vkey
+	s.log, err = protocol.NewVerifier(vkey)
+	s.check(err)
+
+	s.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	s.check(err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &s.key.PublicKey, s.key)
+	s.check(err)
+	s.ca, err = x509.ParseCertificate(der)
+	s.check(err)
+
+	identity := filepath.Join(s.dir, "identity")
+	s.check(os.MkdirAll(identity, 0o700))
+	for name, content := range map[string]string{"recorder.key": skey + "\n", "recorder.pub": vkey + "\n", "roots.txt": strings.Join(s.town.Roots, "\n") + "\n",
+		"roster": string(s.town.Roster(1)), "ca.crt": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))} {
+		s.check(os.WriteFile(filepath.Join(identity, name), []byte(content), 0o600))
+	}
+	for name, subject := range map[string]string{"client": string(s.town.Recorder), "viewer": "viewer"} {
+		cert, key := s.issue(subject)
+		s.check(os.WriteFile(filepath.Join(identity, name+".crt"), cert, 0o600))
+		s.check(os.WriteFile(filepath.Join(identity, name+".tls"), key, 0o600))
+	}
+
+	s.camera, err = cameratest.New(cameratest.Options{Clip: cameratest.CounterH264(), Transport: cameratest.TCP})
+	s.check(err)
+	t.Cleanup(s.camera.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s.check(err)
+	s.addr = l.Addr().String()
+	s.check(l.Close())
+	s.config = Config{Recorder: s.town.Recorder, Municipality: s.town.Municipality, Location: "NL", Data: filepath.Join(s.dir, "data"), Identity: identity,
+		Broker:  BrokerConfig{URL: "ssl://" + s.addr, CheckpointEvery: time.Second},
+		Vault:   VaultConfig{Endpoint: "127.0.0.1:1", Bucket: "evidence"}, // nobody is there
+		Viewer:  ViewerConfig{Listen: "127.0.0.1:0", URL: "https://viewer.example"},
+		Footage: FootageConfig{Segment: time.Second, SealEvery: 500 * time.Millisecond},
+		Cameras: []CameraConfig{{ID: plein, Stream: "main", URL: s.camera.URL(), Transport: "tcp"}}}
+	return s
+}
+
+func (s *street) check(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// issue makes a certificate and its key, in PEM.
+func (s *street) issue(name string) (cert, key []byte) {
+	s.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	s.check(err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, s.ca, &k.PublicKey, s.key)
+	s.check(err)
+	pkcs, err := x509.MarshalPKCS8PrivateKey(k)
+	s.check(err)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs})
+}
+
+type allowAll struct{ mqtt.HookBase }
+
+func (*allowAll) Provides(b byte) bool {
+	return b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck
+}
+func (*allowAll) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool  { return true }
+func (*allowAll) OnACLCheck(_ *mqtt.Client, topic string, write bool) bool { return true }
+
+// connect starts the broker, and the centre in it.
+func (s *street) connect() {
+	s.Helper()
+	certPEM, keyPEM := s.issue("broker")
+	cert, err := tls.X509KeyPair(certPEM, keyPEM)
+	s.check(err)
+	pool := x509.NewCertPool()
+	pool.AddCert(s.ca)
+	listener, err := tls.Listen("tcp", s.addr, &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, MinVersion: tls.VersionTLS13})
+	s.check(err)
+	broker := mqtt.New(&mqtt.Options{InlineClient: true, Logger: slog.New(slog.DiscardHandler)})
+	s.check(broker.AddHook(new(allowAll), nil))
+	s.check(broker.AddListener(listeners.NewNet("t", listener)))
+	s.check(broker.Subscribe(protocol.TopicFilter(protocol.UpStatus), 1, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) {
+		status, err := protocol.OpenStatus(pk.Payload, s.log)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.status = status; err != nil {
+			s.faults = append(s.faults, err)
+		}
+	}))
+	s.check(broker.Subscribe(protocol.TopicFilter(protocol.UpJournal), 2, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) {
+		answer, err := s.witness(pk.Payload)
+		if err == nil {
+			err = broker.Publish(protocol.Topic(s.town.Recorder, protocol.DownCosigned), answer, false, 1)
+		}
+		if err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.faults = append(s.faults, err)
+		}
+	}))
+	s.check(broker.Serve())
+	s.mu.Lock()
+	s.broker = broker
+	s.mu.Unlock()
+	s.Cleanup(func() {
+		if err := broker.Close(); err != nil {
+			s.Error(err)
+		}
+	})
+}
+
+// witness takes a batch, checks that the journal only grew, and cosigns.
+func (s *street) witness(stream []byte) (cosigned []byte, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := chain.NewReader(bytes.NewReader(stream))
+	for {
+		e, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		h, err := chain.ParseHeader(e.Header)
+		if err != nil {
+			return nil, err
+		}
+		if h.Seq < s.head.Size { // known already
+			continue
+		}
+		if err := s.head.Add(e); err != nil {
+			return nil, err
+		}
+		s.copied = append(s.copied, e)
+	}
+	c, _, err := chain.OpenCheckpoint(r.Checkpoint(), s.town.Log.Name(), s.log)
+	if err != nil {
+		return nil, err
+	}
+	if c.Size == s.head.Size && c.Root != s.head.Root() {
+		return nil, fmt.Errorf("fork at %d entries", c.Size)
+	}
+	return chain.Cosign(r.Checkpoint(), s.town.Witness, time.Now())
+}
+
+// start is a start of the recorder. stop ends it in order and may be called again.
+func (s *street) start() (a *Agent, stop func()) {
+	s.Helper()
+	a = &Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.NewTextHandler(s.Output(), nil))}
+	s.check(a.open(s.Context()))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- errors.Join(a.serve(ctx), a.journal.Close()) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			select {
+			case err := <-done:
+				if err != nil {
+					s.Error(err)
+				}
+			case <-time.After(20 * time.Second):
+				s.Error("the recorder does not stop")
+			}
+		})
+	}
+	s.Cleanup(stop)
+	return a, stop
+}
+
+// sound is what `beeldwacht-edge -check` says of a recorder that was stopped.
+func (s *street) sound() {
+	s.Helper()
+	var out bytes.Buffer
+	a := &Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	if err := a.Check(s.Context(), &out); err != nil {
+		s.Errorf("%v\n%s", err, &out)
+	}
+}
+
+func (s *street) eventually(what string, ok func() bool) {
+	s.Helper()
+	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if ok() {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			var kinds []string
+			for _, e := range s.copied {
+				h, _ := chain.ParseHeader(e.Header)
+				kinds = append(kinds, h.Kind)
+			}
+			s.Fatalf("never: %s; the centre has %v and status %+v, faults %v", what, kinds, s.status, s.faults)
+		}
+	}
+}
+
+// envelope is the next order.
+func (s *street) envelope(document []byte) []byte {
+	s.number++
+	return s.town.Envelope(s.number, document)
+}
+
+// order sends a document down until the recorder has used its number, as the centre does.
+func (s *street) order(document []byte) {
+	s.Helper()
+	raw := s.envelope(document)
+	sent := time.Time{}
+	s.eventually(fmt.Sprintf("order %d is used", s.number), func() bool {
+		if time.Since(sent) > 300*time.Millisecond {
+			s.check(s.broker.Publish(protocol.Topic(s.town.Recorder, protocol.DownOrders), raw, false, 1))
+			sent = time.Now()
+		}
+		for _, r := range told[protocol.OrderRefused](s, protocol.KindRefused) {
+			s.Fatalf("order %d was refused: %s", r.Number, r.Reason)
+		}
+		return slices.ContainsFunc(told[protocol.Order](s, protocol.KindOrder), func(o protocol.Order) bool { return o.Number == s.number })
+	})
+}
+
+// now is the last status the centre heard.
+func (s *street) now() protocol.Status { s.mu.Lock(); defer s.mu.Unlock(); return s.status }
+
+// records says whether a camera is being recorded, by the recorder's status.
+func (s *street) records() bool {
+	at := s.now()
+	return slices.ContainsFunc(at.Cameras, func(c protocol.CameraStatus) bool { return c.Camera == plein && c.State == "recording" })
+}
+
+// told are the entries of a kind that reached the centre.
+func told[T any](s *street, kind string) (out []T) {
+	s.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.copied {
+		h, err := chain.ParseHeader(e.Header)
+		s.check(err)
+		if h.Kind != kind {
+			continue
+		}
+		var b T
+		s.check(chain.ParseBody(e.Body, &b))
+		out = append(out, b)
+	}
+	return out
+}
+
+// sealedUntil is the end of the newest footage the centre knows of.
+func (s *street) sealedUntil() (until time.Time) {
+	for _, e := range told[protocol.Sealed](s, protocol.KindSealed) {
+		for _, c := range e.Cameras {
+			if c.Camera == plein && c.Last.After(until) {
+				until = c.Last.Time
+			}
+		}
+	}
+	return until
+}
+
+// mandate changes the town's usual one: a window of a minute.
+func (s *street) mandate(version uint64, change func(*protocol.Mandate), approvers ...protocol.PersonID) []byte {
+	m := s.town.Mandate(plein, version)
+	m.Window, m.Approvers = protocol.Window(time.Minute), approvers
+	if change != nil {
+		change(m)
+	}
+	return s.town.Compose(m, approvers...)
+}
+
+var approvers = []protocol.PersonID{protocoltest.Approver, protocoltest.Approver2}
+
+// A besluit that begins later begins by itself, and so does the one that follows it: nobody orders anything at those moments.
+func TestMandatesBeginAndFollowByThemselves(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.connect()
+	s.start()
+	begins := time.Now().Add(4 * time.Second)
+	follows := begins.Add(3 * time.Second)
+	s.order(s.mandate(1, func(m *protocol.Mandate) { m.NotBefore, m.NotAfter = protocol.T(begins), protocol.T(follows) }))
+	s.order(s.mandate(2, func(m *protocol.Mandate) { m.NotBefore = protocol.T(follows) }))
+	if time.Now().After(begins) {
+		t.Skip("this machine is too slow to see it begin")
+	}
+	s.eventually("the first mandate begins", s.records)
+	s.eventually("the second follows", func() bool { return s.sealedUntil().After(follows.Add(2 * time.Second)) })
+	for _, g := range told[protocol.Gap](s, protocol.KindGapBegun) {
+		if g.From.After(begins.Add(time.Second)) {
+			t.Errorf("a gap where one mandate followed another: %+v", g)
+		}
+	}
+}
+
+// A shorter window counts from the moment its mandate begins, for what exists too, though that moment came while the recorder was off and the mandate
+// is over.
+func TestI03_ShorterWindowBeginsByItself(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.connect()
+	_, stop := s.start()
+	s.order(s.mandate(1, nil))
+	s.eventually("recording", func() bool { return !s.sealedUntil().IsZero() })
+	begins := time.Now().Add(time.Second)
+	s.order(s.mandate(2, func(m *protocol.Mandate) {
+		m.Window, m.NotBefore, m.NotAfter = protocol.Window(2*time.Second), protocol.T(begins), protocol.T(begins.Add(time.Second))
+	}, approvers...))
+	stop()
+	time.Sleep(time.Until(begins.Add(3 * time.Second)))
+	s.start()
+	s.eventually("what is older than the shorter window is gone", func() bool {
+		return len(told[protocol.Expired](s, protocol.KindExpired)) > 0
+	})
+}
