@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"encoding/binary"
+	"sync"
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/pion/rtp"
@@ -32,13 +33,16 @@ type depacketiser struct {
 	started  bool
 	sequence uint16
 
-	open     bool // an access unit is being received
-	stamp    uint32
-	nals     [][]byte
-	size     int
-	fragment []byte // of the NAL unit being received in parts; nil when none is
-	damaged  bool   // something of this access unit is missing
+	open    bool // an access unit is being received
+	stamp   uint32
+	lent    *[]byte // its NAL units end to end; nil when there are none
+	ends    []int   // of each of them; what follows the last is a NAL unit being received in parts
+	partial bool    // one is
+	damaged bool    // something of this access unit is missing
 }
+
+// scratch lends the memory that access units are received in. Their packets come closely together, so that few are in use, however many cameras there are.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 // push takes a packet, and emits the access units that it completes: none, one, or two when a camera forgot a marker.
 func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
@@ -63,14 +67,31 @@ func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
 }
 
 func (d *depacketiser) flush(emit func(unit)) {
-	u, whole := unit{d.nals, d.stamp}, !d.damaged && d.fragment == nil
-	d.open, d.nals, d.size, d.fragment, d.damaged = false, nil, 0, nil, false
+	u, whole := unit{stamp: d.stamp}, !d.damaged && !d.partial
+	if d.lent != nil {
+		if whole {
+			u.nals, whole = d.units(bytes.Clone(*d.lent))
+		}
+		*d.lent = (*d.lent)[:0]
+		scratch.Put(d.lent)
+	}
+	d.open, d.lent, d.ends, d.partial, d.damaged = false, nil, d.ends[:0], false, false
 	switch {
 	case !whole:
 		d.lost++
 	case len(u.nals) > 0:
 		emit(u)
 	}
+}
+
+// units cuts what was received into NAL units; false is more of them than there may be.
+func (d *depacketiser) units(received []byte) (nals [][]byte, ok bool) {
+	nals, start := make([][]byte, 0, len(d.ends)), 0
+	for _, end := range d.ends {
+		nals = unwrap(nals, d.codec, received[start:end:end])
+		start = end
+	}
+	return nals, len(nals) <= maxUnitNALs
 }
 
 // take adds a payload to the access unit; false is a payload that does not fit there.
@@ -97,7 +118,7 @@ func (d *depacketiser) take(payload []byte) bool {
 			return false
 		}
 	}
-	if d.fragment != nil && !fragment {
+	if d.partial && !fragment {
 		return false // the unit in parts was never completed
 	}
 	switch {
@@ -123,40 +144,38 @@ func (d *depacketiser) take(payload []byte) bool {
 		fu, part := payload[size], payload[size+1:]
 		start, end := fu&0x80 != 0, fu&0x40 != 0
 		switch {
-		case start && d.fragment != nil, !start && d.fragment == nil:
-			d.fragment = nil
+		case start == d.partial:
+			d.partial = false
 			return false
 		case start && d.codec == footage.H265:
-			d.fragment = append([]byte{payload[0]&0x81 | fu&0x3f<<1, payload[1]}, part...)
+			d.partial = d.keep(payload[0]&0x81|fu&0x3f<<1, payload[1])
 		case start:
-			d.fragment = append([]byte{payload[0]&0xe0 | fu&0x1f}, part...)
-		default:
-			d.fragment = append(d.fragment, part...)
+			d.partial = d.keep(payload[0]&0xe0 | fu&0x1f)
 		}
-		if d.size+len(d.fragment) > maxUnitSize {
-			d.fragment = nil
-			return false
+		if d.partial = d.partial && d.keep(part...); !d.partial || !end {
+			return d.partial
 		}
-		if !end {
-			return true
-		}
-		nal := d.fragment
-		d.fragment = nil
-		return d.add(nal)
+		d.partial = false
+		return d.end()
 	}
 	return d.add(payload)
 }
 
 // add keeps a copy of a whole NAL unit.
-func (d *depacketiser) add(nal []byte) bool {
-	if d.size += len(nal); d.size > maxUnitSize {
+func (d *depacketiser) add(nal []byte) bool { return d.keep(nal...) && d.end() }
+
+func (d *depacketiser) keep(part ...byte) bool {
+	if d.lent == nil {
+		d.lent = scratch.Get().(*[]byte)
+	}
+	if len(*d.lent)+len(part) > maxUnitSize {
 		return false
 	}
-	for _, n := range unwrap(d.codec, bytes.Clone(nal)) {
-		if len(d.nals) == maxUnitNALs {
-			return false
-		}
-		d.nals = append(d.nals, n)
-	}
+	*d.lent = append(*d.lent, part...)
 	return true
+}
+
+func (d *depacketiser) end() bool {
+	d.ends = append(d.ends, len(*d.lent))
+	return len(d.ends) <= maxUnitNALs
 }

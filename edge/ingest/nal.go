@@ -53,31 +53,45 @@ func kindOf(codec footage.Codec, nal []byte) kind {
 	return other
 }
 
-var startCode = []byte{0, 0, 1}
+const startCode = 3 // bytes: 0, 0, 1
 
-// unwrap takes apart what some cameras send as one unit: parameter sets and a key frame with Annex B start codes between them. Slices and
+// findStartCode tells where the first start code begins; -1: nowhere. It looks at every third byte of what holds none, which is nearly all there is.
+func findStartCode(b []byte) int {
+	for i := 2; i < len(b); {
+		switch {
+		case b[i] > 1:
+			i += 3
+		case b[i] == 0:
+			i++
+		case b[i-1] == 0 && b[i-2] == 0:
+			return i - 2
+		default:
+			i += 3
+		}
+	}
+	return -1
+}
+
+// unwrap takes apart what some cameras send as one unit: parameter sets and a key frame with Annex B start codes between them; and adds it to nals. Slices and
 // parameter sets cannot contain a start code (emulation prevention, H.264 7.4.1), so cutting there loses nothing. Other units are left alone: the SEI
 // of cameras that sign their video contains start codes, and would not verify when cut.
-func unwrap(codec footage.Codec, nal []byte) [][]byte {
-	if n := bytes.Index(nal, startCode); n >= 0 && len(bytes.Trim(nal[:n], "\x00")) == 0 {
-		nal = nal[n+len(startCode):] // a start code before the first byte is no part of the unit
+func unwrap(nals [][]byte, codec footage.Codec, nal []byte) [][]byte {
+	n := findStartCode(nal)
+	if n >= 0 && len(bytes.Trim(nal[:n], "\x00")) == 0 {
+		nal = nal[n+startCode:] // a start code before the first byte is no part of the unit
+		n = findStartCode(nal)
 	}
 	if len(nal) < headerSize(codec) {
-		return nil
+		return nals
 	}
 	if k := kindOf(codec, nal); k == sei || k == other {
-		return [][]byte{nal}
+		return append(nals, nal)
 	}
-	var nals [][]byte
-	for {
-		n := bytes.Index(nal, startCode)
-		if n < 0 {
-			break
-		}
+	for ; n >= 0; n = findStartCode(nal) {
 		if first := bytes.TrimRight(nal[:n], "\x00"); len(first) >= headerSize(codec) {
 			nals = append(nals, first)
 		}
-		nal = nal[n+len(startCode):]
+		nal = nal[n+startCode:]
 	}
 	if len(nal) >= headerSize(codec) {
 		nals = append(nals, nal)
@@ -105,8 +119,8 @@ func (s *sets) see(nals [][]byte) {
 		}
 	}
 	for k, set := range map[kind]*[]byte{vps: &s.VPS, sps: &s.SPS, pps: &s.PPS} {
-		if newest[k] != nil {
-			*set = newest[k]
+		if newest[k] != nil && !bytes.Equal(*set, newest[k]) {
+			*set = bytes.Clone(newest[k]) // not the whole access unit with it
 		}
 	}
 }
