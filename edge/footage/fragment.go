@@ -14,6 +14,7 @@ type sample struct {
 	duration uint32 // known when the next one comes
 	offset   int32  // of presentation after decoding
 	key      bool
+	release  func() // may be nil; for when the fragment has been written
 }
 
 func sampleOf(au AccessUnit) (*sample, error) {
@@ -28,7 +29,7 @@ func sampleOf(au AccessUnit) (*sample, error) {
 	} else if size > maxFragment {
 		return nil, errors.New("access unit larger than a fragment may be")
 	}
-	return &sample{nals: au.NALs, size: uint32(size), offset: int32(au.PTS - au.DTS), key: au.Key}, nil
+	return &sample{nals: au.NALs, size: uint32(size), offset: int32(au.PTS - au.DTS), key: au.Key, release: au.Release}, nil
 }
 
 // fragments lends the memory that fragments are put together in. A fragment is written at once, so that few are in use, however many streams there are.

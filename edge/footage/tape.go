@@ -381,7 +381,12 @@ func (t *tape) flush() error {
 	}
 	r.seg.fragments = append(r.seg.fragments, [2]int64{r.seg.size, r.base})
 	r.seg.size += int64(len(b))
-	clear(r.samples) // they hold on to their frames
+	for _, s := range r.samples {
+		if s.release != nil {
+			s.release()
+		}
+	}
+	clear(r.samples)
 	r.samples = r.samples[:0]
 	return t.s.at("fragment")
 }

@@ -17,8 +17,9 @@ const (
 
 // unit is one access unit as it came over the wire.
 type unit struct {
-	nals  [][]byte
-	stamp uint32 // RTP time, 90 kHz
+	nals    [][]byte
+	stamp   uint32 // RTP time, 90 kHz
+	release func() // see footage.AccessUnit; of all of nals
 }
 
 // depacketiser makes access units of RTP packets, which must come in order: H.264 by RFC 6184 (single units, STAP-A, FU-A), H.265 by RFC 7798
@@ -70,7 +71,10 @@ func (d *depacketiser) flush(emit func(unit)) {
 	u, whole := unit{stamp: d.stamp}, !d.damaged && !d.partial
 	if d.lent != nil {
 		if whole {
-			u.nals, whole = d.units(bytes.Clone(*d.lent))
+			own := lend(len(*d.lent))
+			copy(own.b, *d.lent)
+			u.release = own.release
+			u.nals, whole = d.units(own.b)
 		}
 		*d.lent = (*d.lent)[:0]
 		scratch.Put(d.lent)
