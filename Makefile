@@ -8,7 +8,8 @@ PACKAGES = ca-certificates chromium ffmpeg fonts-dejavu-core gir1.2-gst-rtsp-ser
 .PHONY: run test packages bench soak lint assets
 
 run: ## the main job on this machine: three cameras, one recorder, one centre
-	go run ./cmd/beeldwacht demo
+	@go build -o bin/ ./cmd/beeldwacht # and not go run, which calls an orderly stop a failure
+	@bin/beeldwacht demo
 
 test: packages ## everything that must hold, with the race detector, under fifteen minutes on two cores
 	go vet ./...
@@ -23,9 +24,10 @@ packages: ## installs the Debian packages that the tests need and that are missi
 bench: ## what a recorder costs beside ffmpeg and a bare reader on this machine, seven minutes; BENCH=-h lists what it can be told
 	go run ./cmd/beeldwacht/bench $(BENCH)
 
-soak: ## longer: each fuzz target for FUZZTIME, then the demo's promises ROUNDS times
+soak: ## longer: each fuzz target for FUZZTIME, then a recorder killed KILLS times, then the demo's promises ROUNDS times
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 		echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) -fuzzminimizetime 1x $$p || exit 1; done; done
+	BEELDWACHT_KILLS=$(or $(KILLS),60) go test -run SIGKILL -timeout 30m ./edge
 	@for i in $$(seq $(or $(ROUNDS),3)); do go run ./cmd/beeldwacht demo -check || exit 1; done
 
 lint:

@@ -573,6 +573,38 @@ func TestAskedInterval(t *testing.T) {
 	c.do(FileRequest{requester, f})
 }
 
+// TestBadRequestsAreNamed: whoever asks outside what exists, or is not known here, is told what and where.
+func TestBadRequestsAreNamed(t *testing.T) {
+	c := newCentre(t)
+	say := func(cmd Command, words ...string) {
+		t.Helper()
+		_, err := c.try(cmd)
+		r, ok := RefusalOf(err)
+		for _, w := range words {
+			if !ok || !strings.Contains(r.NL+r.EN, w) {
+				t.Errorf("%T: %v does not say %q", cmd, err, w)
+			}
+		}
+	}
+	f := theft()
+	f.Asked = protocol.Span(start.Add(-10*24*time.Hour), start.Add(-10*24*time.Hour+time.Hour))
+	say(FileRequest{requester, f}, "hal", "P7D", "waarschijnlijk al verwijderd")
+	f.Asked = protocol.Span(start, start.Add(time.Hour))
+	say(FileRequest{requester, f}, "toekomst")
+	f.Cameras = []protocol.CameraID{"nergens"}
+	say(FileRequest{requester, f}, "Camera", "nergens")
+	say(CheckRequest{handler, "z-99", true, true, ""}, "Aanvraag", "z-99")
+	say(FileRequest{"p-nobody", theft()}, "niet aangesteld")
+	say(AgreeUnit{"p-nobody", Unit{}}, "niet aangesteld")
+	say(RecordDownload{requester, "z-99", "g-99"}, "Aanvraag", "z-99")
+	c.do(FileRequest{requester, theft()})
+	empty := placed(c.s.Request("z-1").Holds[0])
+	empty.Segments = 0
+	c.do(ConfirmHold{c.source(), empty})
+	c.do(CheckRequest{handler, "z-1", true, true, ""})
+	say(DecideRequest{approver, "z-1", Grants, Complies, "voldoet", nil}, "Geen recorder bewaart beelden")
+}
+
 func TestHoldEndsWithTheMandatesLongestHoldFromTheFirst(t *testing.T) {
 	c := newCentre(t)
 	f := theft()

@@ -27,6 +27,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -63,7 +64,8 @@ type Agent struct {
 	mandates *broadcast // an accepted order changed what may be recorded
 	granted  *broadcast // a release grant was accepted
 
-	stopping atomic.Bool // footage is being closed: a status no longer asks it
+	obeying  sync.Mutex  // held while something that came down is carried out
+	stopping atomic.Bool // set under obeying. Footage is being closed: nothing that comes down is taken any more, and a status no longer asks footage
 
 	streams map[string]*stream // by camera/stream; each stream guards itself
 	seen    ledgerSeen         // owned by the uplink's goroutine once it runs
@@ -226,7 +228,9 @@ func (a *Agent) serve(ctx context.Context) error {
 	readers.wait()
 	stopMaking(&ingest.Stop{Cause: footage.CauseRecorder, Detail: "the recorder was stopped"})
 	makers.wait()
+	a.obeying.Lock() // what is being carried out is finished; what comes after it waits for the next start
 	a.stopping.Store(true)
+	a.obeying.Unlock()
 	err := a.footage.Close()
 	a.append(context.WithoutCancel(ctx), protocol.KindStopped, protocol.Stopped{Reason: "asked to stop"})
 	a.handIn()
@@ -256,8 +260,14 @@ func (a *Agent) append(ctx context.Context, kind string, body any) {
 	}
 }
 
-// obey takes one envelope from the uplink; it runs on one goroutine, so orders are carried out in order.
+// obey takes one envelope from the uplink; it runs on one goroutine, so orders are carried out in order. One that comes while the recorder stops uses no
+// number: the centre sends it again.
 func (a *Agent) obey(ctx context.Context, raw []byte) {
+	a.obeying.Lock()
+	defer a.obeying.Unlock()
+	if a.stopping.Load() {
+		return
+	}
 	action, err := a.orders.Accept(ctx, raw)
 	if errors.Is(err, orders.ErrRepeated) { // brokers repeat, and the centre sends again what it has not seen used
 		a.Log.Debug("order repeated", "error", err)
@@ -320,6 +330,11 @@ const seeLedger = time.Hour
 
 // ledger keeps the centre's own checkpoints in this journal, so that a centre that rewrites its ledger contradicts its recorders.
 func (a *Agent) ledger(ctx context.Context, signed []byte) {
+	a.obeying.Lock()
+	defer a.obeying.Unlock()
+	if a.stopping.Load() {
+		return
+	}
 	v, err := protocol.NewVerifier(a.orders.Roster().LedgerKey)
 	if err != nil {
 		a.Log.Error("roster", "error", err)

@@ -15,12 +15,16 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	rand2 "math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,6 +34,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
+	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
@@ -56,6 +61,7 @@ type street struct {
 	copied []chain.Entry
 	status protocol.Status
 	faults []error
+	mute   bool // the centre takes in and answers nothing
 }
 
 // newStreet makes everything and starts nothing but the camera.
@@ -136,7 +142,7 @@ func (*allowAll) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool  { ret
 func (*allowAll) OnACLCheck(_ *mqtt.Client, topic string, write bool) bool { return true }
 
 // connect starts the broker, and the centre in it.
-func (s *street) connect() {
+func (s *street) connect() (gone func()) {
 	s.Helper()
 	certPEM, keyPEM := s.issue("broker")
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
@@ -158,7 +164,10 @@ func (s *street) connect() {
 	}))
 	s.check(broker.Subscribe(protocol.TopicFilter(protocol.UpJournal), 2, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) {
 		answer, err := s.witness(pk.Payload)
-		if err == nil {
+		s.mu.Lock()
+		mute := s.mute
+		s.mu.Unlock()
+		if err == nil && !mute {
 			err = broker.Publish(protocol.Topic(s.town.Recorder, protocol.DownCosigned), answer, false, 1)
 		}
 		if err != nil {
@@ -171,11 +180,13 @@ func (s *street) connect() {
 	s.mu.Lock()
 	s.broker = broker
 	s.mu.Unlock()
-	s.Cleanup(func() {
+	gone = sync.OnceFunc(func() {
 		if err := broker.Close(); err != nil {
 			s.Error(err)
 		}
 	})
+	s.Cleanup(gone)
+	return gone
 }
 
 // witness takes a batch, checks that the journal only grew, and cosigns.
@@ -383,4 +394,226 @@ func TestI03_ShorterWindowBeginsByItself(t *testing.T) {
 	s.eventually("what is older than the shorter window is gone", func() bool {
 		return len(told[protocol.Expired](s, protocol.KindExpired)) > 0
 	})
+}
+
+// The power goes at random moments under the real daemon. After each time it finds its disk in order, and what the centre has is a beginning of what it has.
+// BEELDWACHT_KILLS says how often; `make soak` says so.
+func TestSIGKILLAtAnyMoment(t *testing.T) {
+	rounds := 3
+	if n, err := strconv.Atoi(os.Getenv("BEELDWACHT_KILLS")); err == nil {
+		rounds = n
+	} else {
+		t.Parallel()
+	}
+	s := newStreet(t)
+	s.connect()
+	daemon := filepath.Join(s.dir, "beeldwacht-edge")
+	if out, err := exec.Command("go", "build", "-o", daemon, "../cmd/beeldwacht-edge").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	file := filepath.Join(s.dir, "edge.yaml")
+	s.check(os.WriteFile(filepath.Join(s.dir, "secrets.yaml"), []byte("vault:\n  access_key: recorder\n  secret_key: secret\n"), 0o600))
+	s.check(os.WriteFile(file, fmt.Appendf(nil, `recorder: %s
+municipality: %s
+location: NL
+data: data
+identity: identity
+secrets: secrets.yaml
+broker: {url: "%s", checkpoint_every: 1s}
+vault: {endpoint: "127.0.0.1:1", bucket: evidence}
+viewer: {listen: "127.0.0.1:0", url: "https://viewer.example", desk: "https://desk.example"}
+footage: {segment: 1s, seal_every: 1s}
+cameras: [{id: %s, url: "%s", transport: tcp}]
+`, s.town.Recorder, s.town.Municipality, s.config.Broker.URL, plein, s.camera.URL()), 0o600))
+	run := func() *exec.Cmd {
+		c := exec.Command(daemon, "-config", file)
+		c.Stderr = s.Output()
+		s.check(c.Start())
+		s.Cleanup(func() { c.Process.Kill(); c.Wait() })
+		return c
+	}
+	for round := range rounds {
+		c := run()
+		switch round % 4 {
+		case 0: // while an order comes, on footage that is about to expire
+			if round == 0 {
+				s.order(s.mandate(1, func(m *protocol.Mandate) { m.Window = protocol.Window(4 * time.Second) }))
+			}
+			s.eventually("recording", func() bool { return time.Since(s.sealedUntil()) < 4*time.Second })
+			h := s.town.Hold(fmt.Sprintf("h-%d", round), plein, protocol.Span(time.Now().Add(-3*time.Second), time.Now()))
+			h.End = protocol.T(time.Now().Add(8 * time.Second))
+			s.order(s.town.Compose(h))
+			time.Sleep(rand2.N(200 * time.Millisecond))
+		case 1: // while it starts
+			time.Sleep(rand2.N(400 * time.Millisecond))
+		default:
+			time.Sleep(rand2.N(3 * time.Second))
+		}
+		s.check(c.Process.Kill())
+		c.Wait()
+		if out, err := exec.Command(daemon, "-config", file, "-check").CombinedOutput(); err != nil {
+			t.Fatalf("round %d: %v\n%s", round, err, out)
+		}
+	}
+	c := run()
+	s.eventually("the centre has all, and the camera records", func() bool {
+		at := s.now()
+		return time.Since(at.Time.Time) < 3*time.Second && at.State == "online" && s.records() && at.LastOrder == s.number
+	})
+	s.check(c.Process.Signal(syscall.SIGTERM))
+	s.check(c.Wait())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.faults) > 0 {
+		t.Error(s.faults)
+	}
+	for _, e := range s.copied {
+		h, err := chain.ParseHeader(e.Header)
+		s.check(err)
+		if h.Kind == protocol.KindIncident {
+			t.Errorf("%s", e.Body)
+		}
+	}
+}
+
+// An order that comes while the recorder stops is not used: there is nobody to carry it out any more. The centre sends it again.
+func TestOrderDuringStopWaitsForTheNextStart(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.connect()
+	_, stop := s.start()
+	s.order(s.mandate(1, nil))
+	s.eventually("recording", func() bool { return !s.sealedUntil().IsZero() })
+	s.mu.Lock()
+	s.mute = true // so that the recorder waits a while for its last cosignature
+	s.mu.Unlock()
+	hold := s.town.Compose(s.town.Hold("h-1", plein, protocol.Span(time.Now().Add(-3*time.Second), time.Now())))
+	raw := s.town.Envelope(s.number+1, hold)
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); stop() }()
+	s.eventually("the recorder stops", func() bool { return len(told[protocol.Stopped](s, protocol.KindStopped)) > 0 })
+	s.check(s.broker.Publish(protocol.Topic(s.town.Recorder, protocol.DownOrders), raw, false, 1))
+	<-stopped
+	log, err := journal.OpenLog(filepath.Join(s.config.Data, "journal"))
+	s.check(err)
+	defer log.Close()
+	r, last := chain.NewReader(log), ""
+	for e, err := r.Next(); err == nil; e, err = r.Next() {
+		h, err := chain.ParseHeader(e.Header)
+		s.check(err)
+		last = h.Kind
+	}
+	if last != protocol.KindStopped {
+		t.Errorf("after it stopped, the recorder wrote %s", last)
+	}
+	s.mu.Lock()
+	s.mute = false
+	s.mu.Unlock()
+	s.start()
+	s.order(hold)
+	s.eventually("the hold is confirmed", func() bool { return len(told[protocol.HoldPlaced](s, protocol.KindHoldPlaced)) == 1 })
+}
+
+// The footage of a camera that was taken out of the configuration expires as it would have.
+func TestI07_RemovedCameraStillExpires(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.connect()
+	_, stop := s.start()
+	s.order(s.mandate(1, func(m *protocol.Mandate) { m.Window = protocol.Window(5 * time.Second) }))
+	s.eventually("recording", func() bool { return !s.sealedUntil().IsZero() })
+	stop()
+	s.config.Cameras = nil
+	s.start()
+	s.eventually("nothing is left", func() bool {
+		all := told[protocol.Expired](s, protocol.KindExpired)
+		return len(all) > 0 && len(all[len(all)-1].Oldest) == 1 && all[len(all)-1].Oldest[0].Oldest == nil
+	})
+	left, err := filepath.Glob(filepath.Join(s.config.Data, "footage", "footage", "*", "*", "*.seg"))
+	s.check(err)
+	if len(left) > 0 {
+		t.Errorf("left: %s", left)
+	}
+}
+
+// A journal that cannot be written stops neither recording nor expiry, and no order is obeyed. What it could not take it takes after the next start.
+func TestI10_RecordsAndExpiresWithoutJournal(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.connect()
+	a := &Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	s.check(a.open(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- a.serve(ctx) }()
+	s.order(s.mandate(1, func(m *protocol.Mandate) { m.Window = protocol.Window(3 * time.Second) }))
+	s.eventually("recording", func() bool { return !s.sealedUntil().IsZero() })
+	s.check(a.journal.Close()) // from here on every append fails
+	size, lost := a.journal.Head().Size, time.Now()
+	s.check(s.broker.Publish(protocol.Topic(s.town.Recorder, protocol.DownOrders), s.town.Envelope(s.number+1, s.town.Compose(s.town.Hold("h-1", plein, protocol.Span(lost.Add(-time.Second), lost)))), false, 1))
+	s.eventually("it records on, and what is older than the window goes", func() bool {
+		oldest, ok := a.footage.Oldest(plein)
+		return ok && oldest.After(lost.Add(time.Second)) && time.Since(oldest) < 5*time.Second
+	})
+	if held, err := a.footage.Holds(); err != nil || len(held) > 0 || a.orders.LastOrder() != s.number || a.journal.Head().Size != size {
+		t.Errorf("an order was obeyed that is not on record: %v, %v", held, err)
+	}
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("the journal lacks entries, and nothing says so at the stop")
+	}
+	s.start()
+	s.eventually("the journal has what happened meanwhile", func() bool {
+		return s.sealedUntil().After(lost.Add(2*time.Second)) && len(told[protocol.Expired](s, protocol.KindExpired)) > 0
+	})
+}
+
+// A mandate that no longer names a stream stops it, and one that names it again starts it; a roster that comes meanwhile stops nothing.
+func TestNarrowedMandateAndNewRosterWhileRecording(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.connect()
+	_, stop := s.start()
+	s.order(s.mandate(1, nil))
+	s.eventually("recording", s.records)
+	s.order(s.mandate(2, func(m *protocol.Mandate) { m.Streams = []protocol.StreamID{"sub"} }, approvers...))
+	s.eventually("it stops and says why", func() bool {
+		at := s.now()
+		return len(at.Cameras) == 1 && at.Cameras[0].State == "no mandate" && strings.Contains(at.Cameras[0].Detail, "does not name stream main")
+	})
+	s.order(s.mandate(3, nil))
+	s.eventually("recording again", s.records)
+	s.eventually("the gap is explained", func() bool {
+		return slices.ContainsFunc(told[protocol.Gap](s, protocol.KindGapEnded), func(g protocol.Gap) bool {
+			return g.Cause == "mandate" && strings.Contains(g.Detail, "m-plein-noord-2")
+		})
+	})
+	s.order(s.town.Roster(2, func(r *protocol.Roster) { r.HoldShare = 20 }))
+	before := s.sealedUntil()
+	s.eventually("it records on under the new roster", func() bool { return s.sealedUntil().After(before.Add(2 * time.Second)) })
+	stop()
+	s.sound()
+}
+
+// Nobody needs to be there: a recorder that starts without broker and vault records, and hands in its journal when somebody comes.
+func TestStartsAlone(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	gone := s.connect()
+	_, stop := s.start()
+	s.order(s.mandate(1, nil))
+	s.eventually("recording", func() bool { return !s.sealedUntil().IsZero() })
+	stop()
+	gone()
+	alone := time.Now()
+	a, stop := s.start()
+	s.eventually("it records alone", func() bool {
+		covered, err := a.footage.Coverage(plein, protocol.Span(alone, time.Now().Add(time.Hour)))
+		return err == nil && len(covered) > 0 && covered[len(covered)-1].To.After(alone.Add(2*time.Second))
+	})
+	s.connect()
+	s.eventually("the centre learns of it", func() bool { return s.sealedUntil().After(alone.Add(2 * time.Second)) })
+	stop()
+	s.sound()
 }

@@ -62,7 +62,10 @@ func (a *Agent) status(state string) ([]byte, error) {
 		LastOrder: a.orders.LastOrder(), Dropped: a.orders.Dropped(), DiskBytes: usage.Bytes, DiskFree: usage.Free, HeldBytes: usage.Held,
 		Viewer: a.Config.Viewer.URL, Software: Software,
 	}
-	if a.journal.Behind() {
+	switch {
+	case a.journal.Err() != nil:
+		s.Why = "the journal cannot be written: this recorder records and expires, and serves nothing until it is started again; " + a.journal.Err().Error()
+	case a.journal.Behind():
 		s.Why = "the witness has more of this journal than this recorder: it records and serves nothing until a resume is ordered"
 	}
 	for _, c := range a.Config.Cameras {
@@ -76,13 +79,12 @@ func (a *Agent) status(state string) ([]byte, error) {
 // releases carries out every release grant that the journal knows as accepted and not ended. What to do is read from there each time, so a grant
 // whose release a crash cut off is taken up like a new one.
 func (a *Agent) releases(ctx context.Context) error {
-	const atOnce = 2 // a release reads and encrypts a whole interval; recording goes first
 	if err := a.release.Clean(); err != nil {
 		a.Log.Error("what earlier releases left behind cannot be removed", "error", err)
 	}
 	var busy sync.Map
 	const again = time.Minute // what the journal or the store refused may work by then
-	slots, running := make(chan struct{}, atOnce), sync.WaitGroup{}
+	var running sync.WaitGroup
 	defer running.Wait()
 	for {
 		granted := a.granted.wait()
@@ -92,12 +94,6 @@ func (a *Agent) releases(ctx context.Context) error {
 			}
 			running.Go(func() {
 				defer busy.Delete(g.Doc().ID)
-				select {
-				case slots <- struct{}{}:
-				case <-ctx.Done():
-					return
-				}
-				defer func() { <-slots }()
 				if err := a.release.Release(ctx, g); err != nil && ctx.Err() == nil {
 					a.Log.Error("release failed", "grant", g.Doc().ID, "error", err) // the journal says so too; nothing else stops (invariant 14)
 				}

@@ -22,6 +22,8 @@ package desk
 import (
 	"context"
 	"embed"
+	"errors"
+	"fmt"
 	"html/template"
 	"io"
 	"log/slog"
@@ -191,7 +193,13 @@ func (d *desk) visit(h func(*visit), loggedIn bool, roles ...central.Role) http.
 		v.in = in
 		if r.Method == http.MethodPost {
 			r.Body = http.MaxBytesReader(w, r.Body, formLimit)
-			if err := r.ParseForm(); err != nil {
+			err := r.ParseForm()
+			var large *http.MaxBytesError
+			if errors.As(err, &large) {
+				d.say(v, http.StatusRequestEntityTooLarge, page.Both(fmt.Sprintf("Dit formulier is te groot: ten hoogste %d kB. Maak de teksten korter.", large.Limit>>10), fmt.Sprintf("This form is too large: at most %d kB. Make the texts shorter.", large.Limit>>10)))
+				return
+			}
+			if err != nil {
 				d.say(v, http.StatusBadRequest, page.Both("Het formulier kwam niet goed over. Probeer het opnieuw.", "The form did not arrive well. Try again."))
 				return
 			}

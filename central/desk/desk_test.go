@@ -560,6 +560,23 @@ func TestEveryPOSTNeedsTheSessionsToken(t *testing.T) {
 	}
 }
 
+func TestAnOversizedFormIsSaidToBe(t *testing.T) {
+	o := newOffice(t)
+	says(t, o.as(requester).post("/bureau/aanvragen/nieuw", "noodzaak", strings.Repeat("x", formLimit)), http.StatusRequestEntityTooLarge, "te groot", "64 kB")
+	says(t, (&browser{office: o}).send("POST", "/bureau/inloggen", url.Values{"wachtwoord": {strings.Repeat("x", formLimit)}}), http.StatusRequestEntityTooLarge, "te groot")
+}
+
+func TestVisitorsAreToldApart(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.7:55": "192.0.2.7", "[::ffff:192.0.2.7]:55": "192.0.2.7",
+		"[2001:db8:1:2:3:4:5:6]:55": "2001:db8:1:2::/64", "[fe80::1%eth0]:55": "fe80::/64", "odd": "odd",
+	} {
+		if got := visitor(remote); got != want {
+			t.Errorf("%s: %s, want %s", remote, got, want)
+		}
+	}
+}
+
 func TestLogInSaysNothingOfWhoExists(t *testing.T) {
 	o := newOffice(t)
 	b := &browser{office: o}
@@ -828,6 +845,10 @@ func TestLocalTimesAroundTheChangeOfClocks(t *testing.T) {
 		{"2026-10-25T02:30", true, "2026-10-25T01:30:00Z"},  // and to the second
 		{"2026-10-25T03:30", false, "2026-10-25T02:30:00Z"},
 		{"2026-10-25T01:30", true, "2026-10-24T23:30:00Z"},
+		{"2026-03-29T02:30", false, "2026-03-29T00:30:00Z"}, // never: half past one, or half past three
+		{"2026-03-29T02:30", true, "2026-03-29T01:30:00Z"},
+		{"2026-03-29T03:00", false, "2026-03-29T01:00:00Z"},
+		{"2026-03-29T01:59", true, "2026-03-29T00:59:00Z"},
 	} {
 		got, err := parseLocal(c.s, c.last)
 		if err != nil || got.Format(time.RFC3339) != c.want {

@@ -2,8 +2,8 @@ package desk
 
 import (
 	"errors"
-	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
 	"strings"
@@ -31,11 +31,7 @@ func (d *desk) entry(v *visit, status int, name string, f form) {
 }
 
 func (d *desk) logIn(v *visit) {
-	from, _, err := net.SplitHostPort(v.r.RemoteAddr)
-	if err != nil {
-		from = v.r.RemoteAddr
-	}
-	secret, err := d.Identity.LogIn(v.r.Context(), v.r.PostForm.Get("login"), v.r.PostForm.Get("wachtwoord"), from)
+	secret, err := d.Identity.LogIn(v.r.Context(), v.r.PostForm.Get("login"), v.r.PostForm.Get("wachtwoord"), visitor(v.r.RemoteAddr))
 	switch {
 	case errors.Is(err, identity.ErrRefused):
 		f := form{Values: url.Values{"login": {v.value("login")}, "verder": {v.value("verder")}}}
@@ -49,6 +45,19 @@ func (d *desk) logIn(v *visit) {
 		identity.SetCookie(v.w, v.r, secret)
 		v.onward(onlyHere(v.value("verder")))
 	}
+}
+
+// visitor is what tells those apart who try passwords: an IPv4 address, or an IPv6 network, of which anybody has all addresses to try from.
+func visitor(remote string) string {
+	peer, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return remote
+	}
+	addr := peer.Addr().Unmap().WithZone("")
+	if addr.Is4() {
+		return addr.String()
+	}
+	return netip.PrefixFrom(addr, 64).Masked().String()
 }
 
 // onlyHere keeps a way onward within the desk.

@@ -10,7 +10,8 @@ import (
 
 // Times in forms: what browsers send for datetime-local and date, in the zone of the screen.
 
-// parseLocal reads local time. In the hour that happens twice it is the first, or the last where that asks more.
+// parseLocal reads local time. In the hour that happens twice it is the first, or the last where that asks more. The hour that spring skips
+// never was on any clock; it is read as by a clock that was put forward early, or late where that asks more: nothing meant is missed.
 func parseLocal(s string, last bool) (time.Time, error) {
 	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04"} {
 		wall, err := time.Parse(layout, s)
@@ -18,6 +19,15 @@ func parseLocal(s string, last bool) (time.Time, error) {
 			continue
 		}
 		t := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, page.Amsterdam)
+		if t.Format(layout) != s {
+			_, before := t.Add(-3 * time.Hour).Zone()
+			_, after := t.Add(3 * time.Hour).Zone()
+			offset := max(before, after)
+			if last {
+				offset = min(before, after)
+			}
+			return wall.Add(-time.Duration(offset) * time.Second), nil
+		}
 		same := func(o time.Time) bool { return o.In(page.Amsterdam).Format(layout) == t.Format(layout) }
 		if o := t.Add(time.Hour); last && same(o) {
 			t = o

@@ -268,6 +268,9 @@ func (s *Store) invited(tx *bbolt.Tx, code string) (record, error) {
 
 // Redeem uses an invitation up: the person has a password from now on.
 func (s *Store) Redeem(code, password string) (Account, error) {
+	if _, err := s.Invited(code); err != nil { // before any work: strangers send codes too
+		return Account{}, err
+	}
 	hashed, err := newPassword(password)
 	if err != nil {
 		return Account{}, err

@@ -245,6 +245,42 @@ func TestAnInvitationIsUsedOnceAndInTime(t *testing.T) {
 	}
 }
 
+// TestAStrangersCodeCostsNoWork: anybody can send codes. While as many passwords are worked on as may be, a code that is none is refused at once, and
+// choosing a password waits its turn.
+func TestAStrangersCodeCostsNoWork(t *testing.T) {
+	s, _, _ := withAnna(t)
+	code, err := s.Invite(Account{Person: "p-b", Login: "bert", Name: "Bert"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range cap(atOnce) {
+		atOnce <- struct{}{}
+	}
+	refused := make(chan error, 1)
+	go func() { _, err := s.Redeem("made-up", goodPassword); refused <- err }()
+	select {
+	case err := <-refused:
+		if err != ErrInvitation {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("a code that is none waits for work")
+	}
+	redeemed := make(chan error, 1)
+	go func() { _, err := s.Redeem(code, goodPassword); redeemed <- err }()
+	select {
+	case <-redeemed:
+		t.Fatal("a password was hashed beside all that may be at once")
+	case <-time.After(100 * time.Millisecond):
+	}
+	for range cap(atOnce) {
+		<-atOnce
+	}
+	if err := <-redeemed; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestI12_AnAdministratorCannotTakeOverAnAccount(t *testing.T) {
 	s, _, _ := withAnna(t)
 	if _, err := s.InviteAgain("p-4f2a"); err != ErrNoAccount {

@@ -38,6 +38,8 @@ func hashPassword(password string) (string, error) {
 	if _, err := rand.Read(salt); err != nil {
 		return "", err
 	}
+	atOnce <- struct{}{}
+	defer func() { <-atOnce }()
 	key := argon2.IDKey([]byte(password), salt, cost.passes, cost.memoryKiB, cost.threads, keyLength)
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, cost.memoryKiB, cost.passes, cost.threads,
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key)), nil

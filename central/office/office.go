@@ -128,6 +128,11 @@ func (o *Office) Open() (err error) {
 	if o.keys, err = loadKeys(o.Config.Keys); err != nil {
 		return err
 	}
+	for name, cert := range map[string]tls.Certificate{"server.crt": o.keys.server, "centre.crt": o.keys.client} {
+		if ends := cert.Leaf.NotAfter; ends.Before(o.Now().Add(30 * 24 * time.Hour)) {
+			o.Log.Error("a certificate has expired or soon will; recorders then cannot reach the centre", "file", filepath.Join(o.Config.Keys, name), "ends", ends)
+		}
+	}
 	if err := os.MkdirAll(o.Config.Data, 0o700); err != nil {
 		return err
 	}
@@ -178,6 +183,11 @@ func (o *Office) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, o.Close()) }()
+	defer func(outer context.Context) {
+		if outer.Err() != nil && errors.Is(err, context.Canceled) { // stopped while it was still starting
+			err = nil
+		}
+	}(ctx)
 	stopStore, err := o.openVault(ctx)
 	if err != nil {
 		return err

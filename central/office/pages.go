@@ -1,9 +1,13 @@
 package office
 
 import (
+	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
@@ -45,7 +49,27 @@ func (o *Office) pages() (http.Handler, error) {
 	mux.Handle("/bureau", staff)
 	mux.Handle("/bureau/", staff)
 	mux.Handle("/", citizens)
-	return page.Log(slog.New(o.Log.Handler()), page.Secure(site.Map, page.Languages(mux))), nil
+	served := page.Log(slog.New(o.Log.Handler()), page.Secure(site.Map, page.Languages(mux)))
+	if strings.HasPrefix(c.Pages.URL, "https://") && !c.Pages.TLS {
+		return behindProxy(served), nil
+	}
+	return served, nil
+}
+
+// behindProxy is for pages whose TLS a proxy in front does: cookies are still for TLS only, and who tries passwords is told apart by the address
+// that the proxy saw. Only a proxy on this machine or a private network is believed; it says the address last.
+func behindProxy(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.Clone(r.Context())
+		r.TLS = &tls.ConnectionState{}
+		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && (peer.Addr().Unmap().IsLoopback() || peer.Addr().Unmap().IsPrivate()) {
+			hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+			if from, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1])); err == nil {
+				r.RemoteAddr = netip.AddrPortFrom(from, 0).String()
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // selfWitnessed says whether any recorder's roster knows no other witness than this centre.
@@ -112,6 +136,12 @@ func (r recorders) Chain(id protocol.RecorderID) desk.Chain {
 		Silent: r.o.Now().Sub(w.Heard.Time) > silence}
 	for _, f := range w.Findings {
 		c.Findings = append(c.Findings, findingWords(f))
+	}
+	// A status signed after the last entry known here, which counts fewer: the recorder's disk was put back (invariant 13).
+	if s, ok := r.o.StatusOf(id); ok && s.Entries < w.Size && s.Time.After(w.Last.Add(2*time.Second)) {
+		c.Findings = append(c.Findings, central.Words{
+			NL: fmt.Sprintf("De recorder telt minder regels (%d) dan hier bewaard zijn (%d): zijn logboek is teruggezet. Hij neemt op en verstrekt niets.", s.Entries, w.Size),
+			EN: fmt.Sprintf("The recorder counts fewer entries (%d) than are kept here (%d): its log was put back. It records and releases nothing.", s.Entries, w.Size)})
 	}
 	return c
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
@@ -132,11 +134,32 @@ func (o *Office) enrol() (ids []protocol.RecorderID) {
 			o.Log.Error("the witness cannot take this recorder", "recorder", r.ID, "error", err)
 			continue
 		}
+		o.compareKeys(r.ID, r.Roster)
 		o.mu.Lock()
 		o.enrolled[r.ID] = true
 		o.mu.Unlock()
 	}
 	return ids
+}
+
+// compareKeys says at once what would otherwise only show as orders that nobody obeys, or bags that nobody can open.
+func (o *Office) compareKeys(recorder protocol.RecorderID, roster *protocol.Roster) {
+	wrong := func(what, want string) {
+		o.Log.Error("the recorder's roster names another key than this centre has in its keys folder; have a new roster signed, or put the right key back",
+			"recorder", recorder, "roster", roster.ID, "key", what, "the roster names", want)
+	}
+	if v, err := protocol.NewVerifier(roster.OrderKey); err != nil || v.Name() != o.keys.order.Name() || v.KeyHash() != o.keys.order.KeyHash() {
+		wrong("order", roster.OrderKey)
+	}
+	if !slices.Contains(roster.Witnesses, o.witness.Key()) {
+		wrong("witness", strings.Join(roster.Witnesses, " "))
+	}
+	if roster.VaultKey != o.keys.vault.Recipient().String() {
+		wrong("vault", roster.VaultKey)
+	}
+	if err := roster.Current(o.Now()); err != nil {
+		o.Log.Error("the recorder's roster is not in force: it takes no orders that persons sign; have a new roster signed", "recorder", recorder, "error", err)
+	}
 }
 
 // atOnce is how many orders are under way to one recorder: it asks for the rest itself.

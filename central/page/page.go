@@ -232,7 +232,7 @@ func (p Rendered) Write(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Language", string(p.lang))
 	w.WriteHeader(p.status)
-	_, err := w.Write(p.body)
+	_, err := Steady(w).Write(p.body) // making it may have taken long: a bag was judged for it
 	return err
 }
 

@@ -381,6 +381,10 @@ func explain(err error) (kind error, advice string) {
 	}
 	var answer minio.ErrorResponse
 	if !errors.As(err, &answer) {
+		var certificate *tls.CertificateVerificationError
+		if errors.As(err, &certificate) {
+			return ErrAbsent, "its certificate is not of a CA in ca.crt, names another host, or has expired"
+		}
 		var netErr interface{ Timeout() bool }
 		if errors.As(err, &netErr) {
 			return ErrAbsent, "is the object store running, and can this machine reach it?"

@@ -627,7 +627,7 @@ func TestEmbeddedSpeaksTLS(t *testing.T) {
 		t.Errorf("read %q", got)
 	}
 	vc.CAs = x509.NewCertPool()
-	if _, err := New(t.Context(), vc); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if _, err := New(t.Context(), vc); err == nil || !strings.Contains(err.Error(), "ca.crt") || !strings.Contains(err.Error(), e.Endpoint) {
 		t.Errorf("a store of an unknown CA: %v", err)
 	}
 }

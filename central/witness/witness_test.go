@@ -472,6 +472,36 @@ func TestSpoiltOnTheWay(t *testing.T) {
 	}
 }
 
+// TestEntryThatDoesNotExtendIsNamed: recorder, entry, and what does not fit; a gap says what was expected.
+func TestEntryThatDoesNotExtendIsNamed(t *testing.T) {
+	r := newRecorder(t)
+	p := newPlace(t, r)
+	r.grow(t, 3)
+	p.receive(r, r.batch(t, 0, 3))
+	other := newRecorder(t)
+	other.signer, other.vkey = r.signer, r.vkey
+	other.grow(t, 5)
+	r.grow(t, 3)
+	for what, c := range map[string]struct {
+		batch []byte
+		words []string
+	}{
+		"another log": {other.batch(t, 3, 5), []string{string(id), "checkpoint of 5 entries", "entry 3", "prev is"}},
+		"gap":         {r.batch(t, 5, 6), []string{string(id), "begins at entry 5, 3 are known"}},
+		"body":        {bytes.Replace(r.batch(t, 3, 6), []byte(`"test"`), []byte(`"tset"`), 1), []string{string(id), "entry 3", "body hashes to"}},
+		"too large":   {make([]byte, MaxBatch+1), []string{string(id), fmt.Sprint(MaxBatch + 1), fmt.Sprint(MaxBatch)}},
+		"torn":        {r.batch(t, 3, 6)[:100], []string{string(id), "entry 0", "line 1"}},
+	} {
+		_, err := p.Receive(t.Context(), id, c.batch)
+		for _, w := range c.words {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %v does not say %q", what, err, w)
+			}
+		}
+	}
+	p.receive(r, r.batch(t, 3, 6)) // and the good one is taken
+}
+
 func TestEnrolment(t *testing.T) {
 	r := newRecorder(t)
 	p := newPlace(t, r)

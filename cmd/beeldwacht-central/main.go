@@ -35,7 +35,7 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var err error
 	if len(args) == 1 && args[0] == storeArg {
-		err = vault.RunEmbedded(ctx, stdin)
+		err = vault.RunEmbedded(context.WithoutCancel(ctx), stdin) // it ends with its input, not by the Ctrl-C that a terminal sends to it too
 	} else {
 		flags := flag.NewFlagSet("beeldwacht-central", flag.ContinueOnError)
 		flags.SetOutput(stderr)
@@ -46,6 +46,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return 2
 		}
 		config, loadErr := office.LoadConfig(*file)
+		if loadErr == nil {
+			_, loadErr = office.LoadVaultSecrets(config.Vault.Secrets)
+		}
 		if loadErr != nil {
 			fmt.Fprintln(stderr, "beeldwacht-central:", loadErr)
 			return 2

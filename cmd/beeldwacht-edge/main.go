@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/edge"
+	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
 func main() {
@@ -63,6 +64,9 @@ func do(ctx context.Context, file string, checkConfig, check bool, stdout io.Wri
 		return &edge.ConfigError{Err: err}
 	}
 	if checkConfig {
+		if _, err := edge.LoadIdentity(config.Identity, protocol.Origin(config.Recorder, config.Municipality)); err != nil {
+			return &edge.ConfigError{Err: fmt.Errorf("%s: %w", file, err)}
+		}
 		fmt.Fprintf(stdout, "%s: good; recorder %s with %d camera streams\n", file, config.Recorder, len(config.Cameras))
 		return nil
 	}

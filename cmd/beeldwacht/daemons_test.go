@@ -44,6 +44,8 @@ func TestDaemonsThroughRealPartsAndFaults(t *testing.T) {
 	cameras := w.start("gst", "/usr/bin/python3", "testdata/gst-camera.py", fmt.Sprint(w.ports.cameras), "recorder", "geheim-van-de-camera")
 	broker := w.mosquitto()
 	w.configure()
+	w.do("beeldwacht-central", "-config", w.path("central.yaml"), "-check-config")
+	w.do("beeldwacht-edge", "-config", w.path("edge.yaml"), "-check-config")
 	w.do("beeldwacht-central", "-config", w.path("central.yaml"), "-setup", w.path("setup.yaml"))
 	centre := w.start("central", w.bin("beeldwacht-central"), "-config", w.path("central.yaml"))
 	w.until("the centre's pages", 30*time.Second, func() error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,7 +14,10 @@ import (
 // storeCommandName starts this binary as the demo's object store; see vault.RunEmbedded.
 const storeCommandName = "object-store"
 
-func storeCommand(ctx context.Context) error { return vault.RunEmbedded(ctx, os.Stdin) }
+// storeCommand does not hear the Ctrl-C that a terminal sends to it too: it stops when the demo, which may still need it, closes its input.
+func storeCommand(ctx context.Context) error {
+	return vault.RunEmbedded(context.WithoutCancel(ctx), os.Stdin)
+}
 
 func demoCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := newFlags("demo", "[-check] [-dir DIR] [-camera rtsp://HOST/PATH]…", stderr)
@@ -38,11 +42,11 @@ func demoCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		o.Ports = demo.Ports{}
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return err
+		return fmt.Errorf("the demo keeps its state in a folder of its own: %w; choose another with -dir", err)
 	}
 	log, err := os.OpenFile(filepath.Join(o.Dir, "log.txt"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return err
+		return fmt.Errorf("the demo keeps its state in %s: %w; choose another folder with -dir", o.Dir, err)
 	}
 	defer log.Close()
 	o.Log = log

@@ -71,7 +71,7 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 		return err
 	}
 	fmt.Fprintf(stdout, "Recorder %s is enrolled. Carry %s to it and set `identity:` in its configuration to that folder.\n", *recorder, *out)
-	fmt.Fprintf(stdout, "Tell the centre its key:\n  %s\n", key)
+	fmt.Fprintf(stdout, "The centre reads its key from there too (recorders: in setup.yaml):\n  %s\n", key)
 	return nil
 }
 

@@ -52,7 +52,10 @@ type entry struct {
 	body []byte
 }
 
-func (b *book) Append(_ context.Context, kind string, body any) (uint64, error) {
+func (b *book) Append(ctx context.Context, kind string, body any) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	line, err := json.Marshal(body)
 	if err != nil {
 		return 0, err

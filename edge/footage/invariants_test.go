@@ -1,6 +1,7 @@
 package footage
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -744,6 +745,20 @@ func TestI08_GapsHaveCauses(t *testing.T) {
 	r.sound()
 }
 
+// A stop in the middle of a sweep is no broken journal: what is owed is written before the store is closed, and once.
+func TestStopInASweepLeavesNothingOwed(t *testing.T) {
+	r := newRig(t)
+	r.allow(time.Minute, plein)
+	r.record(plein, 2*time.Second)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	r.clock.set(noon.Add(2 * time.Minute))
+	r.sweep(stopped)
+	if err := r.SealMinute(t.Context()); err != nil || r.Usage().Owed != 0 {
+		t.Errorf("%v, %d entries owed", err, r.Usage().Owed)
+	}
+}
+
 func TestI10_BrokenJournalStopsNeitherRecordingNorExpiry(t *testing.T) {
 	r := newRig(t)
 	r.allow(time.Minute, plein)
@@ -980,6 +995,53 @@ func TestI15_SlowDiskDropsWholeGroups(t *testing.T) {
 		plays(t, r.join(run), countIn(t, run))
 	}
 	r.sound()
+}
+
+// A key frame that takes more than half of the queue is still recorded once the queue is empty: recording comes back.
+func TestI15_LargeKeyFrameEndsTheDropping(t *testing.T) {
+	units := frames(squareClip(), 30*time.Second)
+	size := itemBytes
+	for _, n := range units[0].NALs {
+		size += len(n)
+	}
+	block, blocked, hang := make(chan struct{}), make(chan struct{}, 1), true
+	r := newRig(t, func(c *Config) {
+		c.QueueBytes = size + size/2
+		c.at = func(stage string) error {
+			if stage == "run indexed" && hang {
+				hang = false
+				blocked <- struct{}{}
+				<-block
+			}
+			return nil
+		}
+	})
+	r.allow(time.Hour, plein)
+	w := r.begin(plein, squareClip())
+	w.idle()
+	if err := w.Write(units[0]); err != nil {
+		t.Fatal(err)
+	}
+	<-blocked
+	dropped := 0
+	for _, u := range units[1:120] {
+		r.clock.set(noon.Add(media(u.DTS)))
+		if err := w.Write(u); errors.Is(err, ErrSlow) {
+			dropped++
+		}
+	}
+	close(block)
+	w.idle()
+	for _, u := range units[120:] {
+		r.clock.set(noon.Add(media(u.DTS)))
+		if err := w.Write(u); errors.Is(err, ErrSlow) {
+			dropped++
+		}
+		w.idle()
+	}
+	if dropped == 0 || dropped > 170 || w.LastFrame().Before(noon.Add(29*time.Second)) {
+		t.Errorf("%d frames dropped of %d, the last recorded at %s", dropped, len(units), w.LastFrame())
+	}
 }
 
 // countIn counts the frames in the files of a run: ten a second.

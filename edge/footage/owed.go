@@ -50,7 +50,8 @@ func (s *Store) putNews(tx *bbolt.Tx) error {
 
 // settle appends what is owed to the journal, in order, and tells when to try again if it cannot. A journal that fails stops nothing here (invariant 10).
 func (s *Store) settle(ctx context.Context) (retry time.Time) {
-	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+	// An append that a stop cuts off may have been written all the same, and would be written again.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
 	defer cancel()
 	select {
 	case s.settling <- struct{}{}:

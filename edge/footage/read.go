@@ -45,7 +45,8 @@ type Reading struct {
 	gaps     []protocol.Gap
 }
 
-// Read gives the footage of the grant's camera that touches interval. It refuses a grant that is not verified or not valid now, an interval that is not within the
+// Read gives the footage of the grant's camera that touches interval; for a release what touches the interval asked, which is what the hold kept: another stream, cut
+// at other moments, may reach beyond where this one was rounded to. It refuses a grant that is not verified or not valid now, an interval that is not within the
 // grant's (for a standing grant: not within the last [protocol.LookBack]), and a receipt that is not an unused one for exactly this (DESIGN section 1, sentence 2).
 // The receipt is then used.
 func (s *Store) Read(grant *orders.Grant, interval protocol.Interval, receipt *journal.Receipt) (*Reading, error) {
@@ -71,6 +72,9 @@ func (s *Store) Read(grant *orders.Grant, interval protocol.Interval, receipt *j
 		return nil, fmt.Errorf("footage: reading: %w", err)
 	}
 	r := &Reading{s: s, camera: doc.Camera, interval: interval}
+	if doc.Use == protocol.UseRelease {
+		r.interval = doc.Asked
+	}
 	if err := r.load(now); err != nil {
 		return nil, fmt.Errorf("footage: reading %s %s: %w", doc.Camera, interval, err)
 	}

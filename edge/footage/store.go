@@ -487,6 +487,9 @@ func (s *Store) sweep(ctx context.Context) (next time.Time) {
 	return next
 }
 
+// maxIncidents is how many different incidents are journalled for as long as this process runs.
+const maxIncidents = 1000
+
 // incident is something that must not be. It is journalled once for as long as this process runs.
 func (s *Store) incident(what string, camera protocol.CameraID, detail string) {
 	s.mu.Lock()
@@ -495,16 +498,21 @@ func (s *Store) incident(what string, camera protocol.CameraID, detail string) {
 }
 
 func (s *Store) incidentLocked(what string, camera protocol.CameraID, detail string) {
-	if key := what + "\x00" + string(camera) + "\x00" + detail; !s.known[key] && len(s.known) < 1000 {
-		s.known[key] = true
-		s.Log.Error("footage: "+what, "camera", camera, "detail", detail)
-		row, err := owe(protocol.KindIncident, protocol.Incident{What: what, Camera: camera, Detail: detail})
-		if err == nil {
-			s.news = append(s.news, row)
-		} else {
-			s.Log.Error("footage: incident", "error", err)
-		}
+	key := what + "\x00" + string(camera) + "\x00" + detail
+	if s.known[key] {
+		return
 	}
+	s.Log.Error("footage: "+what, "camera", camera, "detail", detail)
+	if len(s.known) == maxIncidents { // what comes after so many stands in this machine's log only
+		return
+	}
+	s.known[key] = true
+	row, err := owe(protocol.KindIncident, protocol.Incident{What: what, Camera: camera, Detail: detail})
+	if err != nil {
+		s.Log.Error("footage: incident", "error", err)
+		return
+	}
+	s.news = append(s.news, row)
 }
 
 // badRow reports a row that cannot be read. It is called in transactions, by whoever may hold mu, so it only leaves word for settle.

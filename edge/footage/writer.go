@@ -97,7 +97,7 @@ func (w *Writer) Write(au AccessUnit) error {
 	limit := w.tape.s.QueueBytes
 	w.mu.Lock()
 	switch {
-	case w.dropping && au.Key && w.bytes+size <= limit/2:
+	case w.dropping && au.Key && (w.bytes+size <= limit/2 || len(w.queue) == 0):
 		w.dropping = false
 	case w.dropping:
 		w.dropped++
@@ -183,7 +183,7 @@ func (w *Writer) close() {
 	err := w.EndRun(CauseRecorder, "recording was stopped")
 	w.mu.Lock()
 	if err != nil && !w.closed {
-		// The queue is full: what it holds is footage, but a stop does not wait for a disk that does not move.
+		// The queue has no place left: what is in it is still written, and the run is ended by the next start.
 		w.tape.s.Log.Error("footage: stopping", "camera", w.tape.camera, "error", err)
 	}
 	w.closed = true

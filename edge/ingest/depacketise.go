@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"sync"
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
@@ -14,6 +15,9 @@ const (
 	maxUnitSize = 8 << 20 // bytes
 	maxUnitNALs = 512
 )
+
+// maxMissing is how many packets a network loses at once. More is a camera that began to count anew, and lost nothing.
+const maxMissing = 1000
 
 // unit is one access unit as it came over the wire.
 type unit struct {
@@ -29,10 +33,14 @@ type unit struct {
 // gortsplib has one too. It cuts signing SEI in two, and after a lost packet gives H.264 frames the time of their successor.
 type depacketiser struct {
 	codec footage.Codec
-	lost  uint64 // access units dropped because they were not whole
+	lost  uint64 // access units that were not whole, and holes between them
 
 	started  bool
 	sequence uint16
+
+	every   bool   // this camera marks more packets than the last of a frame: a frame ends when its time does
+	marked  bool   // a marker ended the last access unit
+	flushed uint32 // its time
 
 	open    bool // an access unit is being received
 	stamp   uint32
@@ -48,9 +56,13 @@ var scratch = sync.Pool{New: func() any { return new([]byte) }}
 // push takes a packet, and emits the access units that it completes: none, one, or two when a camera forgot a marker.
 func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
 	gap := d.started && p.SequenceNumber != d.sequence+1
+	before := d.sequence
 	d.started, d.sequence = true, p.SequenceNumber
-	if gap && d.open {
+	switch missing := p.SequenceNumber - before - 1; {
+	case gap && d.open:
 		d.damaged = true // its end, or something in its middle
+	case gap && missing < maxMissing:
+		d.lost++ // between two access units: one or more, or the head of the next, which cannot be told
 	}
 	if len(p.Payload) == 0 && !p.Marker {
 		return // padding, of no frame; it only takes a place in the row
@@ -62,23 +74,32 @@ func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
 	if !d.take(p.Payload) {
 		d.damaged = true
 	}
-	if p.Marker {
+	switch {
+	case !p.Marker || d.every:
+	case d.partial:
+		d.every = true // the end of a frame cannot be within a NAL unit
+	default:
 		d.flush(emit)
+		d.marked = true
 	}
 }
 
 func (d *depacketiser) flush(emit func(unit)) {
 	u, whole := unit{stamp: d.stamp}, !d.damaged && !d.partial
 	if d.lent != nil {
-		if whole {
-			own := lend(len(*d.lent))
-			copy(own.b, *d.lent)
-			u.release = own.release
-			u.nals, whole = d.units(own.b)
-		}
+		own := lend(len(*d.lent))
+		copy(own.b, *d.lent)
+		u.release = own.release
+		var few bool
+		u.nals, few = d.units(own.b)
+		whole = whole && few
 		*d.lent = (*d.lent)[:0]
 		scratch.Put(d.lent)
 	}
+	if d.marked && d.stamp == d.flushed && slices.ContainsFunc(u.nals, func(n []byte) bool { return continues(d.codec, n) }) {
+		d.every, whole = true, false // the frame before was not at its end
+	}
+	d.marked, d.flushed = false, d.stamp
 	d.open, d.lent, d.ends, d.partial, d.damaged = false, nil, d.ends[:0], false, false
 	switch {
 	case !whole:

@@ -105,6 +105,28 @@ func TestDepacketiser(t *testing.T) {
 	expect("no markers", unmarked, 0, 0, 1)
 }
 
+// Some cameras mark each slice: what is then taken for a frame is a part of one. Once that is seen, frames end when their time does.
+func TestMarkerOnEachSlice(t *testing.T) {
+	d := &depacketiser{codec: footage.H264}
+	var in []*rtp.Packet
+	for i := range 12 {
+		first := byte(0x80) // first_mb_in_slice 0
+		if i%3 > 0 {
+			first = 0x40
+		}
+		in = append(in, &rtp.Packet{Header: rtp.Header{SequenceNumber: uint16(i), Timestamp: uint32(i / 3 * 9000), Marker: true}, Payload: []byte{0x41, first, byte(i)}})
+	}
+	got := units(d, in)
+	for _, u := range got[1:] {
+		if len(u.nals) != 3 {
+			t.Errorf("frame at %d has %d of its 3 slices", u.stamp, len(u.nals))
+		}
+	}
+	if len(got) != 3 || d.lost != 2 { // of the first, two slices came before it was known; the last is not over
+		t.Errorf("%d frames, %d lost; want 3 and 2", len(got), d.lost)
+	}
+}
+
 func FuzzDepacketiser(f *testing.F) {
 	_, packets := three(f)
 	for _, p := range slices.Concat(packets[0], packets[1], packets[2]) {

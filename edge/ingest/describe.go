@@ -22,7 +22,8 @@ func describe(sdp []byte) ([]byte, described) {
 	var blocks [][]string // the lines of the session, and of each medium
 	blocks = append(blocks, nil)
 	for line := range strings.Lines(string(sdp)) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "m=") {
+		line = strings.TrimSpace(strings.Map(printable, line))
+		if strings.HasPrefix(line, "m=") {
 			blocks = append(blocks, nil)
 		}
 		blocks[len(blocks)-1] = append(blocks[len(blocks)-1], line)
@@ -47,7 +48,7 @@ func describe(sdp []byte) ([]byte, described) {
 				d.payloads = append(d.payloads, byte(p))
 			}
 		}
-		out = append(out, block[0])
+		out = append(out, medium(block))
 		for _, line := range block[1:] {
 			switch {
 			case strings.HasPrefix(line, "a=control:"), strings.HasPrefix(line, "a=rtpmap:"), strings.HasPrefix(line, "a=key-mgmt:"):
@@ -65,6 +66,29 @@ func describe(sdp []byte) ([]byte, described) {
 		}
 	}
 	return []byte(strings.Join(out, "\r\n") + "\r\n"), d
+}
+
+func printable(r rune) rune {
+	if r < ' ' {
+		return ' '
+	}
+	return r
+}
+
+// medium is the first line of a medium; that of video is said anew.
+func medium(block []string) string {
+	if !isVideo(block) || len(payloads(block)) == 0 {
+		return block[0]
+	}
+	protocol := "RTP/AVP"
+	if strings.Contains(strings.Fields(block[0])[2], "SAVP") {
+		protocol = "RTP/SAVP"
+	}
+	line := "m=video 0 " + protocol
+	for _, p := range payloads(block) {
+		line += " " + strconv.Itoa(p)
+	}
+	return line
 }
 
 func isVideo(block []string) bool { return strings.HasPrefix(block[0], "m=video ") }

@@ -24,10 +24,48 @@
 //
 // A run has no longest length here; who writes it may cut it at any key frame.
 //
+// # Cameras as they are
+//
+// gortsplib v4.16.2 speaks RTSP. Between it and the camera, above TLS, stands a connection that repairs by kind what cameras say and send (repair, describe, login);
+// above it our own depacketiser, since gortsplib's cuts signing SEI in two. RTP over UDP is received here too and handed to gortsplib as if interleaved (datagrams): it
+// knows of TCP only, and its check of the SSRC and of ports loses nothing. The tests replay what real cameras answered (testdata/cameras).
+//
+//	what a camera does                                                         what becomes of it
+//	new SSRC, new sequence, out of order over UDP; stray payload types          one gap-free run
+//	parameter sets only described, only in band, late, with start codes, crooked recorded from the first key frame after them
+//	parameter sets and key frame in one unit with start codes; signing SEI      recorded, SEI bit for bit
+//	marker on each packet or slice, or none                                     recorded; the first frame after a start may be lost
+//	crooked SDP, other tracks of any kind, sendonly                             recorded; sound that is left out is named in [State.Detail]
+//	crooked status, Content-Type, Content-Base, Transport, CSeq; stray bytes    recorded
+//	OPTIONS refused or never answered                                           recorded, after 3 s
+//	digest over a path, with qop, MD5 or SHA-256; nonces that change; Basic     recorded; Basic goes to the configured host only
+//	a short timeout, or none named; keepalives answered late or never           recorded
+//	requests of its own                                                         answered; TEARDOWN and REDIRECT end the session, gap camera
+//	TCP refused; UDP stopped by a firewall                                      the other is asked, unless transport says tcp
+//	RTP time jumps                                                              a new run, gap clock, from the next key frame
+//	a wrong clock, 1970, no sender report                                       recorded by our clock: the camera's is not looked at
+//	half-open, frozen, no key frame, no parameter sets                          gap camera after KeyFrameTimeout, and a new connection
+//
+// Still lost, and what would help:
+//
+//	H.264 interleaved (packetization-mode 2), H.265 with decoding order numbers  a depacketiser that sorts by them; no camera seen needs it
+//	MJPEG, MPEG-4, AV1, H.266                                                    a format in edge/footage; until then the gap names what is offered
+//	sound, AAC and Opus too                                                      a mandate that allows it and a second track in edge/footage
+//	SRTP within RTSPS together with anything crooked, or over UDP                gortsplib's own TLS is used for it, without repairs; needs SRTP (pion/srtp) here
+//	multicast only, RTSP over HTTP or WebSocket                                  a SETUP of our own, a tunnel in dial; gortsplib v5 has the tunnels
+//	a description without Content-Length, a wrong length in an interleaved frame reading until silence; finding the next packet by its channel and SSRC
+//	a camera that plays only when its sound was set up too                       SETUP of all tracks; ours sets up the video alone. None seen
+//	all video under another payload type than described                         taking the type of most packets; gortsplib drops them, so it is a gap, not silence
+//	key frames further apart than KeyFrameTimeout                                a longer KeyFrameTimeout in the configuration, or the camera's own setting
+//	a sequence that starts anew over TCP in mid-frame                           nothing: that one frame is counted as lost
+//
+// gortsplib v5 mends about half of what repair does, and cuts signed H.265: another version changes rtsp.go alone.
+//
 // # Who owns what
 //
 // Run's goroutine connects and waits. gortsplib's reading goroutine calls down through depacketiser and runs, which belong to it while a
-// connection lasts. One more goroutine feeds the Writer. They meet in queue and status, each behind its own lock.
+// connection lasts. With UDP two more goroutines feed that one, for RTSP and for RTP, and end with the connection. One more goroutine feeds the Writer. They meet in queue and
+// status, each behind its own lock.
 package ingest
 
 import (
@@ -202,11 +240,12 @@ func (s *Session) prepare() (*target, error) {
 
 // target is where to connect, and what of that may not be told.
 type target struct {
-	url     url.URL // without user and password
-	login   *login
-	udp     bool // how RTP is asked of the camera
-	srtp    bool // this camera's video is encrypted within TLS, and is left to gortsplib, without repairs
-	secrets *strings.Replacer
+	url      url.URL // without user and password
+	login    *login
+	udp      bool // how RTP is asked of the camera
+	marksAll bool // see depacketiser.every
+	srtp     bool // this camera's video is encrypted within TLS, and is left to gortsplib, without repairs
+	secrets  *strings.Replacer
 }
 
 func newTarget(s Source, u *url.URL) *target {

@@ -54,6 +54,13 @@ func kindOf(codec footage.Codec, nal []byte) kind {
 	return other
 }
 
+// continues tells whether a NAL unit is a slice of a picture that began with another (H.264 7.3.3 first_mb_in_slice, H.265 7.3.6.1 first_slice_segment_in_pic_flag).
+func continues(codec footage.Codec, nal []byte) bool {
+	at := headerSize(codec)
+	k := kindOf(codec, nal)
+	return (k == slice || k == keySlice) && len(nal) > at && nal[at]&0x80 == 0 && (codec == footage.H265 || nal[0]&0x1f == 1 || nal[0]&0x1f == 5)
+}
+
 var startCode = []byte{0, 0, 1}
 
 // findStartCode tells where the first start code begins; -1: nowhere. It looks at eight bytes at a time: of nearly all that a camera sends, no two that are

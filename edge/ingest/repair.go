@@ -26,13 +26,14 @@ import (
 //   - descriptions, see describe
 //   - a status line without reason, a description without Content-Type, a Content-Base that is no address
 //   - a SETUP answered without Transport, or with fields in it that cannot be read
+//   - a session without timeout, which some cameras end long before the 60 s they should wait
 //   - OPTIONS refused or never answered: nothing depends on it
 //   - all of the login: a digest over "/path", a nonce that changes at any time
 //   - requests of the camera's own, which are answered, and stray bytes between messages
 //
 // Requests are numbered anew here (CSeq), since one of gortsplib's can become several.
 func repair(conn net.Conn, host string, secure bool, login *login) *repaired {
-	return &repaired{Conn: conn, in: bufio.NewReaderSize(conn, maxHead+4), login: login, host: host, secure: secure, ssrc: map[byte][4]byte{}, video: -1, closed: make(chan struct{})}
+	return &repaired{Conn: conn, in: bufio.NewReaderSize(conn, maxHead+4), login: login, host: host, secure: secure, ssrc: map[byte][4]byte{}, video: -1, closed: make(chan struct{}), gone: make(chan struct{})}
 }
 
 // overUDP makes of a connection one that asks for UDP where gortsplib asks for TCP.
@@ -45,8 +46,10 @@ func overUDP(r *repaired) *repaired {
 const (
 	maxHead    = 64 << 10 // bytes of the lines before a body
 	maxBody    = 1 << 20
-	maxPending = 8               // requests without an answer; some cameras answer no keepalive
-	patience   = 3 * time.Second // with a camera that does not answer OPTIONS
+	maxPending = 8                      // requests without an answer; some cameras answer no keepalive
+	patience   = 3 * time.Second        // with a camera that does not answer OPTIONS
+	farewell   = 500 * time.Millisecond // for the answer to TEARDOWN
+	undeclared = "20"                   // seconds after which a camera that names no timeout may end the session; RFC 2326 says 60, and not all keep to it
 )
 
 // repaired is a connection of which what is read is repaired. Read belongs to one goroutine and Write to another, as with gortsplib.
@@ -58,6 +61,9 @@ type repaired struct {
 
 	closed  chan struct{}
 	closing sync.Once
+
+	goodbye sync.Once
+	gone    chan struct{} // the camera answered TEARDOWN, or says nothing any more
 
 	// With UDP; messages is nil without.
 	messages chan []byte
@@ -82,6 +88,7 @@ type repaired struct {
 	challenge *challenge
 	hurried   bool       // a first OPTIONS is on its way: reading ends after patience
 	udp       *datagrams // from SETUP on
+	parting   bool       // TEARDOWN was sent
 	toTLS     bool       // the camera sent us to another address, which speaks TLS
 }
 
@@ -152,6 +159,10 @@ func (r *repaired) Write(p []byte) (int, error) {
 	if err := r.send(q); err != nil {
 		return 0, err
 	}
+	if q.method == "TEARDOWN" {
+		r.playing.Store(false)
+		r.parting = true
+	}
 	return len(p), nil
 }
 
@@ -175,14 +186,21 @@ func (r *repaired) overUDP(q *request) error {
 	return nil
 }
 
-// Close also ends what goes over UDP.
+// Close also ends what goes over UDP. It gives the camera a moment to hear TEARDOWN: closing with packets unread would cut that off too, and some cameras then keep the
+// session, of which they have few.
 func (r *repaired) Close() error {
 	var err error
 	r.closing.Do(func() {
-		close(r.closed)
 		r.mu.Lock()
-		udp := r.udp
+		udp, parting := r.udp, r.parting
 		r.mu.Unlock()
+		if parting {
+			select {
+			case <-r.gone:
+			case <-time.After(farewell):
+			}
+		}
+		close(r.closed)
 		if err = r.Conn.Close(); udp != nil {
 			err = errors.Join(err, udp.stop())
 		}
@@ -227,6 +245,14 @@ func (r *repaired) Read(p []byte) (int, error) {
 // next reads one message: an interleaved packet, an answer, or a request of the camera's. What it returns is to be passed on, is nothing when there is nothing to pass on, and stays
 // as it is until the next call.
 func (r *repaired) next() ([]byte, error) {
+	message, err := r.read()
+	if err != nil {
+		r.goodbye.Do(func() { close(r.gone) })
+	}
+	return message, err
+}
+
+func (r *repaired) read() ([]byte, error) {
 	first, err := r.in.Peek(1)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return r.hurry()
@@ -407,6 +433,9 @@ func (r *repaired) answered(lines []string, body []byte) ([]byte, error) {
 	if q == nil {
 		q = &request{}
 	}
+	if q.method == "TEARDOWN" {
+		r.goodbye.Do(func() { close(r.gone) })
+	}
 	status := strings.Fields(lines[0])
 	if len(status) == 2 {
 		status = append(status, "OK")
@@ -444,8 +473,16 @@ func (r *repaired) answered(lines []string, body []byte) ([]byte, error) {
 			if u, err := url.Parse(value); err != nil || u.Host == "" && !strings.HasPrefix(value, "/") {
 				continue
 			}
+		case "session":
+			if !strings.Contains(strings.ToLower(value), "timeout") {
+				line += ";timeout=" + undeclared
+			}
 		case "location":
-			line = "Location: " + r.location(value)
+			to, err := r.location(value)
+			if err != nil {
+				return nil, err
+			}
+			line = "Location: " + to
 		case "transport":
 			transport = true
 			line = "Transport: " + r.transport(q, value)
@@ -514,17 +551,20 @@ func (r *repaired) again(q *request, lines []string) (bool, error) {
 	return true, r.send(q)
 }
 
-// location is where a camera sends us. TLS is ours, so gortsplib must not know of it.
-func (r *repaired) location(value string) string {
+// location is where a camera sends us. TLS is ours, so gortsplib must not know of it, and is not left on a camera's word.
+func (r *repaired) location(value string) (string, error) {
 	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "rtsps" {
-		return value
+	switch {
+	case err == nil && u.Scheme == "rtsps":
+		if u.Scheme = "rtsp"; u.Port() == "" {
+			u.Host = net.JoinHostPort(u.Hostname(), rtspsPort)
+		}
+		r.toTLS = true
+		return u.String(), nil
+	case r.secure:
+		return "", errors.New("the camera sends us from RTSPS to another address without TLS")
 	}
-	if u.Scheme = "rtsp"; u.Port() == "" {
-		u.Host = net.JoinHostPort(u.Hostname(), rtspsPort)
-	}
-	r.toTLS = true
-	return u.String()
+	return value, nil
 }
 
 // transport takes out of a Transport what cannot be read and is not needed, and notes the channel of the video, which is the only one set up.

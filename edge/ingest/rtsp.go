@@ -23,7 +23,10 @@ import (
 // answerTimeout is how long a camera may take to accept a connection and to answer a request.
 const answerTimeout = 10 * time.Second
 
-const rtspsPort = "322"
+const (
+	rtspsPort    = "322"
+	maxRedirects = 4
+)
 
 // stream connects and receives until that breaks, the camera falls short, or ctx ends. It returns why. A camera that does not send in the way it is asked is asked
 // the other way: at once when it says so, else at the next connection.
@@ -46,6 +49,7 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 	}
 	var conn *repaired
 	var line *paced // below it
+	dialled := 0
 	transport := gortsplib.TransportTCP
 	client := &gortsplib.Client{
 		Scheme:       "rtsp", // TLS is put below the repairs, not above
@@ -54,6 +58,9 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 		WriteTimeout: answerTimeout,
 		Transport:    &transport,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if dialled++; dialled > maxRedirects+1 {
+				return nil, errors.New("the camera sends us from one address to the next, without end")
+			}
 			if t.srtp {
 				return (&net.Dialer{}).DialContext(ctx, network, address)
 			}
@@ -112,7 +119,7 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 	watch := time.NewTimer(s.Source.KeyFrameTimeout)
 	defer watch.Stop()
 	runs.connected(described)
-	depacketiser := &depacketiser{codec: described.Codec}
+	depacketiser := &depacketiser{codec: described.Codec, every: t.marksAll}
 	var lost uint64
 	emit := func(u unit) {
 		now, size := s.Now(), 0
@@ -155,7 +162,7 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 		client.Close() // runs is ours again
 		p = camera("%s", s.missing(runs))
 	}
-	p.connected = true
+	p.connected, t.marksAll = true, depacketiser.every
 	if runs.latest.IsZero() && p.cause == footage.CauseCamera && (t.udp || s.Source.Transport == UDP) {
 		p.otherWay = true // a firewall between passes no UDP
 	}
@@ -257,6 +264,8 @@ func (t *target) classify(doing string, err error) problem {
 		p.detail = "the camera is connected and has sent nothing for " + answerTimeout.String()
 	case errors.As(err, new(liberrors.ErrClientRequestTimedOut)):
 		p.detail = fmt.Sprintf("the camera is connected and does not answer %s", doing)
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		p.detail = fmt.Sprintf("the camera's certificate is not trusted: %v", err)
 	case errors.As(err, &network), errors.As(err, &errno), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.DeadlineExceeded):
 		p.cause = footage.CauseNetwork
 		p.detail = fmt.Sprintf("the camera cannot be reached: %v", err)

@@ -2,7 +2,9 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,7 +23,7 @@ import (
 // TestMain lets the tests wait beside each other: they need time, not processors.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "12"); err != nil {
+	if err := flag.Set("test.parallel", "32"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -134,9 +136,16 @@ func record(t *testing.T, o cameratest.Options, configure func(*Session)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(camera.Close)
-	r := &rig{T: t, camera: camera, clip: o.Clip, tape: &tape{}, log: &lockedBuffer{}, ended: make(chan error, 1)}
+	r := recordURL(t, camera.URL(), o.User, o.Password, configure)
+	r.camera, r.clip = camera, o.Clip
+	return r
+}
+
+func recordURL(t *testing.T, url, user, password string, configure func(*Session)) *rig {
+	t.Helper()
+	r := &rig{T: t, tape: &tape{}, log: &lockedBuffer{}, ended: make(chan error, 1)}
 	r.session = &Session{
-		Source: Source{Camera: "plein-noord", Stream: "main", URL: camera.URL(), User: o.User, Password: o.Password, KeyFrameTimeout: 4 * time.Second},
+		Source: Source{Camera: "plein-noord", Stream: "main", URL: url, User: user, Password: password, KeyFrameTimeout: 4 * time.Second},
 		Writer: r.tape, Now: time.Now, Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		RetryMin: 50 * time.Millisecond, RetryMax: 200 * time.Millisecond,
 	}
@@ -177,7 +186,7 @@ func (r *rig) finish(cause error) {
 // until waits for something to be true of what is on tape and of the state.
 func (r *rig) until(what string, is func([]taped, State) bool) {
 	r.Helper()
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(40 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		runs, state := r.tape.copy(), r.session.State()
 		if is(runs, state) {
 			return
@@ -236,6 +245,7 @@ func (r *rig) same(units []footage.AccessUnit, clip cameratest.Clip) int {
 }
 
 func TestRecordsBitForBit(t *testing.T) {
+	t.Parallel()
 	signed := cameratest.ReorderedH264()
 	signed.Frames = slices.Clone(signed.Frames)
 	for i, f := range signed.Frames { // as cameras that sign their video do: SEI with a start code in it
@@ -337,6 +347,7 @@ func TestI08_NoKeyFrameIsAGap(t *testing.T) {
 }
 
 func TestI08_CameraThatOffersNothingWeCanCarry(t *testing.T) {
+	t.Parallel()
 	for offer, words := range map[cameratest.Offer][]string{
 		cameratest.OnlySound: {"audio G711", "H.264 or H.265"},
 		cameratest.OnlyMJPEG: {"video M-JPEG", "H.264 or H.265"},
@@ -462,6 +473,7 @@ func TestI15_SlowDiskDropsWholeGroupsAndDoesNotGrow(t *testing.T) {
 }
 
 func TestI15_FailingDiskEndsTheRunAndIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	for _, what := range []string{"start", "write"} {
 		t.Run(what, func(t *testing.T) {
 			var fails int
@@ -500,6 +512,7 @@ func TestI15_FailingDiskEndsTheRunAndIsTriedAgain(t *testing.T) {
 }
 
 func TestCameraClockThatJumpsStartsANewRun(t *testing.T) {
+	t.Parallel()
 	for _, by := range []time.Duration{time.Hour, -time.Hour, -3 * time.Second, 20 * time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {
 			r := record(t, cameratest.Options{Clip: cameratest.CounterH264()}, nil)
@@ -587,4 +600,61 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// A camera that encrypts its video within TLS once more is left to gortsplib whole.
+func TestRecordsSRTPWithinRTSPS(t *testing.T) {
+	camera, trust := certified(t)
+	r := record(t, cameratest.Options{Clip: cameratest.CounterH264(), TLS: camera, User: "admin", Password: "geheim/1"}, func(s *Session) { s.Source.TLS = trust })
+	r.until(frames(15))
+	r.finish(nil)
+	runs := r.tape.copy()
+	if len(runs) != 1 {
+		t.Fatalf("%d runs, want 1", len(runs))
+	}
+	r.same(runs[0].units, r.clip)
+}
+
+func TestCertificateThatIsNotTrustedIsNoCamera(t *testing.T) {
+	camera, _ := certified(t)
+	r := record(t, cameratest.Options{Clip: cameratest.CounterH264(), TLS: camera}, nil)
+	r.until(inGap(footage.CauseCamera, "certificate is not trusted"))
+}
+
+// The password goes in Basic to no host but the camera's own, and TLS is never left on the word of a camera.
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	behind := newFake(t, script{clip: quick(cameratest.CounterH264())})
+	basic := newFake(t, script{clip: quick(cameratest.CounterH264()), user: "admin", password: "geheim", basic: true})
+	for name, c := range map[string]struct {
+		scheme, to string
+		told       string
+	}{"to another host that wants Basic": {"rtsp", strings.Replace(basic.url(), "127.0.0.1", "localhost", 1), "refuses the user name or password"}, "to RTSP": {"rtsp", behind.url(), ""}, "from RTSPS to RTSP": {"rtsps", behind.url(), "without TLS"}, "in a circle": {"rtsp", "", "without end"}} {
+		t.Run(name, func(t *testing.T) {
+			s := script{clip: quick(cameratest.CounterH264())}
+			s.answer = func(method, text string) string {
+				if method == "DESCRIBE" {
+					base, _, _ := strings.Cut(text[strings.Index(text, "rtsp://"):], "\n")
+					return "RTSP/1.0 302 Moved\nCSeq: 2\nLocation: " + cmp.Or(c.to, base) + "\n\n"
+				}
+				return text
+			}
+			var trust *tls.Config
+			if c.scheme == "rtsps" {
+				s.tls, trust = certified(t)
+			}
+			r, _ := recordFake(t, s, func(s *Session) { s.Source.TLS, s.Source.User, s.Source.Password = trust, "admin", "geheim" })
+			if c.told == "" {
+				r.until(frames(20))
+				return
+			}
+			r.until(inGap(footage.CauseCamera, c.told))
+			if basic.set(func() {}); basic.logins != 0 {
+				t.Error("the password went out to another host")
+			}
+			if len(r.tape.copy()) != 0 {
+				t.Error("TLS was left behind on the word of a camera")
+			}
+		})
+	}
 }

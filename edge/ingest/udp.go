@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ import (
 // datagrams receives the video over UDP and hands it on as if it had come interleaved with RTSP, so that the same repairs reach it and gortsplib knows of TCP only. gortsplib's own
 // sockets cannot be repaired: it drops a new SSRC, and packets from another port or address of the camera than it announced.
 //
-// Only the camera's addresses are heard. Packets are put in order, within 64; a sequence that starts anew is followed at its second packet (RFC 3550 appendix A.1).
+// Only the camera's addresses are heard. Packets are put in order, see row.
 type datagrams struct {
 	rtp, rtcp *net.UDPConn
 	from      []net.IP
@@ -31,17 +32,17 @@ type datagrams struct {
 	close     sync.Once
 	running   sync.WaitGroup
 
+	reports *rtcpreceiver.RTCPReceiver
+	about   uint32 // the SSRC that reports are about: the first of a sequence
+
 	// These belong to receive.
-	order *rtcpreceiver.RTCPReceiver
-	ssrc  uint32
-	last  uint16
-	begun bool
-	odd   *rtp.Packet // far behind the others: a duplicate, or the first of a sequence that starts anew
+	row row
 }
 
 const (
 	maxDatagram = 16 << 10
-	reordered   = 64 // packets
+	reordered   = 64                     // packets that wait for one before them, at most
+	late        = 300 * time.Millisecond // that they wait: what comes later is as good as lost, and what waits is lost with a camera that is torn down
 	reportEvery = 5 * time.Second
 )
 
@@ -111,9 +112,6 @@ func (d *datagrams) play(messages chan []byte, mend func([]byte) []byte) error {
 		}
 	}
 	d.report(&rtcp.ReceiverReport{})
-	if err := d.anew(); err != nil {
-		return err
-	}
 	d.running.Add(1)
 	go func() {
 		defer d.running.Done()
@@ -132,35 +130,59 @@ func (d *datagrams) report(p rtcp.Packet) {
 	}
 }
 
-// anew forgets the order of packets.
-func (d *datagrams) anew() error {
-	if d.order != nil {
-		d.order.Close()
+// reportOn begins to count for reports on a sequence of packets.
+func (d *datagrams) reportOn(ssrc uint32) error {
+	if d.reports != nil {
+		d.reports.Close()
 	}
-	d.begun, d.odd = false, nil
 	ours := rand.Uint32()
-	d.order = &rtcpreceiver.RTCPReceiver{ClockRate: 90000, LocalSSRC: &ours, UnrealiableTransport: true, BufferSize: reordered, Period: reportEvery, WritePacketRTCP: d.report}
-	return d.order.Initialize()
+	d.about = ssrc
+	d.reports = &rtcpreceiver.RTCPReceiver{ClockRate: 90000, LocalSSRC: &ours, Period: reportEvery, WritePacketRTCP: d.report}
+	return d.reports.Initialize()
 }
 
 func (d *datagrams) receive(mend func([]byte) []byte) {
-	defer func() { d.order.Close() }()
+	defer func() {
+		if d.reports != nil {
+			d.reports.Close()
+		}
+	}()
 	buf := make([]byte, maxDatagram)
 	for {
 		n, from, err := d.rtp.ReadFromUDPAddrPort(buf)
-		if err != nil {
+		now := time.Now()
+		var next []datagram
+		switch ip := net.IP(from.Addr().Unmap().AsSlice()); {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			next = d.row.skip()
+		case err != nil:
+			return // closed
+		case n < 12 || buf[0]>>6 != 2 || !slices.ContainsFunc(d.from, ip.Equal):
+			continue
+		default:
+			// As if interleaved, on channel 0.
+			p := datagram{append([]byte{'$', 0, byte(n >> 8), byte(n)}, buf[:n]...)}
+			next = d.row.take(p, now)
+		}
+		var wait time.Time
+		if len(d.row.waiting) > 0 {
+			wait = d.row.since.Add(late)
+		}
+		if err := d.rtp.SetReadDeadline(wait); err != nil {
 			return // closed
 		}
-		ip := net.IP(from.Addr().Unmap().AsSlice())
-		if n < 12 || buf[0]>>6 != 2 || !slices.ContainsFunc(d.from, ip.Equal) {
-			continue
+		if d.row.anew {
+			if d.row.anew = false; d.reportOn(next[len(next)-1].ssrc()) != nil {
+				return
+			}
 		}
-		// The message, as if interleaved on channel 0. The receiver looks only at the header beside it.
-		p := &rtp.Packet{Payload: append([]byte{'$', 0, byte(n >> 8), byte(n)}, buf[:n]...)}
-		p.SequenceNumber, p.Timestamp = binary.BigEndian.Uint16(buf[2:]), binary.BigEndian.Uint32(buf[4:])
-		for _, p := range d.sort(p, binary.BigEndian.Uint32(buf[8:])) {
+		for _, p := range next {
+			head := &rtp.Packet{Header: rtp.Header{Version: 2, SSRC: d.about, SequenceNumber: p.sequence(), Timestamp: binary.BigEndian.Uint32(p.message[8:])}}
+			if _, _, err := d.reports.ProcessPacket2(head, now, true); err != nil {
+				return // it refuses another SSRC, and is told none
+			}
 			select {
-			case d.messages <- mend(p.Payload):
+			case d.messages <- mend(p.message):
 			case <-d.done:
 				return
 			}
@@ -168,35 +190,82 @@ func (d *datagrams) receive(mend func([]byte) []byte) {
 	}
 }
 
-// sort takes a packet and returns those that are next.
-func (d *datagrams) sort(p *rtp.Packet, ssrc uint32) []*rtp.Packet {
-	behind := d.begun && int16(p.SequenceNumber-d.last) < -reordered
-	var held *rtp.Packet
+// datagram is an RTP packet with the four bytes of interleaving before it.
+type datagram struct{ message []byte }
+
+func (p datagram) sequence() uint16 { return binary.BigEndian.Uint16(p.message[6:]) }
+func (p datagram) ssrc() uint32     { return binary.BigEndian.Uint32(p.message[12:]) }
+
+// row puts packets in order. One that is missing is waited for until late, or until reordered others wait with it. A sequence that starts anew is followed: at once far
+// ahead, else at its second packet (RFC 3550 appendix A.1), where the first of it is not lost.
+type row struct {
+	begun   bool
+	anew    bool   // the packets returned are of another sequence than those before
+	next    uint16 // the number that comes next
+	ssrc    uint32
+	waiting []datagram // rising, all after next
+	since   time.Time  // that they wait
+	odd     []datagram // one from far behind: a duplicate, or the first of a sequence that starts anew
+}
+
+// take takes a packet and returns those that are next.
+func (r *row) take(p datagram, now time.Time) []datagram {
+	number := p.sequence()
+	ahead := int16(number - r.next)
 	switch {
-	case d.begun && ssrc != d.ssrc && p.SequenceNumber-d.last > reordered:
-		if d.anew() != nil {
-			return nil
+	case !r.begun, ahead > maxMissing, ahead > reordered && p.ssrc() != r.ssrc:
+		return r.restart(p)
+	case ahead < -reordered, ahead < 0 && p.ssrc() != r.ssrc:
+		if len(r.odd) > 0 && r.odd[0].sequence()+1 == number {
+			return r.restart(r.odd[0], p)
 		}
-	case behind && d.odd != nil && d.odd.SequenceNumber+1 == p.SequenceNumber:
-		held = d.odd
-		if d.anew() != nil {
-			return nil
-		}
-	case behind:
-		d.odd = p
+		r.odd = []datagram{p}
+		return nil
+	case ahead < 0:
+		return nil // a duplicate, or too late
+	case ahead == 0:
+		return r.follow([]datagram{p})
+	}
+	at, known := slices.BinarySearchFunc(r.waiting, ahead, func(w datagram, ahead int16) int { return int(int16(w.sequence()-r.next)) - int(ahead) })
+	if known {
 		return nil
 	}
-	d.begun, d.ssrc, d.last = true, ssrc, p.SequenceNumber
-	var out []*rtp.Packet
-	for _, p := range []*rtp.Packet{held, p} {
-		if p != nil {
-			sorted, _, err := d.order.ProcessPacket2(p, time.Now(), true)
-			if err == nil { // it refuses only an SSRC, and is told none
-				out = append(out, sorted...)
-			}
-		}
+	if len(r.waiting) == 0 {
+		r.since = now
 	}
+	if r.waiting = slices.Insert(r.waiting, at, p); len(r.waiting) >= reordered || now.Sub(r.since) >= late {
+		return r.skip()
+	}
+	return nil
+}
+
+// restart follows another sequence. What waited of the one before comes first: it was sent first.
+func (r *row) restart(p ...datagram) []datagram {
+	out := append(r.waiting, p...)
+	r.begun, r.anew, r.next, r.waiting, r.odd = true, true, p[len(p)-1].sequence(), nil, nil
+	return r.follow(out)
+}
+
+// follow returns packets, the last of which is next, and all that waited for it.
+func (r *row) follow(out []datagram) []datagram {
+	r.next++
+	for len(r.waiting) > 0 && r.waiting[0].sequence() == r.next {
+		out = append(out, r.waiting[0])
+		r.waiting = r.waiting[1:]
+		r.next++
+	}
+	r.ssrc = out[len(out)-1].ssrc()
 	return out
+}
+
+// skip gives up what is missing.
+func (r *row) skip() []datagram {
+	if len(r.waiting) == 0 {
+		return nil
+	}
+	first := r.waiting[0]
+	r.waiting, r.next, r.since = r.waiting[1:], first.sequence(), r.since.Add(late)
+	return r.follow([]datagram{first})
 }
 
 func (d *datagrams) stop() (err error) {

@@ -327,11 +327,15 @@ func (o *Orders) Holds() []protocol.Hold {
 	return in
 }
 
-// Lifts are all that were accepted, in order: after a crash some may not have been carried out.
+// Lifts are those accepted, in order, of holds that would still stand without them: after a crash some may not have been carried out.
 func (o *Orders) Lifts() []protocol.Lift {
+	now := o.now()
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	return slices.Clone(o.memory.lifts)
+	return slices.DeleteFunc(slices.Clone(o.memory.lifts), func(l protocol.Lift) bool {
+		h := o.memory.holds[l.Hold]
+		return h == nil || !now.Before(h.doc.End.Time)
+	})
 }
 
 // Grant finds an accepted grant, whatever its term.

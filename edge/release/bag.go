@@ -140,7 +140,8 @@ type proven struct {
 }
 
 // gather finds the journal's entries that belong in the bag: the minutes of the segments, this release's intent, the starts of the runs, the
-// gaps, the holds of this request, and the orders that allowed all this. What came after the cosigned checkpoint is left out.
+// gaps, the holds of this request, and the orders that allowed all this; and, where the interval begins before there can have been footage, the entries that show
+// it: the first of all, and the camera's first mandate. What came after the cosigned checkpoint is left out.
 func (r *Releaser) gather(ctx context.Context, g *orders.Grant, reading *footage.Reading, intent uint64) (*papers, error) {
 	doc := g.Doc()
 	needed := map[uint64]bool{intent: true}
@@ -192,6 +193,7 @@ func (r *Releaser) gather(ctx context.Context, g *orders.Grant, reading *footage
 // relevant reads the journal up to a size and picks.
 func (r *Releaser) relevant(doc protocol.Grant, needed map[uint64]bool, runs map[protocol.RunID]bool, gaps []protocol.Gap, accepted, size uint64) (picked []chain.Entry, mandate []byte, err error) {
 	var mandateEntry *chain.Entry
+	var mandated bool // the camera's first mandate has been seen
 	for next := uint64(0); next < size; {
 		entries, err := r.Journal.Entries(next, int(min(size-next, 1024)))
 		if err != nil {
@@ -210,7 +212,10 @@ func (r *Releaser) relevant(doc protocol.Grant, needed map[uint64]bool, runs map
 				continue
 			}
 			take := needed[h.Seq] || h.Seq == accepted
+			early := doc.Interval.From.Before(h.Time.Time) // asked for before this entry
 			switch h.Kind {
+			case protocol.KindOpened:
+				take = early
 			case protocol.KindRun:
 				var b protocol.RunStarted
 				err = chain.ParseBody(e.Body, &b)
@@ -237,7 +242,10 @@ func (r *Releaser) relevant(doc protocol.Grant, needed map[uint64]bool, runs map
 				if err == nil && b.Kind == "mandate" && h.Seq < accepted {
 					s, perr := protocol.ParseDocument([]byte(b.Document))
 					if m, ok := s.Document.(*protocol.Mandate); perr == nil && ok && m.Camera == doc.Camera {
-						mandateEntry, mandate = &e, s.Raw
+						if mandateEntry, mandate = &e, s.Raw; !mandated && (early || doc.Interval.From.Before(m.NotBefore.Time)) {
+							take = true
+						}
+						mandated = true
 					}
 				}
 			}
@@ -249,7 +257,7 @@ func (r *Releaser) relevant(doc protocol.Grant, needed map[uint64]bool, runs map
 			}
 		}
 	}
-	if mandateEntry != nil {
+	if mandateEntry != nil && !slices.ContainsFunc(picked, func(e chain.Entry) bool { return bytes.Equal(e.Header, mandateEntry.Header) }) {
 		picked = append(picked, *mandateEntry)
 	}
 	return picked, mandate, nil

@@ -44,6 +44,7 @@ import (
 const (
 	maxPause   = 5 * time.Minute
 	maxEntries = 3 // release.failed entries of one Release that are not final
+	atOnce     = 2 // attempts: a release reads and encrypts a whole interval; recording goes first
 )
 
 // ErrBusy: this grant is being released at this moment.
@@ -66,6 +67,8 @@ type Releaser struct {
 
 	mu   sync.Mutex
 	busy map[protocol.GrantID]bool // under mu
+
+	turns chan struct{} // made under mu before the first attempt; one that waits to try again has given its turn up
 }
 
 // final is a failure that trying again cannot mend.
@@ -124,22 +127,37 @@ func (r *Releaser) Release(ctx context.Context, g *orders.Grant) error {
 	}
 }
 
-// attempt goes through all steps once.
+// attempt goes through all steps once, when it is its turn.
 func (r *Releaser) attempt(ctx context.Context, g *orders.Grant, progress orders.Release, last error) error {
+	select {
+	case r.turns <- struct{}{}:
+		defer func() { <-r.turns }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	doc := g.Doc()
 	now := r.Now()
-	if err := g.Valid(now); err != nil {
-		if last != nil {
-			err = fmt.Errorf("%w; the last trouble was: %w", err, last)
-		}
-		return final{err}
-	}
-	ctx, cancel := context.WithTimeout(ctx, doc.NotAfter.Sub(now)) // the grant's end ends whatever is under way
-	defer cancel()
 	p, err := r.prepared(doc.GrantID())
+	if over := g.Valid(now); over != nil {
+		if err == nil && p != nil {
+			var there bool
+			if there, err = r.Vault.has(ctx, p); there { // it left in time, and only the entry that says so is missing
+				return r.done(ctx, doc, p)
+			}
+		}
+		if last == nil {
+			last = err
+		}
+		if last != nil {
+			over = fmt.Errorf("%w; the last trouble was: %w", over, last)
+		}
+		return final{over}
+	}
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, doc.NotAfter.Sub(now)) // the grant's end ends whatever is under way
+	defer cancel()
 	if p == nil {
 		if p, err = r.prepare(ctx, g, progress); err != nil {
 			return err
@@ -148,6 +166,11 @@ func (r *Releaser) attempt(ctx context.Context, g *orders.Grant, progress orders
 	if err := r.Vault.put(ctx, p, r.bagFile(doc.GrantID()), now.Add(protocol.HandOverTerm)); err != nil {
 		return err
 	}
+	return r.done(ctx, doc, p)
+}
+
+// done journals that a bag lies in the vault.
+func (r *Releaser) done(ctx context.Context, doc protocol.Grant, p *prepared) error {
 	done := protocol.Released{Grant: doc.GrantID(), Request: doc.Request, Camera: doc.Camera, Intent: p.Intent, Object: p.Object,
 		Size: p.Size, SHA256: p.SHA256, Bag: p.Bag, Manifest: p.Manifest, Segments: p.Segments, Gaps: p.Gaps}
 	// The bag has left: its entry is written also when the grant ended, or the recorder stops, at this moment.
@@ -246,7 +269,7 @@ func (r *Releaser) begin(id protocol.GrantID) bool {
 		return false
 	}
 	if r.busy == nil {
-		r.busy = map[protocol.GrantID]bool{}
+		r.busy, r.turns = map[protocol.GrantID]bool{}, make(chan struct{}, atOnce)
 	}
 	r.busy[id] = true
 	return true

@@ -219,8 +219,13 @@ func (r *rig) restart() {
 // record films for a while; the clock goes along.
 func (r *rig) record(camera protocol.CameraID, length time.Duration) {
 	r.Helper()
+	r.recordStream(camera, "main", length)
+}
+
+func (r *rig) recordStream(camera protocol.CameraID, stream protocol.StreamID, length time.Duration) {
+	r.Helper()
 	clip := cameratest.CounterH264()
-	w := r.footage.Camera(camera, "main")
+	w := r.footage.Camera(camera, stream)
 	start := r.clock()
 	r.check(w.StartRun(footage.Format{Codec: footage.Codec(clip.Codec), VPS: clip.VPS, SPS: clip.SPS, PPS: clip.PPS}, start))
 	for base, done := int64(0), false; !done; base += clip.Length {
@@ -235,7 +240,8 @@ func (r *rig) record(camera protocol.CameraID, length time.Duration) {
 	}
 	r.check(w.EndRun(footage.CauseCamera, "the test is over"))
 	for range 200 {
-		if _, lines, err := r.footage.Round(camera, protocol.Span(start, start.Add(length))); err == nil && len(lines) > 0 && !lines[len(lines)-1].End.Before(start.Add(length-time.Second)) {
+		covered, err := r.footage.Coverage(camera, protocol.Span(start, start.Add(length)))
+		if err == nil && slices.ContainsFunc(covered, func(c footage.Stretch) bool { return c.Stream == stream && !c.To.Before(start.Add(length-time.Second)) }) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -428,20 +434,7 @@ func TestReleaseTheWholeWay(t *testing.T) {
 	if mode, until := r.lock(done.Object); mode != "COMPLIANCE" || !until.Equal(r.clock().Add(protocol.HandOverTerm).Truncate(time.Second)) {
 		t.Errorf("locked %s until %s", mode, until)
 	}
-	opened, err := age.Decrypt(bytes.NewReader(sealed), r.town.Vault)
-	r.check(err)
-	bag, err := io.ReadAll(opened)
-	r.check(err)
-	if protocol.HashOf(bag) != done.Bag {
-		t.Error("the bag inside is another than the journal says")
-	}
-	report, err := evidence.Verify(bytes.NewReader(bag), int64(len(bag)), evidence.Trust{Roots: r.town.Roots}, nil)
-	r.check(err)
-	if report.State() != evidence.OK || report.Level != protocol.LevelPersons {
-		for _, v := range report.Verdicts() {
-			t.Errorf("%s: %+v", v.Name.EN, *v.Verdict)
-		}
-	}
+	r.judge(sealed, done)
 	if left := r.workDir(); len(left) != 0 {
 		t.Errorf("left in the work directory: %v", left)
 	}
@@ -450,6 +443,67 @@ func TestReleaseTheWholeWay(t *testing.T) {
 	r.check(r.releaser().Release(t.Context(), g))
 	if r.footage.reads.Load() != 1 || r.versions() != 1 || r.count(protocol.KindIntent) != 1 {
 		t.Error("a grant was used twice")
+	}
+}
+
+// judge opens what lies in the vault and wants nothing to be wrong with it.
+func (r *rig) judge(sealed []byte, done protocol.Released) evidence.Report {
+	r.Helper()
+	opened, err := age.Decrypt(bytes.NewReader(sealed), r.town.Vault)
+	r.check(err)
+	bag, err := io.ReadAll(opened)
+	r.check(err)
+	if protocol.HashOf(bag) != done.Bag {
+		r.Error("the bag inside is another than the journal says")
+	}
+	report, err := evidence.Verify(bytes.NewReader(bag), int64(len(bag)), evidence.Trust{Roots: r.town.Roots}, nil)
+	r.check(err)
+	if report.State() != evidence.OK || report.Level != protocol.LevelPersons {
+		for _, v := range report.Verdicts() {
+			r.Errorf("%s: %+v", v.Name.EN, *v.Verdict)
+		}
+	}
+	return report
+}
+
+// released carries out a grant of plein-noord and fetches what came of it.
+func (r *rig) released(id string, i protocol.Interval) evidence.Report {
+	r.Helper()
+	rounded, _, err := r.footage.Round(plein, i)
+	r.check(err)
+	r.check(r.releaser().Release(r.Context(), r.grant(id, func(g *protocol.Grant) { g.Asked, g.Interval = i, rounded })))
+	all := bodies[protocol.Released](r, protocol.KindReleased)
+	done := all[len(all)-1]
+	object, err := r.s3.GetObject(r.Context(), r.bucket, done.Object, minio.GetObjectOptions{})
+	r.check(err)
+	sealed, err := io.ReadAll(object)
+	r.check(err)
+	return r.judge(sealed, done)
+}
+
+// Asked from before the recorder existed: the bag is good, and says why there is nothing from then.
+func TestAskedFromBeforeTheRecorder(t *testing.T) {
+	r := newRig(t)
+	r.witness()
+	report := r.released("g-1", protocol.Span(noon.Add(-time.Minute), noon.Add(7*time.Second)))
+	if !slices.ContainsFunc(report.Integrity.Sentences, func(s evidence.Text) bool {
+		return strings.HasPrefix(s.EN, "Before "+protocol.T(noon).String()+" there is no footage")
+	}) {
+		t.Errorf("%+v", report.Integrity.Sentences)
+	}
+}
+
+// Two streams of a camera are cut at other moments. What leaves touches what was asked: rounding for the one does not take more of the other.
+func TestI12_TwoStreamsLeaveNoMoreThanAsked(t *testing.T) {
+	r := newRig(t)
+	r.witness()
+	r.setClock(noon.Add(time.Second))
+	r.recordStream(plein, "sub", 11*time.Second)
+	_, lines, err := r.footage.Round(plein, asked())
+	r.check(err)
+	r.check(r.footage.Place(*r.town.Hold("h-1", plein, asked())))
+	if report := r.released("g-1", asked()); report.Segments != len(lines) {
+		t.Errorf("%d segments left, %d touch what was asked", report.Segments, len(lines))
 	}
 }
 
@@ -628,6 +682,64 @@ func TestLostAnswerMakesNoSecondVersion(t *testing.T) {
 	if r.versions() != 1 || r.count(protocol.KindReleased) != 1 {
 		t.Errorf("%d versions", r.versions())
 	}
+}
+
+// The bag arrived, the recorder went down before it knew, and came back after the grant: what the journal then says is that it was released.
+func TestArrivedBeforeTheGrantEnded(t *testing.T) {
+	r := newRig(t)
+	r.witness()
+	ctx, crash := context.WithCancel(t.Context())
+	r.faulty(func(w http.ResponseWriter, q *http.Request, pass http.Handler) bool {
+		if q.Method != http.MethodPut {
+			return false
+		}
+		pass.ServeHTTP(httptest.NewRecorder(), q)
+		crash()
+		return true
+	})
+	if err := r.releaser().Release(ctx, r.grant("g-1")); err == nil || r.versions() != 1 {
+		t.Fatalf("%v, %d versions", err, r.versions())
+	}
+	r.restart()
+	r.setClock(noon.Add(25 * time.Hour))
+	r.check(r.releaser().Release(t.Context(), r.orders.Unfinished()[0]))
+	if r.count(protocol.KindReleased) != 1 || r.count(protocol.KindReleaseFail) != 0 || r.footage.reads.Load() != 0 || len(r.workDir()) != 0 {
+		t.Errorf("journal: %v, %d reads, left %v", r.kinds(protocol.KindReleased, protocol.KindReleaseFail), r.footage.reads.Load(), r.workDir())
+	}
+}
+
+// Releases that get nowhere wait without keeping others from their turn.
+func TestStuckReleasesLetOthersThrough(t *testing.T) {
+	r := newRig(t)
+	r.witness()
+	var refused atomic.Int64
+	r.faulty(func(w http.ResponseWriter, q *http.Request, _ http.Handler) bool {
+		if strings.Contains(q.URL.Path, "stuck") && q.Method == http.MethodPut {
+			refused.Add(1)
+			return full(w)
+		}
+		return false
+	})
+	one := r.releaser()
+	one.Pause = time.Minute
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for i := range 4 {
+		g := r.grant(fmt.Sprintf("g-stuck-%d", i))
+		wg.Go(func() {
+			if err := one.Release(ctx, g); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+	for refused.Load() < 4 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	soon, done := context.WithTimeout(t.Context(), 10*time.Second)
+	defer done()
+	r.check(one.Release(soon, r.grant("g-1")))
 }
 
 // A recorder that stops while the vault is away goes on with the same bag: nothing is read twice, and there is no second intent.

@@ -40,15 +40,13 @@ func (v Vault) put(ctx context.Context, p *prepared, file string, locked time.Ti
 	}
 	defer hangUp()
 	fail := func(err error) error {
-		return fmt.Errorf("vault %s, bucket %s, object %s: %w", v.Endpoint, v.Bucket, p.Object, err)
+		return fmt.Errorf("vault %s, bucket %s, object %s: %w", v.Endpoint, v.Bucket, p.Object, err) // a final one stays final
 	}
-	switch info, err := client.StatObject(ctx, v.Bucket, p.Object, minio.StatObjectOptions{}); {
-	case err == nil && metadata(info) == p.SHA256.String() && info.Size == p.Size:
+	there, err := v.stat(ctx, client, p)
+	if there {
 		return nil
-	case err == nil:
-		return final{fail(errors.New("another object lies under this name already; somebody else has the keys of the store"))}
-	case code(err) == "NoSuchKey" || code(err) == "AccessDenied": // keys that may only write are better keys
-	default:
+	}
+	if err != nil && code(err) != "AccessDenied" { // keys that may only write are better keys
 		return fail(err)
 	}
 	f, err := os.Open(file)
@@ -67,6 +65,31 @@ func (v Vault) put(ctx context.Context, p *prepared, file string, locked time.Ti
 		return fail(fmt.Errorf("%d bytes arrived of %d", info.Size, p.Size))
 	}
 	return nil
+}
+
+// has says whether a prepared bag lies in the vault.
+func (v Vault) has(ctx context.Context, p *prepared) (bool, error) {
+	client, hangUp, err := v.client()
+	if err != nil {
+		return false, err
+	}
+	defer hangUp()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return v.stat(ctx, client, p)
+}
+
+func (v Vault) stat(ctx context.Context, client *minio.Client, p *prepared) (there bool, err error) {
+	switch info, err := client.StatObject(ctx, v.Bucket, p.Object, minio.StatObjectOptions{}); {
+	case err == nil && metadata(info) == p.SHA256.String() && info.Size == p.Size:
+		return true, nil
+	case err == nil:
+		return false, final{errors.New("another object lies under this name already; somebody else has the keys of the store")}
+	case code(err) == "NoSuchKey":
+		return false, nil
+	default:
+		return false, err
+	}
 }
 
 // client is for one upload; hangUp ends its connections, which would otherwise stay open for every try.

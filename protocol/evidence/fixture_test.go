@@ -44,8 +44,10 @@ type scene struct {
 	lines    []protocol.SegmentLine
 	released []int // which of lines go in the bag
 	gaps     []protocol.Gap
-	noProof  bool  // leave the gap entries out
-	expired  []int // of lines, destroyed and journalled so
+	noProof  bool          // leave the gap entries out
+	expired  []int         // of lines, destroyed and journalled so
+	opened   protocol.Time // of the journal's first entry
+	first    bool          // it goes in the bag
 
 	sealedAt func(minute int) protocol.Time
 	intentAt protocol.Time
@@ -135,6 +137,7 @@ func newScene(t testing.TB) *scene {
 	end := at(14 * time.Second)
 	s.gaps = []protocol.Gap{{Camera: "plein-noord", Stream: "main", Cause: "network", Detail: "i/o timeout", From: at(10 * time.Second), To: &end}}
 	s.sealedAt = func(minute int) protocol.Time { return at(time.Duration(minute+1) * 20 * time.Second) }
+	s.opened = at(-time.Hour)
 	s.intentAt, s.cosignAt = at(2*time.Hour), t0.Add(2*time.Hour+time.Second)
 	return s
 }
@@ -199,7 +202,9 @@ func (s *scene) write(w io.Writer) (BagInfo, error) {
 	mandate := s.sign(s.mandate)
 
 	wanted := []uint64{}
-	s.append(protocol.KindOpened, protocol.Opened{Recorder: "rec-1", Municipality: "helmond"}, at(-time.Hour))
+	if seq := s.append(protocol.KindOpened, protocol.Opened{Recorder: "rec-1", Municipality: "helmond"}, s.opened); s.first {
+		wanted = append(wanted, seq)
+	}
 	wanted = append(wanted, s.append(protocol.KindOrder, protocol.Order{Number: 1, Kind: "mandate", ID: "m-1", Level: protocol.LevelOrder, Document: string(mandate)}, at(-time.Minute)))
 	wanted = append(wanted, s.append(protocol.KindRun, protocol.RunStarted{Camera: "plein-noord", Stream: "main", Run: "r-1", Codec: "h264", Init: protocol.HashOf(s.init), Start: at(0), Clock: "synced"}, at(0)))
 

@@ -26,6 +26,17 @@ const (
 	clocksApart = time.Minute
 )
 
+// bounds is what each stream must fill: the grant's interval, which is the one asked rounded outward to whole segments. Streams are cut at different moments: where
+// there is more than one, each fills no more than was asked.
+func (v *verification) bounds() protocol.Interval {
+	for _, p := range v.segments {
+		if p.Stream != v.segments[0].Stream {
+			return v.grant.Asked
+		}
+	}
+	return v.grant.Interval
+}
+
 // complete checks that the whole interval is there, or that the journal says why not.
 func (v *verification) complete() {
 	if v.grant == nil {
@@ -55,7 +66,7 @@ func (v *verification) complete() {
 		}
 	}
 	if whole {
-		integrity.say("De hele periode %s staat erin, zonder onderbreking.", "The whole interval %s is there, without interruption.", v.grant.Interval)
+		integrity.say("De hele periode %s staat erin, zonder onderbreking.", "The whole interval %s is there, without interruption.", v.bounds())
 	}
 }
 
@@ -69,7 +80,8 @@ func (v *verification) holes(stream protocol.StreamID) []protocol.Interval {
 	}
 	InTimeOrder(lines)
 	var holes []protocol.Interval
-	reached := v.grant.Interval.From
+	bounds := v.bounds()
+	reached := bounds.From
 	for _, l := range lines {
 		if l.Start.Sub(reached) > betweenRuns {
 			holes = append(holes, protocol.Interval{From: reached, To: l.Start.Time})
@@ -78,8 +90,8 @@ func (v *verification) holes(stream protocol.StreamID) []protocol.Interval {
 			reached = l.End.Time
 		}
 	}
-	if v.grant.Interval.To.Sub(reached) > betweenRuns {
-		holes = append(holes, protocol.Interval{From: reached, To: v.grant.Interval.To})
+	if bounds.To.Sub(reached) > betweenRuns {
+		holes = append(holes, protocol.Interval{From: reached, To: bounds.To})
 	}
 	return holes
 }
@@ -91,6 +103,7 @@ type cause struct {
 	entry    uint64       // that proves it
 	proven   bool
 	expired  bool // there was footage, which was destroyed at the end of its window or for another journalled reason
+	before   Text // why there cannot have been any yet; zero: another cause
 }
 
 // causes are those of a stream, in order of time.
@@ -112,8 +125,45 @@ func (v *verification) causes(stream protocol.StreamID) []cause {
 			out = append(out, cause{from: s.Start.Time, to: v.startAfter(s.Start.Time), entry: seq, proven: true, expired: true})
 		}
 	}
+	if c, ok := v.beforeAnything(); ok {
+		out = append(out, c)
+	}
 	slices.SortFunc(out, func(a, b cause) int { return a.from.Compare(b.from) })
 	return out
+}
+
+// beforeAnything is the cause that reaches back for ever: this recorder had not begun, or the camera had no mandate yet. Versions of a camera's mandates
+// rise, so that of version 1 was its first. Footage in the bag from before that moment contradicts it.
+func (v *verification) beforeAnything() (c cause, found bool) {
+	see := func(seq uint64, at protocol.Time, why Text) {
+		contradicted := slices.ContainsFunc(v.segments, func(p placed) bool { return at.Sub(p.Start.Time) > betweenRuns })
+		if !contradicted && (!found || at.After(c.to)) {
+			c, found = cause{to: at.Time, entry: seq, proven: true, before: why}, true
+		}
+	}
+	for _, seq := range v.ofKind(protocol.KindOpened) {
+		if at := v.headers[seq].Time; seq == 0 {
+			see(seq, at, say("Voor %s zijn er geen beelden: toen begon deze recorder (journaalregel %d).", "Before %s there is no footage: that is when this recorder began (journal entry %d).", at, seq))
+		}
+	}
+	for _, seq := range v.ofKind(protocol.KindOrder) {
+		var o protocol.Order
+		if !v.body(seq, &o) || o.Kind != "mandate" {
+			continue
+		}
+		s, err := protocol.ParseDocument([]byte(o.Document))
+		m, ok := s.Document.(*protocol.Mandate)
+		if err != nil || !ok || m.Camera != v.grant.Camera || m.Version != 1 {
+			continue
+		}
+		at := v.headers[seq].Time
+		if m.NotBefore.After(at.Time) {
+			at = m.NotBefore
+		}
+		see(seq, at, say("Voor %s zijn er geen beelden: toen begon het eerste mandaat van deze camera, en eerder mocht zij niet opnemen (journaalregel %d).",
+			"Before %s there is no footage: that is when this camera's first mandate began, and it might not record earlier (journal entry %d).", at, seq))
+	}
+	return c, found
 }
 
 // expired are the camera's segments in a footage.expired entry.
@@ -161,6 +211,8 @@ func (v *verification) explain(stream protocol.StreamID, hole protocol.Interval,
 			reached = c.to
 		}
 		switch {
+		case c.before != Text{}:
+			integrity.Sentences = append(integrity.Sentences, c.before)
 		case c.expired && gone != nil && gone.entry == c.entry:
 			gone.to = c.to
 		case c.expired:
@@ -200,7 +252,7 @@ func (v *verification) held() {
 		}
 		var lines []protocol.SegmentLine
 		for _, p := range v.segments {
-			if h.Interval.Overlaps(protocol.Interval{From: p.Start.Time, To: p.End.Time}) {
+			if h.Asked.Overlaps(protocol.Interval{From: p.Start.Time, To: p.End.Time}) {
 				lines = append(lines, p.SegmentLine)
 			}
 		}

@@ -453,7 +453,7 @@ func (v *verification) minutes() {
 		if v.grant == nil {
 			continue
 		}
-		if p.Camera != v.grant.Camera || !v.grant.Interval.Overlaps(protocol.Interval{From: p.Start.Time, To: p.End.Time}) {
+		if p.Camera != v.grant.Camera || !v.grant.Asked.Overlaps(protocol.Interval{From: p.Start.Time, To: p.End.Time}) {
 			v.report.Authorisation.fail(inSegment(p), say("Dit segment (camera %s, %s tot %s) valt buiten de toestemming.", "This segment (camera %s, %s to %s) is outside the grant.", p.Camera, p.Start, p.End))
 		}
 	}
@@ -468,7 +468,7 @@ func (v *verification) minutes() {
 			break
 		}
 		for _, c := range sealed[seq].Cameras {
-			within := v.grant.Interval.Contains(protocol.Interval{From: c.First.Time, To: c.Last.Time})
+			within := v.bounds().Contains(protocol.Interval{From: c.First.Time, To: c.Last.Time})
 			if c.Camera == v.grant.Camera && within && count[seq] < c.Count {
 				integrity.fail(inEntry(seq, "body"), say("De recorder legde in deze minuut %d segmenten van camera %s vast; hier zijn er %d.", "In this minute the recorder journalled %d segments of camera %s; here are %d.", c.Count, c.Camera, count[seq]))
 			}

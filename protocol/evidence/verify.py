@@ -10,6 +10,7 @@ import base64, hashlib, json, sys
 from pathlib import Path
 
 root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent)
+(root / "bagit.txt").is_file() or sys.exit(f"{root}: geen uitgepakt pakket / not an unpacked bag. python3 verify.py [map / folder]")
 wrong = []
 
 

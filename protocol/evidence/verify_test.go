@@ -493,6 +493,35 @@ func TestExpiredFootageIsAccountedFor(t *testing.T) {
 	}
 }
 
+// Asked from before there can have been footage: the recorder's first entry, or the camera's first mandate, says why there is none. A mandate that may have
+// followed another proves nothing, and neither says anything against footage from before it.
+func TestBeforeAnythingWasRecorded(t *testing.T) {
+	for name, c := range map[string]struct {
+		bend func(*scene)
+		want State
+		says string
+	}{
+		"recorder began":     {func(s *scene) { s.first, s.opened = true, at(0) }, OK, "Before 2026-11-21T02:00:00.000Z there is no footage: that is when this recorder began (journal entry 0)"},
+		"first mandate":      {func(s *scene) { s.mandate.Version, s.mandate.NotBefore = 1, at(0) }, OK, "Before 2026-11-21T02:00:00.000Z there is no footage: that is when this camera's first mandate began"},
+		"a later mandate":    {func(s *scene) { s.mandate.NotBefore = at(0) }, Failed, "nothing says why"},
+		"too late":           {func(s *scene) { s.first, s.opened = true, at(8*time.Second) }, Failed, "nothing says why"},
+		"not from the start": {func(s *scene) { s.first, s.opened = true, at(-20*time.Second) }, Failed, "From 2026-11-21T01:59:40.000Z to 2026-11-21T02:00:00.000Z there is no footage (stream main) and nothing says why"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			s.grant.Asked.From = t0.Add(-time.Minute)
+			s.grant.Interval.From = s.grant.Asked.From
+			s.released = []int{0, 1, 2, 3, 4}
+			s.hold = func(h *protocol.HoldPlaced) { h.Asked.From = t0.Add(3 * time.Second) }
+			c.bend(s)
+			r := s.verify(s.bag())
+			if r.State() != c.want || !strings.Contains(told(r), c.says) {
+				t.Errorf("want %s, %q\n%s", c.want, c.says, told(r))
+			}
+		})
+	}
+}
+
 // A hole within a run makes a second film, with an edit list of its own.
 func TestHoleWithinRun(t *testing.T) {
 	s := newScene(t)

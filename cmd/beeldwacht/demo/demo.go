@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -9,10 +10,14 @@ import (
 func Run(ctx context.Context, o Options) error {
 	fmt.Fprintln(o.Out, "Beeldwacht demo: a small town is being built …")
 	t, err := start(ctx, o, scenes())
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(o.Out, "\nStopped before it was built; the next start goes on.")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(o.Out, guide, t.pages(), t.viewer(), password, t.dir)
+	fmt.Fprintf(o.Out, guide, t.pages(), t.viewer(), password, t.dir, o.Store.Exe)
 	for _, s := range t.scenes {
 		fmt.Fprintf(o.Out, "  %-10s %-18s footage stays %-8s %s\n", s.id, s.name, s.window.Duration(), s.url)
 	}
@@ -46,7 +51,8 @@ Log in at the desk with the password %[3]s as
 Try this: as agent ask for one minute of a camera, within the last minutes. Watch the hold being confirmed by the recorder. Check it as behandel,
 grant it as besluit; then download and verify it as agent, and confirm receipt. What nobody held is gone after its window: the public page says so.
 
-  beeldwacht verify -keys %[4]s/recorder/keys.txt %[4]s/recorder-data/journal      the recorder's whole log, offline
+The recorder's whole log, verified offline, while it is being written:
+  %[5]s verify -keys %[4]s/recorder/keys.txt %[4]s/recorder-data/journal
 
 The three root keys lie together in %[4]s/roots. In a real town they are offline, with three people. Here they are not.
 

@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
@@ -120,7 +121,7 @@ func start(ctx context.Context, o Options, list []scene) (*town, error) {
 		log: slog.New(slog.NewTextHandler(o.Log, nil))}
 	for i, own := range o.Cameras {
 		u, err := url.Parse(own)
-		if err != nil || u.Host == "" {
+		if err != nil || u.Hostname() == "" || (u.Scheme != "rtsp" && u.Scheme != "rtsps") {
 			return nil, fmt.Errorf("-camera %d: want rtsp://host/path, or rtsp://user:password@host/path", i+1) // the URL is not repeated: it may hold a password
 		}
 		user := u.User.Username()
@@ -179,12 +180,21 @@ func (t *town) close() error {
 	return nil
 }
 
+// choosePorts chooses those that are zero, and says at once which one is taken.
 func (t *town) choosePorts() error {
-	for _, p := range []*int{&t.ports.Pages, &t.ports.Viewer, &t.ports.Broker, &t.ports.Store} {
-		if *p != 0 {
-			continue
+	ports := []*int{&t.ports.Pages, &t.ports.Viewer, &t.ports.Broker, &t.ports.Store}
+	if first := t.ports.Cameras; first != 0 {
+		for i := range scenes() {
+			port := first + i
+			ports = append(ports, &port)
 		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	}
+	for _, p := range ports {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", *p))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return fmt.Errorf("port %d on 127.0.0.1 is in use: is another demo running? Stop what is there, then start again (it listens on %d–%d and %d–%d)",
+				*p, t.ports.Pages, t.ports.Store, t.ports.Cameras, t.ports.Cameras+len(scenes())-1)
+		}
 		if err != nil {
 			return err
 		}
@@ -196,7 +206,8 @@ func (t *town) choosePorts() error {
 	return nil
 }
 
-// enrol makes roots, centre, recorder and the object store's keys once.
+// enrol makes roots, centre, recorder and the object store's keys once. It makes them aside and puts the recorder in place last: a start that was
+// cut off, or that found the disk full, is simply made again.
 func (t *town) enrol() error {
 	if _, err := os.Stat(t.path("recorder", "roster")); err == nil {
 		return nil
@@ -204,19 +215,37 @@ func (t *town) enrol() error {
 	now := time.Now()
 	seat := func(p protocol.PersonID) protocol.Seat { return protocol.Seat{Regime: protocol.AVG, Person: p} }
 	people := enrol.People{Officer: "p-fg", Handlers: []protocol.Seat{seat("p-behandel"), seat("p-besluit-2")}, Approvers: []protocol.Seat{seat("p-besluit"), seat("p-besluit-2")}, LevelCentre: true}
-	if err := os.MkdirAll(t.dir, 0o700); err != nil {
-		return err
-	}
 	secret := make([]byte, 20)
 	rand.Read(secret) // never fails (crypto/rand)
 	keys := "access_key: recorder\nsecret_key: " + hex.EncodeToString(secret) + "\n"
-	return errors.Join(
-		enrol.Roots(t.path("roots"), municipality),
-		enrol.Centre(t.path("centre"), municipality, []string{"localhost", "127.0.0.1"}, now),
-		enrol.Recorder(t.path("recorder"), recorderID, municipality, t.path("centre"), t.path("roots", "roots.txt"),
-			[]string{t.path("roots", "root-1.key"), t.path("roots", "root-2.key")}, people, []string{"localhost", "127.0.0.1"}, now),
-		os.WriteFile(t.path("central-secrets.yaml"), []byte(keys), 0o600),
-	)
+	hosts := []string{"localhost", "127.0.0.1"}
+	aside := func(parts ...string) string { return t.path(append([]string{"unfinished"}, parts...)...) }
+	if err := os.RemoveAll(aside()); err != nil {
+		return err
+	}
+	for _, step := range []func() error{
+		func() error { return enrol.Roots(aside("roots"), municipality) },
+		func() error { return enrol.Centre(aside("centre"), municipality, hosts, now) },
+		func() error {
+			return enrol.Recorder(aside("recorder"), recorderID, municipality, aside("centre"), aside("roots", "roots.txt"),
+				[]string{aside("roots", "root-1.key"), aside("roots", "root-2.key")}, people, hosts, now)
+		},
+		func() error { return os.WriteFile(t.path("central-secrets.yaml"), []byte(keys), 0o600) },
+		func() error { return replace(aside("roots"), t.path("roots")) },
+		func() error { return replace(aside("centre"), t.path("centre")) },
+		func() error { return os.Rename(aside("recorder"), t.path("recorder")) },
+		func() error { return os.Remove(aside()) },
+	} {
+		if err := step(); err != nil {
+			return fmt.Errorf("make the keys in %s: %w", t.dir, err)
+		}
+	}
+	return nil
+}
+
+// replace moves a folder over what an earlier start, cut off, has left.
+func replace(from, to string) error {
+	return errors.Join(os.RemoveAll(to), os.Rename(from, to))
 }
 
 func (t *town) startCentre(ctx context.Context, store vault.Child) error {

@@ -7,7 +7,7 @@
 //	recorder/  recorder.key client.{crt,tls} viewer.{crt,tls} ca.crt roots.txt roster   carried to the cabinet by hand
 //	           keys.txt                                            public: what `beeldwacht verify` needs
 //
-// Secret files are written with mode 0600 and never over an existing file: an identity is made once (invariant 6).
+// Secret files are written with mode 0600. A folder is made whole or not at all, and never over another: an identity is made once (invariant 6).
 package enrol
 
 import (
@@ -23,6 +23,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,28 +43,41 @@ const (
 
 // Roots makes three root keys in dir. They belong in three different drawers; the demo keeps them together and says so.
 func Roots(dir, municipality string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := validMunicipality(municipality); err != nil {
 		return err
 	}
-	var verifiers []string
-	for i := 1; i <= 3; i++ {
-		skey, vkey, err := protocol.NewKey(fmt.Sprintf("root-%d.%s/beeldwacht", i, municipality))
-		if err != nil {
-			return err
+	return whole(dir, func(dir string) error {
+		var verifiers []string
+		for i := 1; i <= 3; i++ {
+			skey, vkey, err := protocol.NewKey(fmt.Sprintf("root-%d.%s/beeldwacht", i, municipality))
+			if err != nil {
+				return err
+			}
+			if err := writeNew(filepath.Join(dir, fmt.Sprintf("root-%d.key", i)), skey+"\n", 0o600); err != nil {
+				return err
+			}
+			verifiers = append(verifiers, vkey)
 		}
-		if err := writeNew(filepath.Join(dir, fmt.Sprintf("root-%d.key", i)), skey+"\n", 0o600); err != nil {
-			return err
-		}
-		verifiers = append(verifiers, vkey)
-	}
-	return writeNew(filepath.Join(dir, "roots.txt"), strings.Join(verifiers, "\n")+"\n", 0o644)
+		return writeNew(filepath.Join(dir, "roots.txt"), strings.Join(verifiers, "\n")+"\n", 0o644)
+	})
 }
 
-// Centre makes the centre's keys and certificates in dir. Hosts are the names and addresses its pages and broker are reached by.
+// Centre makes the centre's keys and certificates in dir. Hosts are the names and addresses its pages and broker are reached by; its own machine is
+// always among them, because there the centre talks to its object store.
 func Centre(dir, municipality string, hosts []string, now time.Time) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	hosts, err := validHosts(hosts)
+	if err := errors.Join(err, validMunicipality(municipality)); err != nil {
 		return err
 	}
+	for _, own := range []string{"localhost", "127.0.0.1", "::1"} {
+		if !slices.Contains(hosts, own) {
+			hosts = append(hosts, own)
+		}
+	}
+	return whole(dir, func(dir string) error { return centre(dir, municipality, hosts, now) })
+}
+
+func centre(dir, municipality string, hosts []string, now time.Time) error {
 	for _, name := range []string{"order", "ledger"} {
 		skey, vkey, err := protocol.NewKey(name + "." + municipality + "/beeldwacht")
 		if err != nil {
@@ -108,18 +122,55 @@ type People struct {
 	LevelCentre bool
 }
 
+// valid wants, for each regime, somebody who can check and somebody else who can approve: otherwise nothing could ever be released.
+func (p People) valid() error {
+	regimes := map[protocol.Regime]bool{}
+	for _, seat := range slices.Concat(p.Handlers, p.Approvers) {
+		regimes[seat.Regime] = true
+	}
+	if len(regimes) == 0 {
+		return errors.New("no handler and no approver: name at least one of each, two people")
+	}
+	for regime := range regimes {
+		two := slices.ContainsFunc(p.Handlers, func(h protocol.Seat) bool {
+			return h.Regime == regime && slices.ContainsFunc(p.Approvers, func(a protocol.Seat) bool { return a.Regime == regime && a.Person != h.Person })
+		})
+		if !two {
+			return fmt.Errorf("%s: no handler and approver who are two people, so no request could ever be decided (invariant 12)", regime)
+		}
+	}
+	if !p.LevelCentre {
+		return errors.New("handlers and approvers do not have passkeys yet, so this recorder could release nothing; give -level-centre, which trusts the centre's word for them")
+	}
+	return nil
+}
+
 // Recorder makes a recorder's folder in out: its keys, its client certificate from the centre's authority, the pinned roots and the first roster,
 // signed by the root keys in signedBy (two of the three).
 func Recorder(out string, id protocol.RecorderID, municipality, centreDir, rootsFile string, signedBy []string, people People, hosts []string, now time.Time) error {
 	if err := protocol.ValidID(id); err != nil {
-		return err
+		return fmt.Errorf("recorder: %w", err)
 	}
 	if id == centreName {
 		return fmt.Errorf("recorder id %q: the broker knows the centre by that name; choose another", id)
 	}
-	if err := os.MkdirAll(out, 0o700); err != nil {
+	hosts, err := validHosts(hosts)
+	if err := errors.Join(err, validMunicipality(municipality), people.valid()); err != nil {
 		return err
 	}
+	order, err := ReadLine(filepath.Join(centreDir, "order.pub"))
+	if err != nil {
+		return fmt.Errorf("centre: %w; give the folder that `beeldwacht centre` made", err)
+	}
+	if of := "order." + municipality + "/beeldwacht"; !strings.HasPrefix(order, of+"+") {
+		return fmt.Errorf("centre: %s is not of %s: its key is %s", centreDir, municipality, order)
+	}
+	return whole(out, func(out string) error {
+		return recorder(out, id, municipality, centreDir, rootsFile, signedBy, people, hosts, now)
+	})
+}
+
+func recorder(out string, id protocol.RecorderID, municipality, centreDir, rootsFile string, signedBy []string, people People, hosts []string, now time.Time) error {
 	skey, vkey, err := protocol.NewKey(protocol.Origin(id, municipality))
 	if err != nil {
 		return err
@@ -256,6 +307,62 @@ func writePair(dir, name, secret, public string) error {
 		return err
 	}
 	return writeNew(filepath.Join(dir, name+".pub"), public+"\n", 0o644)
+}
+
+// whole lets make fill a new folder beside dir and gives it the name dir only when all is there: what failed half way leaves nothing that the next
+// attempt would stumble over.
+func whole(dir string, make func(dir string) error) error {
+	dir = filepath.Clean(dir)
+	if list, err := os.ReadDir(dir); err == nil && len(list) > 0 {
+		return fmt.Errorf("%s is already there: an identity is made once; give another folder", dir)
+	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return err
+	}
+	unfinished, err := os.MkdirTemp(parent, "."+filepath.Base(dir)+"-unfinished-") // mode 0700
+	if err != nil {
+		return err
+	}
+	if err = make(unfinished); err == nil {
+		err = syncFolder(unfinished)
+	}
+	if err == nil {
+		err = os.Rename(unfinished, dir)
+	}
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(unfinished))
+	}
+	return syncFolder(parent)
+}
+
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func validMunicipality(name string) error {
+	if err := protocol.ValidID(protocol.DocumentID(name)); err != nil {
+		return fmt.Errorf("municipality: %w", err)
+	}
+	return nil
+}
+
+// validHosts trims names and refuses what a certificate cannot hold.
+func validHosts(list []string) (hosts []string, err error) {
+	for _, h := range list {
+		h = strings.TrimSpace(h)
+		if net.ParseIP(h) == nil && (h == "" || strings.ContainsAny(h, " :/*@")) {
+			err = errors.Join(err, fmt.Errorf("hosts: %q: want a name or an address, without port", h))
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts, err
 }
 
 // writeNew writes a file that must not exist yet, synced.

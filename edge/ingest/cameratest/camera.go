@@ -12,6 +12,7 @@ package cameratest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -56,6 +57,9 @@ type Options struct {
 	User      string // asked by digest when not empty
 	Password  string
 	Offer     Offer
+
+	// TLS makes the camera speak RTSPS, and encrypt its video within that once more (SRTP).
+	TLS *tls.Config
 
 	// BareSDP leaves the parameter sets out of the description: they come in band, with each key frame.
 	BareSDP bool
@@ -122,7 +126,13 @@ func New(o Options) (*Camera, error) {
 }
 
 // URL is where the camera can be watched, without user name and password.
-func (c *Camera) URL() string { return "rtsp://" + c.addr + "/" + c.options.Clip.Name }
+func (c *Camera) URL() string {
+	scheme := "rtsp"
+	if c.options.TLS != nil {
+		scheme = "rtsps"
+	}
+	return scheme + "://" + c.addr + "/" + c.options.Clip.Name
+}
 
 // Close switches the camera off for good.
 func (c *Camera) Close() {
@@ -178,6 +188,7 @@ func (c *Camera) on() error {
 	server := &gortsplib.Server{
 		Handler:     handler{c},
 		RTSPAddress: c.addr,
+		TLSConfig:   c.options.TLS,
 		AuthMethods: []auth.VerifyMethod{auth.VerifyMethodDigestMD5},
 	}
 	if c.options.Transport != TCP {
