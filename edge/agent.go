@@ -21,6 +21,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,7 +117,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	}
 	a.restoreCosigned()
 	if a.footage, err = footage.Open(ctx, footage.Config{
-		Dir: filepath.Join(a.Config.Data, "footage"), Recorder: a.Config.Recorder, Volume: volume, SegmentLength: a.Config.Footage.Segment,
+		Dir: filepath.Join(a.Config.Data, "footage"), Keys: cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys")), Recorder: a.Config.Recorder, Volume: volume, SegmentLength: a.Config.Footage.Segment,
 		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
 		Journal: a.journal, Clock: systemClock, Now: a.Now, Log: a.Log,
 	}); err != nil {

@@ -19,6 +19,7 @@ type Config struct {
 	Municipality string              `yaml:"municipality"`
 	Location     string              `yaml:"location"`
 	Data         string              `yaml:"data"`
+	Keys         string              `yaml:"keys"`
 	Identity     string              `yaml:"identity"`
 	Secrets      string              `yaml:"secrets"`
 	Broker       BrokerConfig        `yaml:"broker"`
@@ -80,7 +81,7 @@ func LoadConfig(file string) (Config, Secrets, error) {
 		return c, Secrets{}, err
 	}
 	dir := filepath.Dir(file)
-	for _, p := range []*string{&c.Data, &c.Identity, &c.Secrets} {
+	for _, p := range []*string{&c.Data, &c.Keys, &c.Identity, &c.Secrets} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

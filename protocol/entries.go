@@ -95,7 +95,7 @@ type SealedCamera struct {
 type Expired struct {
 	Salted
 	Reason   string           `json:"reason"` // "window", "space", "erase", "hold-ended" (overdue when its hold was lifted)
-	At       Time             `json:"at"`
+	At       Time             `json:"at"`     // when the files were gone; the entry itself comes after their keys
 	Segments []ExpiredSegment `json:"segments"`
 	Oldest   []OldestFootage  `json:"oldest"` // what remains, per camera named above
 }

@@ -184,7 +184,7 @@ func (w *world) configure() {
 		"listen: 0.0.0.0:8883", fmt.Sprintf("url: ssl://localhost:%d", w.ports.broker), "listen: 127.0.0.1:9000", fmt.Sprintf("listen: 127.0.0.1:%d", w.ports.store)), 0o600)
 	w.write("central-secrets.yaml", fill("central-secrets.yaml"), 0o600)
 	edge := fill("edge.yaml",
-		"data: /var/lib/beeldwacht", "data: edge-data", "identity: /etc/beeldwacht/identity", "identity: identity",
+		"data: /var/lib/beeldwacht", "data: edge-data", "keys: /var/lib/beeldwacht-keys", "keys: edge-keys", "identity: /etc/beeldwacht/identity", "identity: identity",
 		"url: ssl://centrale.example:8883", fmt.Sprintf("url: ssl://localhost:%d", w.ports.broker), "checkpoint_every: 1m", "checkpoint_every: 3s",
 		"endpoint: centrale.example:9000", fmt.Sprintf("endpoint: localhost:%d", w.ports.store),
 		"listen: 0.0.0.0:8443", fmt.Sprintf("listen: 127.0.0.1:%d", w.ports.viewer), "url: https://kast-12.example:8443", fmt.Sprintf("url: https://localhost:%d", w.ports.viewer),

@@ -20,7 +20,7 @@ import (
 
 // Finding is something that is not as the index says, or an index that contradicts itself.
 type Finding struct {
-	What   string // "missing file", "file that changed", "unknown file", "init that changed", "overdue", "wrong count", "wrong minute", "broken row", …
+	What   string // "missing file", "file that changed", "unknown file", "init that changed", "missing key", "overdue", "wrong count", "wrong minute", "broken row", …
 	Key    string // the row or the file, relative to the volume
 	Detail string
 }
@@ -104,7 +104,7 @@ func (c *snapshot) compareRows() {
 			c.find("segment beside its run", key, "init, place or start do not fit the run's row")
 		}
 		count[keyRun(key)]++
-		bytes[keyRun(key)] += l.Size
+		bytes[keyRun(key)] += row.stored(l)
 		switch {
 		case row.Minute == 0 && !c.unlisted[key]:
 			c.find("segment that is never journalled", key, "in no minute and not waiting for one")
@@ -172,7 +172,7 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 		}
 		name := s.relative(l)
 		known[name] = true
-		what, detail := compareFile(filepath.Join(s.Dir, name), l)
+		what, detail := s.compareFile(row, l)
 		if what != "" && s.still(inSegments, key) {
 			c.find(what, name, "%s", detail)
 		}
@@ -251,15 +251,24 @@ func (s *Store) still(bucket []byte, key string) (found bool) {
 	return found || err != nil
 }
 
-func compareFile(path string, l protocol.SegmentLine) (what, detail string) {
-	f, err := os.Open(path)
-	if err != nil {
+func (s *Store) compareFile(row segmentRow, l protocol.SegmentLine) (what, detail string) {
+	f, err := s.openSegment(row, l)
+	switch {
+	case errors.Is(err, errAuthentic):
+		return "file that changed", err.Error()
+	case errors.Is(err, ErrKey):
+		return "missing key", err.Error()
+	case errors.Is(err, fs.ErrNotExist):
 		return "missing file", err.Error()
+	case err != nil:
+		return "file that cannot be read", err.Error()
 	}
 	defer f.Close() // read only
 	sum := sha256.New()
 	n, err := io.Copy(sum, f)
 	switch {
+	case errors.Is(err, errAuthentic):
+		return "file that changed", err.Error()
 	case err != nil:
 		return "file that cannot be read", err.Error()
 	case n != l.Size:

@@ -44,7 +44,7 @@ func TestCrashAnywhere(t *testing.T) {
 			entries := len(r.book.entries)
 			r.book.mu.Unlock()
 			crashes = append(crashes, crash{stage, dir, r.clock.Now(), entries, held})
-			return os.CopyFS(dir, os.DirFS(r.Dir))
+			return r.image(dir)
 		}
 	})
 	asked := protocol.Span(noon.Add(1500*time.Millisecond), noon.Add(2500*time.Millisecond))
@@ -85,10 +85,10 @@ func TestCrashAnywhere(t *testing.T) {
 	for i, c := range crashes {
 		t.Run(fmt.Sprint(i, " ", c.stage), func(t *testing.T) {
 			again := &rig{T: t, clock: &clock{t: c.now}, book: &book{entries: append([]entry(nil), r.book.entries[:c.entries]...)}}
-			cfg := config(c.dir, again.clock, again.book)
+			cfg := config(filepath.Join(c.dir, "volume"), again.clock, again.book)
 			was := map[string]bool{}
 			for _, l := range sealed {
-				was[l.String()] = wasSealed(c.dir, l)
+				was[l.String()] = wasSealed(filepath.Join(c.dir, "volume"), l)
 			}
 			again.open(cfg)
 			again.sound()

@@ -10,24 +10,66 @@
 //
 // # A volume
 //
-//	volume.json                       {"v":1,"volume":"5e0c…","recorder":"rec-1"}: written once
+//	volume.json                       {"v":2,"volume":"5e0c…","recorder":"rec-1"}: written once
 //	index.db                          bbolt: the index, and the only truth about what exists
-//	footage/<camera>/<run>/init.mp4   the run's fMP4 init
-//	footage/<camera>/<run>/000003.seg a sealed segment: fMP4 fragments from a key frame on; 000004.open is being written
+//	footage/<camera>/<run>/init.mp4   the run's fMP4 init: no picture, in the clear
+//	footage/<camera>/<run>/000003.seg a sealed segment: fMP4 fragments from a key frame on, encrypted; 000004.open is being written
 //
 // A run is named after its start and four random digits, 20261121t020000.000z-7f3a, so that no id returns (invariant 6). A run ends at the first key frame of a
-// new clock hour; no run takes up a segment of another clock hour than its own. Decode times go on over the run, so
+// new clock hour; no run takes up a segment of another clock hour than its own. Decode times go on over the run, so that of what is read out of it
 //
-//	cat init.mp4 000000.seg 000001.seg > plays.mp4
+//	cat init.mp4 000000 000001 > plays.mp4
 //
 // A segment's wall time is its run's start plus decode time: its start lies up to a frame or two (B-frames) before its first picture is shown, never after.
+//
+// # A segment's file
+//
+//	"BWSEG" 0 0 2 (8) | chain (8) | place in it (4, big endian) | zero (4) | Tink streaming AEAD, AES256_GCM_HKDF_64KB, of the fMP4
+//
+// so that Tink itself reads a file from byte 24 on. The associated data are the lines "beeldwacht segment 2", recorder, camera, stream, run, place in the run and
+// chain/place, each with its newline: a file that is moved does not open. Sizes, hashes and offsets in the index and in the journal are those of the plaintext; what
+// counts against the disk is the file, 16 bytes more for each 64 KiB.
+//
+// Fragments go to the disk in chunks of 64 KiB as they come. A crash loses at most what was not synced yet and the chunk that was not full. What is left is decrypted up to
+// the last authentic chunk and cut to its last whole fragment. A file that was closed is sealed as it is; any other is encrypted anew under its own key with a new salt
+// (000004.cut, renamed over 000004.open): closing the old stream would use a nonce twice. That key goes with the segment, so it takes both with it.
+//
+// A volume of format 1 holds plaintext. It opens, and becomes one of format 2: what is there is read and expires as it is, what comes is encrypted.
+//
+// # Keys
+//
+//	keys.tbl         the key table, AES-256-GCM under the generation key
+//	generation.key   the generation key: two slots, rewritten in place
+//
+// They stand in a folder of their own, apart from the volume (Config.Keys), never in the index: bbolt keeps old pages. Each camera has a chain for each clock hour, begun anew
+// when the recorder starts; the keys of its segments hang from its states:
+//
+//	key of n     = HKDF-SHA256(state n, info "beeldwacht segment")
+//	state of n+1 = HKDF-SHA256(state n, info "beeldwacht chain")
+//
+// The table holds, of each chain, the state of the oldest place that is needed in order: it gives the segments from there on, and none before. When a segment goes before an older
+// one, which a hold keeps or another window, the state moves on past it, and the key of each segment that stays behind is written down by itself.
+// So the keys of what is held are kept, and nothing beside them. The row of a segment says which key it has (5e0c40ab99d1f00c/17), and so does its file.
+//
+// Destroying keys makes a new generation: keep a new generation key beside the old; write the table without those keys under it, sync, rename, sync the directory; overwrite the
+// old generation key. From then on no table that was ever on the disk opens, but this one. A new generation is made at most once each SealEvery or minute, whichever is less, sooner only when
+// thousands of segments wait; a start and an orderly stop make one for what waits. A new chain is added under the generation there is, and stands on the disk before a frame is
+// written under it. When a step fails, the next try uses the same new key: nobody knows which table a failed rename left.
+//
+// What is said of deletion is worth what the [Holder] is worth. The one there is now is a file, and a file is overwritten where the file system lets it: flash memory, a
+// file system that copies on write (btrfs, ZFS), a snapshot or a backup may keep the old block. Then whoever has that block, a key table and a segment's ciphertext from before
+// can read it. So with a file we say *deleted*, never *erased*. Keys left out of backups and on another disk than the volume make a stolen disk unreadable; a recorder that is
+// stolen whole reads its own disk. A systemd credential, a TPM and a share that the centre holds (write-only recording) are not there yet.
+//
+// Keys are wiped from memory after use where Go lets us; the ciphers of open segments and the chains' states are there while the recorder runs, so it must not be swapped out
+// or dump core.
 //
 // # The index
 //
 // Rows are JSON with a version. Keys are <camera>/<stream>/<run>[/<n>].
 //
 //	runs        codec, hash of the init, start, window; count, bytes and first moment of what is left of it
-//	segments    the SegmentLine, the window at sealing, offset and decode time of each fragment, the minute it is listed in
+//	segments    the SegmentLine, which key opens it, the window at sealing, offset and decode time of each fragment, the minute it is listed in
 //	unlisted    segments in no minute yet (not journalled)
 //	minutes     leaf hashes and entry number of a footage.sealed entry, until all its segments are gone
 //	tombstones  segments on their way out; nothing in here is ever shown
@@ -39,8 +81,9 @@
 //
 // # Order of things
 //
-// Sealing: write, sync file, rename, sync directory, index row (invariant 1). Expiry: tombstone, unlink, sync directory, entry footage.expired,
-// drop the tombstone (invariant 2). Both leave off anywhere and are taken up again by the same code after a start.
+// Sealing: write, sync file, rename, sync directory, index row (invariant 1). Expiry: tombstone, unlink, sync directory, destroy the key, entry footage.expired,
+// drop the tombstone (invariant 2). Both leave off anywhere and are taken up again by the same code after a start. The entry names the moment at which the file went, and
+// is not written before its key is gone. Where a file cannot be unlinked its key is destroyed all the same; the entry waits for both.
 //
 // What happened and what the journal must say of it enter the index in one transaction (bucket owed); the entry follows at once, or when the journal works
 // again (invariant 10). A crash in the instant between the journal's sync and the index's may write an entry twice.
@@ -49,5 +92,5 @@
 //
 // One goroutine for each [Writer] owns that stream's open run and segment. Run's goroutine is the clock; it and the callers of SetMandates, Place and Lift
 // take turns at expiry (lock sweeping). The index and its picture in memory (runs, holds, tombstones, streams) belong to whoever has lock mu. Locks are taken
-// in the order sweeping, settling, mu, mandateMu; no entry is appended and no footage file is touched under mu.
+// in the order sweeping, settling, the key table's, mu, mandateMu; no entry is appended and no footage file is touched under mu.
 package footage

@@ -1,10 +1,12 @@
 package footage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,11 +29,13 @@ const (
 
 // tombstone is a segment whose file is still there, or may be.
 type tombstone struct {
-	row   tombstoneRow
-	size  int64
-	again bool // found at the start: its file may be gone already
-	tries int
-	retry time.Time
+	row      tombstoneRow
+	size     int64
+	again    bool      // found at the start: its file may be gone already
+	unlinked time.Time // when it was, with its directory synced: only its key is left; zero: not yet
+	keyless  bool      // its key is destroyed
+	tries    int
+	retry    time.Time
 }
 
 // expire lets everything go that is due, and tells when more is. The caller has sweeping.
@@ -44,19 +48,24 @@ func (s *Store) expire(ctx context.Context) (next time.Time) {
 			until = now.Add(retryUnlink)
 		}
 		s.unlink(now)
-		s.settle(ctx)
 		if buried == 0 {
 			next = until
 			break
 		}
+		s.destroyKeys(now, s.backlog())
+		s.settle(ctx)
 	}
+	if at := s.destroyKeys(s.Now(), false); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+		next = at
+	}
+	s.settle(ctx)
 	if at := s.removeRuns(); !at.IsZero() && (next.IsZero() || at.Before(next)) {
 		next = at
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.tombs {
-		if next.IsZero() || t.retry.Before(next) {
+		if t.unlinked.IsZero() && (next.IsZero() || t.retry.Before(next)) {
 			next = t.retry
 		}
 	}
@@ -110,7 +119,7 @@ func (s *Store) bury(now time.Time) (buried int, next time.Time, err error) {
 	}
 	for _, d := range due {
 		key := segmentKey(d.SegmentLine)
-		s.tombs[key] = &tombstone{row: tombstoneOf(d, c.rows[key]), size: d.Size}
+		s.tombs[key] = &tombstone{row: tombstoneOf(d, c.rows[key]), size: d.Stored}
 	}
 	return len(due), next, s.at("tombstoned")
 }
@@ -134,9 +143,9 @@ func (s *Store) candidates(tx *bbolt.Tx, need int64, now time.Time) (c candidate
 		before := len(c.aging)
 		err := s.eachLine(tx, r, func(key string, row segmentRow, l protocol.SegmentLine) {
 			c.rows[key] = row
-			c.aging = append(c.aging, Aging{l, r.Window})
+			c.aging = append(c.aging, Aging{l, r.Window, row.stored(l)})
 			if !held(standing, l) {
-				spare += l.Size
+				spare += row.stored(l)
 				free++
 			}
 		})
@@ -192,6 +201,7 @@ func (s *Store) candidates(tx *bbolt.Tx, need int64, now time.Time) (c candidate
 }
 
 func tombstoneOf(d Expiring, row segmentRow) tombstoneRow {
+	row.Fragments = nil // nobody reads it any more, and many may wait for their keys to go
 	return tombstoneRow{V: format, Segment: row, Reason: d.Reason, Due: protocol.T(d.Due())}
 }
 
@@ -235,7 +245,7 @@ func (s *Store) without(due []Expiring, c candidates) map[string]*runRow {
 		if err != nil {
 			continue // was reported when it was read
 		}
-		r.add(line)
+		r.add(line, row.stored(line))
 	}
 	return runs
 }
@@ -245,7 +255,7 @@ func (s *Store) unlink(now time.Time) {
 	s.mu.Lock()
 	todo := map[string]*tombstone{}
 	for key, t := range s.tombs {
-		if !now.Before(t.retry) {
+		if t.unlinked.IsZero() && !now.Before(t.retry) {
 			todo[key] = t
 		}
 	}
@@ -296,13 +306,118 @@ func (s *Store) unlink(now time.Time) {
 		delete(todo, key)
 	}
 	s.again(failed, now)
-	if err := s.markGone(todo, now); err != nil {
-		s.incident("expiry cannot be written to the index", "", short(err))
-		for _, t := range todo {
-			t.again = true
-		}
-		s.again(todo, now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range todo {
+		t.unlinked = now
 	}
+}
+
+// backlog says whether more waits for its key to be destroyed than should stand in memory: then a generation is made before its time.
+func (s *Store) backlog() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.tombs) >= 10*buryAtOnce
+}
+
+// destroyKeys destroys the keys of what has a tombstone and was unlinked, also of what could not be unlinked: then its key, at least, goes in time. What has neither file nor key
+// is gone. A generation is made at most once a minute, unless it is to be now; it tells when the next one may be, if something waits for it.
+func (s *Store) destroyKeys(now time.Time, always bool) (next time.Time) {
+	s.mu.Lock()
+	var doomed []slot
+	waiting, gone := map[string]*tombstone{}, map[string]*tombstone{}
+	for key, t := range s.tombs {
+		k, encrypted, err := t.row.Segment.slot()
+		t.keyless = t.keyless || !encrypted || err != nil // what no row names goes with its chain
+		switch {
+		case !t.keyless && (!t.unlinked.IsZero() || t.tries > 0):
+			waiting[key] = t
+			doomed = append(doomed, k)
+		case t.keyless && !t.unlinked.IsZero():
+			gone[key] = t
+		}
+	}
+	s.mu.Unlock()
+	if wait := s.keys.wait(now); len(doomed) > 0 && wait > 0 && !always {
+		next = now.Add(wait)
+	} else if len(doomed) > 0 {
+		if err := s.keys.destroy(now, doomed, s.living, s.hours); err != nil {
+			s.incident("keys of expired footage cannot be destroyed", "", cause(err))
+			next = now.Add(retryUnlink)
+		} else {
+			s.mu.Lock()
+			for key, t := range waiting {
+				if t.keyless = true; !t.unlinked.IsZero() {
+					gone[key] = t
+				}
+			}
+			s.mu.Unlock()
+		}
+	}
+	if err := s.markGone(gone); err != nil {
+		s.incident("expiry cannot be written to the index", "", short(err))
+		next = now.Add(retryUnlink)
+	}
+	return next
+}
+
+// tidyKeys drops what a crash left in the key table without footage.
+func (s *Store) tidyKeys() {
+	hours := s.hours()
+	if !s.keys.stale(hours) {
+		return
+	}
+	if err := s.keys.destroy(s.Now(), nil, s.living, s.hours); err != nil {
+		s.incident("keys without footage cannot be destroyed", "", cause(err))
+	}
+}
+
+// hours are the clock hours of each camera of which there is a run.
+func (s *Store) hours() map[hourOf]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hours := map[hourOf]bool{}
+	for _, r := range s.runs {
+		hours[hourOfRun(r)] = true
+	}
+	return hours
+}
+
+// living are the places of a chain that have a row. Of a row that cannot be read the file says which key it has.
+func (s *Store) living(of hourOf, id chainID) (map[uint32]bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	places := map[uint32]bool{}
+	see := func(k slot, err error) {
+		if err == nil && k.chain == id {
+			places[k.n] = true
+		}
+	}
+	return places, s.db.View(func(tx *bbolt.Tx) error {
+		for _, r := range s.runs {
+			if hourOfRun(r) != of || r.V == plaintext {
+				continue
+			}
+			c := tx.Bucket(inSegments).Cursor()
+			for k, v := c.Seek([]byte(r.key() + "/")); k != nil && strings.HasPrefix(string(k), r.key()+"/"); k, v = c.Next() {
+				row, err := decode[segmentRow](inSegments, string(k), v)
+				if err == nil {
+					k, _, err := row.slot()
+					see(k, err)
+					continue
+				}
+				f, err := os.Open(filepath.Join(s.runDir(r.Camera, r.Run), strings.TrimPrefix(string(k), r.key()+"/")+".seg"))
+				if err != nil {
+					continue // nothing to keep a key for
+				}
+				see(readHead(f))
+				if err := f.Close(); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // cause is an error without the file it came from: one cause is one incident.
@@ -323,8 +438,8 @@ func (s *Store) again(failed map[string]*tombstone, now time.Time) {
 	}
 }
 
-// markGone notes that files do not exist any more, together with the entries that say so.
-func (s *Store) markGone(gone map[string]*tombstone, now time.Time) error {
+// markGone notes that files and their keys do not exist any more, together with the entries that say so. An entry's At is when the files were unlinked.
+func (s *Store) markGone(gone map[string]*tombstone) error {
 	if len(gone) == 0 {
 		return nil
 	}
@@ -334,7 +449,11 @@ func (s *Store) markGone(gone map[string]*tombstone, now time.Time) error {
 		delete(s.tombs, key)
 	}
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		byReason := map[Reason][]expired{}
+		type group struct {
+			reason Reason
+			at     time.Time
+		}
+		groups := map[group][]expired{}
 		for key, t := range gone {
 			row := t.row
 			row.Gone = true
@@ -345,13 +464,14 @@ func (s *Store) markGone(gone map[string]*tombstone, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			byReason[row.Reason] = append(byReason[row.Reason], expired{key, line, row})
+			of := group{row.Reason, t.unlinked}
+			groups[of] = append(groups[of], expired{key, line, row})
 		}
-		for _, reason := range []Reason{ReasonHoldEnded, ReasonWindow, ReasonSpace} {
-			list := byReason[reason]
+		for _, of := range slices.SortedFunc(maps.Keys(groups), func(a, b group) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.reason, b.reason)) }) {
+			list := groups[of]
 			slices.SortFunc(list, func(a, b expired) int { return compareLines(a.line, b.line) })
 			for part := range slices.Chunk(list, expiredEntry) {
-				row, err := s.expiredEntry(reason, part, now)
+				row, err := s.expiredEntry(of.reason, part, of.at)
 				if err == nil {
 					err = putOwed(tx, row)
 				}
@@ -377,8 +497,8 @@ type expired struct {
 	row  tombstoneRow
 }
 
-func (s *Store) expiredEntry(reason Reason, list []expired, now time.Time) (owedRow, error) {
-	body := protocol.Expired{Reason: string(reason), At: protocol.T(now)}
+func (s *Store) expiredEntry(reason Reason, list []expired, at time.Time) (owedRow, error) {
+	body := protocol.Expired{Reason: string(reason), At: protocol.T(at)}
 	var row owedRow
 	var cameras []protocol.CameraID
 	for _, e := range list {
@@ -416,7 +536,7 @@ func (s *Store) oldest(c protocol.CameraID) (oldest time.Time, found bool) {
 		}
 	}
 	for key, t := range s.tombs {
-		if strings.HasPrefix(key, string(c)+"/") {
+		if t.unlinked.IsZero() && strings.HasPrefix(key, string(c)+"/") {
 			if line, err := t.row.Segment.line(key); err == nil {
 				see(line.Start.Time)
 			}
@@ -556,7 +676,9 @@ func (s *Store) over() (int64, error) {
 		used += r.Bytes
 	}
 	for _, t := range s.tombs {
-		going += t.size
+		if t.unlinked.IsZero() {
+			going += t.size
+		}
 	}
 	over := int64(0)
 	if s.MaxBytes > 0 {

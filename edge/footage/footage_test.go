@@ -3,6 +3,8 @@ package footage
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -108,7 +110,7 @@ type rig struct {
 }
 
 func config(dir string, c *clock, b *book) Config {
-	return Config{Dir: dir, Recorder: self, Journal: b, Now: c.Now, SegmentLength: 2 * time.Second, FragmentLength: 500 * time.Millisecond,
+	return Config{Dir: dir, Keys: filepath.Join(filepath.Dir(dir), "keys"), Recorder: self, Journal: b, Now: c.Now, SegmentLength: 2 * time.Second, FragmentLength: 500 * time.Millisecond,
 		free: func(string) (int64, int64, error) { return 1 << 40, 1 << 40, nil }, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
 
@@ -151,12 +153,46 @@ func (r *rig) reopen() {
 func (r *rig) crash() {
 	r.Helper()
 	c := r.Config
-	c.Dir = filepath.Join(r.TempDir(), "volume")
-	c.at = nil
-	if err := os.CopyFS(c.Dir, os.DirFS(r.Dir)); err != nil {
+	base := r.TempDir()
+	if err := r.image(base); err != nil {
 		r.Fatal(err)
 	}
+	c.Dir, c.Keys, c.at = filepath.Join(base, "volume"), filepath.Join(base, "keys"), nil
 	r.open(c)
+}
+
+// image copies volume and keys as they are now.
+func (r *rig) image(base string) error {
+	return errors.Join(os.CopyFS(filepath.Join(base, "volume"), os.DirFS(r.Dir)), os.CopyFS(filepath.Join(base, "keys"), os.DirFS(r.Keys)))
+}
+
+// plaintext decrypts a segment's file as anybody with its key would.
+func (r *rig) plaintext(name string) []byte {
+	r.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer f.Close()
+	k, err := readHead(f)
+	if err != nil {
+		r.Fatal(name, err)
+	}
+	parts := strings.Split(name, string(filepath.Separator))
+	parts = parts[len(parts)-3:]
+	var n int
+	if _, err := fmt.Sscanf(parts[2], "%06d", &n); err != nil {
+		r.Fatal(err)
+	}
+	d, err := r.decrypt(f, protocol.CameraID(parts[0]), main_, protocol.RunID(parts[1]), n, k, decrypt)
+	if err != nil {
+		r.Fatal(name, err)
+	}
+	b, err := io.ReadAll(io.NewSectionReader(d, 0, d.length))
+	if err != nil {
+		r.Fatal(name, err)
+	}
+	return b
 }
 
 func mandate(camera protocol.CameraID, window time.Duration) *protocol.Mandate {
@@ -195,6 +231,16 @@ func frames(c cameratest.Clip, d time.Duration) (out []AccessUnit) {
 			out = append(out, AccessUnit{NALs: f.NALs, DTS: base + f.DTS, PTS: base + f.PTS, Key: f.Key})
 		}
 	}
+}
+
+// large makes frames of so many bytes more each, as from a camera of many Mbit/s.
+func large(units []AccessUnit, size int) []AccessUnit {
+	for i := range units {
+		filler := bytes.Repeat([]byte{byte(i) | 1}, size)
+		filler[0] = 12 // filler data
+		units[i].NALs = append(slices.Clip(units[i].NALs), filler)
+	}
+	return units
 }
 
 // begin starts a run at the test's time.
@@ -302,11 +348,15 @@ func (r *rig) join(run string) string {
 		r.Fatal(err)
 	}
 	defer f.Close()
-	for _, name := range append([]string{filepath.Join(run, "init.mp4")}, names...) {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			r.Fatal(err)
-		}
+	init, err := os.ReadFile(filepath.Join(run, "init.mp4"))
+	if err != nil {
+		r.Fatal(err)
+	}
+	parts := [][]byte{init}
+	for _, name := range names {
+		parts = append(parts, r.plaintext(name))
+	}
+	for _, b := range parts {
 		if _, err := f.Write(b); err != nil {
 			r.Fatal(err)
 		}

@@ -44,7 +44,7 @@ type HoldState struct {
 	protocol.Hold
 	Interval protocol.Interval // Asked rounded outward to whole segments
 	Segments int
-	Bytes    int64
+	Bytes    int64         // of footage, as it will be released
 	Root     protocol.Hash // RFC 6962 root over the SegmentLines, in time order
 	Complete bool          // every segment that touches Asked is sealed: the hold.placed entry is written or owed
 }
@@ -200,7 +200,7 @@ func held(keeps []Keep, l protocol.SegmentLine) bool {
 	return slices.ContainsFunc(keeps, func(k Keep) bool { return k.covers(l) })
 }
 
-// heldBytes is what these holds keep together; what two of them keep counts once. The caller has mu.
+// heldBytes is what these holds keep together, in bytes on disk; what two of them keep counts once. The caller has mu.
 func (s *Store) heldBytes(tx *bbolt.Tx, keeps []Keep) (total int64, err error) {
 	for _, r := range s.runs {
 		touched := slices.ContainsFunc(keeps, func(k Keep) bool {
@@ -209,9 +209,9 @@ func (s *Store) heldBytes(tx *bbolt.Tx, keeps []Keep) (total int64, err error) {
 		if !touched {
 			continue
 		}
-		err := s.eachLine(tx, r, func(_ string, _ segmentRow, l protocol.SegmentLine) {
+		err := s.eachLine(tx, r, func(_ string, row segmentRow, l protocol.SegmentLine) {
 			if held(keeps, l) {
-				total += l.Size
+				total += row.stored(l)
 			}
 		})
 		if err != nil {

@@ -13,8 +13,12 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// format is the version of volume, rows and segments that this package writes. Version 1 is plaintext; the next one is encrypted.
-const format = 1
+// format is the version of volume, rows and segments that this package writes: encrypted. Those of version 1, plaintext, are read, kept and expired as they are; nothing is
+// added to a run of version 1.
+const (
+	format    = 2
+	plaintext = 1
+)
 
 var (
 	inMeta       = []byte("meta")
@@ -44,7 +48,7 @@ type runRow struct {
 	Ended  bool              `json:"ended"`
 	Next   int               `json:"next"`  // place of the next segment to seal
 	Count  int               `json:"count"` // rows in segments
-	Bytes  int64             `json:"bytes"` // of those
+	Bytes  int64             `json:"bytes"` // that those take on disk
 	First  protocol.Time     `json:"first"` // start of the oldest of those; meaningless when Count is 0
 }
 
@@ -53,8 +57,8 @@ func (r *runRow) key() string { return runKey(r.Camera, r.Stream, r.Run) }
 // due is when the oldest segment left of the run expires.
 func (r *runRow) due() time.Time { return r.First.Add(r.Window.Duration()) }
 
-// add counts a segment in.
-func (r *runRow) add(l protocol.SegmentLine) {
+// add counts in a segment that takes so many bytes on disk.
+func (r *runRow) add(l protocol.SegmentLine, stored int64) {
 	if r.Count == 0 || l.Start.Before(r.First.Time) {
 		r.First = l.Start
 	}
@@ -63,12 +67,13 @@ func (r *runRow) add(l protocol.SegmentLine) {
 	}
 	r.Next = max(r.Next, l.N+1)
 	r.Count++
-	r.Bytes += l.Size
+	r.Bytes += stored
 }
 
 type segmentRow struct {
 	V         int             `json:"v"`
 	Line      string          `json:"line"`             // protocol.SegmentLine
+	Key       string          `json:"key,omitempty"`    // which key opens it, as chain/place: never a key; version 1 has none
 	Window    protocol.Window `json:"window"`           // of the run at sealing; what counts is the run's, which may be shorter by now
 	Fragments [][2]int64      `json:"fragments"`        // offset in the file, decode time in the run (1/90000 s)
 	Minute    uint64          `json:"minute,omitempty"` // own number of the minute it is listed in; 0: none yet
@@ -169,8 +174,8 @@ func decode[T any](bucket []byte, key string, b []byte) (row T, err error) {
 	var version struct {
 		V int `json:"v"`
 	}
-	if err = json.Unmarshal(b, &version); err == nil && version.V != format {
-		err = fmt.Errorf("version %d, this program knows %d", version.V, format)
+	if err = json.Unmarshal(b, &version); err == nil && version.V != format && version.V != plaintext {
+		err = fmt.Errorf("version %d, this program knows %d and %d", version.V, plaintext, format)
 	}
 	if err == nil {
 		err = json.Unmarshal(b, &row, json.RejectUnknownMembers(true))
@@ -191,6 +196,23 @@ func (r *segmentRow) line(key string) (protocol.SegmentLine, error) {
 		return l, fmt.Errorf("index: segments %s: %w", key, err)
 	}
 	return l, nil
+}
+
+// slot is which key opens the segment; encrypted is false for one of version 1.
+func (r *segmentRow) slot() (k slot, encrypted bool, err error) {
+	if r.V == plaintext {
+		return k, false, nil
+	}
+	k, err = parseSlot(r.Key)
+	return k, true, err
+}
+
+// stored is what the segment takes on disk, in bytes.
+func (r *segmentRow) stored(l protocol.SegmentLine) int64 {
+	if r.V == plaintext {
+		return l.Size
+	}
+	return storedSize(l.Size)
 }
 
 // keyRun is the run's key in a segment's; of what is no segment's key it is all of it.

@@ -11,6 +11,7 @@ import (
 type Aging struct {
 	protocol.SegmentLine
 	Window protocol.Window
+	Stored int64 // bytes on disk
 }
 
 // Due is when the segment's first frame reaches its window (invariant 3).
@@ -82,16 +83,16 @@ func Expired(segments []Aging, holds []Keep, need int64, now time.Time) (due []E
 			spare = append(spare, s)
 		case freed.After(s.Due()):
 			due = append(due, Expiring{s, ReasonHoldEnded})
-			need -= s.Size
+			need -= s.Stored
 		default:
 			due = append(due, Expiring{s, ReasonWindow})
-			need -= s.Size
+			need -= s.Stored
 		}
 	}
 	for _, s := range spare {
 		if need > 0 {
 			due = append(due, Expiring{s, ReasonSpace})
-			need -= s.Size
+			need -= s.Stored
 			continue
 		}
 		soonest(s.Due())

@@ -34,6 +34,8 @@ type Segment struct {
 	Count  int             // leaves of that tree
 	Path   []protocol.Hash // RFC 6962 audit path
 	Root   protocol.Hash   // of that tree
+
+	row segmentRow
 }
 
 // Reading is footage that may be read. It pins nothing: what expires while it is open cannot be read any more.
@@ -93,11 +95,11 @@ func (r *Reading) load(now time.Time) error {
 			}
 			var failed error
 			err := s.eachLine(tx, run, func(_ string, row segmentRow, l protocol.SegmentLine) {
-				a := Aging{l, run.Window}
+				a := Aging{l, run.Window, row.stored(l)}
 				if !r.interval.Overlaps(a.interval()) || !now.Before(a.Due()) && !held(standing, l) {
 					return
 				}
-				seg := Segment{SegmentLine: l, Codec: run.Codec, RunStart: run.Start, Fragments: row.Fragments}
+				seg := Segment{SegmentLine: l, Codec: run.Codec, RunStart: run.Start, Fragments: row.Fragments, row: row}
 				failed = errors.Join(failed, seg.prove(tx, row))
 				r.segments = append(r.segments, seg)
 			})
@@ -155,22 +157,65 @@ func (r *Reading) Init(run protocol.RunID) ([]byte, error) {
 // Open reads a segment of this reading. The last Read, or one before it, fails when the file is not what was recorded, naming it; and with
 // [ErrExpired] when the segment has expired meanwhile.
 func (r *Reading) Open(seg Segment) (io.ReadCloser, error) {
-	if !slices.ContainsFunc(r.segments, func(s Segment) bool { return s.SegmentLine == seg.SegmentLine }) {
+	i := slices.IndexFunc(r.segments, func(s Segment) bool { return s.SegmentLine == seg.SegmentLine })
+	if i < 0 {
 		return nil, fmt.Errorf("footage: segment %s is not in this reading", segmentKey(seg.SegmentLine))
 	}
 	v := &verified{s: r.s, line: seg.SegmentLine, sum: sha256.New()}
 	if err := v.alive(); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(r.s.segmentFile(seg.SegmentLine))
+	f, err := r.s.openSegment(r.segments[i].row, seg.SegmentLine)
 	if err != nil {
 		if e := v.alive(); e != nil {
 			return nil, e
+		}
+		if errors.Is(err, errAuthentic) {
+			return nil, v.changed(err)
 		}
 		return nil, fmt.Errorf("footage: %w", err)
 	}
 	v.f = f
 	return v, nil
+}
+
+// openSegment reads a segment's plaintext. An error names the file; see [ErrKey] and errAuthentic.
+func (s *Store) openSegment(row segmentRow, l protocol.SegmentLine) (io.ReadCloser, error) {
+	name := s.segmentFile(l)
+	k, encrypted, err := row.slot()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	f, err := os.Open(name)
+	if err != nil || !encrypted {
+		return f, err
+	}
+	d, err := s.decrypt(f, l.Camera, l.Stream, l.Run, l.N, k, decrypt)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.NewSectionReader(d, 0, d.length), f}, nil
+}
+
+// decrypt opens an encrypted file in one of the two ways: as one that is whole, or as one that a crash cut off.
+func (s *Store) decrypt(f *os.File, camera protocol.CameraID, stream protocol.StreamID, run protocol.RunID, n int, k slot,
+	open func(r io.ReaderAt, size int64, key, aad []byte) (*decrypter, error)) (*decrypter, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if head, err := readHead(f); err != nil || head != k {
+		return nil, errors.Join(errAuthentic, err)
+	}
+	key, err := s.keys.find(k)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	return open(f, info.Size(), key, bound(s.Recorder, camera, stream, run, n, k))
 }
 
 // Close ends the reading.
@@ -180,7 +225,7 @@ func (r *Reading) Close() error { r.segments, r.gaps = nil, nil; return nil }
 type verified struct {
 	s    *Store
 	line protocol.SegmentLine
-	f    *os.File
+	f    io.ReadCloser
 	sum  hash.Hash
 	read int64
 	err  error
@@ -202,13 +247,21 @@ func (v *verified) Read(p []byte) (int, error) {
 	if err == io.EOF || v.read == v.line.Size && n > 0 {
 		bad = bad || v.read != v.line.Size || protocol.Hash(v.sum.Sum(nil)) != v.line.SHA256
 	}
-	if bad {
-		err = fmt.Errorf("footage: %s: not what was recorded: its SHA-256 is not %s", v.f.Name(), v.line.SHA256)
-		v.s.incident("file that changed", v.line.Camera, err.Error())
-		n = 0
+	if bad || errors.Is(err, errAuthentic) {
+		if err == nil || err == io.EOF {
+			err = fmt.Errorf("its SHA-256 is not %s", v.line.SHA256)
+		}
+		n, err = 0, v.changed(err)
 	}
 	v.err = err
 	return n, err
+}
+
+// changed reports a file that is not what was recorded.
+func (v *verified) changed(why error) error {
+	err := fmt.Errorf("footage: %s: not what was recorded: %w", v.s.segmentFile(v.line), why)
+	v.s.incident("file that changed", v.line.Camera, short(err))
+	return err
 }
 
 func (v *verified) Close() error { return v.f.Close() }
@@ -297,7 +350,7 @@ func (s *Store) Oldest(camera protocol.CameraID) (time.Time, bool) {
 
 // Usage is what footage takes, in bytes.
 type Usage struct {
-	Bytes   int64 // sealed footage
+	Bytes   int64 // that sealed footage takes on the disk
 	Held    int64 // of that, under a standing hold
 	Free    int64 // on the disk
 	Total   int64 // of the disk
@@ -318,7 +371,11 @@ func (s *Store) Usage() Usage {
 	for _, r := range s.runs {
 		u.Bytes += r.Bytes
 	}
-	u.Overdue = len(s.tombs)
+	for _, t := range s.tombs {
+		if t.unlinked.IsZero() {
+			u.Overdue++
+		}
+	}
 	err = s.db.View(func(tx *bbolt.Tx) (err error) {
 		u.Owed = tx.Bucket(inOwed).Stats().KeyN
 		u.Held, err = s.heldBytes(tx, s.standing(now))

@@ -29,9 +29,10 @@ type Journal interface {
 	Append(ctx context.Context, kind string, body any) (seq uint64, err error)
 }
 
-// Config says where footage goes. Dir, Recorder, Journal and Now are needed; the rest has useful zero values.
+// Config says where footage goes. Dir, Keys, Recorder, Journal and Now are needed; the rest has useful zero values.
 type Config struct {
 	Dir      string              // the volume
+	Keys     string              // the folder of the keys: not on the volume, and not in a backup
 	Recorder protocol.RecorderID // whose it is; a volume of another recorder is refused
 	Volume   string              // the identity it must have, as [Store.Volume] told before; empty: none is known, and an empty Dir becomes a new volume
 	Journal  Journal
@@ -39,19 +40,22 @@ type Config struct {
 
 	SegmentLength  time.Duration // about; a segment ends before the first key frame after it. Zero is 60 s
 	FragmentLength time.Duration // about; a crash loses at most this and what was not yet synced. Zero is 1 s
-	SealEvery      time.Duration // how often sealed segments are journalled. Zero is 1 min
+	SealEvery      time.Duration // how often sealed segments are journalled; keys are destroyed at most so often, or once a minute if that is more. Zero is 1 min
 
 	MaxBytes   int64 // of footage; zero: as much as the disk takes
 	MinFree    int64 // bytes that stay free on the disk. Zero is 512 MiB
 	HoldShare  int   // percent of MaxBytes, or of the disk, that held footage may take: the roster's. Zero is 50
 	QueueBytes int   // what may wait for the disk, per stream. Zero is 8 MiB
 
+	Holder Holder // of the generation key; nil: a file in Keys
+
 	Clock func() string    // what the system says of its clock: "synced", "unsynced" or "unknown". Nil is "unknown"
 	Now   func() time.Time // wall clock
 	Log   *slog.Logger     // nil: none
 
-	at   func(stage string) error                        // tests: called between any two steps that reach the disk; an error stops there
-	free func(dir string) (free, total int64, err error) // tests: of the file system
+	at     func(stage string) error                        // tests: called between any two steps that reach the disk; an error stops there
+	free   func(dir string) (free, total int64, err error) // tests: of the file system
+	random func([]byte)                                    // tests: makes the keys
 }
 
 // Store is one volume of footage. Its methods may be called from any goroutine.
@@ -59,6 +63,7 @@ type Store struct {
 	Config
 	volume string
 	db     *bbolt.DB
+	keys   *keyring
 
 	sweeping     sync.Mutex    // held by whoever makes footage expire
 	settling     chan struct{} // holds one token for whoever appends what is owed, and guards journalRetry
@@ -107,14 +112,18 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("footage: volume %s: %w", c.Dir, err)
 	}
 	if err := s.recover(ctx); err != nil {
+		s.keys.close()
 		return nil, errors.Join(fmt.Errorf("footage: volume %s: %w", c.Dir, err), s.db.Close())
 	}
 	return s, nil
 }
 
 func (c *Config) prepare() error {
-	if c.Dir == "" || c.Journal == nil || c.Now == nil {
-		return errors.New("needs Dir, Journal and Now")
+	if c.Dir == "" || c.Keys == "" || c.Journal == nil || c.Now == nil {
+		return errors.New("needs Dir, Keys, Journal and Now")
+	}
+	if rel, err := filepath.Rel(c.Dir, c.Keys); err != nil || filepath.IsLocal(rel) {
+		return errors.Join(fmt.Errorf("keys in %s would lie on the volume %s: who takes the disk would have both", c.Keys, c.Dir), err)
 	}
 	if err := protocol.ValidID(c.Recorder); err != nil {
 		return fmt.Errorf("recorder: %w", err)
@@ -150,6 +159,9 @@ func (c *Config) prepare() error {
 	if c.at == nil {
 		c.at = func(string) error { return nil }
 	}
+	if c.random == nil {
+		c.random = fill
+	}
 	if c.free == nil {
 		c.free = freeOn
 	}
@@ -162,6 +174,7 @@ func (s *Store) Volume() string { return s.volume }
 
 func (s *Store) openVolume() error {
 	file, index := filepath.Join(s.Dir, "volume.json"), filepath.Join(s.Dir, "index.db")
+	var v volumeFile
 	raw, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -171,13 +184,12 @@ func (s *Store) openVolume() error {
 	case err != nil:
 		return err
 	default:
-		var v volumeFile
 		if err := json.Unmarshal(raw, &v, json.RejectUnknownMembers(true)); err != nil {
 			return fmt.Errorf("volume.json: %w; is this the right disk?", err)
 		}
 		switch {
-		case v.V != format:
-			return fmt.Errorf("is of format %d; this program knows %d", v.V, format)
+		case v.V != format && v.V != plaintext:
+			return fmt.Errorf("is of format %d; this program knows %d and %d", v.V, plaintext, format)
 		case v.Recorder != s.Recorder:
 			return fmt.Errorf("belongs to recorder %s, not to %s; mount the disk of this recorder", v.Recorder, s.Recorder)
 		case s.Config.Volume != "" && v.Volume != s.Config.Volume:
@@ -188,7 +200,32 @@ func (s *Store) openVolume() error {
 			return fmt.Errorf("its index is missing (%w); put index.db back, or move the whole directory away and report its footage as lost", err)
 		}
 	}
-	return s.openIndex(index)
+	if err := s.openIndex(index); err != nil {
+		return err
+	}
+	switch v.V {
+	case plaintext: // what is there stays as it is and ages out; keys are for what comes. They are there before the volume says so
+		if err = s.makeKeys(); err == nil {
+			err = s.putVolume(file)
+		}
+	case format:
+		if s.keys, err = openKeys(&s.Config, s.volume); err != nil {
+			err = fmt.Errorf("keys: %w", err)
+		}
+	default: // newVolume made them
+		err = nil
+	}
+	if err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	return nil
+}
+
+func (s *Store) makeKeys() (err error) {
+	if s.keys, err = makeKeys(&s.Config, s.volume); err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	return nil
 }
 
 func (s *Store) newVolume(file, index string) error {
@@ -225,11 +262,17 @@ func (s *Store) newVolume(file, index string) error {
 	if err := errors.Join(err, db.Close()); err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
+	if err := s.makeKeys(); err != nil {
+		return err
+	}
+	return s.putVolume(file) // the last: it says that all of it is there
+}
+
+func (s *Store) putVolume(file string) error {
 	raw, err := json.Marshal(volumeFile{format, s.volume, s.Recorder})
 	if err != nil {
 		return err
 	}
-	// The index first: a volume.json says that all of it is there.
 	if err := writeSynced(file+".new", append(raw, '\n')); err != nil {
 		return err
 	}
@@ -278,8 +321,14 @@ func (s *Store) recover(ctx context.Context) error {
 		return err
 	}
 	for key, r := range s.runs {
-		if !r.Ended {
-			s.broken[key] = time.Time{}
+		if r.Ended {
+			continue
+		}
+		s.broken[key] = time.Time{}
+		if r.V != plaintext {
+			if err := s.adoptOpen(r); err != nil {
+				s.incident("open run cannot be looked at", r.Camera, short(err))
+			}
 		}
 	}
 	for _, h := range s.Config.Holds {
@@ -288,6 +337,7 @@ func (s *Store) recover(ctx context.Context) error {
 		}
 	}
 	s.sweep(ctx)
+	s.tidyKeys()
 	if err := s.gapsOfAbsence(); err != nil {
 		return err
 	}
@@ -343,10 +393,10 @@ func (s *Store) orphans(tx *bbolt.Tx, mended map[string]*runRow) error {
 					return nil // reported where it is used
 				}
 				if mended[rk] == nil {
-					mended[rk] = &runRow{V: format, Camera: l.Camera, Stream: l.Stream, Run: l.Run, Init: l.Init, Start: l.Start, End: l.End, Window: row.Window}
+					mended[rk] = &runRow{V: row.V, Camera: l.Camera, Stream: l.Stream, Run: l.Run, Init: l.Init, Start: l.Start, End: l.End, Window: row.Window}
 				}
 				mended[rk].Window = min(mended[rk].Window, row.Window)
-				mended[rk].add(l)
+				mended[rk].add(l, row.stored(l))
 				return nil
 			})
 			if err != nil {
@@ -459,6 +509,9 @@ func (s *Store) Close() error {
 	err := s.SealMinute(context.Background())
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
+	s.destroyKeys(s.Now(), true)
+	s.settle(context.Background())
+	s.keys.close()
 	return errors.Join(err, s.db.Close())
 }
 

@@ -70,6 +70,8 @@ type openRun struct {
 // openFile is the segment being written.
 type openFile struct {
 	f         *os.File
+	w         io.WriteCloser // encrypts into f; Close writes the last chunk
+	key       slot
 	n         int
 	from      int64 // decode time of its first frame, in the run
 	size      int64
@@ -254,7 +256,8 @@ func (t *tape) abandon(err error) {
 	if r := t.run; r != nil {
 		from = t.wall(r.at + r.step)
 		if r.seg != nil {
-			if e := r.seg.f.Close(); e != nil && !errors.Is(e, os.ErrClosed) {
+			// The chunk that is not full may still find its way: without it up to 64 KiB of frames are lost.
+			if e := errors.Join(r.seg.w.Close(), r.seg.f.Close()); e != nil && !errors.Is(e, os.ErrClosed) {
 				t.failed = errors.Join(err, e)
 			}
 		}
@@ -347,12 +350,23 @@ func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protoc
 
 func (t *tape) openSegment(from int64) error {
 	r := t.run
-	name := filepath.Join(r.dir, fmt.Sprintf("%06d.open", r.next))
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	key, secret, err := t.s.keys.take(t.camera, r.hour.Add(-time.Hour))
 	if err != nil {
 		return err
 	}
-	r.seg = &openFile{f: f, n: r.next, from: from, sum: sha256.New()}
+	defer clear(secret)
+	name := filepath.Join(r.dir, fmt.Sprintf("%06d.open", r.next))
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		t.s.keys.done(key)
+		return err
+	}
+	w, err := encrypt(f, key, secret, bound(t.s.Recorder, t.camera, t.stream, r.id, r.next, key))
+	if err != nil {
+		t.s.keys.done(key) // no frame was written
+		return errors.Join(err, f.Close())
+	}
+	r.seg = &openFile{f: f, w: w, key: key, n: r.next, from: from, sum: sha256.New()}
 	r.next++
 	t.w.opened(t.wall(from), r.key)
 	t.s.wake() // it may be due before anything else is
@@ -373,7 +387,7 @@ func (t *tape) flush() error {
 		return err
 	}
 	*lent = b
-	if _, err := r.seg.f.Write(b); err != nil {
+	if _, err := r.seg.w.Write(b); err != nil {
 		return err
 	}
 	if _, err := r.seg.sum.Write(b); err != nil {
@@ -398,6 +412,9 @@ func (t *tape) seal(end int64) error {
 		return err
 	}
 	seg := r.seg
+	if err := seg.w.Close(); err != nil {
+		return err
+	}
 	if err := errors.Join(seg.f.Sync(), t.s.at("synced")); err != nil {
 		return err
 	}
@@ -406,7 +423,7 @@ func (t *tape) seal(end int64) error {
 	}
 	line := protocol.SegmentLine{Camera: t.camera, Stream: t.stream, Run: r.id, N: seg.n, Start: protocol.T(t.wall(seg.from)), End: protocol.T(t.wall(end)),
 		Size: seg.size, SHA256: protocol.Hash(seg.sum.Sum(nil)), Init: r.init}
-	if err := t.s.sealFile(line, seg.fragments); err != nil {
+	if err := t.s.sealFile(line, segmentRow{V: format, Key: seg.key.String(), Fragments: seg.fragments}); err != nil {
 		return err
 	}
 	r.seg, t.tries = nil, 0
@@ -435,8 +452,8 @@ func short(err error) string {
 	return strings.ToValidUTF8(s, "?")
 }
 
-// sealFile takes a synced, closed .open file through the rest of sealing.
-func (s *Store) sealFile(line protocol.SegmentLine, fragments [][2]int64) error {
+// sealFile takes a synced, closed .open file through the rest of sealing. Of the row it is given version, key and fragments.
+func (s *Store) sealFile(line protocol.SegmentLine, row segmentRow) error {
 	sealed := s.segmentFile(line)
 	if err := os.Rename(strings.TrimSuffix(sealed, ".seg")+".open", sealed); err != nil {
 		return err
@@ -444,14 +461,26 @@ func (s *Store) sealFile(line protocol.SegmentLine, fragments [][2]int64) error 
 	if err := errors.Join(s.at("renamed"), syncDir(filepath.Dir(sealed)), s.at("directory synced")); err != nil {
 		return err
 	}
-	return s.indexSegment(line, fragments)
+	return s.indexSegment(line, row)
 }
 
 // indexSegment makes the row of a segment whose file is whole and synced. The run's own entry goes first.
-func (s *Store) indexSegment(line protocol.SegmentLine, fragments [][2]int64) error {
+func (s *Store) indexSegment(line protocol.SegmentLine, row segmentRow) error {
 	if line.N == 0 {
 		s.settle(context.Background())
 	}
+	if err := s.putSegment(line, row); err != nil {
+		return err
+	}
+	if k, encrypted, err := row.slot(); err != nil {
+		return err
+	} else if encrypted {
+		s.keys.done(k)
+	}
+	return s.at("segment indexed")
+}
+
+func (s *Store) putSegment(line protocol.SegmentLine, row segmentRow) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key, rk := segmentKey(line), runKey(line.Camera, line.Stream, line.Run)
@@ -460,18 +489,18 @@ func (s *Store) indexSegment(line protocol.SegmentLine, fragments [][2]int64) er
 		return fmt.Errorf("segment %s: its run is not in the index", key)
 	}
 	run := *known
-	run.add(line)
+	run.add(line, row.stored(line))
+	row.Line, row.Window = line.String(), run.Window
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		return errors.Join(
-			put(tx, inSegments, key, segmentRow{V: format, Line: line.String(), Window: run.Window, Fragments: fragments}),
+			put(tx, inSegments, key, row),
 			put(tx, inUnlisted, key, true),
 			put(tx, inRuns, rk, run))
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		s.runs[rk] = &run
 	}
-	s.runs[rk] = &run
-	return s.at("segment indexed")
+	return err
 }
 
 // beginRun makes the run's row, with the entries that say so and that any gap is over.
@@ -635,32 +664,31 @@ func (s *Store) finishRun(key string) error {
 		return err
 	}
 	for n := run.Next; ; n++ {
-		base := filepath.Join(s.runDir(run.Camera, run.Run), fmt.Sprintf("%06d", n))
-		name := base + ".open"
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
-			name = base + ".seg"
-		}
-		f, err := os.OpenFile(name, os.O_RDWR, 0)
-		if errors.Is(err, fs.ErrNotExist) {
+		name, found := s.unindexed(&run, n)
+		if !found {
 			return s.endRun(key)
 		}
+		line, row, err := s.cutWhole(name, run, n)
 		if err != nil {
 			return err
 		}
-		line, fragments, err := cutWhole(f, run, n)
-		if err = errors.Join(err, f.Close()); err != nil {
-			return err
-		}
 		switch {
-		case len(fragments) == 0:
+		case len(row.Fragments) == 0:
 			if strings.HasSuffix(name, ".seg") {
 				s.incident("sealed segment without a whole fragment", run.Camera, name)
 			}
-			err = errors.Join(os.Remove(name), syncDir(filepath.Dir(name)))
+			if e := os.Remove(cutName(name)); e != nil && !errors.Is(e, fs.ErrNotExist) {
+				return e
+			}
+			if err = errors.Join(os.Remove(name), syncDir(filepath.Dir(name))); err == nil && row.Key != "" {
+				if k, e := parseSlot(row.Key); e == nil {
+					s.keys.done(k)
+				}
+			}
 		case strings.HasSuffix(name, ".open"):
-			err = s.sealFile(line, fragments)
+			err = s.sealFile(line, row)
 		default:
-			err = errors.Join(syncDir(filepath.Dir(name)), s.indexSegment(line, fragments))
+			err = errors.Join(syncDir(filepath.Dir(name)), s.indexSegment(line, row))
 		}
 		if err != nil {
 			return err
@@ -668,32 +696,118 @@ func (s *Store) finishRun(key string) error {
 	}
 }
 
-// cutWhole cuts a file to its whole fragments, syncs it, and says what it then is.
-func cutWhole(f *os.File, run runRow, n int) (line protocol.SegmentLine, fragments [][2]int64, err error) {
-	info, err := f.Stat()
-	if err != nil {
-		return line, nil, err
-	}
-	whole, end, _ := wholeFragments(f, info.Size()) // that the rest is not whole is what is expected here
-	if len(whole) == 0 {
-		return line, nil, nil
-	}
-	if end != info.Size() {
-		if err := f.Truncate(end); err != nil {
-			return line, nil, err
+// unindexed is the file of a place in a run that has no row yet.
+func (s *Store) unindexed(run *runRow, n int) (name string, found bool) {
+	base := filepath.Join(s.runDir(run.Camera, run.Run), fmt.Sprintf("%06d", n))
+	for _, name := range []string{base + ".open", base + ".seg"} {
+		if !absent(name) {
+			return name, true
 		}
 	}
-	if err := f.Sync(); err != nil {
-		return line, nil, err
+	return "", false
+}
+
+// adoptOpen tells the key table which keys belong to files that a crash left without a row.
+func (s *Store) adoptOpen(run *runRow) error {
+	for n := run.Next; ; n++ {
+		name, found := s.unindexed(run, n)
+		if !found {
+			return nil
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		if k, err := readHead(f); err == nil { // one without a header cannot be read by anyone, and goes
+			s.keys.adopt(k)
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
 	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, end)); err != nil {
-		return line, nil, err
+}
+
+// cutWhole cuts a file to its whole fragments, syncs it, and says what it then is; without fragments it is nothing.
+func (s *Store) cutWhole(name string, run runRow, n int) (line protocol.SegmentLine, row segmentRow, err error) {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return line, row, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return line, row, err
+	}
+	row.V = run.V
+	var footage io.ReaderAt = f
+	length, closed := info.Size(), false
+	var k slot
+	if row.V != plaintext {
+		if k, err = readHead(f); err != nil {
+			return line, row, nil // nothing was ever synced
+		}
+		row.Key = k.String()
+		d, err := s.decrypt(f, run.Camera, run.Stream, run.Run, n, k, decryptCut)
+		switch {
+		case errors.Is(err, ErrKey):
+			s.incident("missing key", run.Camera, fmt.Sprintf("%s was open and cannot be read: %v", name, err))
+			return line, row, nil
+		case errors.Is(err, errAuthentic):
+			return line, row, nil
+		case err != nil:
+			return line, row, err
+		}
+		footage, length, closed = d, d.length, d.closed
+	}
+	whole, end, _ := wholeFragments(footage, length) // that the rest is not whole is what is expected here
+	if len(whole) == 0 {
+		return line, row, nil
 	}
 	for _, w := range whole {
-		fragments = append(fragments, [2]int64{w.offset, w.time})
+		row.Fragments = append(row.Fragments, [2]int64{w.offset, w.time})
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(footage, 0, end)); err != nil {
+		return line, row, err
+	}
+	switch {
+	case row.V == plaintext:
+		err = errors.Join(f.Truncate(end), f.Sync())
+	case closed && end == length:
+		err = f.Sync()
+	default:
+		err = s.encryptAnew(name, io.NewSectionReader(footage, 0, end), run, n, k)
 	}
 	first, last := whole[0], whole[len(whole)-1]
 	return protocol.SegmentLine{Camera: run.Camera, Stream: run.Stream, Run: run.Run, N: n, Start: protocol.T(run.Start.Add(media(first.time))),
-		End: protocol.T(run.Start.Add(media(last.time + last.duration))), Size: end, SHA256: protocol.Hash(sum.Sum(nil)), Init: run.Init}, fragments, nil
+		End: protocol.T(run.Start.Add(media(last.time + last.duration))), Size: end, SHA256: protocol.Hash(sum.Sum(nil)), Init: run.Init}, row, err
+}
+
+// cutName is where a file that is cut is written before it takes the other's place.
+func cutName(name string) string { return strings.TrimSuffix(name, filepath.Ext(name)) + ".cut" }
+
+// encryptAnew puts what is whole of a file in its place, under the same key and a fresh salt: to close the old stream under its own would use a nonce twice.
+func (s *Store) encryptAnew(name string, whole io.Reader, run runRow, n int, k slot) error {
+	key, err := s.keys.find(k)
+	if err != nil {
+		return err
+	}
+	defer clear(key)
+	anew := cutName(name)
+	f, err := os.OpenFile(anew, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	w, err := encrypt(f, k, key, bound(s.Recorder, run.Camera, run.Stream, run.Run, n, k))
+	if err == nil {
+		_, err = io.Copy(w, whole)
+		err = errors.Join(err, w.Close())
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close(), s.at("cut anew")); err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(anew, name), syncDir(filepath.Dir(name)), s.at("cut"))
 }

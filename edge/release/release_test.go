@@ -199,7 +199,7 @@ func (r *rig) start(roster []byte) {
 	r.check(err)
 	r.orders, err = orders.Open(r.journal, r.town.Recorder, r.town.Roots, roster, r.clock, nil)
 	r.check(err)
-	f, err := footage.Open(context.Background(), footage.Config{Dir: filepath.Join(r.dir, "volume"), Recorder: r.town.Recorder, Journal: r.journal, Now: r.clock, SegmentLength: 2 * time.Second,
+	f, err := footage.Open(context.Background(), footage.Config{Dir: filepath.Join(r.dir, "volume"), Keys: filepath.Join(r.dir, "keys"), Recorder: r.town.Recorder, Journal: r.journal, Now: r.clock, SegmentLength: 2 * time.Second,
 		FragmentLength: 500 * time.Millisecond, MinFree: 1 << 20, QueueBytes: 256 << 20, Clock: func() string { return "synced" }})
 	r.check(err)
 	r.footage = &watched{Store: f}

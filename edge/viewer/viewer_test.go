@@ -82,7 +82,7 @@ func newScene(t *testing.T) *scene {
 	t.Cleanup(func() { s.journal.Close() })
 	s.orders, err = orders.Open(s.journal, s.town.Recorder, s.town.Roots, s.town.Roster(1), s.Now, quiet)
 	s.must(err)
-	s.store, err = footage.Open(t.Context(), footage.Config{Dir: filepath.Join(s.dir, "footage"), Recorder: s.town.Recorder, Journal: s.journal,
+	s.store, err = footage.Open(t.Context(), footage.Config{Dir: filepath.Join(s.dir, "footage"), Keys: filepath.Join(s.dir, "keys"), Recorder: s.town.Recorder, Journal: s.journal,
 		SegmentLength: 10 * time.Second, QueueBytes: 1 << 30, Now: s.Now, Log: quiet})
 	s.must(err)
 	t.Cleanup(func() { s.store.Close() })

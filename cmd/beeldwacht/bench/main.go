@@ -5,7 +5,7 @@
 // A source process sends the same clip (1080p25 H.264, 4 Mbit/s, made once by ffmpeg) over RTSP/TCP on loopback, each stream at its own pace and
 // phase. Three receivers write it to disk, one after the other, so that none disturbs another:
 //
-//	recorder  edge/ingest and edge/footage in one process: depacketise, fragment, hash, write, sync, index, journal
+//	recorder  edge/ingest and edge/footage in one process: depacketise, fragment, hash, encrypt, write, sync, index, journal
 //	ffmpeg    ffmpeg -c copy -f segment, one process a stream
 //	bare      one process that reads the sockets and writes the bytes; nothing can cost less without reading less often
 //

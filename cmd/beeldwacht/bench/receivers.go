@@ -64,7 +64,7 @@ func recorder(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, log_.Close()) }()
-	store, err := footage.Open(ctx, footage.Config{Dir: filepath.Join(job.dir, "volume"), Recorder: self, Journal: log_, Now: time.Now, Log: log,
+	store, err := footage.Open(ctx, footage.Config{Dir: filepath.Join(job.dir, "volume"), Keys: filepath.Join(job.dir, "keys"), Recorder: self, Journal: log_, Now: time.Now, Log: log,
 		SegmentLength: min(job.window, time.Minute), SealEvery: min(job.window, time.Minute)})
 	if err != nil {
 		return err
