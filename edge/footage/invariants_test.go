@@ -220,7 +220,7 @@ func TestI02_TombstoneComesBeforeUnlinkAndTheEntryAfter(t *testing.T) {
 	r = newRig(t, func(c *Config) {
 		c.at = func(stage string) error {
 			switch stage {
-			case "tombstoned", "unlinked", "gone", "journalled", "settled":
+			case "tombstoned", "unlinked", "key table in place", "generation destroyed", "gone", "journalled", "settled":
 				order = append(order, stage)
 				if stage == "tombstoned" && len(r.files(plein, "*.seg")) == 0 {
 					t.Error("unlinked before the tombstone was written")
@@ -238,7 +238,7 @@ func TestI02_TombstoneComesBeforeUnlinkAndTheEntryAfter(t *testing.T) {
 	order = nil
 	r.clock.advance(time.Hour)
 	r.sweep(t.Context())
-	if got := strings.Join(order, " "); got != "tombstoned unlinked gone journalled settled" {
+	if got := strings.Join(order, " "); got != "tombstoned unlinked key table in place generation destroyed gone journalled settled" {
 		t.Errorf("order: %s", got)
 	}
 }
