@@ -21,8 +21,8 @@ packages: ## installs the Debian packages that the tests need and that are missi
 	if [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
 	else echo "The tests need these Debian packages:$$missing"; echo "Install them with: sudo apt-get install --no-install-recommends$$missing"; exit 1; fi
 
-bench: ## the measurements there are today; ratios count, absolute times do not
-	go test -run '^$$' -bench . -benchtime 2s ./...
+bench: ## what a recorder costs beside ffmpeg and a bare reader on this machine, seven minutes; BENCH=-h lists what it can be told
+	go run ./cmd/beeldwacht/bench $(BENCH)
 
 soak: ## longer: each fuzz target for FUZZTIME, then a recorder killed KILLS times, then the demo's promises ROUNDS times
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
-
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -260,8 +258,8 @@ func FuzzWholeFragments(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		s.Duration = 9000
-		b, err := fragmentOf(1, u.DTS, []*fmp4.Sample{s})
+		s.duration = 9000
+		b, err := fragmentOf(nil, 1, u.DTS, []*sample{s})
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -177,6 +177,12 @@ func (s *Store) candidates(tx *bbolt.Tx, need int64, now time.Time) (c candidate
 	if c.crowded = free >= buryAtOnce; c.crowded {
 		need = 0
 	}
+	if spare >= need { // as nearly always: then only the next to be due matters of what may be forty thousand runs
+		if len(rest) > 0 {
+			c.later = append(c.later, slices.MinFunc(rest, func(a, b *runRow) int { return a.due().Compare(b.due()) }).due())
+		}
+		return c, nil
+	}
 	// To make room the oldest go first: the oldest runs, until enough may go, and those that overlap the last of them.
 	slices.SortFunc(rest, func(a, b *runRow) int { return a.First.Compare(b.First.Time) })
 	var until time.Time

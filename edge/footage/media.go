@@ -19,13 +19,14 @@ type Format struct {
 }
 
 // AccessUnit is one frame as the camera coded it. NAL units are without start codes or lengths, in the camera's order, SEI kept;
-// nothing is ever re-encoded. The receiver of an AccessUnit may keep NALs: the sender does not reuse them.
+// nothing is ever re-encoded. The receiver of an AccessUnit may keep NALs until it calls Release: the sender does not touch them before that.
 type AccessUnit struct {
 	NALs    [][]byte
 	PTS     int64     // presentation time, 90 kHz, since the start of the run
 	DTS     int64     // decode time, 90 kHz, since the start of the run; never goes back within a run
-	Arrival time.Time // wall clock and monotonic reading when its last packet arrived
+	Arrival time.Time // wall clock and monotonic reading when its last packet was read; within a run that may be 100 ms after it arrived
 	Key     bool      // a random access point: a segment may start here
+	Release func()    // if not nil: gives the memory of NALs back, for other frames. At most once, by the receiver, who may also never call it
 }
 
 // Cause is why there is no footage (invariant 8). It is journalled with the gap.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4/seekablebuffer"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/mp4/codecs"
@@ -32,30 +31,6 @@ func initOf(f Format) ([]byte, error) {
 	var b seekablebuffer.Buffer
 	if err := (&fmp4.Init{Tracks: []*fmp4.InitTrack{track}}).Marshal(&b); err != nil {
 		return nil, fmt.Errorf("%s parameter sets: %w", f.Codec, err)
-	}
-	return b.Bytes(), nil
-}
-
-// sampleOf frames an access unit as MP4 does: each NAL unit behind its length in 4 bytes. Its duration is known when the next one comes.
-func sampleOf(au AccessUnit) (*fmp4.Sample, error) {
-	nals := make(h264.AVCC, 0, len(au.NALs)) // H.265 frames stand in MP4 the same way
-	for _, n := range au.NALs {
-		if len(n) > 0 {
-			nals = append(nals, n)
-		}
-	}
-	payload, err := nals.Marshal()
-	if err != nil || len(payload) == 0 {
-		return nil, errors.Join(errors.New("access unit without content"), err)
-	}
-	return &fmp4.Sample{PTSOffset: int32(au.PTS - au.DTS), IsNonSyncSample: !au.Key, Payload: payload}, nil
-}
-
-func fragmentOf(sequence uint32, base int64, samples []*fmp4.Sample) ([]byte, error) {
-	var b seekablebuffer.Buffer
-	part := fmp4.Part{SequenceNumber: sequence, Tracks: []*fmp4.PartTrack{{ID: 1, BaseTime: uint64(base), Samples: samples}}}
-	if err := part.Marshal(&b); err != nil {
-		return nil, fmt.Errorf("fragment: %w", err)
 	}
 	return b.Bytes(), nil
 }

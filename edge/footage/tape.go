@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
 	"go.etcd.io/bbolt"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -61,10 +60,10 @@ type openRun struct {
 	seg  *openFile
 	next int // place of the next segment
 
-	pending *fmp4.Sample // the last frame; its duration is not known before the next comes
-	at      int64        // its decode time, in the run
-	step    int64        // the duration of the one before it
-	samples []*fmp4.Sample
+	pending *sample // the last frame; its duration is not known before the next comes
+	at      int64   // its decode time, in the run
+	step    int64   // the duration of the one before it
+	samples []*sample
 	base    int64 // decode time of the first of samples
 }
 
@@ -169,7 +168,7 @@ func (t *tape) take(au AccessUnit) error {
 func (t *tape) complete(next int64) error {
 	r := t.run
 	r.step = next - r.at
-	r.pending.Duration = uint32(r.step)
+	r.pending.duration = uint32(r.step)
 	if len(r.samples) == 0 {
 		r.base = r.at
 	}
@@ -381,10 +380,13 @@ func (t *tape) flush() error {
 		return nil
 	}
 	r.sequence++
-	b, err := fragmentOf(r.sequence, r.base, r.samples)
+	lent := fragments.Get().(*[]byte)
+	defer fragments.Put(lent)
+	b, err := fragmentOf((*lent)[:0], r.sequence, r.base, r.samples)
 	if err != nil {
 		return err
 	}
+	*lent = b
 	if _, err := r.seg.w.Write(b); err != nil {
 		return err
 	}
@@ -393,7 +395,13 @@ func (t *tape) flush() error {
 	}
 	r.seg.fragments = append(r.seg.fragments, [2]int64{r.seg.size, r.base})
 	r.seg.size += int64(len(b))
-	r.samples = nil
+	for _, s := range r.samples {
+		if s.release != nil {
+			s.release()
+		}
+	}
+	clear(r.samples)
+	r.samples = r.samples[:0]
 	return t.s.at("fragment")
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"sync"
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/pion/rtp"
@@ -20,8 +21,9 @@ const maxMissing = 1000
 
 // unit is one access unit as it came over the wire.
 type unit struct {
-	nals  [][]byte
-	stamp uint32 // RTP time, 90 kHz
+	nals    [][]byte
+	stamp   uint32 // RTP time, 90 kHz
+	release func() // see footage.AccessUnit; of all of nals
 }
 
 // depacketiser makes access units of RTP packets, which must come in order: H.264 by RFC 6184 (single units, STAP-A, FU-A), H.265 by RFC 7798
@@ -40,13 +42,16 @@ type depacketiser struct {
 	marked  bool   // a marker ended the last access unit
 	flushed uint32 // its time
 
-	open     bool // an access unit is being received
-	stamp    uint32
-	nals     [][]byte
-	size     int
-	fragment []byte // of the NAL unit being received in parts; nil when none is
-	damaged  bool   // something of this access unit is missing
+	open    bool // an access unit is being received
+	stamp   uint32
+	lent    *[]byte // its NAL units end to end; nil when there are none
+	ends    []int   // of each of them; what follows the last is a NAL unit being received in parts
+	partial bool    // one is
+	damaged bool    // something of this access unit is missing
 }
+
+// scratch lends the memory that access units are received in. Their packets come closely together, so that few are in use, however many cameras there are.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 // push takes a packet, and emits the access units that it completes: none, one, or two when a camera forgot a marker.
 func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
@@ -71,7 +76,7 @@ func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
 	}
 	switch {
 	case !p.Marker || d.every:
-	case d.fragment != nil:
+	case d.partial:
 		d.every = true // the end of a frame cannot be within a NAL unit
 	default:
 		d.flush(emit)
@@ -80,18 +85,38 @@ func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
 }
 
 func (d *depacketiser) flush(emit func(unit)) {
-	u, whole := unit{d.nals, d.stamp}, !d.damaged && d.fragment == nil
+	u, whole := unit{stamp: d.stamp}, !d.damaged && !d.partial
+	if d.lent != nil {
+		own := lend(len(*d.lent))
+		copy(own.b, *d.lent)
+		u.release = own.release
+		var few bool
+		u.nals, few = d.units(own.b)
+		whole = whole && few
+		*d.lent = (*d.lent)[:0]
+		scratch.Put(d.lent)
+	}
 	if d.marked && d.stamp == d.flushed && slices.ContainsFunc(u.nals, func(n []byte) bool { return continues(d.codec, n) }) {
 		d.every, whole = true, false // the frame before was not at its end
 	}
 	d.marked, d.flushed = false, d.stamp
-	d.open, d.nals, d.size, d.fragment, d.damaged = false, nil, 0, nil, false
+	d.open, d.lent, d.ends, d.partial, d.damaged = false, nil, d.ends[:0], false, false
 	switch {
 	case !whole:
 		d.lost++
 	case len(u.nals) > 0:
 		emit(u)
 	}
+}
+
+// units cuts what was received into NAL units; false is more of them than there may be.
+func (d *depacketiser) units(received []byte) (nals [][]byte, ok bool) {
+	nals, start := make([][]byte, 0, len(d.ends)), 0
+	for _, end := range d.ends {
+		nals = unwrap(nals, d.codec, received[start:end:end])
+		start = end
+	}
+	return nals, len(nals) <= maxUnitNALs
 }
 
 // take adds a payload to the access unit; false is a payload that does not fit there.
@@ -118,7 +143,7 @@ func (d *depacketiser) take(payload []byte) bool {
 			return false
 		}
 	}
-	if d.fragment != nil && !fragment {
+	if d.partial && !fragment {
 		return false // the unit in parts was never completed
 	}
 	switch {
@@ -144,40 +169,38 @@ func (d *depacketiser) take(payload []byte) bool {
 		fu, part := payload[size], payload[size+1:]
 		start, end := fu&0x80 != 0, fu&0x40 != 0
 		switch {
-		case start && d.fragment != nil, !start && d.fragment == nil:
-			d.fragment = nil
+		case start == d.partial:
+			d.partial = false
 			return false
 		case start && d.codec == footage.H265:
-			d.fragment = append([]byte{payload[0]&0x81 | fu&0x3f<<1, payload[1]}, part...)
+			d.partial = d.keep(payload[0]&0x81|fu&0x3f<<1, payload[1])
 		case start:
-			d.fragment = append([]byte{payload[0]&0xe0 | fu&0x1f}, part...)
-		default:
-			d.fragment = append(d.fragment, part...)
+			d.partial = d.keep(payload[0]&0xe0 | fu&0x1f)
 		}
-		if d.size+len(d.fragment) > maxUnitSize {
-			d.fragment = nil
-			return false
+		if d.partial = d.partial && d.keep(part...); !d.partial || !end {
+			return d.partial
 		}
-		if !end {
-			return true
-		}
-		nal := d.fragment
-		d.fragment = nil
-		return d.add(nal)
+		d.partial = false
+		return d.end()
 	}
 	return d.add(payload)
 }
 
 // add keeps a copy of a whole NAL unit.
-func (d *depacketiser) add(nal []byte) bool {
-	if d.size += len(nal); d.size > maxUnitSize {
+func (d *depacketiser) add(nal []byte) bool { return d.keep(nal...) && d.end() }
+
+func (d *depacketiser) keep(part ...byte) bool {
+	if d.lent == nil {
+		d.lent = scratch.Get().(*[]byte)
+	}
+	if len(*d.lent)+len(part) > maxUnitSize {
 		return false
 	}
-	for _, n := range unwrap(d.codec, bytes.Clone(nal)) {
-		if len(d.nals) == maxUnitNALs {
-			return false
-		}
-		d.nals = append(d.nals, n)
-	}
+	*d.lent = append(*d.lent, part...)
 	return true
+}
+
+func (d *depacketiser) end() bool {
+	d.ends = append(d.ends, len(*d.lent))
+	return len(d.ends) <= maxUnitNALs
 }

@@ -28,7 +28,7 @@ func TestUnwrap(t *testing.T) {
 		{"only a start code", long, nil},
 		{"two in a row", slices.Concat(sps, long, long, pps), [][]byte{sps, pps}},
 	} {
-		if got := unwrap(footage.H264, c.in); !slices.EqualFunc(got, c.want, bytes.Equal) {
+		if got := unwrap(nil, footage.H264, c.in); !slices.EqualFunc(got, c.want, bytes.Equal) {
 			t.Errorf("%s: %x, want %x", c.what, got, c.want)
 		}
 	}

@@ -191,7 +191,7 @@ func parameterSet(codec footage.Codec, of kind, list string) string {
 		if err != nil {
 			continue
 		}
-		for _, nal := range unwrap(codec, raw) {
+		for _, nal := range unwrap(nil, codec, raw) {
 			if kindOf(codec, nal) == of {
 				return base64.StdEncoding.EncodeToString(nal)
 			}

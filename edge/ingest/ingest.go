@@ -64,7 +64,7 @@
 // # Who owns what
 //
 // Run's goroutine connects and waits. gortsplib's reading goroutine calls down through depacketiser and runs, which belong to it while a
-// connection lasts. With UDP two more goroutines feed that one, for RTSP and for RTP, and end with the connection. One more goroutine feeds the Writer. They meet in queue and
+// connection lasts. The video's packets leave its way in repair, before gortsplib looks at them. With UDP two more goroutines feed that one, for RTSP and for RTP, and end with the connection. One more goroutine feeds the Writer. They meet in queue and
 // status, each behind its own lock.
 package ingest
 

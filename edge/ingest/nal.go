@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 )
@@ -62,25 +63,43 @@ func continues(codec footage.Codec, nal []byte) bool {
 
 var startCode = []byte{0, 0, 1}
 
-// unwrap takes apart what some cameras send as one unit: parameter sets and a key frame with Annex B start codes between them. Slices and
+// findStartCode tells where the first start code begins; -1: nowhere. It looks at eight bytes at a time: of nearly all that a camera sends, no two that are
+// next to each other are zero.
+func findStartCode(b []byte) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+10 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		zero := (w - ones) &^ w & tops // marks each byte that is zero, and seldom another
+		if zero&(zero>>8) == 0 && zero>>63 == 0 {
+			continue
+		}
+		if n := bytes.Index(b[i:i+10], startCode); n >= 0 {
+			return i + n
+		}
+	}
+	if n := bytes.Index(b[i:], startCode); n >= 0 {
+		return i + n
+	}
+	return -1
+}
+
+// unwrap takes apart what some cameras send as one unit: parameter sets and a key frame with Annex B start codes between them; and adds it to nals. Slices and
 // parameter sets cannot contain a start code (emulation prevention, H.264 7.4.1), so cutting there loses nothing. Other units are left alone: the SEI
 // of cameras that sign their video contains start codes, and would not verify when cut.
-func unwrap(codec footage.Codec, nal []byte) [][]byte {
-	if n := bytes.Index(nal, startCode); n >= 0 && len(bytes.Trim(nal[:n], "\x00")) == 0 {
+func unwrap(nals [][]byte, codec footage.Codec, nal []byte) [][]byte {
+	n := findStartCode(nal)
+	if n >= 0 && len(bytes.Trim(nal[:n], "\x00")) == 0 {
 		nal = nal[n+len(startCode):] // a start code before the first byte is no part of the unit
+		n = findStartCode(nal)
 	}
 	if len(nal) < headerSize(codec) {
-		return nil
+		return nals
 	}
 	if k := kindOf(codec, nal); k == sei || k == other {
-		return [][]byte{nal}
+		return append(nals, nal)
 	}
-	var nals [][]byte
-	for {
-		n := bytes.Index(nal, startCode)
-		if n < 0 {
-			break
-		}
+	for ; n >= 0; n = findStartCode(nal) {
 		if first := bytes.TrimRight(nal[:n], "\x00"); len(first) >= headerSize(codec) {
 			nals = append(nals, first)
 		}
@@ -112,8 +131,8 @@ func (s *sets) see(nals [][]byte) {
 		}
 	}
 	for k, set := range map[kind]*[]byte{vps: &s.VPS, sps: &s.SPS, pps: &s.PPS} {
-		if newest[k] != nil {
-			*set = newest[k]
+		if newest[k] != nil && !bytes.Equal(*set, newest[k]) {
+			*set = bytes.Clone(newest[k]) // not the whole access unit with it
 		}
 	}
 }

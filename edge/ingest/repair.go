@@ -33,7 +33,7 @@ import (
 //
 // Requests are numbered anew here (CSeq), since one of gortsplib's can become several.
 func repair(conn net.Conn, host string, secure bool, login *login) *repaired {
-	return &repaired{Conn: conn, in: bufio.NewReaderSize(conn, 64<<10), login: login, host: host, secure: secure, ssrc: map[byte][4]byte{}, video: -1, closed: make(chan struct{}), gone: make(chan struct{})}
+	return &repaired{Conn: conn, in: bufio.NewReaderSize(conn, maxHead+4), login: login, host: host, secure: secure, ssrc: map[byte][4]byte{}, video: -1, closed: make(chan struct{}), gone: make(chan struct{})}
 }
 
 // overUDP makes of a connection one that asks for UDP where gortsplib asks for TCP.
@@ -71,15 +71,16 @@ type repaired struct {
 	broken   error
 
 	// These belong to Read, or to pump where there is one. mend works for the datagrams, once they play.
-	in        *bufio.Reader
-	packetBuf []byte
-	out       []byte // repaired, and not yet read
-	ssrc      map[byte][4]byte
-	video     int      // the channel of the video; -1 until it was set up
-	payloads  []byte   // payload types of the video
-	beside    []string // what the camera offers beside the video, in words for people
+	in       *bufio.Reader
+	out      []byte // repaired, and not yet read
+	ssrc     map[byte][4]byte
+	video    int      // the channel of the video; -1 until it was set up
+	payloads []byte   // payload types of the video
+	beside   []string // what the camera offers beside the video, in words for people
 
 	playing atomic.Bool
+	onVideo func(packet []byte) // takes the video's RTP, see around; set before PLAY
+	alive   time.Time           // when gortsplib was last told of it
 
 	mu        sync.Mutex // guards what follows, and keeps messages on the wire whole
 	number    int        // of the last request on the wire
@@ -234,6 +235,7 @@ func (r *repaired) Read(p []byte) (int, error) {
 		if r.out, err = next(); err != nil {
 			return 0, err
 		}
+		r.out = r.around(r.out)
 	}
 	n := copy(p, r.out)
 	r.out = r.out[n:]
@@ -344,12 +346,12 @@ func (r *repaired) packet() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	size := 4 + int(binary.BigEndian.Uint16(head[2:]))
-	if cap(r.packetBuf) < size {
-		r.packetBuf = make([]byte, max(size, 4096))
+	// It stays in the buffer while it is passed on; that holds the largest packet there is.
+	p, err := r.in.Peek(4 + int(binary.BigEndian.Uint16(head[2:])))
+	if err != nil {
+		return nil, err
 	}
-	p := r.packetBuf[:size]
-	if _, err := io.ReadFull(r.in, p); err != nil {
+	if _, err := r.in.Discard(len(p)); err != nil {
 		return nil, err
 	}
 	if !r.playing.Load() {
@@ -382,6 +384,20 @@ func (r *repaired) mend(p []byte) []byte {
 		}
 	}
 	return p
+}
+
+// around takes the video's RTP out of what is passed on, and to where it is going: gortsplib would take each packet through three buffers and as many locks. It must
+// hear something now and then, or it takes the camera for silent: once a second it gets a receiver report about nothing.
+func (r *repaired) around(message []byte) []byte {
+	if len(message) < 4 || message[0] != '$' || r.onVideo == nil || int(message[1]) != r.video {
+		return message
+	}
+	r.onVideo(message[4:])
+	if now := time.Now(); now.Sub(r.alive) > time.Second {
+		r.alive = now
+		return []byte{'$', message[1] | 1, 0, 8, 0x80, 201, 0, 1, 0, 0, 0, 0}
+	}
+	return nil
 }
 
 // asked answers a request of the camera's politely. Nothing is done for it, except that who says goodbye is let go.

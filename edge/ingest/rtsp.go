@@ -48,6 +48,7 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 		return problem{cause: footage.CauseCamera, detail: t.redact(fmt.Sprintf(format, a...))}
 	}
 	var conn *repaired
+	var line *paced // below it
 	dialled := 0
 	transport := gortsplib.TransportTCP
 	client := &gortsplib.Client{
@@ -64,10 +65,11 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 				return (&net.Dialer{}).DialContext(ctx, network, address)
 			}
 			secure := t.url.Scheme == "rtsps" || conn != nil && conn.toTLS
-			plain, host, err := s.dial(ctx, network, address, secure)
+			below, plain, host, err := s.dial(ctx, network, address, secure)
 			if err != nil {
 				return nil, err
 			}
+			line = below
 			conn = repair(plain, host, secure, t.login)
 			if t.udp && !secure {
 				conn = overUDP(conn)
@@ -119,19 +121,32 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 	runs.connected(described)
 	depacketiser := &depacketiser{codec: described.Codec, every: t.marksAll}
 	var lost uint64
-	client.OnPacketRTP(media, chosen, func(p *rtp.Packet) {
-		depacketiser.push(p, func(u unit) {
-			now, size := s.Now(), 0
-			for _, n := range u.nals {
-				size += len(n)
+	emit := func(u unit) {
+		now, size := s.Now(), 0
+		for _, n := range u.nals {
+			size += len(n)
+		}
+		s.status.arrived(now, size, depacketiser.lost-lost)
+		lost = depacketiser.lost
+		if runs.unit(u, now) {
+			watch.Reset(s.Source.KeyFrameTimeout)
+		}
+		if conn != nil && conn.messages == nil {
+			line.pace(runs.open) // what begins a run is read at once: its arrival is the run's place in time
+		}
+	}
+	if conn == nil {
+		client.OnPacketRTP(media, chosen, func(p *rtp.Packet) { depacketiser.push(p, emit) })
+	} else {
+		var p rtp.Packet
+		conn.onVideo = func(packet []byte) {
+			if err := p.Unmarshal(packet); err != nil {
+				s.Log.Debug("packet not understood", "error", err)
+			} else if p.PayloadType == chosen.PayloadType() {
+				depacketiser.push(&p, emit)
 			}
-			s.status.arrived(now, size, depacketiser.lost-lost)
-			lost = depacketiser.lost
-			if runs.unit(u, now) {
-				watch.Reset(s.Source.KeyFrameTimeout)
-			}
-		})
-	})
+		}
+	}
 	if _, err := client.Play(nil); err != nil {
 		return t.classify("PLAY", err)
 	}
@@ -168,13 +183,18 @@ func (s *Session) missing(runs *runs) string {
 	return fmt.Sprintf("the camera sends frames, and no key frame for %s; its key-frame interval may be longer than that", after)
 }
 
-// dial connects, and over TLS also greets. host is what address names.
-func (s *Session) dial(ctx context.Context, network, address string, secure bool) (conn net.Conn, host string, err error) {
+// dial connects, and over TLS also greets. host is what address names, line the connection below TLS.
+func (s *Session) dial(ctx context.Context, network, address string, secure bool) (line *paced, conn net.Conn, host string, err error) {
 	if host, _, err = net.SplitHostPort(address); err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
-	if conn, err = (&net.Dialer{}).DialContext(ctx, network, address); err != nil || !secure {
-		return conn, host, err
+	plain, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	line = &paced{Conn: plain}
+	if !secure {
+		return line, line, host, nil
 	}
 	config := &tls.Config{}
 	if s.Source.TLS != nil {
@@ -183,11 +203,11 @@ func (s *Session) dial(ctx context.Context, network, address string, secure bool
 	if config.ServerName == "" {
 		config.ServerName = host
 	}
-	over := tls.Client(conn, config)
+	over := tls.Client(line, config)
 	if err := over.HandshakeContext(ctx); err != nil {
-		return nil, "", errors.Join(err, conn.Close())
+		return nil, nil, "", errors.Join(err, line.Close())
 	}
-	return over, host, nil
+	return line, over, host, nil
 }
 
 // choose takes the first video that can be recorded; all else a camera offers is left alone. Its error names what was offered.

@@ -96,7 +96,7 @@ func (r *runs) unit(u unit, arrival time.Time) bool {
 		}
 		return key && r.seen.complete()
 	}
-	r.write(nals, arrival, key)
+	r.write(nals, u.release, arrival, key)
 	return key
 }
 
@@ -143,10 +143,10 @@ func compareClocks(camera, decoded, ours, wall time.Duration) (jumped, set strin
 	return "", ""
 }
 
-func (r *runs) write(nals [][]byte, arrival time.Time, key bool) {
+func (r *runs) write(nals [][]byte, release func(), arrival time.Time, key bool) {
 	// Decode times rise with each frame, also where the extractor knows none or the camera repeats itself.
 	r.last = max(r.dts.of(nals, r.pts, key), r.last+1)
-	u := footage.AccessUnit{NALs: nals, PTS: r.pts, DTS: r.last, Arrival: arrival, Key: key}
+	u := footage.AccessUnit{NALs: nals, PTS: r.pts, DTS: r.last, Arrival: arrival, Key: key, Release: release}
 	if r.queue.frame(r.number, u) {
 		return
 	}
@@ -202,16 +202,23 @@ func (d *decodeTimes) reset(s sets) {
 
 // of is the decode time of a frame; that of its showing when the stream's order cannot be told.
 func (d *decodeTimes) of(nals [][]byte, pts int64, key bool) int64 {
-	if key {
-		if d.lost {
-			d.reset(d.sets)
-		}
-		nals = slices.Concat(d.sets.list(), nals) // the extractor must know them; they may have come with the description
+	if key && d.lost {
+		d.reset(d.sets)
 	}
 	if d.lost {
 		return pts
 	}
-	dts, err := d.extract(nals, pts)
+	// The extractor must know the parameter sets, and keeps those it is shown: ours, not those in memory that is lent to one access unit.
+	var shown [][]byte
+	if key {
+		shown = d.sets.list()
+	}
+	for _, n := range nals {
+		if k := kindOf(d.sets.Codec, n); k == slice || k == keySlice {
+			shown = append(shown, n)
+		}
+	}
+	dts, err := d.extract(shown, pts)
 	if err != nil {
 		d.lost = true
 		return pts

@@ -1,0 +1,214 @@
+package footage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Benchmarks named Cost do a fixed piece of work once, and report what it is compared with: `make bench` shows them (-benchtime 1x).
+
+// minutes fills the index of a volume with sealed segments of a minute, as 64 cameras leave them: one run an hour. With files, each has one of 4 KiB, of version 1: its keys are measured elsewhere.
+func minutes(b *testing.B, dir string, segments int, files bool) {
+	b.Helper()
+	s, _ := volume(b, dir)
+	const cameras, perRun = 64, 60
+	fragments := make([][2]int64, 60)
+	for i := range fragments {
+		fragments[i] = [2]int64{int64(i) * 500_000, int64(i) * timescale}
+	}
+	must := func(err error) {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	for n := 0; n < segments; {
+		must(s.db.Update(func(tx *bbolt.Tx) error {
+			for batch := 0; batch < 100 && n < segments; batch++ {
+				number := n / perRun
+				camera := protocol.CameraID(fmt.Sprintf("camera-%02d", number%cameras))
+				start := protocol.T(noon.Add(-time.Duration(1+number/cameras) * time.Hour))
+				run := &runRow{V: plaintext, Camera: camera, Stream: main_, Run: protocol.RunID(fmt.Sprintf("%s-%04x", start.Format("20060102t150405.000z"), number%(1<<16))), Codec: H264,
+					Start: start, End: start, First: start, Window: protocol.MaxWindow, Ended: true}
+				dir := s.runDir(camera, run.Run)
+				if files {
+					must(os.MkdirAll(dir, 0o700))
+				}
+				for i := 0; i < perRun && n < segments; i, n = i+1, n+1 {
+					at := start.Add(time.Duration(i) * time.Minute)
+					l := protocol.SegmentLine{Camera: camera, Stream: main_, Run: run.Run, N: i, Start: protocol.T(at), End: protocol.T(at.Add(time.Minute)), Size: 30_000_000}
+					run.add(l, l.Size)
+					if err := put(tx, inSegments, segmentKey(l), segmentRow{V: plaintext, Line: l.String(), Window: run.Window, Fragments: fragments}); err != nil {
+						return err
+					}
+					if files {
+						must(os.WriteFile(s.segmentFile(l), make([]byte, 4096), 0o600))
+					}
+				}
+				if err := put(tx, inRuns, run.key(), run); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	must(s.Close())
+}
+
+func volume(b *testing.B, dir string) (*Store, *clock) {
+	b.Helper()
+	c := &clock{t: noon}
+	s, err := Open(context.Background(), config(dir, c, &book{}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s, c
+}
+
+// Opening a volume, and idling in it, at a thirteenth of four weeks of 64 cameras and at ten times fewer segments.
+func BenchmarkCostStart(b *testing.B) {
+	for b.Loop() {
+		const many = 200_000
+		took, idle := map[int]time.Duration{}, map[int]time.Duration{}
+		heap := map[int]int64{}
+		for _, n := range []int{many / 10, many} {
+			dir := filepath.Join(b.TempDir(), "volume")
+			minutes(b, dir, n, false)
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			began := time.Now()
+			s, _ := volume(b, dir)
+			took[n] = time.Since(began)
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			heap[n] = int64(after.HeapAlloc) - int64(before.HeapAlloc)
+			began = time.Now()
+			for range 10 {
+				s.sweep(context.Background()) // what Run does when something may be due
+			}
+			idle[n] = time.Since(began) / 10
+			if err := s.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		few := many / 10
+		b.ReportMetric(took[many].Seconds()*1e3, "ms_to_open_200,000_segments")
+		b.ReportMetric(took[many].Seconds()/took[few].Seconds(), "times_as_long_as_20,000")
+		b.ReportMetric(idle[many].Seconds()*1e3, "ms_a_look_at_what_is_due")
+		b.ReportMetric(idle[many].Seconds()/idle[few].Seconds(), "times_as_long_as_in_20,000")
+		b.ReportMetric(float64(heap[many])/1e6, "MB_of_heap")
+	}
+}
+
+// The first byte of an instant, from the question to the first bytes of the segment, among many segments that are not asked for.
+func BenchmarkCostFirstByte(b *testing.B) {
+	for b.Loop() {
+		dir := filepath.Join(b.TempDir(), "volume")
+		minutes(b, dir, 200_000, false)
+		s, c := volume(b, dir)
+		if err := s.SetMandates([]*protocol.Mandate{mandate(plein, 24*time.Hour)}); err != nil {
+			b.Fatal(err)
+		}
+		w := s.Camera(plein, main_)
+		if err := w.StartRun(formatOf(squareClip()), noon); err != nil {
+			b.Fatal(err)
+		}
+		for _, au := range frames(squareClip(), time.Minute) {
+			if err := w.Write(au); err != nil {
+				b.Fatal(err)
+			}
+			c.set(noon.Add(media(au.DTS)))
+		}
+		if err := w.EndRun(CauseNetwork, "the benchmark is over"); err != nil {
+			b.Fatal(err)
+		}
+		w.idle()
+		var took []time.Duration
+		for range 500 {
+			at := noon.Add(rand.N(50 * time.Second))
+			began := time.Now()
+			r := &Reading{s: s, camera: plein, interval: protocol.Span(at, at.Add(time.Second))}
+			if err := r.load(s.Now()); err != nil {
+				b.Fatal(err)
+			}
+			f, err := r.Open(r.segments[0])
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := f.Read(make([]byte, 4096)); err != nil {
+				b.Fatal(err)
+			}
+			took = append(took, time.Since(began))
+			if err := f.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		slices.Sort(took)
+		b.ReportMetric(took[len(took)/2].Seconds()*1e3, "ms_to_the_first_byte,_median")
+		b.ReportMetric(took[len(took)*99/100].Seconds()*1e3, "ms,_99_of_100")
+	}
+}
+
+// Expiry against removing as many files in as many directories, each directory synced once.
+func BenchmarkCostExpiry(b *testing.B) {
+	const segments = 10_000
+	for b.Loop() {
+		dir := filepath.Join(b.TempDir(), "volume")
+		minutes(b, dir, segments, true)
+		s, c := volume(b, dir)
+		bare, err := filepath.Abs(filepath.Join(b.TempDir(), "bare"))
+		if err == nil {
+			err = os.CopyFS(bare, os.DirFS(filepath.Join(s.Dir, "footage")))
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		names, err := filepath.Glob(filepath.Join(bare, "*", "*", "*.seg"))
+		if err != nil || len(names) != segments {
+			b.Fatal(len(names), err)
+		}
+		began := time.Now()
+		for _, n := range names {
+			err = errors.Join(err, os.Remove(n))
+		}
+		dirs, e := filepath.Glob(filepath.Join(bare, "*", "*"))
+		for _, d := range dirs {
+			err = errors.Join(err, syncDir(d))
+		}
+		if err = errors.Join(err, e); err != nil {
+			b.Fatal(err)
+		}
+		peer := time.Since(began)
+
+		if s.Usage().Bytes == 0 {
+			b.Fatal("there is nothing to expire")
+		}
+		c.advance(protocol.MaxWindow.Duration() + time.Hour)
+		began = time.Now()
+		s.sweep(context.Background())
+		took := time.Since(began)
+		if left := s.Usage(); left.Bytes != 0 || left.Overdue != 0 {
+			b.Fatalf("left: %+v", left)
+		}
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(peer.Seconds()/took.Seconds(), "×_the_rate_of_bare_unlink")
+		b.ReportMetric(segments/took.Seconds(), "segments/s")
+	}
+}
