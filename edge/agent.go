@@ -18,6 +18,47 @@
 // # When the journal cannot be written
 //
 // The recorder records and expires, and serves nothing (invariant 10): every release and every view begins with a journal entry, which then fails.
+//
+// # The operator's view
+//
+// Whoever minds the machine sees a [Situation]: over the socket operator.sock in the data directory (mode 0600; `beeldwacht-edge status` reads it), and,
+// where metrics.listen is set, as /metrics for Prometheus and as /health: 200 while every camera that may be recorded is recorded and the journal can be
+// written, 503 with a line for each reason otherwise. Nothing of footage passes either way, and nothing can be ordered there.
+//
+// Every metric begins with beeldwacht_edge_; those of cameras have the labels camera and stream, and no others.
+//
+//	info                               always 1; the label software says which program runs
+//	start_time_seconds                 when the recorder started, Unix time
+//	healthy                            1 when /health says 200
+//	troubles                           what needs a person, as listed by `beeldwacht-edge status`
+//	incidents_total                    incidents since the start
+//	camera_permitted                   1 when a mandate allows recording
+//	camera_recording                   1 when it is being recorded
+//	camera_since_seconds               since when it is in this state, Unix time
+//	camera_last_frame_seconds          when its last frame arrived, Unix time; absent before the first
+//	camera_bits_per_second             what arrives, measured over two seconds
+//	camera_lost_frames_total           frames that did not arrive whole; from 0 again when a mandate begins
+//	camera_dropped_frames_total        frames that the disk was too slow for; from 0 again when a mandate begins
+//	camera_oldest_footage_seconds      start of the camera's oldest footage here, Unix time; absent when there is none
+//	footage_bytes                      sealed footage on the disk
+//	footage_held_bytes                 of that, under a standing hold
+//	footage_overdue_segments           segments that should be gone and could not be deleted yet
+//	footage_progress_seconds           when expiry last went round, Unix time
+//	disk_free_bytes                    free on the disk with footage
+//	disk_size_bytes                    size of that disk
+//	journal_entries                    entries in the journal
+//	journal_cosigned_entries           of those, covered by a cosigned checkpoint
+//	journal_cosigned_seconds           when that was cosigned, Unix time; absent before the first since the start
+//	journal_owed_entries               entries that the journal must still take
+//	journal_writable                   1 when the journal can be written (invariant 10)
+//	journal_behind                     1 when the witness knows more of it than this recorder (invariant 13)
+//	journal_progress_seconds           when the journal's writer last answered, Unix time
+//	clock_synced                       1 when the system says that something keeps its clock
+//	uplink_connected                   1 during a session with the centre's broker
+//	uplink_since_seconds               since when it is so, Unix time
+//	orders_used                        number of the last order used
+//	orders_dropped_total               envelopes dropped since the start
+//	process_*                          processor, memory and files of this process, as Prometheus' own collector names them
 package edge
 
 import (
@@ -25,7 +66,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -53,6 +93,10 @@ type Agent struct {
 	Secrets Secrets
 	Now     func() time.Time
 	Log     *slog.Logger
+	Systemd Systemd // zero: nobody is told
+
+	watch   watch         // what the operator's view remembers; guards itself
+	looking chan struct{} // holds one: whoever looks at the Situation from outside
 
 	// Everything below is made in Run before any goroutine starts, and not replaced afterwards.
 	identity *Identity
@@ -72,24 +116,6 @@ type Agent struct {
 	seen    ledgerSeen         // owned by the uplink's goroutine once it runs
 }
 
-// Check opens what is on the disk while the recorder is stopped, as a start would, and compares footage with its index. What is due expires first.
-func (a *Agent) Check(ctx context.Context, out io.Writer) (err error) {
-	if err := a.open(ctx); err != nil {
-		return errors.Join(err, a.close())
-	}
-	findings, err := a.footage.Check(ctx)
-	for _, f := range findings {
-		fmt.Fprintln(out, f)
-	}
-	if err == nil && len(findings) > 0 {
-		err = fmt.Errorf("%d findings", len(findings))
-	}
-	if err == nil {
-		fmt.Fprintf(out, "good: journal of %d entries chained, footage as its index says\n", a.journal.Head().Size)
-	}
-	return errors.Join(err, a.close())
-}
-
 // Run records until ctx ends. It returns nil after a clean stop.
 func (a *Agent) Run(ctx context.Context) (err error) {
 	if err := a.open(ctx); err != nil {
@@ -104,7 +130,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	if a.identity, err = LoadIdentity(a.Config.Identity, origin); err != nil {
 		return err
 	}
-	a.mandates, a.granted = newBroadcast(), newBroadcast()
+	a.mandates, a.granted, a.looking = newBroadcast(), newBroadcast(), make(chan struct{}, 1)
 	if a.journal, err = journal.Open(filepath.Join(a.Config.Data, "journal"), origin, a.identity.Signer, a.Now, a.Log); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -119,7 +145,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	if a.footage, err = footage.Open(ctx, footage.Config{
 		Dir: filepath.Join(a.Config.Data, "footage"), Keys: cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys")), Recorder: a.Config.Recorder, Volume: volume, SegmentLength: a.Config.Footage.Segment,
 		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
-		Journal: a.journal, Clock: systemClock, Now: a.Now, Log: a.Log,
+		Journal: overseen{a.journal, &a.watch}, Clock: systemClock, Now: a.Now, Log: a.Log,
 	}); err != nil {
 		return fmt.Errorf("footage: %w", err)
 	}
@@ -206,7 +232,7 @@ func (a *Agent) serve(ctx context.Context) error {
 		Now: a.Now, Log: a.Log}
 	a.uplink = &uplink.Uplink{Recorder: a.Config.Recorder, Broker: a.Config.Broker.URL, Certificate: a.identity.Client, CAs: a.identity.CA,
 		CheckpointEvery: a.Config.Broker.CheckpointEvery, Journal: a.journal, Cosigned: a.cosigned, Order: a.obey, Ledger: a.ledger,
-		Status: func() ([]byte, error) { return a.status("online") }, Will: func() ([]byte, error) { return a.status("offline") }, Log: a.Log}
+		Status: func() ([]byte, error) { return a.status("online") }, Will: func() ([]byte, error) { return a.status("offline") }, Session: a.session, Log: a.Log}
 
 	makers.run("footage", func() error { return a.footage.Run(makeCtx) })
 	a.streams = map[string]*stream{}
@@ -222,6 +248,7 @@ func (a *Agent) serve(ctx context.Context) error {
 	view := &viewer.Viewer{Listen: a.Config.Viewer.Listen, Certificate: a.identity.Viewer, Desk: a.Config.Viewer.Desk, Recorder: a.Config.Recorder,
 		Store: a.footage, Journal: a.journal, Orders: a.orders, Now: a.Now, Log: a.Log}
 	readers.run("viewer", func() error { return view.Run(readCtx) })
+	readers.run("operator's view", func() error { return a.oversee(readCtx) })
 	a.Log.Info("recorder started", "recorder", a.Config.Recorder, "cameras", len(a.Config.Cameras), "viewer", a.Config.Viewer.URL)
 
 	<-readCtx.Done()
@@ -256,7 +283,7 @@ func (a *Agent) handIn() {
 
 // append writes an entry that nothing waits for. A failure is an incident that the log of this machine keeps, since the journal cannot.
 func (a *Agent) append(ctx context.Context, kind string, body any) {
-	if _, err := a.journal.Append(ctx, kind, body); err != nil {
+	if _, err := (overseen{a.journal, &a.watch}).Append(ctx, kind, body); err != nil {
 		a.Log.Error("the journal cannot be written: recording and expiry go on, nothing is served", "kind", kind, "error", err)
 	}
 }

@@ -3,6 +3,7 @@ package edge
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -25,6 +26,7 @@ type Config struct {
 	Broker       BrokerConfig        `yaml:"broker"`
 	Vault        VaultConfig         `yaml:"vault"`
 	Viewer       ViewerConfig        `yaml:"viewer"`
+	Metrics      MetricsConfig       `yaml:"metrics"`
 	Footage      FootageConfig       `yaml:"footage"`
 	Cameras      []CameraConfig      `yaml:"cameras"`
 }
@@ -43,6 +45,11 @@ type ViewerConfig struct {
 	Listen string `yaml:"listen"`
 	URL    string `yaml:"url"`
 	Desk   string `yaml:"desk"`
+}
+
+// MetricsConfig is where /metrics and /health are served, in plain HTTP without login: names of cameras and numbers, nothing of footage. Empty: nowhere.
+type MetricsConfig struct {
+	Listen string `yaml:"listen"`
 }
 
 type FootageConfig struct {
@@ -144,6 +151,11 @@ func (c *Config) check() error {
 	if c.Location != "NL" {
 		err = errors.Join(err, fmt.Errorf("location: %q: footage is kept only on servers in the Netherlands (privacyverklaring, R21); say NL", c.Location))
 	}
+	if c.Metrics.Listen != "" {
+		if _, _, e := net.SplitHostPort(c.Metrics.Listen); e != nil {
+			err = errors.Join(err, fmt.Errorf("metrics.listen: %q: want host:port, such as 127.0.0.1:9480, or leave it out", c.Metrics.Listen))
+		}
+	}
 	if c.Footage.Segment < time.Second || c.Footage.Segment > 10*time.Minute {
 		err = errors.Join(err, fmt.Errorf("footage.segment: %s: from 1s to 10m", c.Footage.Segment))
 	}
@@ -192,9 +204,3 @@ func strictYAML(file string, into any) error {
 	}
 	return nil
 }
-
-// ConfigError is a configuration that cannot be used.
-type ConfigError struct{ Err error }
-
-func (e *ConfigError) Error() string { return e.Err.Error() }
-func (e *ConfigError) Unwrap() error { return e.Err }

@@ -59,6 +59,7 @@ func TestWrongConfigurationIsNamed(t *testing.T) {
 		{"id", []string{"id: plein-noord", "id: Plein Noord"}, []string{"cameras[0].id", "Plein Noord"}},
 		{"segment", []string{"segment: 1m", "segment: 0s"}, nil}, // zero is the default, said in the sample
 		{"too long a segment", []string{"segment: 1m", "segment: 2h"}, []string{"footage.segment"}},
+		{"metrics", []string{"listen: 127.0.0.1:9480", "listen: 9480"}, []string{"metrics.listen", "127.0.0.1:9480"}},
 		{"secrets", []string{"secrets: edge-secrets.yaml", "secrets: elders.yaml"}, []string{"elders.yaml"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -48,6 +48,7 @@ func (s *Store) expire(ctx context.Context) (next time.Time) {
 			until = now.Add(retryUnlink)
 		}
 		s.unlink(now)
+		s.rounds.Add(1)
 		if buried == 0 {
 			next = until
 			break

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -85,6 +86,8 @@ type Store struct {
 	share     int                  // see Config.HoldShare
 
 	closed bool
+
+	rounds atomic.Uint64 // see Progress
 
 	badMu sync.Mutex
 	bad   []string // rows that could not be read, not yet reported
@@ -471,6 +474,7 @@ func (s *Store) Run(ctx context.Context) error {
 	minute := s.Now().Add(s.SealEvery)
 	for {
 		next := s.sweep(ctx)
+		s.rounds.Add(1)
 		now := s.Now()
 		if !now.Before(minute) {
 			if err := s.SealMinute(ctx); err != nil && ctx.Err() == nil {

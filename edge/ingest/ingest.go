@@ -30,21 +30,21 @@
 // above it our own depacketiser, since gortsplib's cuts signing SEI in two. RTP over UDP is received here too and handed to gortsplib as if interleaved (datagrams): it
 // knows of TCP only, and its check of the SSRC and of ports loses nothing. The tests replay what real cameras answered (testdata/cameras).
 //
-//	what a camera does                                                         what becomes of it
-//	new SSRC, new sequence, out of order over UDP; stray payload types          one gap-free run
-//	parameter sets only described, only in band, late, with start codes, crooked recorded from the first key frame after them
-//	parameter sets and key frame in one unit with start codes; signing SEI      recorded, SEI bit for bit
-//	marker on each packet or slice, or none                                     recorded; the first frame after a start may be lost
-//	crooked SDP, other tracks of any kind, sendonly                             recorded; sound that is left out is named in [State.Detail]
-//	crooked status, Content-Type, Content-Base, Transport, CSeq; stray bytes    recorded
-//	OPTIONS refused or never answered                                           recorded, after 3 s
-//	digest over a path, with qop, MD5 or SHA-256; nonces that change; Basic     recorded; Basic goes to the configured host only
-//	a short timeout, or none named; keepalives answered late or never           recorded
-//	requests of its own                                                         answered; TEARDOWN and REDIRECT end the session, gap camera
-//	TCP refused; UDP stopped by a firewall                                      the other is asked, unless transport says tcp
-//	RTP time jumps                                                              a new run, gap clock, from the next key frame
-//	a wrong clock, 1970, no sender report                                       recorded by our clock: the camera's is not looked at
-//	half-open, frozen, no key frame, no parameter sets                          gap camera after KeyFrameTimeout, and a new connection
+//	what a camera does                                                           what becomes of it
+//	new SSRC, new sequence, out of order over UDP; stray payload types           one gap-free run
+//	parameter sets only described, only in band, late, crooked                   recorded from the first key frame after them
+//	parameter sets and key frame in one unit with start codes; signing SEI       recorded, SEI bit for bit
+//	marker on each packet or slice, or none                                      recorded; the first frame after a start may be lost
+//	crooked SDP, other tracks of any kind, sendonly                              recorded; sound that is left out is named in [State.Detail]
+//	crooked status, Content-Type, Content-Base, Transport, CSeq; stray bytes     recorded
+//	OPTIONS refused or never answered                                            recorded, after 3 s
+//	digest over a path, with qop, MD5 or SHA-256; nonces that change; Basic      recorded; Basic goes to the configured host only
+//	a short timeout, or none named; keepalives answered late or never            recorded
+//	requests of its own                                                          answered; TEARDOWN and REDIRECT end the session, gap camera
+//	TCP refused; UDP stopped by a firewall                                       the other is asked, unless transport says tcp
+//	RTP time jumps                                                               a new run, gap clock, from the next key frame
+//	a wrong clock, 1970, no sender report                                        recorded by our clock: the camera's is not looked at
+//	half-open, frozen, no key frame, no parameter sets                           gap camera after KeyFrameTimeout, and a new connection
 //
 // Still lost, and what would help:
 //
@@ -53,13 +53,13 @@
 //	sound, AAC and Opus too                                                      a mandate that allows it and a second track in edge/footage
 //	SRTP within RTSPS together with anything crooked, or over UDP                gortsplib's own TLS is used for it, without repairs; needs SRTP (pion/srtp) here
 //	multicast only, RTSP over HTTP or WebSocket                                  a SETUP of our own, a tunnel in dial; gortsplib v5 has the tunnels
-//	a description without Content-Length, a wrong length in an interleaved frame reading until silence; finding the next packet by its channel and SSRC
+//	a description without Content-Length, a wrong length in a packet             reading until silence; finding the next packet by its channel and SSRC
 //	a camera that plays only when its sound was set up too                       SETUP of all tracks; ours sets up the video alone. None seen
-//	all video under another payload type than described                         taking the type of most packets; gortsplib drops them, so it is a gap, not silence
+//	all video under another payload type than described                          taking the type of most packets; until then it is a gap, not a green light
 //	key frames further apart than KeyFrameTimeout                                a longer KeyFrameTimeout in the configuration, or the camera's own setting
-//	a sequence that starts anew over TCP in mid-frame                           nothing: that one frame is counted as lost
+//	a sequence that starts anew over TCP in mid-frame                            nothing: that one frame is counted as lost
 //
-// gortsplib v5 mends about half of what repair does, and cuts signed H.265: another version changes rtsp.go alone.
+// gortsplib v5 mends about half of what repair does, and cuts signed H.265: another version changes rtsp.go and the reports in udp.go alone.
 //
 // # Who owns what
 //

@@ -62,7 +62,7 @@ func makeDir(dir string) error {
 func lock(f diskFile) error {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return fmt.Errorf("%s: another process writes this journal; stop it first", f.Name())
+			return fmt.Errorf("%s: %w; stop it first", f.Name(), ErrInUse)
 		}
 		return &os.PathError{Op: "flock", Path: f.Name(), Err: err}
 	}

@@ -31,6 +31,9 @@ var (
 	// ErrBroken: a write failed, so what is on the disk is not known. Every Append fails until the journal is opened anew (invariant 10).
 	ErrBroken = errors.New("journal: cannot be written; it must be opened anew")
 
+	// ErrInUse: Open found the writer's lock taken.
+	ErrInUse = errors.New("another process writes this journal")
+
 	// ErrClosed: Close was called.
 	ErrClosed = errors.New("journal: closed")
 
@@ -49,6 +52,7 @@ type Journal struct {
 	log    *slog.Logger
 
 	appends chan *waiting
+	pings   chan chan error
 	quit    chan struct{} // closed by Close
 	done    chan struct{} // closed by the writer as it ends
 
@@ -92,7 +96,7 @@ type answer struct {
 func Open(dir, origin string, signer note.Signer, now func() time.Time, log *slog.Logger) (*Journal, error) {
 	j := &Journal{
 		dir: dir, origin: origin, signer: signer, now: now, log: log,
-		appends: make(chan *waiting), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
+		appends: make(chan *waiting), pings: make(chan chan error), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
 	}
 	if err := j.open(); err != nil {
 		return nil, fmt.Errorf("journal: %w", errors.Join(err, j.closeFiles()))
@@ -211,6 +215,8 @@ func (j *Journal) write() {
 		select {
 		case <-j.quit:
 			return
+		case answer := <-j.pings:
+			answer <- j.Err()
 		case first := <-j.appends:
 			batch := []*waiting{first}
 			for more := true; more && len(batch) < maxBatch; {

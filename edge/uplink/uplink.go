@@ -86,6 +86,7 @@ type Uplink struct {
 	Ledger   func(ctx context.Context, note []byte)     // the ledger's checkpoint; nil: not subscribed to
 	Status   func() ([]byte, error)                     // the signed status, now
 	Will     func() ([]byte, error)                     // the signed status that says "offline"; nil: no last will
+	Session  func(lost error)                           // told that a session began (nil), or was lost or not reached, and why; nil: nobody asks
 
 	CheckpointEvery time.Duration // how often an idle journal's checkpoint is sent; zero: a minute
 	Debounce        time.Duration // entries that come this close together travel together; zero: 200 ms
@@ -122,6 +123,12 @@ func (u *Uplink) StatusChanged() {
 	}
 }
 
+func (u *Uplink) told(lost error) {
+	if u.Session != nil {
+		u.Session(lost)
+	}
+}
+
 // Run connects, and connects again whenever the session is lost, until ctx ends; then it says "offline" and returns nil. It returns
 // when the callbacks have returned. Without the centre the recorder does all its work: an error here only ever ends a session.
 func (u *Uplink) Run(ctx context.Context) error {
@@ -140,6 +147,10 @@ func (u *Uplink) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
+		if err == nil {
+			err = errors.New("the session ended")
+		}
+		u.told(err)
 		if time.Since(began) > time.Minute {
 			pause = u.Retry
 		}
@@ -193,6 +204,7 @@ func (u *Uplink) session(ctx context.Context, in *inbox) error {
 		return err
 	}
 	u.Log.Info("MQTT session", "broker", u.Broker)
+	u.told(nil)
 
 	up, stop := context.WithCancel(ctx)
 	var work sync.WaitGroup

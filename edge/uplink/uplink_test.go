@@ -376,6 +376,7 @@ func (w *town) isCosigned() bool {
 // TestLongTailIsHandedInPieceByPiece: a recorder that was cut off for long catches up, one bounded batch at a time.
 func TestLongTailIsHandedInPieceByPiece(t *testing.T) {
 	w := newTown(t)
+	w.uplink.AnswerTimeout = 10 * time.Second // a slow machine is no reason to send a piece again
 	w.broker()
 	w.centre()
 	w.journal.add(1200, 10)
@@ -470,6 +471,12 @@ func TestOneBatchUnderWay(t *testing.T) {
 
 func TestComesBackAfterABrokerRestart(t *testing.T) {
 	w := newTown(t)
+	var sessions []error // as told; guarded by mu
+	w.uplink.Session = func(lost error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		sessions = append(sessions, lost)
+	}
 	stop := w.broker()
 	w.centre()
 	w.journal.add(1, 10)
@@ -482,6 +489,11 @@ func TestComesBackAfterABrokerRestart(t *testing.T) {
 	w.eventually("what was journalled meanwhile is cosigned", w.isCosigned)
 	c.Publish(protocol.Topic(self, protocol.DownOrders), 1, false, "after the restart")
 	w.eventually("orders come again", func() bool { return len(w.orders) == 1 })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n := len(sessions); n < 3 || sessions[0] != nil || sessions[1] == nil || sessions[n-1] != nil {
+		t.Errorf("told of sessions: %v; want one, its loss, and another", sessions)
+	}
 }
 
 // TestStatus: it is told at once, after an order, on a change but not more than once a second; a lost recorder is "offline" by its last

@@ -1,0 +1,59 @@
+package edge
+
+// explanation is what a finding means and what to do, in short sentences: it is read on a small screen, in the cold, by someone who did not write this.
+type explanation struct{ means, do string }
+
+const (
+	callForHelp   = "Copy this page and call the people who maintain beeldwacht."
+	callOfficer   = "Copy this page and give it to the privacy officer."
+	changeNothing = "Change nothing on this disk. "
+)
+
+// explanations are by [footage.Finding].What, and by how far a start came.
+var explanations = map[string]explanation{
+	"identity": {"The keys of this recorder cannot be read. Without them it cannot start.",
+		"Look whether the folder in `identity` (edge.yaml) is there and belongs to the recorder's account. Was it never carried here? Then run `beeldwacht enrol`."},
+	"journal": {"The log of this recorder is damaged or cannot be read. The recorder does not start on it, so that the damage cannot be hidden. Footage was not looked at.",
+		"Can the disk be written (`df -h`, `dmesg`)? If so, copy the whole journal folder to another disk before anything else. " + changeNothing + callForHelp},
+	"journal behind": {"The witness knows more of this log than is here. That is what a disk looks like that was put back from a copy. The recorder records, and shows and releases nothing.",
+		"Do not put anything else back. Phone the privacy officer, who can order this recorder to resume."},
+	"journal that cannot be written": {"The log of this recorder is good, but nothing can be added to it. The recorder would record and delete, and show and release nothing.",
+		"Make room on the disk, or mount it so that it can be written (`df -h`, `findmnt`, `dmesg`). Then check again."},
+	"orders": {"The orders in the log cannot be read back. The recorder does not know what it may record.",
+		changeNothing + callForHelp},
+	"footage": {"The disk with footage, or its index, cannot be used. The recorder does not start on it, so that missing footage is not taken for deleted footage.",
+		"Is the right disk mounted (`findmnt`)? Mount it and check again. If it is the right one: " + changeNothing + callForHelp},
+	"start": {"The recorder could not start.", callForHelp},
+
+	"missing file": {"Footage, or the file a run begins with, should be here and is gone. Somebody removed it, or the disk lost it. It cannot come back; the log proves that it was there.",
+		"Do not put it back from a copy. Look at the disk (`dmesg`, `smartctl -a`). " + callOfficer},
+	"file that changed": {"A piece of footage is not what was recorded. The disk is wearing out, or somebody changed it. It is never shown or released.",
+		"Do not remove it. Look at the disk (`dmesg`, `smartctl -a`); replace it when there are more of these. " + callOfficer},
+	"file that cannot be read": {"The disk cannot read a piece of footage.",
+		"The disk is wearing out, or its cable is loose. Look at `dmesg` and `smartctl -a`, and replace the disk soon."},
+	"missing key": {"A piece of footage is there, and the key that opens it is not. Nobody can see it any more. It still expires.",
+		"Were the keys (`keys` in edge.yaml) put back from a copy, or is their disk not mounted? Do not put older keys back. " + callOfficer},
+	"init that changed": {"The file that a run of footage begins with is not what was recorded. That run does not play any more; its pieces are still there.",
+		"Do not remove it. Look at the disk (`dmesg`, `smartctl -a`). " + callOfficer},
+	"unknown file": {"A file lies among the footage that the recorder did not put there, or does not know any more. It is never shown, and it does not expire by itself.",
+		"Do not open it: it may be footage that nobody may see. Do not remove it yourself. " + callOfficer},
+	"footage that should be gone": {"A piece of footage was deleted and is on the disk again, or never left it. Nobody can see it, but it is kept too long.",
+		"Was the disk put back from a copy? Say so. " + callOfficer},
+	"overdue": {"A piece of footage is older than it may be and was not deleted.",
+		"Look whether the disk can be written (`df -h`, `dmesg`), and check again. If it stays: " + callOfficer},
+	"directory that cannot be removed": {"An empty directory is in the way. It does no harm.",
+		"Look whether the disk can be written, and who owns the directory (`ls -ld`)."},
+	"left-over release": {"A file that an unfinished release left over cannot be removed. It is encrypted and does no harm.",
+		"Look whether the disk can be written, and who owns the file (`ls -l`)."},
+
+	"broken row": {"A line of the index cannot be read. The footage it was about is not shown, and may not expire by itself.",
+		changeNothing + callForHelp},
+	"segment beside its run":           indexWrong,
+	"segment without a run":            indexWrong,
+	"segment that is never journalled": indexWrong,
+	"tombstone over a living segment":  indexWrong,
+	"wrong count":                      indexWrong,
+	"wrong minute":                     indexWrong,
+}
+
+var indexWrong = explanation{"The index contradicts itself: a fault of the disk or of this program. Recording and deleting go on.", changeNothing + callForHelp}

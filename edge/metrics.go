@@ -1,0 +1,196 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+const metricPrefix = "beeldwacht_edge_"
+
+// metric is one line of the table in the package comment. Value and camera return false where there is nothing to tell.
+type metric struct {
+	name   string
+	kind   prometheus.ValueType
+	help   string
+	value  func(*Situation) (float64, bool)
+	camera func(*CameraSituation) (float64, bool)
+}
+
+var metrics = []metric{
+	{"start_time_seconds", gauge, "When the recorder started, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Started }), nil},
+	{"healthy", gauge, "1 when /health says 200.", flag(func(s *Situation) bool { return s.Healthy }), nil},
+	{"troubles", gauge, "What needs a person.", number(func(s *Situation) int { return len(s.Troubles) }), nil},
+	{"incidents_total", counter, "Incidents since the start.", number(func(s *Situation) uint64 { return s.Incidents }), nil},
+
+	{"camera_permitted", gauge, "1 when a mandate allows recording.", nil, flag((*CameraSituation).permitted)},
+	{"camera_recording", gauge, "1 when it is being recorded.", nil, flag((*CameraSituation).recording)},
+	{"camera_since_seconds", gauge, "Since when it is in this state, Unix time.", nil, at(func(c *CameraSituation) *protocol.Time { return &c.Since })},
+	{"camera_last_frame_seconds", gauge, "When its last frame arrived, Unix time.", nil, at(func(c *CameraSituation) *protocol.Time { return c.LastFrame })},
+	{"camera_bits_per_second", gauge, "What arrives, measured over two seconds.", nil, number(func(c *CameraSituation) int64 { return c.Bitrate })},
+	{"camera_lost_frames_total", counter, "Frames that did not arrive whole.", nil, number(func(c *CameraSituation) uint64 { return c.Lost })},
+	{"camera_dropped_frames_total", counter, "Frames that the disk was too slow for.", nil, number(func(c *CameraSituation) uint64 { return c.Dropped })},
+	{"camera_oldest_footage_seconds", gauge, "Start of the camera's oldest footage here, Unix time.", nil, at(func(c *CameraSituation) *protocol.Time { return c.Oldest })},
+
+	{"footage_bytes", gauge, "Sealed footage on the disk.", number(func(s *Situation) int64 { return s.Footage.Bytes }), nil},
+	{"footage_held_bytes", gauge, "Sealed footage under a standing hold.", number(func(s *Situation) int64 { return s.Footage.Held }), nil},
+	{"footage_overdue_segments", gauge, "Segments that should be gone and could not be deleted yet.", number(func(s *Situation) int { return s.Footage.Overdue }), nil},
+	{"footage_progress_seconds", gauge, "When expiry last went round, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Footage.Progress }), nil},
+	{"disk_free_bytes", gauge, "Free on the disk with footage.", number(func(s *Situation) int64 { return s.Footage.Free }), nil},
+	{"disk_size_bytes", gauge, "Size of that disk.", number(func(s *Situation) int64 { return s.Footage.Size }), nil},
+
+	{"journal_entries", gauge, "Entries in the journal.", number(func(s *Situation) uint64 { return s.Journal.Entries }), nil},
+	{"journal_cosigned_entries", gauge, "Entries covered by a cosigned checkpoint.", number(func(s *Situation) uint64 { return s.Journal.Cosigned }), nil},
+	{"journal_cosigned_seconds", gauge, "When that was cosigned, Unix time.", at(func(s *Situation) *protocol.Time { return s.Journal.CosignedAt }), nil},
+	{"journal_owed_entries", gauge, "Entries that the journal must still take.", number(func(s *Situation) int { return s.Journal.Owed }), nil},
+	{"journal_writable", gauge, "1 when the journal can be written.", flag(func(s *Situation) bool { return s.Journal.Broken == "" }), nil},
+	{"journal_behind", gauge, "1 when the witness knows more of it than this recorder.", flag(func(s *Situation) bool { return s.Journal.Behind }), nil},
+	{"journal_progress_seconds", gauge, "When the journal's writer last answered, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Journal.Progress }), nil},
+
+	{"clock_synced", gauge, "1 when the system says that something keeps its clock.", flag(func(s *Situation) bool { return s.Clock.State == "synced" }), nil},
+	{"uplink_connected", gauge, "1 during a session with the centre's broker.", flag(func(s *Situation) bool { return s.Uplink.Connected }), nil},
+	{"uplink_since_seconds", gauge, "Since when it is so, Unix time.", at(func(s *Situation) *protocol.Time { return s.Uplink.Since }), nil},
+	{"orders_used", gauge, "Number of the last order used.", number(func(s *Situation) uint64 { return s.Orders.Used }), nil},
+	{"orders_dropped_total", counter, "Envelopes dropped since the start.", number(func(s *Situation) uint64 { return s.Orders.Dropped }), nil},
+}
+
+const (
+	gauge   = prometheus.GaugeValue
+	counter = prometheus.CounterValue
+)
+
+func number[S any, N int | int64 | uint64](get func(*S) N) func(*S) (float64, bool) {
+	return func(s *S) (float64, bool) { return float64(get(s)), true }
+}
+
+func flag[S any](get func(*S) bool) func(*S) (float64, bool) {
+	return func(s *S) (float64, bool) {
+		if get(s) {
+			return 1, true
+		}
+		return 0, true
+	}
+}
+
+func at[S any](get func(*S) *protocol.Time) func(*S) (float64, bool) {
+	return func(s *S) (float64, bool) {
+		t := get(s)
+		if t == nil || t.IsZero() {
+			return 0, false
+		}
+		return float64(t.UnixMilli()) / 1000, true
+	}
+}
+
+func (m *metric) desc() *prometheus.Desc {
+	var labels []string
+	if m.camera != nil {
+		labels = []string{"camera", "stream"}
+	}
+	return prometheus.NewDesc(metricPrefix+m.name, m.help, labels, nil)
+}
+
+// scrape is the metrics of one Situation.
+type scrape struct{ Situation }
+
+func (c scrape) Describe(out chan<- *prometheus.Desc) {
+	for i := range metrics {
+		out <- metrics[i].desc()
+	}
+}
+
+func (c scrape) Collect(out chan<- prometheus.Metric) {
+	s := &c.Situation
+	for i := range metrics {
+		m := &metrics[i]
+		if m.value != nil {
+			if v, ok := m.value(s); ok {
+				out <- prometheus.MustNewConstMetric(m.desc(), m.kind, v)
+			}
+			continue
+		}
+		for j := range s.Cameras {
+			camera := &s.Cameras[j]
+			if v, ok := m.camera(camera); ok {
+				out <- prometheus.MustNewConstMetric(m.desc(), m.kind, v, string(camera.Camera), string(camera.Stream))
+			}
+		}
+	}
+}
+
+// monitoring serves /metrics and /health. A recorder that does not answer in five seconds is not healthy.
+func monitoring(look func(context.Context) (Situation, error)) http.Handler {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: metricPrefix + "info", Help: "Always 1; the label says which program runs.", ConstLabels: prometheus.Labels{"software": Software}})
+	info.Set(1)
+	process := collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: "beeldwacht_edge"})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		s, err := look(r.Context())
+		if err != nil {
+			return // the client is gone, or told so below
+		}
+		registry := prometheus.NewRegistry() // our own, so that nothing is shown which a dependency registers for all; and of this one look
+		registry.MustRegister(scrape{s}, info, process)
+		promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	})
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
+		s, err := look(r.Context())
+		if err != nil {
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		if s.Healthy {
+			fmt.Fprintln(w, "good: what must be recorded is recorded, and the journal can be written")
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		for _, t := range s.Troubles {
+			if t.Failing {
+				fmt.Fprintln(w, harmless(t.What))
+			}
+		}
+	})
+	return http.TimeoutHandler(mux, socketTimeout, "the recorder runs but does not answer: its disk may hang\n")
+}
+
+// serveMetrics serves monitoring until ctx ends, where the configuration asks for it. An address that cannot be had is told elsewhere; the recorder
+// records without it.
+func (a *Agent) serveMetrics(ctx context.Context) {
+	if a.Config.Metrics.Listen == "" {
+		return
+	}
+	l, err := net.Listen("tcp", a.Config.Metrics.Listen)
+	if err != nil {
+		a.Log.Error("no /metrics and no /health", "error", err)
+		a.watch.fault("/metrics and /health are not served: " + err.Error())
+		return
+	}
+	server := &http.Server{Handler: monitoring(a.look), ReadTimeout: socketTimeout, WriteTimeout: 2 * socketTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	select {
+	case <-ctx.Done():
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if err := server.Shutdown(stopping); err != nil {
+			if err := server.Close(); err != nil {
+				a.Log.Warn("/metrics and /health", "error", err)
+			}
+		}
+	case err := <-done:
+		if !errors.Is(err, http.ErrServerClosed) {
+			a.Log.Error("/metrics and /health stopped", "error", err)
+			a.watch.fault("/metrics and /health stopped: " + err.Error())
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/beeldwacht/beeldwacht/edge/ingest"
+	"github.com/beeldwacht/beeldwacht/edge/journal"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// watch is what the operator's view remembers from moment to moment. Any goroutine may use it.
+type watch struct {
+	mu        sync.Mutex
+	started   time.Time
+	hungAfter time.Duration // without progress for so long, a part hangs
+	clock     string        // as systemClock says
+	clockAt   time.Time     // since when
+	uplink    UplinkSituation
+	footage   time.Time // when expiry last made progress
+	journal   time.Time // when the journal's writer did
+	incidents uint64    // since the start
+	latest    []IncidentSituation
+	faults    []string // parts beside recording that do not work
+}
+
+const keepIncidents = 5
+
+func (w *watch) incident(at time.Time, i protocol.Incident) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.incidents++
+	w.latest = append(w.latest, IncidentSituation{At: protocol.T(at), What: i.What, Camera: i.Camera, Detail: i.Detail})
+	w.latest = w.latest[max(0, len(w.latest)-keepIncidents):]
+}
+
+func (w *watch) fault(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = append(w.faults, what)
+}
+
+// overseen is the journal as footage and agent write it: incidents are remembered for the operator.
+type overseen struct {
+	*journal.Journal
+	watch *watch
+}
+
+// Append writes an entry; see [journal.Journal.Append].
+func (o overseen) Append(ctx context.Context, kind string, body any) (seq uint64, err error) {
+	seq, err = o.Journal.Append(ctx, kind, body)
+	if err != nil || kind != protocol.KindIncident {
+		return seq, err
+	}
+	var i protocol.Incident
+	if line, e := json.Marshal(body); e == nil && json.Unmarshal(line, &i) == nil {
+		o.watch.incident(o.Head().Time.Time, i)
+	}
+	return seq, err
+}
+
+// session notes that the uplink's session began (nil), or why there is none.
+func (a *Agent) session(lost error) {
+	w := &a.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := protocol.T(a.Now())
+	if connected := lost == nil; connected != w.uplink.Connected || w.uplink.Since == nil {
+		w.uplink = UplinkSituation{Connected: connected, Since: &now}
+	}
+	if lost != nil {
+		w.uplink.Why = lost.Error()
+	}
+}
+
+// oversee runs all of the operator's view until ctx ends. Nothing in it that fails stops the recorder.
+func (a *Agent) oversee(ctx context.Context) error {
+	every := 15 * time.Second
+	if a.Systemd.Watchdog > 0 {
+		every = a.Systemd.Watchdog / 4
+	}
+	now := a.Now()
+	w := &a.watch
+	w.mu.Lock()
+	w.started, w.hungAfter = now, 4*every
+	w.clock, w.clockAt, w.footage, w.journal = systemClock(), now, now, now
+	w.mu.Unlock()
+
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { a.serveSocket(ctx) })
+	parts.Go(func() { a.serveMetrics(ctx) })
+	a.tellSystemd("READY=1\n" + a.recordingLine())
+	defer a.tellSystemd("STOPPING=1")
+	a.beat(ctx, every)
+	return nil
+}
+
+// beat looks, at a steady pace, whether expiry and the journal's writer get on, and tells systemd's watchdog only when both do. A journal that is
+// broken answers and so gets on: recording goes on without it (invariant 10), and a restart could end in no recorder at all.
+func (a *Agent) beat(ctx context.Context, every time.Duration) {
+	w := &a.watch
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	last := a.footage.Progress()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		asking, cancel := context.WithTimeout(ctx, every/2)
+		err := a.journal.Ping(asking)
+		cancel()
+		answered := err == nil || errors.Is(err, journal.ErrBroken)
+		rounds := a.footage.Progress()
+		moved := rounds != last
+		last = rounds
+		now, clock := a.Now(), systemClock()
+		w.mu.Lock()
+		if clock != w.clock {
+			w.clock, w.clockAt = clock, now
+		}
+		if moved {
+			w.footage = now
+		}
+		if answered {
+			w.journal = now
+		}
+		w.mu.Unlock()
+		if moved && answered {
+			a.tellSystemd("WATCHDOG=1\n" + a.recordingLine())
+		} else if ctx.Err() == nil {
+			a.Log.Error("no progress: is the disk hanging?", "expiry", moved, "journal", answered)
+		}
+	}
+}
+
+// recordingLine is what `systemctl status` shows. It asks nothing that could hang.
+func (a *Agent) recordingLine() string {
+	recording := 0
+	for _, s := range a.streams {
+		if s.phase() == ingest.Recording {
+			recording++
+		}
+	}
+	return "STATUS=recording " + strconv.Itoa(recording) + " of " + strconv.Itoa(len(a.streams)) + " camera streams"
+}
+
+// phase is what the stream's session is doing; empty when none runs.
+func (s *stream) phase() ingest.Phase {
+	s.mu.Lock()
+	session := s.session
+	s.mu.Unlock()
+	if session == nil {
+		return ""
+	}
+	return session.State().Phase
+}

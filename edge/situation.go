@@ -1,0 +1,315 @@
+package edge
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/edge/footage"
+	"github.com/beeldwacht/beeldwacht/edge/ingest"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Situation is the operator's view of a running recorder: what it does now, and what needs a person. There is nothing of footage in it.
+type Situation struct {
+	V         int                 `json:"v"` // situationVersion
+	Recorder  protocol.RecorderID `json:"recorder"`
+	Software  string              `json:"software"`
+	Time      protocol.Time       `json:"time"`
+	Started   protocol.Time       `json:"started"`
+	Healthy   bool                `json:"healthy"`  // no trouble is failing; see Trouble
+	Troubles  []Trouble           `json:"troubles"` // what needs a person, the failing ones first
+	Cameras   []CameraSituation   `json:"cameras"`
+	Footage   FootageSituation    `json:"footage"`
+	Journal   JournalSituation    `json:"journal"`
+	Clock     ClockSituation      `json:"clock"`
+	Uplink    UplinkSituation     `json:"uplink"`
+	Orders    OrdersSituation     `json:"orders"`
+	Incidents uint64              `json:"incidents"` // since the start
+	Latest    []IncidentSituation `json:"latest"`    // incidents, the newest last
+	Faults    []string            `json:"faults"`    // parts beside recording that do not work
+
+	Unconfigured []protocol.CameraID `json:"unconfigured"` // have a mandate in force, and no entry in the configuration
+}
+
+const situationVersion = 1
+
+// Trouble is something that needs a person, in plain words. It is failing when the recorder does not record what it must, or when its journal cannot be
+// written or is not the one its witness knows: /health is 503 then.
+type Trouble struct {
+	What    string `json:"what"`
+	Do      string `json:"do"`
+	Failing bool   `json:"failing"`
+}
+
+// CameraSituation is one stream of one camera. State is "recording", "connecting", "gap" or "no mandate".
+type CameraSituation struct {
+	protocol.CameraStatus
+	Stream  protocol.StreamID `json:"stream"`
+	Lost    uint64            `json:"lost"`    // frames that did not arrive whole
+	Dropped uint64            `json:"dropped"` // frames that the disk was too slow for
+}
+
+func (c *CameraSituation) permitted() bool { return c.State != "no mandate" }
+func (c *CameraSituation) recording() bool { return c.State == "recording" }
+func (c *CameraSituation) name() string    { return string(c.Camera) + "/" + string(c.Stream) }
+
+type FootageSituation struct {
+	Dir       string        `json:"dir"`
+	Bytes     int64         `json:"bytes"`     // sealed footage
+	Held      int64         `json:"held"`      // of that, under a standing hold
+	HoldShare int           `json:"holdShare"` // percent of the disk (or of max_bytes) that may be held
+	Free      int64         `json:"free"`      // on the disk
+	Size      int64         `json:"size"`      // of the disk
+	MaxBytes  int64         `json:"maxBytes"`  // as configured; 0: what the disk has
+	Overdue   int           `json:"overdue"`   // segments that should be gone and could not be deleted yet
+	Progress  protocol.Time `json:"progress"`  // when expiry last went round
+	Hangs     bool          `json:"hangs"`     // it has not for too long
+}
+
+type JournalSituation struct {
+	Dir        string         `json:"dir"`
+	Entries    uint64         `json:"entries"`
+	Cosigned   uint64         `json:"cosigned"`             // covered by a cosigned checkpoint
+	CosignedAt *protocol.Time `json:"cosignedAt,omitempty"` // absent: none since the start
+	Owed       int            `json:"owed"`                 // entries that it must still take
+	Broken     string         `json:"broken,omitempty"`     // why it cannot be written
+	Behind     bool           `json:"behind"`
+	Progress   protocol.Time  `json:"progress"` // when its writer last answered
+	Hangs      bool           `json:"hangs"`    // it has not for too long
+}
+
+type ClockSituation struct {
+	State string        `json:"state"` // "synced", "unsynced" or "unknown": what the system says
+	Since protocol.Time `json:"since"`
+}
+
+type UplinkSituation struct {
+	Connected bool           `json:"connected"`
+	Since     *protocol.Time `json:"since,omitempty"` // absent: it is still being tried for the first time
+	Why       string         `json:"why,omitempty"`   // not connected
+}
+
+type OrdersSituation struct {
+	Used    uint64 `json:"used"`    // number of the last
+	Dropped uint64 `json:"dropped"` // since the start
+}
+
+type IncidentSituation struct {
+	At     protocol.Time     `json:"at"`
+	What   string            `json:"what"`
+	Camera protocol.CameraID `json:"camera,omitempty"`
+	Detail string            `json:"detail"`
+}
+
+// Situation looks now. It may wait for the disk: whoever asks sets a limit.
+func (a *Agent) Situation() Situation {
+	now := a.Now()
+	usage := a.footage.Usage()
+	s := Situation{V: situationVersion, Recorder: a.Config.Recorder, Software: Software, Time: protocol.T(now),
+		Footage: FootageSituation{Dir: filepath.Join(a.Config.Data, "footage"), Bytes: usage.Bytes, Held: usage.Held, HoldShare: int(a.orders.Roster().HoldShare),
+			Free: usage.Free, Size: usage.Total, MaxBytes: a.Config.Footage.MaxBytes, Overdue: usage.Overdue},
+		Journal: JournalSituation{Dir: filepath.Join(a.Config.Data, "journal"), Entries: a.journal.Head().Size, Owed: usage.Owed, Behind: a.journal.Behind()},
+		Orders:  OrdersSituation{Used: a.orders.LastOrder(), Dropped: a.orders.Dropped()}}
+	if err := a.journal.Err(); err != nil {
+		s.Journal.Broken = err.Error()
+	}
+	size, at := a.journal.CosignedHead()
+	if s.Journal.Cosigned = size; !at.IsZero() {
+		t := protocol.T(at)
+		s.Journal.CosignedAt = &t
+	}
+	known := map[protocol.CameraID]bool{}
+	for _, c := range a.Config.Cameras {
+		known[c.ID] = true
+		if st := a.streams[string(c.ID)+"/"+string(c.Stream)]; st != nil {
+			s.Cameras = append(s.Cameras, st.situation())
+		}
+	}
+	missing := map[protocol.CameraID]bool{}
+	for _, m := range a.orders.Mandates() {
+		if _, err := a.orders.Mandate(m.Camera, now); err == nil && !known[m.Camera] {
+			missing[m.Camera] = true
+		}
+	}
+	s.Unconfigured = slices.Sorted(maps.Keys(missing))
+	a.watch.into(&s, now)
+	s.judge()
+	return s
+}
+
+// look is Situation for who asks from outside, one at a time: when the disk hangs, askers do not pile up behind it.
+func (a *Agent) look(ctx context.Context) (Situation, error) {
+	select {
+	case a.looking <- struct{}{}:
+		defer func() { <-a.looking }()
+		return a.Situation(), nil
+	case <-ctx.Done():
+		return Situation{}, ctx.Err()
+	}
+}
+
+func (s *stream) situation() CameraSituation {
+	c := CameraSituation{CameraStatus: s.status(), Stream: s.config.Stream}
+	s.mu.Lock()
+	session := s.session
+	s.mu.Unlock()
+	if session != nil {
+		state := session.State()
+		c.Lost, c.Dropped = state.Lost, state.Dropped
+		if state.Phase == ingest.Connecting && c.State == "gap" {
+			c.State = "connecting"
+		}
+	}
+	c.Dropped += s.agent.footage.Camera(s.config.ID, s.config.Stream).Dropped()
+	return c
+}
+
+func (w *watch) into(s *Situation, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.Started, s.Clock, s.Uplink = protocol.T(w.started), ClockSituation{w.clock, protocol.T(w.clockAt)}, w.uplink
+	s.Footage.Progress, s.Journal.Progress = protocol.T(w.footage), protocol.T(w.journal)
+	s.Footage.Hangs, s.Journal.Hangs = now.Sub(w.footage) > w.hungAfter, now.Sub(w.journal) > w.hungAfter
+	s.Incidents, s.Latest, s.Faults = w.incidents, slices.Clone(w.latest), slices.Clone(w.faults)
+}
+
+// Ages of a cosignature from which the recorder serves less (invariant 13).
+const (
+	noPlayback = time.Hour
+	noLive     = 12 * time.Hour
+)
+
+// judge finds the troubles in what is known. It looks at nothing else, so that a page and a test can judge alike.
+func (s *Situation) judge() {
+	s.Troubles = nil
+	add := func(failing bool, what, do string) { s.Troubles = append(s.Troubles, Trouble{what, do, failing}) }
+	s.judgeDisk(add)
+	s.judgeJournal(add)
+	for i := range s.Cameras {
+		s.judgeCamera(&s.Cameras[i], add)
+	}
+	for _, c := range s.Unconfigured {
+		add(false, fmt.Sprintf("Camera %s may be recorded, but this recorder does not know where it is.", c),
+			"Add the camera to cameras in edge.yaml and restart, or have its mandate ended in the desk.")
+	}
+	s.judgeRest(add)
+	slices.SortStableFunc(s.Troubles, func(a, b Trouble) int { return cmp.Compare(rank(a), rank(b)) })
+	s.Healthy = len(s.Troubles) == 0 || !s.Troubles[0].Failing
+}
+
+// mayHold is how many bytes may be held, by the roster's share.
+func (s *Situation) mayHold() int64 {
+	limit := s.Footage.Size
+	if s.Footage.MaxBytes > 0 {
+		limit = s.Footage.MaxBytes
+	}
+	return limit / 100 * int64(s.Footage.HoldShare)
+}
+
+// ago is how long before this look something was.
+func (s *Situation) ago(t protocol.Time) string { return short(s.Time.Sub(t.Time)) }
+
+func rank(t Trouble) int {
+	if t.Failing {
+		return 0
+	}
+	return 1
+}
+
+func (s *Situation) judgeDisk(add func(failing bool, what, do string)) {
+	f := &s.Footage
+	if f.Hangs {
+		add(true, fmt.Sprintf("Deleting stands still for %s: the disk under %s does not answer. Old footage stays too long.", s.ago(f.Progress), f.Dir),
+			"Look at the disk: cable, power, `dmesg`. Restart the machine when it answers again. Tell the privacy officer.")
+	}
+	if f.Overdue > 0 && !f.Hangs {
+		add(false, fmt.Sprintf("%d pieces of footage should be gone and cannot be deleted.", f.Overdue),
+			fmt.Sprintf("Nobody can see them any more. Look whether the disk under %s can be written (`df -h`, `dmesg`). Tell the privacy officer.", f.Dir))
+	}
+	if may := s.mayHold(); may > 0 && f.Held > may/10*9 {
+		add(false, fmt.Sprintf("Held footage takes %s of the %s it may take; new holds will be refused.", size(f.Held), size(may)),
+			"Ask the centre which holds can be lifted, or give this recorder a bigger disk.")
+	}
+}
+
+func (s *Situation) judgeJournal(add func(failing bool, what, do string)) {
+	j := &s.Journal
+	switch {
+	case j.Broken != "":
+		add(true, "The journal cannot be written: "+j.Broken+".",
+			fmt.Sprintf("Cameras are recorded and footage is deleted on time, but nobody can look back and nothing is released. Look at the disk under %s (`df -h`, `dmesg`), mend it, then: systemctl restart beeldwacht-edge", j.Dir))
+	case j.Hangs:
+		add(true, fmt.Sprintf("The journal does not answer for %s: the disk under %s hangs.", s.ago(j.Progress), j.Dir),
+			"Look at the disk: cable, power, `dmesg`. Restart the machine when it answers again.")
+	case j.Owed > 0 && s.Time.Sub(s.Started.Time) > time.Minute:
+		add(false, fmt.Sprintf("%d entries wait for the journal.", j.Owed), "They are written as soon as the journal takes them. When this number grows, look at the disk.")
+	}
+	if j.Behind {
+		add(true, "The witness knows more of this journal than this recorder does: was the disk put back from a copy?",
+			"Cameras are recorded, nothing is shown or released. Do not put anything back, do not delete anything. Phone the privacy officer, who can order this recorder to resume.")
+		return
+	}
+	if s.Time.Sub(s.Started.Time) < 5*time.Minute { // the first has a moment to come
+		return
+	}
+	switch {
+	case j.CosignedAt == nil:
+		add(false, "No witness has cosigned this journal since the start.", noSignature+" Until then nothing is shown or released here.")
+	case s.Time.Sub(j.CosignedAt.Time) > noLive:
+		add(false, fmt.Sprintf("The last cosignature is %s old: nothing is shown or released here any more.", s.ago(*j.CosignedAt)), noSignature)
+	case s.Time.Sub(j.CosignedAt.Time) > noPlayback:
+		add(false, fmt.Sprintf("The last cosignature is %s old: nobody can look back here.", s.ago(*j.CosignedAt)), noSignature)
+	}
+}
+
+const noSignature = "Mend the connection to the centre (see Uplink); nothing else has to be done here."
+
+func (s *Situation) judgeCamera(c *CameraSituation, add func(failing bool, what, do string)) {
+	switch {
+	case c.recording():
+	case !c.permitted():
+		add(false, fmt.Sprintf("Camera %s may not be recorded: %s.", c.name(), strings.TrimSuffix(c.Detail, ".")), remedies[footage.CauseMandate])
+	case c.State == "connecting":
+		add(true, fmt.Sprintf("Camera %s is not recorded yet: connecting.", c.name()), "Wait a minute, then look again.")
+	default:
+		add(true, fmt.Sprintf("Camera %s is dark for %s: %s: %s.", c.name(), s.ago(c.Since), c.Cause, strings.TrimSuffix(c.Detail, ".")), remedies[footage.Cause(c.Cause)])
+	}
+}
+
+// remedies say what to do about a dark camera.
+var remedies = map[footage.Cause]string{
+	footage.CauseNetwork:  "Look whether camera and switch have power and whether the cable is in. Then `ping` the camera, and compare its address with edge.yaml.",
+	footage.CauseCamera:   "The camera answers but gives no picture that can be recorded. Compare user and password with the secrets file, and the path with edge.yaml; switch the camera off and on.",
+	footage.CauseDisk:     "The disk is too slow, full or gone. Look at `df -h` and `dmesg`; then `journalctl -u beeldwacht-edge`.",
+	footage.CauseClock:    "The clock of this machine jumped. Recording goes on by itself; look at `timedatectl`.",
+	footage.CauseRecorder: "Wait a minute, then look again. Recording goes on by itself.",
+	footage.CauseMandate:  "Nothing to mend here: the centre decides what may be recorded. Ask the registrar when you expected otherwise.",
+}
+
+func (s *Situation) judgeRest(add func(failing bool, what, do string)) {
+	if !s.Uplink.Connected && s.Uplink.Since != nil {
+		add(false, "No connection with the centre: "+strings.TrimSuffix(s.Uplink.Why, ".")+".",
+			"Recording and deleting go on without it. Look whether this machine reaches the network, and at broker.url in edge.yaml.")
+	}
+	switch s.Clock.State {
+	case "unsynced":
+		add(false, "Nothing keeps the clock of this machine: times of footage cannot be proven.", "Look at `timedatectl`: switch chrony or systemd-timesyncd on, and give it a time server it can reach.")
+	case "unknown":
+		add(false, "The system does not say whether something keeps its clock: times of footage cannot be proven.",
+			"Look whether the service may call adjtimex (SystemCallFilter in beeldwacht-edge.service).")
+	}
+	for _, f := range s.Faults {
+		add(false, f+".", "Recording goes on. Mend edge.yaml and restart when it suits.")
+	}
+	if s.Incidents > 0 {
+		last := s.Latest[len(s.Latest)-1]
+		add(false, fmt.Sprintf("%d incidents since the start; the last %s ago: %s %s: %s.", s.Incidents, s.ago(last.At), last.What, last.Camera, strings.TrimSuffix(last.Detail, ".")),
+			"The centre sees them too. Look at the disk first, then at `journalctl -u beeldwacht-edge`.")
+	}
+}
