@@ -237,7 +237,7 @@ func TestCheckExplainsAndRepairsWhatIsSafe(t *testing.T) {
 	if code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	for _, want := range []string{"FINDING   file that changed: footage/plein/", "  found   SHA-256 is not", "FINDING   unknown file: footage/plein/", "vakantie.mp4", "  means   A file lies among the footage",
+	for _, want := range []string{"FINDING   file that changed: footage/plein/", "  found   its content is not authentic", "FINDING   unknown file: footage/plein/", "vakantie.mp4", "  means   A file lies among the footage",
 		"  do      Do not open it", "REPAIRED  a file that an unfinished release left over was removed: " + left, "REPAIRED  a directory without footage was removed: " + empty,
 		"REPAIRED  a directory without footage was removed: " + dead, "2 to look at, 3 repaired."} {
 		if !strings.Contains(out, want) {
