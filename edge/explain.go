@@ -29,6 +29,8 @@ var explanations = map[string]explanation{
 		"Do not put it back from a copy. Look at the disk (`dmesg`, `smartctl -a`). " + callOfficer},
 	"file that changed": {"A piece of footage is not what was recorded. The disk is wearing out, or somebody changed it. It is never shown or released.",
 		"Do not remove it. Look at the disk (`dmesg`, `smartctl -a`); replace it when there are more of these. " + callOfficer},
+	"missing key": {"A piece of footage is here, but its key is not: it can never be read again. The folder with keys was lost, put back from a copy, or damaged.",
+		"Do not put keys back from a copy. Look whether the disk with the folder `keys` is mounted (`findmnt`). " + callOfficer},
 	"file that cannot be read": {"The disk cannot read a piece of footage.",
 		"The disk is wearing out, or its cable is loose. Look at `dmesg` and `smartctl -a`, and replace the disk soon."},
 	"missing key": {"A piece of footage is there, and the key that opens it is not. Nobody can see it any more. It still expires.",

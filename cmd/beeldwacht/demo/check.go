@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -78,6 +80,7 @@ func (c *check) run(ctx context.Context) error {
 		}
 	}
 	c.recorded(ctx)
+	c.promise("disk", c.unreadable)
 	c.promise("R2", func() (string, error) { return c.notForStaff(ctx) })
 	if !c.promise("I05", func() (string, error) { return c.holdConfirmed(ctx) }) ||
 		!c.promise("I12", func() (string, error) { return c.twoPeopleRefused(ctx) }) ||
@@ -152,6 +155,29 @@ func (c *check) recorded(ctx context.Context) {
 			return fmt.Sprintf("%d cameras recorded over RTSP (%s): %d segments in the journal after %s", len(count), strings.Join(codecs, ", "), total, seconds(time.Since(began))), done, err
 		})
 	})
+}
+
+// unreadable is what a thief of the disk sees: no segment holds a box of the format it is written in.
+func (c *check) unreadable() (string, error) {
+	files, size := 0, 0
+	err := filepath.WalkDir(c.path("recorder-data", "footage", "footage"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".seg" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it expired under our eyes
+		}
+		if bytes.Contains(b, []byte("moof")) || bytes.Contains(b, []byte("mdat")) {
+			return fmt.Errorf("%s can be read without a key", path)
+		}
+		files, size = files+1, size+len(b)
+		return err
+	})
+	if err == nil && files == 0 {
+		err = errors.New("no segment on the disk")
+	}
+	return fmt.Sprintf("none of %d segments on the disk (%d bytes) can be read without its key", files, size), err
 }
 
 // newRequest is the form as the agent fills it in, for the last seconds that are sealed.
