@@ -33,8 +33,6 @@ var explanations = map[string]explanation{
 		"Do not put keys back from a copy. Look whether the disk with the folder `keys` is mounted (`findmnt`). " + callOfficer},
 	"file that cannot be read": {"The disk cannot read a piece of footage.",
 		"The disk is wearing out, or its cable is loose. Look at `dmesg` and `smartctl -a`, and replace the disk soon."},
-	"missing key": {"A piece of footage is there, and the key that opens it is not. Nobody can see it any more. It still expires.",
-		"Were the keys (`keys` in edge.yaml) put back from a copy, or is their disk not mounted? Do not put older keys back. " + callOfficer},
 	"init that changed": {"The file that a run of footage begins with is not what was recorded. That run does not play any more; its pieces are still there.",
 		"Do not remove it. Look at the disk (`dmesg`, `smartctl -a`). " + callOfficer},
 	"unknown file": {"A file lies among the footage that the recorder did not put there, or does not know any more. It is never shown, and it does not expire by itself.",
