@@ -312,6 +312,9 @@ func (u *Uplink) push(ctx context.Context, client paho.Client) {
 		if u.answered(ctx, b, jitter(patience)) {
 			patience = u.AnswerTimeout
 			due = time.Now().Add(u.CheckpointEvery)
+			if !b.full { // what came while this one was under way may still have company coming
+				sleep(ctx, u.Debounce)
+			}
 		} else if ctx.Err() == nil {
 			u.Log.Info("no cosignature yet; sending the tail again", "from", b.from, "to", b.end)
 			patience = min(2*patience, max(u.AnswerTimeout, u.CheckpointEvery))
@@ -323,6 +326,7 @@ func (u *Uplink) push(ctx context.Context, client paho.Client) {
 // batch is a piece of the journal: entries from up to but not including end, and the checkpoint at end.
 type batch struct {
 	from, end uint64
+	full      bool      // at a limit: there may be more
 	cosigned  time.Time // when the checkpoint at from was cosigned
 	stream    []byte
 }
@@ -336,10 +340,11 @@ func (u *Uplink) batch() (batch, error) {
 		return b, err
 	}
 	var stream bytes.Buffer
-	b.end = b.from
+	b.end, b.full = b.from, len(entries) == batchEntries
 	for i, e := range entries {
 		// Two newlines, and "-" for a body that is gone.
 		if i > 0 && (i == batchEntries || stream.Len()+len(e.Header)+max(len(e.Body), 1)+2 > batchBytes) {
+			b.full = true
 			break
 		}
 		if err := chain.WriteEntry(&stream, e); err != nil {

@@ -49,7 +49,9 @@ type tail struct {
 }
 
 func newTail(signer note.Signer) *tail {
-	return &tail{signer: signer, roots: make([]protocol.Hash, 1), changed: make(chan struct{})}
+	j := &tail{signer: signer, changed: make(chan struct{})}
+	j.roots = []protocol.Hash{j.head.Root()} // of the empty log
+	return j
 }
 
 func (j *tail) add(n int, size int) {
