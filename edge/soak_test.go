@@ -243,7 +243,7 @@ func (k *soak) round(round int) {
 		k.kinds["order"]++
 		k.until("it takes orders", func() bool { at := k.now(); return at.State == "online" && at.Time.After(began) })
 		k.sendSome(round)
-		pause(200 * time.Millisecond)
+		pause([]time.Duration{30 * time.Millisecond, 300 * time.Millisecond}[k.chance.IntN(2)]) // before it is journalled, before it is carried out, after
 	default:
 		k.kinds["stop"]++
 		time.Sleep(200 * time.Millisecond)
