@@ -19,6 +19,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -76,7 +77,7 @@ type openRun struct {
 
 // openFile is the segment being written.
 type openFile struct {
-	f         *os.File
+	f         disk.File
 	w         io.WriteCloser // encrypts into f; Close writes the last chunk
 	key       slot
 	n         int
@@ -370,7 +371,7 @@ func (t *tape) begin(au AccessUnit) error {
 	}
 	err = t.makeRun(r, init, row)
 	if err != nil {
-		err = errors.Join(err, removeRun(r.dir)) // it has no row, and each try makes another
+		err = errors.Join(err, t.s.removeRun(r.dir)) // it has no row, and each try makes another
 	}
 	t.s.made(t.camera, r.id)
 	if err != nil {
@@ -389,10 +390,10 @@ func (s *Store) made(camera protocol.CameraID, run protocol.RunID) {
 
 // makeRun writes the init and then the run's row.
 func (t *tape) makeRun(r *openRun, init []byte, row *runRow) error {
-	if err := writeSynced(filepath.Join(r.dir, "init.mp4"), init); err != nil {
+	if err := disk.WriteFile(t.s.Disk, filepath.Join(r.dir, "init.mp4"), init); err != nil {
 		return err
 	}
-	if err := errors.Join(syncDir(r.dir), syncDir(filepath.Dir(r.dir)), t.s.at("run made")); err != nil {
+	if err := errors.Join(t.s.Disk.SyncDir(r.dir), t.s.Disk.SyncDir(filepath.Dir(r.dir)), t.s.at("run made")); err != nil {
 		return err
 	}
 	return t.s.beginRun(row)
@@ -401,8 +402,8 @@ func (t *tape) makeRun(r *openRun, init []byte, row *runRow) error {
 // newRunDir makes the directory of a run, which [Store.made] says has a row now, or is gone.
 func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protocol.RunID, string, error) {
 	parent := filepath.Join(s.Dir, "footage", string(camera))
-	if err := os.Mkdir(parent, 0o700); err == nil {
-		if err := syncDir(filepath.Dir(parent)); err != nil {
+	if err := s.Disk.Mkdir(parent, 0o700); err == nil {
+		if err := s.Disk.SyncDir(filepath.Dir(parent)); err != nil {
 			return "", "", err
 		}
 	} else if !errors.Is(err, fs.ErrExist) {
@@ -417,7 +418,7 @@ func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protoc
 		s.mu.Lock()
 		s.making[filepath.Join(string(camera), string(id))] = true
 		s.mu.Unlock()
-		err := os.Mkdir(s.runDir(camera, id), 0o700)
+		err := s.Disk.Mkdir(s.runDir(camera, id), 0o700)
 		if err == nil {
 			return id, s.runDir(camera, id), nil
 		}
@@ -436,7 +437,7 @@ func (t *tape) openSegment(from int64) error {
 	}
 	defer clear(secret)
 	name := filepath.Join(r.dir, fmt.Sprintf("%06d.open", r.next))
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := t.s.Disk.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		t.s.keys.done(key)
 		return err
@@ -565,10 +566,10 @@ func short(err error) string {
 // sealFile takes a synced, closed .open file through the rest of sealing. Of the row it is given version, key and fragments.
 func (s *Store) sealFile(line protocol.SegmentLine, row segmentRow) error {
 	sealed := s.segmentFile(line)
-	if err := os.Rename(strings.TrimSuffix(sealed, ".seg")+".open", sealed); err != nil {
+	if err := s.Disk.Rename(strings.TrimSuffix(sealed, ".seg")+".open", sealed); err != nil {
 		return err
 	}
-	if err := errors.Join(s.at("renamed"), syncDir(filepath.Dir(sealed)), s.at("directory synced")); err != nil {
+	if err := errors.Join(s.at("renamed"), s.Disk.SyncDir(filepath.Dir(sealed)), s.at("directory synced")); err != nil {
 		return err
 	}
 	return s.indexSegment(line, row)
@@ -787,10 +788,10 @@ func (s *Store) finishRun(key string) error {
 			if strings.HasSuffix(name, ".seg") {
 				s.incident("sealed segment without a whole fragment", run.Camera, name)
 			}
-			if e := os.Remove(cutName(name)); e != nil && !errors.Is(e, fs.ErrNotExist) {
+			if e := s.Disk.Remove(cutName(name)); e != nil && !errors.Is(e, fs.ErrNotExist) {
 				return e
 			}
-			if err = errors.Join(os.Remove(name), syncDir(filepath.Dir(name))); err == nil && row.Key != "" {
+			if err = errors.Join(s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err == nil && row.Key != "" {
 				if k, e := parseSlot(row.Key); e == nil {
 					s.keys.done(k)
 				}
@@ -798,7 +799,7 @@ func (s *Store) finishRun(key string) error {
 		case strings.HasSuffix(name, ".open"):
 			err = s.sealFile(line, row)
 		default:
-			err = errors.Join(syncDir(filepath.Dir(name)), s.indexSegment(line, row))
+			err = errors.Join(s.Disk.SyncDir(filepath.Dir(name)), s.indexSegment(line, row))
 		}
 		if err != nil {
 			return err
@@ -810,7 +811,7 @@ func (s *Store) finishRun(key string) error {
 func (s *Store) unindexed(run *runRow, n int) (name string, found bool) {
 	base := filepath.Join(s.runDir(run.Camera, run.Run), fmt.Sprintf("%06d", n))
 	for _, name := range []string{base + ".open", base + ".seg"} {
-		if !absent(name) {
+		if !disk.Absent(s.Disk, name) {
 			return name, true
 		}
 	}
@@ -824,7 +825,7 @@ func (s *Store) adoptOpen(run *runRow) error {
 		if !found {
 			return nil
 		}
-		f, err := os.Open(name)
+		f, err := disk.Open(s.Disk, name)
 		if err != nil {
 			return err
 		}
@@ -839,7 +840,7 @@ func (s *Store) adoptOpen(run *runRow) error {
 
 // cutWhole cuts a file to its whole fragments, syncs it, and says what it then is; without fragments it is nothing.
 func (s *Store) cutWhole(name string, run runRow, n int) (line protocol.SegmentLine, row segmentRow, err error) {
-	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	f, err := s.Disk.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
 		return line, row, err
 	}
@@ -904,7 +905,7 @@ func (s *Store) encryptAnew(name string, whole io.Reader, run runRow, n int, k s
 	}
 	defer clear(key)
 	anew := cutName(name)
-	f, err := os.OpenFile(anew, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := s.Disk.OpenFile(anew, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -919,5 +920,5 @@ func (s *Store) encryptAnew(name string, whole io.Reader, run runRow, n int, k s
 	if err := errors.Join(err, f.Close(), s.at("cut anew")); err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(anew, name), syncDir(filepath.Dir(name)), s.at("cut"))
+	return errors.Join(s.Disk.Rename(anew, name), s.Disk.SyncDir(filepath.Dir(name)), s.at("cut"))
 }
