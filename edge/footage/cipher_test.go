@@ -17,10 +17,12 @@ import (
 	"github.com/tink-crypto/tink-go/v2/streamingaead/subtle"
 )
 
-// tink is the cipher as anybody would take it from Tink.
-func tink(t testing.TB, key []byte) *subtle.AESGCMHKDF {
+const chunkPlain = chunkSize - tagSize
+
+// tink is the cipher as anybody would take it from Tink, with chunks of a size.
+func tink(t testing.TB, key []byte, chunk int64) *subtle.AESGCMHKDF {
 	t.Helper()
-	a, err := subtle.NewAESGCMHKDF(key, "SHA256", keySize, chunkSize, 0)
+	a, err := subtle.NewAESGCMHKDF(key, "SHA256", keySize, int(chunk), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +42,7 @@ func noise(n int, seed uint64) []byte {
 func TestI02_FilesAreTinks(t *testing.T) {
 	key, aad := noise(keySize, 1), []byte("rec-1 plein-noord")
 	first := chunkPlain - tinkHead
-	for _, size := range []int{1, 100, first - 1, first, first + 1, first + chunkPlain - 1, first + chunkPlain, first + chunkPlain + 1, 5*chunkPlain + 7} {
+	for _, size := range []int{1, 100, first - 1, first, first + 1, first + chunkPlain - 1, first + chunkPlain, first + chunkPlain + 1, 5*chunkPlain + 7, 40*chunkPlain + 7} {
 		plain := noise(size, 2)
 		var ours bytes.Buffer
 		k := slot{chainID{1, 2}, 3}
@@ -49,7 +51,7 @@ func TestI02_FilesAreTinks(t *testing.T) {
 			t.Fatal(err)
 		}
 		for rest := plain; len(rest) > 0; {
-			n := min(len(rest), 10_001)
+			n := min(len(rest), rand.IntN(3*chunkSize))
 			if _, err := w.Write(rest[:n]); err != nil {
 				t.Fatal(err)
 			}
@@ -58,13 +60,13 @@ func TestI02_FilesAreTinks(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if int64(ours.Len()) != storedSize(int64(size)) {
-			t.Errorf("%d bytes take %d on disk, computed %d", size, ours.Len(), storedSize(int64(size)))
+		if stored := storedSize(int64(size), chunkSize); int64(ours.Len()) != stored {
+			t.Errorf("%d bytes take %d on disk, computed %d", size, ours.Len(), stored)
 		}
-		if got, err := readHead(bytes.NewReader(ours.Bytes())); err != nil || got != k {
-			t.Errorf("header says %s, %v", got, err)
+		if got, err := readHead(bytes.NewReader(ours.Bytes())); err != nil || got.key != k {
+			t.Errorf("header says %v, %v", got, err)
 		}
-		r, err := tink(t, key).NewDecryptingReader(bytes.NewReader(ours.Bytes()[headSize:]), aad)
+		r, err := tink(t, key, chunkSize).NewDecryptingReader(bytes.NewReader(ours.Bytes()[headSize:]), aad)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,27 +74,30 @@ func TestI02_FilesAreTinks(t *testing.T) {
 			t.Errorf("%d bytes: Tink reads %d of what we wrote, %v", size, len(got), err)
 		}
 
-		theirs := bytes.NewBuffer(k.head())
-		tw, err := tink(t, key).NewEncryptingWriter(theirs, aad)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tw.Write(plain); err != nil || tw.Close() != nil {
-			t.Fatal(err)
-		}
-		d, err := decrypt(bytes.NewReader(theirs.Bytes()), int64(theirs.Len()), key, aad)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := io.ReadAll(io.NewSectionReader(d, 0, d.length)); err != nil || !bytes.Equal(got, plain) {
-			t.Errorf("%d bytes: we read %d of what Tink wrote, %v", size, len(got), err)
-		}
-		for range 50 {
-			off := rand.IntN(size)
-			p := make([]byte, 1+rand.IntN(size))
-			n, err := d.ReadAt(p, int64(off))
-			if want := plain[off:min(size, off+len(p))]; !bytes.Equal(p[:n], want) || (err == io.EOF) != (n < len(p)) {
-				t.Errorf("%d bytes at %d of %d: %d, %v", len(p), off, size, n, err)
+		for _, version := range []byte{fileVersion, coarseVersion} {
+			h := head{version, k}
+			theirs := bytes.NewBuffer(h.bytes())
+			tw, err := tink(t, key, h.chunk()).NewEncryptingWriter(theirs, aad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tw.Write(plain); err != nil || tw.Close() != nil {
+				t.Fatal(err)
+			}
+			d, err := decrypt(bytes.NewReader(theirs.Bytes()), int64(theirs.Len()), key, aad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(io.NewSectionReader(d, 0, d.length)); err != nil || !bytes.Equal(got, plain) {
+				t.Errorf("%d bytes: we read %d of what Tink wrote in version %d, %v", size, len(got), version, err)
+			}
+			for range 50 {
+				off := rand.IntN(size)
+				p := make([]byte, 1+rand.IntN(size))
+				n, err := d.ReadAt(p, int64(off))
+				if want := plain[off:min(size, off+len(p))]; !bytes.Equal(p[:n], want) || (err == io.EOF) != (n < len(p)) {
+					t.Errorf("%d bytes at %d of %d: %d, %v", len(p), off, size, n, err)
+				}
 			}
 		}
 		for _, change := range []func([]byte) []byte{
@@ -152,7 +157,7 @@ func TestI01_CutFileIsReadToItsLastWholeChunk(t *testing.T) {
 			if err != nil || d.closed != whole || len(got) != want || !bytes.Equal(got, plain[:want]) {
 				t.Errorf("%d chunks and %d bytes: read %d, want %d; closed %t, %v", chunks, more, len(got), want, d.closed, err)
 			}
-			r, err := tink(t, key).NewDecryptingReader(bytes.NewReader(append(bytes.Clone(cut[headSize:]), 0)), aad)
+			r, err := tink(t, key, chunkSize).NewDecryptingReader(bytes.NewReader(append(bytes.Clone(cut[headSize:]), 0)), aad)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -285,7 +290,7 @@ func BenchmarkReadSegment(b *testing.B) {
 		b.Fatal(err)
 	}
 	var ours, hashed, opening, disk time.Duration
-	size := storedSize(segmentBytes)
+	size := storedSize(segmentBytes, chunkSize)
 	b.SetBytes(segmentBytes)
 	buf := make([]byte, 32<<10)
 	type plainWriter struct{ io.Writer }

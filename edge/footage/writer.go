@@ -1,6 +1,7 @@
 package footage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -256,6 +257,21 @@ func (w *Writer) check() {
 		w.mu.Lock()
 		w.checking = false
 		w.mu.Unlock()
+	}
+}
+
+// sync has the writer's goroutine sync the open segment, and waits for that.
+func (w *Writer) sync(ctx context.Context) {
+	if start, _ := w.open(); start.IsZero() {
+		return
+	}
+	done := make(chan struct{})
+	if err := w.add(item{do: func(t *tape) { t.sync(); close(done) }, size: itemBytes}); err != nil {
+		return // it is being closed, or behind as it is: then the disk is what is slow
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 
