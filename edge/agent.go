@@ -326,7 +326,7 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 		}
 	case *protocol.Roster:
 		a.footage.SetHoldShare(int(act.HoldShare))
-		if err := a.footage.SetMandates(a.orders.Mandates()); err != nil { // its ceiling counts for what was permitted before
+		if err := a.footage.SetMandates(a.orders.Mandates()); err != nil { // its ceilings count for mandates that came before
 			a.incident(ctx, "a roster could not be carried out", "", err)
 		}
 		a.mandates.tell()

@@ -274,14 +274,17 @@ func (m *memory) mandate(camera protocol.CameraID, now time.Time) (*protocol.Man
 	return m.capped(d), nil
 }
 
-// capped is a mandate as it counts: no window is longer than the ceiling of the roster in force, also where the mandate was accepted under another.
+// capped is a mandate as it counts, within the ceilings on window and sound of the roster in force, which may have come after it.
 func (m *memory) capped(d *protocol.Mandate) *protocol.Mandate {
-	ceiling := m.roster().MaxWindow
-	if d.Window <= ceiling {
+	r := m.roster()
+	if d.Window <= r.MaxWindow && (d.Sound != protocol.SoundAllowed || r.Sound == protocol.SoundAllowed) {
 		return d
 	}
 	c := *d
-	c.Window = ceiling
+	c.Window = min(c.Window, r.MaxWindow)
+	if r.Sound != protocol.SoundAllowed {
+		c.Sound = protocol.SoundNone
+	}
 	return &c
 }
 
