@@ -51,6 +51,7 @@ type Office struct {
 	book     *ledger.Book
 	witness  *witness.Witness
 	identity *identity.Store
+	accounts accounts
 
 	// Made by Run.
 	vault  *vault.Vault

@@ -108,10 +108,20 @@ type Day struct {
 	FirstDue *protocol.Time `json:"firstDue,omitempty"`
 	LastDue  *protocol.Time `json:"lastDue,omitempty"`
 	LastGone *protocol.Time `json:"lastGone,omitempty"`
-	Latest   time.Duration  `json:"latestMilliseconds,format:milli"` // the longest that a segment outlived its due time, or the end of its last hold; 0 if none did
+	Latest   Late           `json:"latest"` // the longest that a segment outlived its due time, or the end of its last hold; 0 if none did
 
 	From uint64 `json:"from"` // the first and last entry that this day rests on, mandates aside
 	To   uint64 `json:"to"`
+
+	firstExpired uint64 // entry
+}
+
+// Expiries is where in the log the footage.expired entries of this day lie: from up to but not including end. Rows are among them (RowOf).
+func (d Day) Expiries() (from, end uint64) {
+	if d.Deleted == 0 {
+		return 0, 0
+	}
+	return d.firstExpired, d.To + 1
 }
 
 // Reason is why segments went: the words of protocol.Expired.
@@ -239,7 +249,9 @@ func (a *Account) expired(seq uint64, x protocol.Expired) {
 	for _, s := range x.Segments {
 		k := a.key(s.Camera, s.Start.Time)
 		d := a.day(k, seq)
-		d.Deleted++
+		if d.Deleted++; d.Deleted == 1 {
+			d.firstExpired = seq
+		}
 		m := a.midnight[minuteKey{s.Minute, s.Camera}]
 		switch {
 		case s.Minute == 0:
@@ -293,7 +305,7 @@ func (d *Day) moments(due, at protocol.Time, freed time.Time) {
 	if freed.After(allowed) {
 		allowed = freed
 	}
-	d.Latest = max(d.Latest, at.Sub(allowed))
+	d.Latest = max(d.Latest, Late(at.Sub(allowed)))
 }
 
 // under is the mandate that a segment went under; nil if the log knows none.

@@ -92,7 +92,7 @@ func TestCertificateOfADay(t *testing.T) {
 		b.expire(start.Add(24*time.Hour+13*time.Millisecond), "window", segment(square, minute, start, 24*time.Hour))
 	}
 	d, ok := b.Day(square, "2026-11-21")
-	if !ok || !d.Complete() || d.Sealed != 3 || d.Deleted != 3 || d.Remaining != 0 || d.Unaccounted != 0 || d.Latest != 13*time.Millisecond {
+	if !ok || !d.Complete() || d.Sealed != 3 || d.Deleted != 3 || d.Remaining != 0 || d.Unaccounted != 0 || d.Latest.String() != "13ms" {
 		t.Fatalf("day %+v", d)
 	}
 	if len(d.Under) != 1 || d.Under[0].Entry != rule || d.Under[0].Protocol != "cameraprotocol v1" || !d.Under[0].Exact || d.Under[0].Segments != 3 {
@@ -108,13 +108,13 @@ func TestCertificateOfADay(t *testing.T) {
 		t.Errorf("rows %+v", rows)
 	}
 	c := Certificate{Origin: "rec-1.helmond/beeldwacht", Size: b.head.Size, Root: b.head.Root().String(), Day: d, Rows: rows}
-	for _, want := range []string{"VERKLARING VAN VERNIETIGING", "Alle 3 stukken van deze dag zijn vernietigd.", "protocol cameraprotocol v1, besluit B-12, bewaartermijn P1D: 3 stukken",
+	for _, want := range []string{"VERKLARING VAN VERNIETIGING", "Alles van deze dag is vernietigd: 3 stukken.", "protocol cameraprotocol v1, besluit B-12, bewaartermijn P1D: 3 stukken",
 		"het langst na zijn tijd: 13ms", "2026-11-22T11:00:40.000Z", "door niemand"} {
 		if !strings.Contains(c.Text(false), want) {
 			t.Errorf("no %q in\n%s", want, c.Text(false))
 		}
 	}
-	if !strings.Contains(c.Text(true), "All 3 segments of this day are deleted.") {
+	if !strings.Contains(c.Text(true), "Everything of this day is deleted: 3 segments.") {
 		t.Error(c.Text(true))
 	}
 }
@@ -141,10 +141,10 @@ func TestWhatWasNeverDeletedIsUnaccountedFor(t *testing.T) {
 	if d.Remaining != 1 || d.Unaccounted != 1 || len(d.Held) != 0 {
 		t.Errorf("afterwards: %+v", d)
 	}
-	if d.Latest != 40*time.Millisecond {
+	if d.Latest.String() != "40ms" {
 		t.Errorf("late by %s; what a hold kept is due when the hold ends", d.Latest)
 	}
-	if !strings.Contains(d.Verdict().NL, "1 stukken zijn niet verantwoord") {
+	if !strings.Contains(d.Verdict().NL, "Niet verantwoord: 1 stuk.") {
 		t.Error(d.Verdict().NL)
 	}
 }

@@ -11,10 +11,6 @@ import (
 // Words is a text in Dutch and in English.
 type Words struct{ NL, EN string }
 
-func both(nl, en string, args ...any) Words {
-	return Words{fmt.Sprintf(nl, args...), fmt.Sprintf(en, args...)}
-}
-
 var reasons = map[string]Words{
 	"window":     {"einde van de bewaartermijn", "end of the window"},
 	"hold-ended": {"einde van een bewaring, na de bewaartermijn", "end of a hold, after the window"},
@@ -32,18 +28,31 @@ func ReasonWords(reason string) Words {
 
 // Verdict is the day in one sentence.
 func (d Day) Verdict() Words {
+	n := pieces(d.Remaining)
 	switch {
 	case d.Unaccounted > 0:
-		return both("%d stukken zijn niet verantwoord: vastgelegd, nooit als vernietigd gemeld, terwijl de langste termijn voorbij is en geen bewaring loopt.",
-			"%d segments are unaccounted for: sealed, never reported as deleted, while the longest window has passed and no hold stands.", d.Unaccounted)
+		return both("Niet verantwoord: %s. Vastgelegd, nooit als vernietigd gemeld, terwijl de langste termijn voorbij is en geen bewaring loopt.",
+			"Unaccounted for: %s. Sealed, never reported as deleted, while the longest window has passed and no hold stands.", n)
 	case d.Remaining > 0 && len(d.Held) > 0:
-		return both("Nog niet alles is vernietigd: %d stukken zijn er nog, er loopt een bewaring (%s).", "Not everything is deleted yet: %d segments are there, a hold stands (%s).", d.Remaining, list(d.Held))
+		return both("Nog niet alles is vernietigd: %s over, er loopt een bewaring ("+list(d.Held)+").", "Not everything is deleted yet: %s left, a hold stands ("+list(d.Held)+").", n)
 	case d.Remaining > 0:
-		return both("Nog niet alles is vernietigd: van %d stukken loopt de bewaartermijn nog.", "Not everything is deleted yet: the window of %d segments still runs.", d.Remaining)
+		return both("Nog niet alles is vernietigd: %s over, waarvan de bewaartermijn nog loopt.", "Not everything is deleted yet: %s left, whose window still runs.", n)
 	case d.Sealed == 0:
-		return both("Er zijn op deze dag geen beelden vastgelegd.", "No footage was recorded on this day.")
+		return both("Er zijn op deze dag geen beelden vastgelegd.", "No footage was recorded on this day.", Words{})
 	}
-	return both("Alle %d stukken van deze dag zijn vernietigd.", "All %d segments of this day are deleted.", d.Deleted)
+	return both("Alles van deze dag is vernietigd: %s.", "Everything of this day is deleted: %s.", pieces(d.Deleted))
+}
+
+func pieces(n int) Words {
+	if n == 1 {
+		return Words{"1 stuk", "1 segment"}
+	}
+	return Words{fmt.Sprintf("%d stukken", n), fmt.Sprintf("%d segments", n)}
+}
+
+// both puts what is counted in its place.
+func both(nl, en string, n Words) Words {
+	return Words{strings.ReplaceAll(nl, "%s", n.NL), strings.ReplaceAll(en, "%s", n.EN)}
 }
 
 // Complete says that nothing of the day is left.
@@ -114,7 +123,7 @@ func (c Certificate) Text(english bool) string {
 	field(Words{"Nog aanwezig", "Remaining"}, "%d", d.Remaining)
 	if d.FirstDue != nil {
 		field(Words{"Moest weg", "Due"}, say(Words{"van %s tot %s", "from %s to %s"}), d.FirstDue, d.LastDue)
-		field(Words{"Was weg", "Gone"}, say(Words{"op zijn laatst %s; het langst na zijn tijd: %s", "%s at the latest; the longest after its time: %s"}), d.LastGone, lateness(d.Latest))
+		field(Words{"Was weg", "Gone"}, say(Words{"op zijn laatst %s; het langst na zijn tijd: %s", "%s at the latest; the longest after its time: %s"}), d.LastGone, d.Latest)
 	}
 	if c.Unread > 0 {
 		fmt.Fprintf(&b, say(Words{"\nLet op: van %d regels is de inhoud weg of onbekend. Deze verklaring telt ze niet mee.\n", "\nNote: the body of %d entries is gone or unknown. This certificate does not count them.\n"}), c.Unread)
@@ -142,13 +151,14 @@ func (c Certificate) Text(english bool) string {
 	return b.String()
 }
 
-// lateness is a duration to the millisecond, or to the second where that is enough.
-func lateness(d time.Duration) string {
-	if d < 0 {
-		d = 0
+// Late is by how much something came after its time. In text to the millisecond, or to the second where that is enough: 13ms, 2h0m5s.
+type Late time.Duration
+
+func (l Late) String() string {
+	if d := time.Duration(l); d >= time.Minute {
+		return d.Round(time.Second).String()
 	}
-	if d < time.Minute {
-		return d.Round(time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
+	return time.Duration(l).Round(time.Millisecond).String()
 }
+
+func (l Late) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
