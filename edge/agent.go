@@ -72,6 +72,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/beeldwacht/beeldwacht/edge/ingest"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
@@ -93,7 +94,8 @@ type Agent struct {
 	Secrets Secrets
 	Now     func() time.Time
 	Log     *slog.Logger
-	Systemd Systemd // zero: nobody is told
+	Systemd Systemd   // zero: nobody is told
+	Disk    disk.Disk // under journal and footage; nil: the machine's own
 
 	watch   watch         // what the operator's view remembers; guards itself
 	looking chan struct{} // holds one: whoever looks at the Situation from outside
@@ -131,7 +133,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.mandates, a.granted, a.looking = newBroadcast(), newBroadcast(), make(chan struct{}, 1)
-	if a.journal, err = journal.Open(filepath.Join(a.Config.Data, "journal"), origin, a.identity.Signer, a.Now, a.Log); err != nil {
+	if a.journal, err = journal.OpenOn(a.Disk, filepath.Join(a.Config.Data, "journal"), origin, a.identity.Signer, a.Now, a.Log); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	if a.orders, err = orders.Open(a.journal, a.Config.Recorder, a.identity.Roots, a.identity.Roster, a.Now, a.Log); err != nil {
@@ -145,7 +147,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	if a.footage, err = footage.Open(ctx, footage.Config{
 		Dir: filepath.Join(a.Config.Data, "footage"), Keys: cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys")), Recorder: a.Config.Recorder, Volume: volume, SegmentLength: a.Config.Footage.Segment,
 		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
-		Journal: overseen{a.journal, &a.watch}, Clock: systemClock, Now: a.Now, Log: a.Log,
+		Journal: overseen{a.journal, &a.watch}, Clock: systemClock, Now: a.Now, Log: a.Log, Disk: a.Disk,
 	}); err != nil {
 		return fmt.Errorf("footage: %w", err)
 	}
@@ -321,6 +323,10 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 		}
 	case *protocol.Roster:
 		a.footage.SetHoldShare(int(act.HoldShare))
+		if err := a.footage.SetMandates(a.orders.Mandates()); err != nil { // its ceiling on sound counts for mandates that came before
+			a.incident(ctx, "a roster could not be carried out", "", err)
+		}
+		a.mandates.tell()
 	case *orders.Grant:
 		if act.Doc().Use == protocol.UseRelease {
 			a.granted.tell()

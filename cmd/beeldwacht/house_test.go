@@ -3,7 +3,11 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -24,9 +28,13 @@ var bans = []struct{ of, on, why string }{
 	{"central/public", "central/vault", "the public pages cannot reach footage"},
 	{"central/witness", "central/broker", "the witness knows no transport"},
 	{"edge/footage", "edge/ingest", "footage knows no cameras; frames come to it"},
+	{"edge/disk", "edge/footage", "the disk lies under everything and knows nobody"},
+	{"edge/disk", "edge/journal", "the disk lies under everything and knows nobody"},
 	{"edge/journal", "edge/footage", "the journal serves all and depends on none"},
 	{"edge/journal", "edge/orders", "the journal serves all and depends on none"},
 	{"edge/orders", "edge/footage", "a verified order is carried out elsewhere"},
+	{"edge/clock", "edge/footage", "what time it is depends on nobody who asks"},
+	{"edge/clock", "edge/journal", "what time it is depends on nobody who asks"},
 }
 
 func TestHouseImportsPointOneWay(t *testing.T) {
@@ -63,6 +71,36 @@ func TestHouseOnlyIngestMeetsGortsplib(t *testing.T) {
 		pkg = strings.TrimPrefix(pkg, module)
 		if strings.Contains(imports, "bluenviron/gortsplib") && !under(pkg, "edge/ingest") {
 			t.Errorf("%s imports gortsplib; only edge/ingest and its cameratest may", pkg)
+		}
+	}
+}
+
+// What footage and journal do to files goes through edge/disk, where a test can make any step of it fail; and the disk that fails stays out of the programs.
+func TestHouseFilesGoThroughTheSeam(t *testing.T) {
+	bare := regexp.MustCompile(`\b(os\.(Chmod|Chtimes|CopyFS|Create|CreateTemp|DirFS|Link|Lstat|Mkdir|MkdirAll|MkdirTemp|Open|OpenFile|OpenRoot|ReadDir|ReadFile|Remove|RemoveAll|Rename|Stat|Symlink|Truncate|WriteFile)|filepath\.(Glob|Walk|WalkDir)|(syscall|unix)\.(Fdatasync|Flock|Fsync|Statfs|Sync|Syncfs))\(`)
+	for _, dir := range []string{"footage", "journal"} {
+		files, err := filepath.Glob("../../edge/" + dir + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatal(dir, err)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n, line := range strings.Split(string(b), "\n") {
+				if found := bare.FindString(line); found != "" {
+					t.Errorf("%s:%d calls %s…): use edge/disk, so that a test can make it fail", name, n+1, found)
+				}
+			}
+		}
+	}
+	for pkg, imports := range dependencies(t, false) {
+		if slices.Contains(imports, "edge/disk/disktest") {
+			t.Errorf("%s imports disktest, which is for tests", pkg)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -153,7 +153,7 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 		dir := filepath.Join("footage", string(run.Camera), string(run.Run))
 		known[dir] = true
 		known[filepath.Join(dir, "init.mp4")] = true
-		b, err := os.ReadFile(filepath.Join(s.Dir, dir, "init.mp4"))
+		b, err := disk.ReadFile(s.Disk, filepath.Join(s.Dir, dir, "init.mp4"))
 		switch {
 		case !s.still(inRuns, key):
 		case err != nil:
@@ -185,27 +185,34 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 		}
 		name := s.relative(l)
 		known[name] = true
-		if _, err := os.Stat(filepath.Join(s.Dir, name)); row.Gone && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := s.Disk.Lstat(filepath.Join(s.Dir, name)); row.Gone && !errors.Is(err, fs.ErrNotExist) {
 			c.find("footage that should be gone", name, "the index says it was deleted")
 		}
 	}
-	return filepath.WalkDir(filepath.Join(s.Dir, "footage"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil // expired meanwhile
+	return s.checkDir(c, "footage", known)
+}
+
+// checkDir looks for what the index does not know in a directory of footage: those of the volume and of a camera belong to nobody.
+func (s *Store) checkDir(c *snapshot, dir string, known map[string]bool) error {
+	entries, err := s.Disk.ReadDir(filepath.Join(s.Dir, dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // expired meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		if camera := e.IsDir() && dir == "footage"; !camera && !known[name] && !s.own(name) {
+			c.find("unknown file", name, "the index does not know it")
+		}
+		if e.IsDir() {
+			if err := s.checkDir(c, name, known); err != nil {
+				return err
 			}
-			return err
 		}
-		name, err := filepath.Rel(s.Dir, path)
-		if err != nil {
-			return err
-		}
-		if depth := strings.Count(name, string(filepath.Separator)); known[name] || d.IsDir() && depth < 2 || s.own(name) {
-			return nil
-		}
-		c.find("unknown file", name, "the index does not know it")
-		return nil
-	})
+	}
+	return nil
 }
 
 // own says whether a path that the snapshot did not know is known by now, or gone.
@@ -214,7 +221,7 @@ func (s *Store) own(name string) bool {
 	if s.indexed(parts) {
 		return true
 	}
-	_, err := os.Lstat(filepath.Join(s.Dir, name))
+	_, err := s.Disk.Lstat(filepath.Join(s.Dir, name))
 	return errors.Is(err, fs.ErrNotExist)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -188,7 +189,7 @@ func BenchmarkCostExpiry(b *testing.B) {
 		}
 		dirs, e := filepath.Glob(filepath.Join(bare, "*", "*"))
 		for _, d := range dirs {
-			err = errors.Join(err, syncDir(d))
+			err = errors.Join(err, disk.OS.SyncDir(d))
 		}
 		if err = errors.Join(err, e); err != nil {
 			b.Fatal(err)

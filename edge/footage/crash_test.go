@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -32,7 +33,7 @@ func TestCrashAnywhere(t *testing.T) {
 	root := t.TempDir()
 	r = newRig(t, func(c *Config) {
 		c.SegmentLength = time.Second
-		c.free = func(string) (int64, int64, error) { return free, 1 << 40, nil }
+		c.Disk = sized{disk.OS, func() int64 { return free }}
 		c.at = func(stage string) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -259,7 +260,11 @@ func FuzzWholeFragments(f *testing.F) {
 			f.Fatal(err)
 		}
 		s.duration = 9000
-		b, err := fragmentOf(nil, 1, u.DTS, []*sample{s})
+		var sound []Sound
+		if len(samples)%2 == 1 {
+			sound = []Sound{{[]byte("sound"), 7, 960}, {[]byte("more"), 967, 960}}
+		}
+		b, err := fragmentOf(nil, 1, u.DTS, []*sample{s}, sound, 0)
 		if err != nil {
 			f.Fatal(err)
 		}

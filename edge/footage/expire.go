@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -279,7 +279,7 @@ func (s *Store) unlink(now time.Time) {
 			continue
 		}
 		file := s.segmentFile(line)
-		switch err := os.Remove(file); {
+		switch err := s.Disk.Remove(file); {
 		case errors.Is(err, fs.ErrNotExist):
 			if !t.again {
 				s.incident("missing file", line.Camera, fmt.Sprintf("%s was gone before it expired", file))
@@ -295,7 +295,7 @@ func (s *Store) unlink(now time.Time) {
 		return
 	}
 	for dir, keys := range dirs {
-		if err := syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := s.Disk.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.incident("directory cannot be synced", "", cause(err))
 			for _, key := range keys {
 				todo[key].again = true
@@ -407,7 +407,7 @@ func (s *Store) living(of hourOf, id chainID) (map[uint32]bool, error) {
 					see(k, err)
 					continue
 				}
-				f, err := os.Open(filepath.Join(s.runDir(r.Camera, r.Run), strings.TrimPrefix(string(k), r.key()+"/")+".seg"))
+				f, err := disk.Open(s.Disk, filepath.Join(s.runDir(r.Camera, r.Run), strings.TrimPrefix(string(k), r.key()+"/")+".seg"))
 				if err != nil {
 					continue // nothing to keep a key for
 				}
@@ -585,9 +585,15 @@ func (s *Store) removeRuns() (next time.Time) {
 // the run is past its window and no hold touches the run, since nothing says which of them is which. Until then it tells when to come back.
 func (s *Store) clearRun(r *runRow) (wait time.Time, err error) {
 	dir := s.runDir(r.Camera, r.Run)
-	left, err := filepath.Glob(filepath.Join(dir, "*.seg"))
-	if err != nil {
+	entries, err := s.Disk.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return wait, err
+	}
+	var left []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".seg") {
+			left = append(left, filepath.Join(dir, e.Name()))
+		}
 	}
 	if len(left) > 0 {
 		now := s.Now()
@@ -604,12 +610,12 @@ func (s *Store) clearRun(r *runRow) (wait time.Time, err error) {
 		}
 		s.incident("footage whose row cannot be read", r.Camera, fmt.Sprintf("%d files of run %s are deleted at the end of its window", len(left), r.Run))
 		for _, name := range left {
-			if err := os.Remove(name); err != nil {
+			if err := s.Disk.Remove(name); err != nil {
 				return now.Add(retryUnlinkMax), err
 			}
 		}
 	}
-	if err := removeRun(dir); err != nil {
+	if err := s.removeRun(dir); err != nil {
 		return s.Now().Add(retryUnlinkMax), err
 	}
 	s.mu.Lock()
@@ -669,7 +675,7 @@ func (s *Store) forgetGaps(streams map[string]bool) {
 
 // over is how many bytes must go: above MaxBytes, or in the space that is to stay free. What has a tombstone is on its way.
 func (s *Store) over() (int64, error) {
-	free, _, err := s.free(s.Dir)
+	free, _, err := s.Disk.Free(s.Dir)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var used, going int64

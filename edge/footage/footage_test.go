@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -111,8 +112,16 @@ type rig struct {
 
 func config(dir string, c *clock, b *book) Config {
 	return Config{Dir: dir, Keys: filepath.Join(filepath.Dir(dir), "keys"), Recorder: self, Journal: b, Now: c.Now, SegmentLength: 2 * time.Second, FragmentLength: 500 * time.Millisecond,
-		free: func(string) (int64, int64, error) { return 1 << 40, 1 << 40, nil }, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		Disk: sized{disk.OS, func() int64 { return 1 << 40 }}, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
+
+// sized is a disk of a tebibyte, with as much of it free as a test says.
+type sized struct {
+	disk.Disk
+	free func() int64
+}
+
+func (d sized) Free(string) (free, total int64, err error) { return d.free(), 1 << 40, nil }
 
 func newRig(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
@@ -169,7 +178,7 @@ func (r *rig) image(base string) error {
 // plaintext decrypts a segment's file as anybody with its key would.
 func (r *rig) plaintext(name string) []byte {
 	r.Helper()
-	f, err := os.Open(name)
+	f, err := disk.Open(disk.OS, name)
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func (s *Store) place(h protocol.Hold) error {
 		return fmt.Errorf("is for recorder %s", h.Recorder)
 	}
 	now := s.Now()
-	_, total, err := s.free(s.Dir)
+	_, total, err := s.Disk.Free(s.Dir)
 	if err != nil {
 		return err
 	}

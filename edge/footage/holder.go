@@ -7,9 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 )
 
 // Holder keeps the generation key, the one key that is not under another. What is said of deletion is worth what the holder's Only is worth: a file is overwritten, which
@@ -28,15 +29,18 @@ type Holder interface {
 //	"BWGENKEY" (8) | generation (8, big endian) | key (32) | SHA-256 of these (32) | zeros to 4096
 //
 // A destroyed one is all zeros.
-type slots struct{ file string }
+type slots struct {
+	disk disk.Disk
+	file string
+}
 
 const slotSize = 4096
 
 var slotMagic = []byte("BWGENKEY")
 
 // newSlots makes the file, where it is not there.
-func newSlots(file string) (*slots, error) {
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+func newSlots(d disk.Disk, file string) (*slots, error) {
+	f, err := d.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +53,7 @@ func newSlots(file string) (*slots, error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
-	return &slots{file}, syncDir(filepath.Dir(file))
+	return &slots{d, file}, d.SyncDir(filepath.Dir(file))
 }
 
 func (h *slots) Keep(generation uint64, key []byte) error {
@@ -96,7 +100,7 @@ func (h *slots) Key(generation uint64) ([]byte, error) {
 }
 
 func (h *slots) read() ([]byte, error) {
-	f, err := os.Open(h.file)
+	f, err := disk.Open(h.disk, h.file)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +114,7 @@ func (h *slots) read() ([]byte, error) {
 
 // rewrite overwrites a slot where it stands.
 func (h *slots) rewrite(i int64, b []byte) error {
-	f, err := os.OpenFile(h.file, os.O_WRONLY, 0)
+	f, err := h.disk.OpenFile(h.file, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -127,10 +131,4 @@ func parseSlotBlock(b []byte) (generation uint64, key []byte, ok bool) {
 		return 0, nil, false
 	}
 	return binary.BigEndian.Uint64(b[8:]), b[16:48], true
-}
-
-// absent says that a file does not exist.
-func absent(name string) bool {
-	_, err := os.Lstat(name)
-	return errors.Is(err, fs.ErrNotExist)
 }

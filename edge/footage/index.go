@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"go.etcd.io/bbolt"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -41,6 +42,7 @@ type runRow struct {
 	Stream protocol.StreamID `json:"stream"`
 	Run    protocol.RunID    `json:"run"`
 	Codec  Codec             `json:"codec"`
+	Sound  SoundCodec        `json:"sound,omitempty"` // of its track of sound, if it has one
 	Init   protocol.Hash     `json:"init"`
 	Start  protocol.Time     `json:"start"`
 	End    protocol.Time     `json:"end"`    // of the last segment sealed; Start when there is none
@@ -110,6 +112,30 @@ type owedRow struct {
 	Minute  uint64   `json:"minute,omitempty"`  // footage.sealed: the minute whose seq becomes known
 	Minutes []uint64 `json:"minutes,omitempty"` // footage.expired: per segment, the minute whose seq its body must name
 	Drop    []string `json:"drop,omitempty"`    // footage.expired: tombstones to drop
+}
+
+// database is the index's file. bbolt opens and syncs it; what a transaction did reaches the disk by way of [disk.Disk].
+type database struct {
+	*bbolt.DB
+	disk disk.Disk
+}
+
+func openDatabase(d disk.Disk, name string) (*database, error) {
+	db, err := bbolt.Open(name, 0o600, &bbolt.Options{Timeout: time.Second})
+	return &database{db, d}, err
+}
+
+// Update is bbolt's.
+func (db *database) Update(do func(*bbolt.Tx) error) error {
+	tx, err := db.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing after a commit
+	if err := do(tx); err != nil {
+		return err
+	}
+	return db.disk.Commit(db.Path(), tx.Commit)
 }
 
 func streamKey(c protocol.CameraID, s protocol.StreamID) string { return string(c) + "/" + string(s) }

@@ -14,6 +14,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -534,7 +535,7 @@ func TestI05_DiskPressureNeverTakesHeldFootage(t *testing.T) {
 	var free int64 = 1 << 40
 	r := newRig(t, func(c *Config) {
 		c.MinFree = 1000
-		c.free = func(string) (int64, int64, error) { return free, 1 << 40, nil }
+		c.Disk = sized{disk.OS, func() int64 { return free }}
 	})
 	r.allow(time.Hour, plein, hal)
 	r.record(plein, 4*time.Second)

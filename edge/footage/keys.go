@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -115,6 +115,7 @@ func (c *keyChain) walk(see func(n uint32, key []byte) bool) (n uint32, state [k
 // keyring is keys.tbl in memory. Whoever wants a segment's key asks it. Its lock may be held while the disk syncs and while the index is read; it is never taken by
 // who holds mu.
 type keyring struct {
+	disk     disk.Disk
 	dir      string
 	recorder protocol.RecorderID
 	volume   string
@@ -152,17 +153,17 @@ const (
 func (k *keyring) table() string { return filepath.Join(k.dir, "keys.tbl") }
 
 func newKeyring(c *Config, volume string) (*keyring, error) {
-	k := &keyring{dir: c.Keys, recorder: c.Recorder, volume: volume, holder: c.Holder, every: min(c.SealEvery, time.Minute), at: c.at, random: c.random,
+	k := &keyring{disk: c.Disk, dir: c.Keys, recorder: c.Recorder, volume: volume, holder: c.Holder, every: min(c.SealEvery, time.Minute), at: c.at, random: c.random,
 		chains: map[chainID]*keyChain{}, current: map[protocol.CameraID]chainID{}}
-	if err := os.MkdirAll(k.dir, 0o700); err != nil {
+	if err := disk.MkdirAll(k.disk, k.dir); err != nil {
 		return nil, err
 	}
 	if k.holder == nil {
 		file := filepath.Join(k.dir, "generation.key")
-		if absent(file) && !absent(k.table()) {
+		if disk.Absent(k.disk, file) && !disk.Absent(k.disk, k.table()) {
 			return nil, fmt.Errorf("%s is missing, and %s opens only with it; put both back as they were", file, k.table())
 		}
-		h, err := newSlots(file)
+		h, err := newSlots(k.disk, file)
 		if err != nil {
 			return nil, err
 		}
@@ -177,7 +178,7 @@ func makeKeys(c *Config, volume string) (*keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	if raw, err := os.ReadFile(k.table()); err == nil && len(raw) > tableHead+tableNonce+tagSize+4 {
+	if raw, err := disk.ReadFile(k.disk, k.table()); err == nil && len(raw) > tableHead+tableNonce+tagSize+4 {
 		return nil, fmt.Errorf("%s holds keys, and not of this volume; mount the disk they belong to, or move the folder away", k.table())
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -191,7 +192,7 @@ func makeKeys(c *Config, volume string) (*keyring, error) {
 
 // openKeys reads the table of a volume, and finishes the destruction of the generation before it.
 func openKeys(c *Config, volume string) (*keyring, error) {
-	raw, err := os.ReadFile(filepath.Join(c.Keys, "keys.tbl"))
+	raw, err := disk.ReadFile(c.Disk, filepath.Join(c.Keys, "keys.tbl"))
 	if err != nil {
 		return nil, fmt.Errorf("%w; put the folder of the keys back, or move the volume away and report its footage as lost", err)
 	}
@@ -218,10 +219,10 @@ func openKeys(c *Config, volume string) (*keyring, error) {
 	if err := k.parse(plain); err != nil {
 		return nil, fmt.Errorf("%s: %w", k.table(), err)
 	}
-	if err := os.Remove(k.table() + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := k.disk.Remove(k.table() + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return k, errors.Join(syncDir(k.dir), k.holder.Only(k.generation)) // synced first: only then is this the table that a power cut leaves
+	return k, errors.Join(k.disk.SyncDir(k.dir), k.holder.Only(k.generation)) // synced first: only then is this the table that a power cut leaves
 }
 
 func (k *keyring) aead(key []byte) (cipher.AEAD, error) {
@@ -306,13 +307,13 @@ func (k *keyring) save(generation uint64, key []byte) error {
 	nonce := make([]byte, tableNonce)
 	fill(nonce)
 	raw = aead.Seal(append(raw, nonce...), nonce, plain, k.bound(raw))
-	if err := errors.Join(writeSynced(k.table()+".new", raw), k.at("key table written")); err != nil {
+	if err := errors.Join(disk.WriteFile(k.disk, k.table()+".new", raw), k.at("key table written")); err != nil {
 		return err
 	}
-	if err := os.Rename(k.table()+".new", k.table()); err != nil {
+	if err := k.disk.Rename(k.table()+".new", k.table()); err != nil {
 		return err
 	}
-	return errors.Join(k.at("key table renamed"), syncDir(k.dir), k.at("key table in place"))
+	return errors.Join(k.at("key table renamed"), k.disk.SyncDir(k.dir), k.at("key table in place"))
 }
 
 // renew makes a new generation of what is in memory, and destroys the one before: after it nothing on disk opens what memory has no key for. It leaves off anywhere

@@ -20,6 +20,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -415,7 +416,7 @@ func TestI02_KeysGoInAnyOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 			order = order[n:]
-			again, err := openKeys(&Config{Keys: k.dir, Recorder: self, at: k.at, random: fill}, k.volume)
+			again, err := openKeys(&Config{Keys: k.dir, Recorder: self, Disk: disk.OS, at: k.at, random: fill}, k.volume)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -436,7 +437,7 @@ func TestI02_KeysGoInAnyOrder(t *testing.T) {
 
 func testKeys(t testing.TB) *keyring {
 	t.Helper()
-	k, err := makeKeys(&Config{Keys: t.TempDir(), Recorder: self, at: func(string) error { return nil }, random: fill}, "5e0c")
+	k, err := makeKeys(&Config{Keys: t.TempDir(), Recorder: self, Disk: disk.OS, at: func(string) error { return nil }, random: fill}, "5e0c")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -611,7 +612,7 @@ func TestI02_NoKeyInTheIndexOrInTheClear(t *testing.T) {
 // The holder has the key of one generation, or for a moment of two; what it destroys is not in its file any more.
 func TestI02_HolderOverwrites(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "generation.key")
-	h, err := newSlots(file)
+	h, err := newSlots(disk.OS, file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -907,7 +908,7 @@ func FuzzKeyTable(f *testing.F) {
 // A generation of the table of 64 cameras that keep 28 days, beside writing and syncing as many bytes bare.
 func BenchmarkGeneration(b *testing.B) {
 	dir := b.TempDir()
-	k, err := makeKeys(&Config{Keys: dir, Recorder: self, at: func(string) error { return nil }, random: fill}, "5e0c")
+	k, err := makeKeys(&Config{Keys: dir, Recorder: self, Disk: disk.OS, at: func(string) error { return nil }, random: fill}, "5e0c")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -934,7 +935,7 @@ func BenchmarkGeneration(b *testing.B) {
 			b.Fatal(err)
 		}
 		start = time.Now()
-		if err := writeSynced(filepath.Join(dir, "bare"), raw); err != nil {
+		if err := disk.WriteFile(disk.OS, filepath.Join(dir, "bare"), raw); err != nil {
 			b.Fatal(err)
 		}
 		bare += time.Since(start)

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/edge/orders"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -144,7 +144,7 @@ func (r *Reading) Init(run protocol.RunID) ([]byte, error) {
 		return nil, fmt.Errorf("footage: run %s has no segment in this reading", run)
 	}
 	name := filepath.Join(r.s.runDir(r.camera, run), "init.mp4")
-	b, err := os.ReadFile(name)
+	b, err := disk.ReadFile(r.s.Disk, name)
 	if err != nil {
 		return nil, fmt.Errorf("footage: %w", err)
 	}
@@ -186,7 +186,7 @@ func (s *Store) openSegment(row segmentRow, l protocol.SegmentLine) (io.ReadClos
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	f, err := os.Open(name)
+	f, err := disk.Open(s.Disk, name)
 	if err != nil || !encrypted {
 		return f, err
 	}
@@ -201,7 +201,7 @@ func (s *Store) openSegment(row segmentRow, l protocol.SegmentLine) (io.ReadClos
 }
 
 // decrypt opens an encrypted file in one of the two ways: as one that is whole, or as one that a crash cut off.
-func (s *Store) decrypt(f *os.File, camera protocol.CameraID, stream protocol.StreamID, run protocol.RunID, n int, k slot,
+func (s *Store) decrypt(f disk.File, camera protocol.CameraID, stream protocol.StreamID, run protocol.RunID, n int, k slot,
 	open func(r io.ReaderAt, size int64, key, aad []byte) (*decrypter, error)) (*decrypter, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -363,7 +363,7 @@ func (s *Store) Usage() Usage {
 	now := s.Now()
 	var u Usage
 	var err error
-	if u.Free, u.Total, err = s.free(s.Dir); err != nil {
+	if u.Free, u.Total, err = s.Disk.Free(s.Dir); err != nil {
 		s.Log.Error("footage: free space is not known", "error", err)
 	}
 	s.mu.Lock()

@@ -9,18 +9,17 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"go.etcd.io/bbolt"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -54,16 +53,17 @@ type Config struct {
 	Now   func() time.Time // wall clock
 	Log   *slog.Logger     // nil: none
 
-	at     func(stage string) error                        // tests: called between any two steps that reach the disk; an error stops there
-	free   func(dir string) (free, total int64, err error) // tests: of the file system
-	random func([]byte)                                    // tests: makes the keys
+	Disk disk.Disk // nil: the machine's own
+
+	at     func(stage string) error // tests: called between any two steps that reach the disk; an error stops there
+	random func([]byte)             // tests: makes the keys
 }
 
 // Store is one volume of footage. Its methods may be called from any goroutine.
 type Store struct {
 	Config
 	volume string
-	db     *bbolt.DB
+	db     *database
 	keys   *keyring
 
 	sweeping     sync.Mutex    // held by whoever makes footage expire
@@ -165,8 +165,8 @@ func (c *Config) prepare() error {
 	if c.random == nil {
 		c.random = fill
 	}
-	if c.free == nil {
-		c.free = freeOn
+	if c.Disk == nil {
+		c.Disk = disk.OS
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (s *Store) Volume() string { return s.volume }
 func (s *Store) openVolume() error {
 	file, index := filepath.Join(s.Dir, "volume.json"), filepath.Join(s.Dir, "index.db")
 	var v volumeFile
-	raw, err := os.ReadFile(file)
+	raw, err := disk.ReadFile(s.Disk, file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if err := s.newVolume(file, index); err != nil {
@@ -199,7 +199,7 @@ func (s *Store) openVolume() error {
 			return fmt.Errorf("is volume %s, not %s; mount the right disk", v.Volume, s.Config.Volume)
 		}
 		s.volume = v.Volume
-		if _, err := os.Stat(index); err != nil {
+		if _, err := s.Disk.Lstat(index); err != nil {
 			return fmt.Errorf("its index is missing (%w); put index.db back, or move the whole directory away and report its footage as lost", err)
 		}
 	}
@@ -236,13 +236,13 @@ func (s *Store) newVolume(file, index string) error {
 		return fmt.Errorf("volume %s is not here: no volume.json; is the disk mounted?", s.Config.Volume)
 	}
 	// An index that was begun and has no identity yet is made anew; one beside footage is not.
-	if _, err := os.Stat(filepath.Join(s.Dir, "footage")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.Disk.Lstat(filepath.Join(s.Dir, "footage")); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("has footage but no volume.json; mount the right disk, or put volume.json back (%w)", err)
 	}
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+	if err := disk.MkdirAll(s.Disk, s.Dir); err != nil {
 		return err
 	}
-	if err := os.Remove(index); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.Disk.Remove(index); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	var id [16]byte
@@ -250,7 +250,7 @@ func (s *Store) newVolume(file, index string) error {
 		return err
 	}
 	s.volume = hex.EncodeToString(id[:])
-	db, err := bbolt.Open(index, 0o600, &bbolt.Options{Timeout: time.Second})
+	db, err := openDatabase(s.Disk, index)
 	if err != nil {
 		return err
 	}
@@ -276,17 +276,11 @@ func (s *Store) putVolume(file string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSynced(file+".new", append(raw, '\n')); err != nil {
-		return err
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return err
-	}
-	return errors.Join(syncDir(s.Dir), syncDir(filepath.Dir(s.Dir)))
+	return errors.Join(disk.Replace(s.Disk, file, append(raw, '\n')), s.Disk.SyncDir(filepath.Dir(s.Dir)))
 }
 
 func (s *Store) openIndex(index string) error {
-	db, err := bbolt.Open(index, 0o600, &bbolt.Options{Timeout: time.Second})
+	db, err := openDatabase(s.Disk, index)
 	if err != nil {
 		return fmt.Errorf("index: %w; is another recorder running here?", err)
 	}
@@ -311,10 +305,10 @@ func (s *Store) openIndex(index string) error {
 
 // recover brings the volume to where normal running would have brought it.
 func (s *Store) recover(ctx context.Context) error {
-	if err := os.MkdirAll(filepath.Join(s.Dir, "footage"), 0o700); err != nil {
+	if err := disk.MkdirAll(s.Disk, filepath.Join(s.Dir, "footage")); err != nil {
 		return err
 	}
-	if err := syncDir(s.Dir); err != nil {
+	if err := s.Disk.SyncDir(s.Dir); err != nil {
 		return err
 	}
 	if err := s.load(); err != nil {
@@ -440,13 +434,13 @@ func (s *Store) gapsOfAbsence() error {
 // strays removes run directories that a crash left without a row: nothing but an init can be in them. Anything more is footage that the index does not
 // know; it is reported and left to be looked at, since nothing here offers it to anyone.
 func (s *Store) strays() error {
-	cameras, err := os.ReadDir(filepath.Join(s.Dir, "footage"))
+	cameras, err := s.Disk.ReadDir(filepath.Join(s.Dir, "footage"))
 	if err != nil {
 		return err
 	}
 	for _, camera := range cameras {
 		at := filepath.Join(s.Dir, "footage", camera.Name())
-		runs, err := os.ReadDir(at)
+		runs, err := s.Disk.ReadDir(at)
 		if err != nil {
 			s.incident("unknown file", "", fmt.Sprintf("%s: %v", at, err))
 			continue
@@ -461,7 +455,7 @@ func (s *Store) strays() error {
 			if known[run.Name()] {
 				continue
 			}
-			if err := removeRun(filepath.Join(at, run.Name())); err != nil {
+			if err := s.removeRun(filepath.Join(at, run.Name())); err != nil {
 				s.incident("unknown file", protocol.CameraID(camera.Name()), fmt.Sprintf("footage of no known run: %v", err))
 			}
 		}
@@ -591,7 +585,7 @@ func (s *Store) segmentFile(l protocol.SegmentLine) string {
 
 // present says whether the volume is still where it was: a missing disk is not a missing file.
 func (s *Store) present() error {
-	raw, err := os.ReadFile(filepath.Join(s.Dir, "volume.json"))
+	raw, err := disk.ReadFile(s.Disk, filepath.Join(s.Dir, "volume.json"))
 	if err != nil {
 		return fmt.Errorf("volume %s is gone: %w", s.volume, err)
 	}
@@ -602,44 +596,16 @@ func (s *Store) present() error {
 	return nil
 }
 
-func writeSynced(name string, b []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-func syncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 // removeRun removes a run's directory in which at most its init is left.
-func removeRun(dir string) error {
-	if err := os.Remove(filepath.Join(dir, "init.mp4")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (s *Store) removeRun(dir string) error {
+	if err := s.Disk.Remove(filepath.Join(dir, "init.mp4")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.Disk.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := syncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.Disk.SyncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
-}
-
-func freeOn(dir string) (free, total int64, err error) {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
-		return 0, 0, err
-	}
-	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize, nil
 }

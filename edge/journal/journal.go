@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
@@ -45,6 +46,7 @@ var (
 // Journal is a recorder's log. Its methods may be called from any goroutine.
 type Journal struct {
 	// Set by Open.
+	disk   disk.Disk
 	dir    string
 	origin string
 	signer note.Signer
@@ -59,11 +61,11 @@ type Journal struct {
 	closing sync.Once
 
 	// Owned by the writer goroutine.
-	headers, hashes, bodies appendFile
+	headers, hashes, bodies disk.File
 	month                   string // of bodies
 	at                      place  // where the next entry goes
 
-	stored *os.File // hashes, for reading
+	stored disk.File // hashes, for reading
 
 	cosigning sync.Mutex // one Cosigned at a time
 
@@ -94,8 +96,16 @@ type answer struct {
 // `<recorder>.<municipality>/beeldwacht`, the name of signer's key. The cosigned checkpoint of an earlier run counts again once
 // it has been given to [Journal.Cosigned] with the witnesses of the roster: see [Journal.CosignedNote].
 func Open(dir, origin string, signer note.Signer, now func() time.Time, log *slog.Logger) (*Journal, error) {
+	return OpenOn(disk.OS, dir, origin, signer, now, log)
+}
+
+// OpenOn is Open on a disk that may be another than the machine's own, which nil means.
+func OpenOn(d disk.Disk, dir, origin string, signer note.Signer, now func() time.Time, log *slog.Logger) (*Journal, error) {
+	if d == nil {
+		d = disk.OS
+	}
 	j := &Journal{
-		dir: dir, origin: origin, signer: signer, now: now, log: log,
+		disk: d, dir: dir, origin: origin, signer: signer, now: now, log: log,
 		appends: make(chan *waiting), pings: make(chan chan error), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
 	}
 	if err := j.open(); err != nil {
@@ -109,10 +119,10 @@ func (j *Journal) open() error {
 	if j.signer.Name() != j.origin {
 		return fmt.Errorf("the key is named %q, the log's origin is %q: they must be the same", j.signer.Name(), j.origin)
 	}
-	if err := makeDir(j.dir); err != nil {
+	if err := disk.MkdirAll(j.disk, j.dir); err != nil {
 		return err
 	}
-	headers, err := openAppend(filepath.Join(j.dir, headersFile))
+	headers, err := openAppend(j.disk, filepath.Join(j.dir, headersFile))
 	if err != nil {
 		return err
 	}
@@ -123,23 +133,23 @@ func (j *Journal) open() error {
 	if err := j.recover(); err != nil {
 		return err
 	}
-	hashes, err := openAppend(filepath.Join(j.dir, hashesFile))
+	hashes, err := openAppend(j.disk, filepath.Join(j.dir, hashesFile))
 	if err != nil {
 		return err
 	}
-	j.hashes, j.stored = hashes, hashes.File
+	j.hashes, j.stored = hashes, hashes
 	return j.recall()
 }
 
 // recall reads what earlier runs learned from the witnesses.
 func (j *Journal) recall() error {
-	switch _, err := os.Stat(filepath.Join(j.dir, behindFile)); {
+	switch _, err := j.disk.Lstat(filepath.Join(j.dir, behindFile)); {
 	case err == nil:
 		j.behind = true
 	case !errors.Is(err, os.ErrNotExist):
 		return err
 	}
-	signed, err := os.ReadFile(filepath.Join(j.dir, cosignedFile))
+	signed, err := disk.ReadFile(j.disk, filepath.Join(j.dir, cosignedFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -175,7 +185,7 @@ func (j *Journal) Close() error {
 
 func (j *Journal) closeFiles() error {
 	var errs []error
-	for _, f := range []appendFile{j.headers, j.hashes, j.bodies} {
+	for _, f := range []disk.File{j.headers, j.hashes, j.bodies} {
 		if f != nil {
 			errs = append(errs, f.Close())
 		}
@@ -326,7 +336,7 @@ func (j *Journal) store(entries []chain.Entry, first uint64, month string, hashe
 
 // turn opens the bodies file of a month.
 func (j *Journal) turn(month string) error {
-	f, err := openAppend(filepath.Join(j.dir, bodiesFile(month)))
+	f, err := openAppend(j.disk, filepath.Join(j.dir, bodiesFile(month)))
 	if err != nil {
 		return err
 	}
@@ -403,7 +413,7 @@ func (j *Journal) each(from uint64, do func(chain.Header, chain.Entry) error) er
 	if from >= size {
 		return nil
 	}
-	c, err := openCursor(j.dir, at)
+	c, err := openCursor(j.disk, j.dir, at)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -484,7 +494,7 @@ func (j *Journal) Cosigned(signed []byte, witnesses []note.Verifier, quorum int)
 	if c.Size < known.Size || (c.Size == known.Size && !at.After(knownAt)) {
 		return nil
 	}
-	if err := replace(filepath.Join(j.dir, cosignedFile), signed); err != nil {
+	if err := disk.Replace(j.disk, filepath.Join(j.dir, cosignedFile), signed); err != nil {
 		return fmt.Errorf("journal: remember cosigned checkpoint: %w", err)
 	}
 	j.mu.Lock()
@@ -539,7 +549,7 @@ func (j *Journal) fallBehind(signed []byte, why error) error {
 		return nil
 	}
 	j.log.Error("journal: this log is not the one its witnesses know; nothing is served any more", "dir", j.dir, "error", why)
-	if err := replace(filepath.Join(j.dir, behindFile), signed); err != nil {
+	if err := disk.Replace(j.disk, filepath.Join(j.dir, behindFile), signed); err != nil {
 		return fmt.Errorf("journal: remember being behind: %w", err)
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
@@ -417,17 +418,17 @@ func TestClockThatGoesBackIsNoReasonToStop(t *testing.T) {
 
 // failing is a file on a disk that gives up.
 type failing struct {
-	appendFile
+	disk.File
 	onWrite, onSync error
 	half            bool
 }
 
 func (f failing) Write(b []byte) (int, error) {
 	if f.onWrite == nil {
-		return f.appendFile.Write(b)
+		return f.File.Write(b)
 	}
 	if f.half {
-		n, err := f.appendFile.Write(b[:len(b)/2])
+		n, err := f.File.Write(b[:len(b)/2])
 		return n, errors.Join(f.onWrite, err)
 	}
 	return 0, f.onWrite
@@ -435,7 +436,7 @@ func (f failing) Write(b []byte) (int, error) {
 
 func (f failing) Sync() error {
 	if f.onSync == nil {
-		return f.appendFile.Sync()
+		return f.File.Sync()
 	}
 	return f.onSync
 }
@@ -445,13 +446,13 @@ func TestI10_FailedWriteStopsEveryActUntilReopened(t *testing.T) {
 		spoil func(j *Journal)
 		kept  uint64 // entries after reopening
 	}{
-		"no space for headers": {func(j *Journal) { j.headers = failing{appendFile: j.headers, onWrite: syscall.ENOSPC} }, 3},
-		"half a header":        {func(j *Journal) { j.headers = failing{appendFile: j.headers, onWrite: syscall.ENOSPC, half: true} }, 3},
-		"headers sync":         {func(j *Journal) { j.headers = failing{appendFile: j.headers, onSync: syscall.EIO} }, 4}, // failed but persisted
-		"no space for bodies":  {func(j *Journal) { j.bodies = failing{appendFile: j.bodies, onWrite: syscall.ENOSPC} }, 3},
-		"half a body":          {func(j *Journal) { j.bodies = failing{appendFile: j.bodies, onWrite: syscall.EIO, half: true} }, 3},
-		"bodies sync":          {func(j *Journal) { j.bodies = failing{appendFile: j.bodies, onSync: syscall.EIO} }, 3},
-		"hashes":               {func(j *Journal) { j.hashes = failing{appendFile: j.hashes, onWrite: syscall.ENOSPC, half: true} }, 3},
+		"no space for headers": {func(j *Journal) { j.headers = failing{File: j.headers, onWrite: syscall.ENOSPC} }, 3},
+		"half a header":        {func(j *Journal) { j.headers = failing{File: j.headers, onWrite: syscall.ENOSPC, half: true} }, 3},
+		"headers sync":         {func(j *Journal) { j.headers = failing{File: j.headers, onSync: syscall.EIO} }, 4}, // failed but persisted
+		"no space for bodies":  {func(j *Journal) { j.bodies = failing{File: j.bodies, onWrite: syscall.ENOSPC} }, 3},
+		"half a body":          {func(j *Journal) { j.bodies = failing{File: j.bodies, onWrite: syscall.EIO, half: true} }, 3},
+		"bodies sync":          {func(j *Journal) { j.bodies = failing{File: j.bodies, onSync: syscall.EIO} }, 3},
+		"hashes":               {func(j *Journal) { j.hashes = failing{File: j.hashes, onWrite: syscall.ENOSPC, half: true} }, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -465,7 +466,7 @@ func TestI10_FailedWriteStopsEveryActUntilReopened(t *testing.T) {
 			<-changed
 			// The disk is fine again, but what is on it is not known: nothing more until it is opened anew.
 			if f, ok := j.headers.(failing); ok {
-				j.headers = f.appendFile
+				j.headers = f.File
 			}
 			body := access("plein", span(0, 60))
 			if r, err := j.Access(context.Background(), protocol.KindIntent, body, "plein", body.Interval); !errors.Is(err, ErrBroken) || r != nil {

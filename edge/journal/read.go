@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
@@ -32,22 +33,23 @@ type place struct {
 
 // cursor reads entries one after the other from the files. It checks lines, not the chain.
 type cursor struct {
+	disk    disk.Disk
 	dir     string
 	at      place // where the next entry begins
-	headers *os.File
-	bodies  *os.File // nil: this month's bodies have been destroyed
+	headers disk.File
+	bodies  disk.File // nil: this month's bodies have been destroyed
 	hr, br  *bufio.Reader
 }
 
-func openCursor(dir string, at place) (*cursor, error) {
-	f, err := os.Open(filepath.Join(dir, headersFile))
+func openCursor(d disk.Disk, dir string, at place) (*cursor, error) {
+	f, err := disk.Open(d, filepath.Join(dir, headersFile))
 	if err != nil {
 		return nil, err
 	}
 	if _, err := f.Seek(at.header, io.SeekStart); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	c := &cursor{dir: dir, headers: f, at: at, hr: bufio.NewReaderSize(f, 64<<10)}
+	c := &cursor{disk: d, dir: dir, headers: f, at: at, hr: bufio.NewReaderSize(f, 64<<10)}
 	if at.month != "" {
 		if err := c.openBodies(); err != nil {
 			return nil, errors.Join(err, f.Close())
@@ -63,7 +65,7 @@ func (c *cursor) openBodies() error {
 		}
 	}
 	c.bodies, c.br = nil, nil
-	f, err := os.Open(filepath.Join(c.dir, bodiesFile(c.at.month)))
+	f, err := disk.Open(c.disk, filepath.Join(c.dir, bodiesFile(c.at.month)))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -145,11 +147,11 @@ func readLine(r *bufio.Reader, file string) ([]byte, error) {
 // nothing: damaged lines are passed on as they are, for Verify to find.
 func OpenLog(dir string) (io.ReadCloser, error) {
 	// The checkpoint first: what it covers is in the files by then.
-	cosigned, err := os.ReadFile(filepath.Join(dir, cosignedFile))
+	cosigned, err := disk.ReadFile(disk.OS, filepath.Join(dir, cosignedFile))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	c, err := openCursor(dir, place{})
+	c, err := openCursor(disk.OS, dir, place{})
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
@@ -20,12 +21,12 @@ import (
 // recover reads the whole log, checks that it chains, cuts a torn tail back to the last whole entry, and leaves head, marks and at as
 // they are for the next entry. It refuses a log that is broken anywhere else.
 func (j *Journal) recover() error {
-	c, err := openCursor(j.dir, place{})
+	c, err := openCursor(j.disk, j.dir, place{})
 	if err != nil {
 		return err
 	}
 	defer c.Close() // only read from
-	hashes, err := checkHashes(filepath.Join(j.dir, hashesFile))
+	hashes, err := checkHashes(j.disk, filepath.Join(j.dir, hashesFile))
 	if err != nil {
 		return err
 	}
@@ -125,12 +126,12 @@ func (c *cursor) onlyTail(t *torn) error {
 			return err
 		}
 	}
-	months, listErr := bodyMonths(c.dir)
+	months, listErr := bodyMonths(c.disk, c.dir)
 	for _, m := range months {
 		if m <= c.at.month {
 			continue
 		}
-		f, openErr := os.Open(filepath.Join(c.dir, bodiesFile(m)))
+		f, openErr := disk.Open(c.disk, filepath.Join(c.dir, bodiesFile(m)))
 		if openErr != nil {
 			return openErr
 		}
@@ -156,8 +157,8 @@ func eachLine(r *bufio.Reader, do func([]byte)) error {
 }
 
 // bodyMonths lists the months that have a bodies file, in order.
-func bodyMonths(dir string) ([]string, error) {
-	names, err := os.ReadDir(dir)
+func bodyMonths(d disk.Disk, dir string) ([]string, error) {
+	names, err := d.ReadDir(dir)
 	var months []string
 	for _, n := range names {
 		if m, ok := strings.CutPrefix(n.Name(), "bodies-"); ok && strings.HasSuffix(m, ".log") {
@@ -173,7 +174,7 @@ func bodyMonths(dir string) ([]string, error) {
 func (j *Journal) cutTail(end place, why error) error {
 	sizes := map[string]int64{headersFile: end.header}
 	order := []string{headersFile}
-	months, err := bodyMonths(j.dir)
+	months, err := bodyMonths(j.disk, j.dir)
 	if err != nil {
 		return err
 	}
@@ -188,7 +189,7 @@ func (j *Journal) cutTail(end place, why error) error {
 	}
 	surplus := 0
 	for _, name := range order[1:] {
-		n, err := linesFrom(filepath.Join(j.dir, name), sizes[name])
+		n, err := linesFrom(j.disk, filepath.Join(j.dir, name), sizes[name])
 		if err != nil {
 			return err
 		}
@@ -199,7 +200,7 @@ func (j *Journal) cutTail(end place, why error) error {
 	}
 	for _, name := range order {
 		path := filepath.Join(j.dir, name)
-		info, err := os.Stat(path)
+		info, err := j.disk.Lstat(path)
 		if err != nil {
 			return err
 		}
@@ -210,15 +211,15 @@ func (j *Journal) cutTail(end place, why error) error {
 			why = errors.New("bodies without header")
 		}
 		j.log.Warn("journal: an unfinished last write was cut off", "file", path, "bytes", info.Size()-sizes[name], "entries", j.head.Size, "found", why)
-		if err := cut(path, sizes[name]); err != nil {
+		if err := cut(j.disk, path, sizes[name]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func linesFrom(path string, offset int64) (n int, err error) {
-	f, err := os.Open(path)
+func linesFrom(d disk.Disk, path string, offset int64) (n int, err error) {
+	f, err := disk.Open(d, path)
 	if err != nil {
 		return 0, err
 	}
@@ -231,15 +232,15 @@ func linesFrom(path string, offset int64) (n int, err error) {
 
 // hashCheck compares the file of stored hashes with the ones computed, and rewrites it from the first difference on.
 type hashCheck struct {
-	f    *os.File
+	f    disk.File
 	r    *bufio.Reader
 	w    *bufio.Writer // once they differ
 	at   int64         // bytes that are right
 	from int64         // number of the first hash that was not
 }
 
-func checkHashes(path string) (*hashCheck, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+func checkHashes(d disk.Disk, path string) (*hashCheck, error) {
+	f, err := d.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
