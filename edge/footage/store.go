@@ -501,9 +501,11 @@ func (s *Store) Close() error {
 	writers := slices.Collect(maps.Values(s.writers))
 	s.closed = true
 	s.mu.Unlock()
+	var closing sync.WaitGroup
 	for _, w := range writers {
-		w.close()
+		closing.Go(w.close) // at once: one that hangs keeps no other from sealing
 	}
+	closing.Wait()
 	err := s.SealMinute(context.Background())
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
