@@ -82,14 +82,15 @@ func (h head) bound(recorder protocol.RecorderID, camera protocol.CameraID, stre
 	return fmt.Appendf(nil, "beeldwacht segment %d\n%s\n%s\n%s\n%s\n%d\n%s\n", h.version, recorder, camera, stream, run, n, h.key)
 }
 
-// encrypter writes a segment's file: what is written goes to w in whole chunks, many at a time; Close writes the last one and leaves w open. Tink has a writer too, which copies
-// all of it twice and writes each chunk by itself; what either wrote the other's reader reads.
+// encrypter writes a segment's file: what is written goes to w in whole chunks, many at a time; flush writes those that wait, Close also the last and leaves w open. Tink has a
+// writer too, which copies all of it twice and writes each chunk by itself; what either wrote the other's reader reads.
 type encrypter struct {
 	w     io.Writer
 	aead  cipher.AEAD
 	nonce [12]byte // of the next chunk, as one that is not the last
 	room  int      // what the next chunk takes
 	held  []byte   // the beginning of it, or all: which chunk is the last is not known before more comes
+	out   *[]byte  // chunks that wait for flush; nil: none
 	err   error    // the first of w's: what comes after it has no place any more
 }
 
@@ -111,64 +112,75 @@ func encrypt(w io.Writer, k slot, key, aad []byte) (*encrypter, error) {
 	return e, nil
 }
 
-// ciphertexts lends the memory that chunks are written from. They are written at once, so that few are in use, however many streams there are.
-var ciphertexts = sync.Pool{New: func() any { return new([]byte) }}
+// ciphertexts lends the memory in which chunks wait. They do not wait long, so that little is in use, however many streams there are. What is written at once should not be more
+// than the processor has near by.
+var ciphertexts = sync.Pool{New: func() any { b := make([]byte, 0, 64<<10); return &b }}
 
-// left is how many bytes fill the next chunk; one more, and it is written.
+// left is how many bytes fill the next chunk; one more, and it can be written.
 func (e *encrypter) left() int { return e.room - len(e.held) }
 
 func (e *encrypter) Write(p []byte) (int, error) {
-	if e.err != nil {
-		return 0, e.err
-	}
 	size := len(p)
-	lent := ciphertexts.Get().(*[]byte)
-	defer ciphertexts.Put(lent)
-	out := (*lent)[:0]
-	if need := size + size/64 + 2*chunkSize; cap(out) < need {
-		out = make([]byte, 0, need)
-	}
 	for len(e.held)+len(p) > e.room {
-		n := e.room - len(e.held)
+		n := e.left()
 		chunk := p[:n]
 		if len(e.held) > 0 {
 			e.held = append(e.held, chunk...)
 			chunk = e.held
 		}
-		out = e.seal(out, chunk)
+		if err := e.seal(chunk); err != nil {
+			return 0, err
+		}
 		e.held, p = e.held[:0], p[n:]
 	}
 	e.held = append(e.held, p...)
-	*lent = out
-	if len(out) > 0 {
-		if _, e.err = e.w.Write(out); e.err != nil {
-			return 0, e.err
-		}
-	}
 	return size, nil
 }
 
-// seal adds the next chunk, encrypted, to out.
-func (e *encrypter) seal(out, chunk []byte) []byte {
-	out = e.aead.Seal(out, e.nonce[:], chunk, nil)
+// seal encrypts the next chunk.
+func (e *encrypter) seal(chunk []byte) error {
+	if e.out != nil && cap(*e.out)-len(*e.out) < chunkSize {
+		if err := e.flush(); err != nil {
+			return err
+		}
+	}
+	if e.err != nil {
+		return e.err
+	}
+	if e.out == nil {
+		e.out = ciphertexts.Get().(*[]byte)
+	}
+	*e.out = e.aead.Seal(*e.out, e.nonce[:], chunk, nil)
 	number := e.nonce[prefixSize : prefixSize+4]
 	binary.BigEndian.PutUint32(number, binary.BigEndian.Uint32(number)+1)
 	e.room = chunkSize - tagSize
-	return out
+	return nil
 }
 
-// Close may be called once.
+// flush writes the chunks that wait.
+func (e *encrypter) flush() error {
+	if e.err == nil && e.out != nil {
+		_, e.err = e.w.Write(*e.out)
+	}
+	if e.out != nil {
+		*e.out = (*e.out)[:0]
+		ciphertexts.Put(e.out)
+		e.out = nil
+	}
+	return e.err
+}
+
+// Close writes the last chunk.
 func (e *encrypter) Close() error {
-	if e.err != nil {
-		return e.err
-	}
 	e.nonce[11] = 1
-	_, e.err = e.w.Write(e.seal(nil, e.held))
-	if e.err != nil {
-		return e.err
+	err := e.seal(e.held)
+	if err == nil {
+		err = e.flush()
 	}
-	e.err = fs.ErrClosed
-	return nil
+	if err == nil {
+		e.err = fs.ErrClosed
+	}
+	return err
 }
 
 // streamCipher is the cipher of one file.

@@ -86,7 +86,7 @@ func padding(than int) []byte {
 	return b
 }
 
-// wholeFragments reads what fragmentOf and padding wrote, up to the first fragment that is not whole, and tells where that one starts. A power cut may leave
+// wholeFragments reads what writeFragment and padding wrote, up to the first fragment that is not whole, and tells where that one starts. A power cut may leave
 // a file shorter than was written, or with zeros where data should be: a fragment is whole when its boxes are there, NAL lengths fill its pictures and samples its data.
 func wholeFragments(r io.ReaderAt, size int64) (whole []fragment, end int64, err error) {
 	for end < size {
@@ -143,7 +143,7 @@ func readBox(r io.ReaderAt, at, size int64, kind string) ([]byte, error) {
 	return box, nil
 }
 
-// parseMoof reads moof{mfhd traf{tfhd tfdt trun}} in the one form that fragmentOf writes, perhaps with a second traf of sound.
+// parseMoof reads moof{mfhd traf{tfhd tfdt trun}} in the one form that writeFragment writes, perhaps with a second traf of sound.
 func parseMoof(moof []byte) (f fragment, pictures, sound []uint32, err error) {
 	bad := func(what string) (fragment, []uint32, []uint32, error) {
 		return fragment{}, nil, nil, fmt.Errorf("moof: %s", what)

@@ -462,16 +462,12 @@ func (t *tape) flush() error {
 		return nil
 	}
 	r.sequence++
-	lent := fragments.Get().(*[]byte)
-	defer fragments.Put(lent)
 	sound, zero := t.beside()
-	b, err := fragmentOf((*lent)[:0], r.sequence, r.base, r.samples, sound, zero)
-	if err != nil {
+	r.seg.fragments = append(r.seg.fragments, [2]int64{r.seg.size, r.base})
+	if err := writeFragment(r.seg, r.sequence, r.base, r.samples, sound, zero); err != nil {
 		return err
 	}
-	*lent = b
-	r.seg.fragments = append(r.seg.fragments, [2]int64{r.seg.size, r.base})
-	if err := r.seg.write(b); err != nil {
+	if err := r.seg.w.flush(); err != nil {
 		return err
 	}
 	for _, s := range r.samples {
@@ -513,13 +509,12 @@ func (t *tape) beside() (sound []Sound, zero int64) {
 	return sound, zero
 }
 
-func (f *openFile) write(b []byte) error {
+func (f *openFile) Write(b []byte) (int, error) {
 	f.size += int64(len(b))
-	_, err := f.sum.Write(b)
-	if err == nil {
-		_, err = f.w.Write(b)
+	if n, err := f.sum.Write(b); err != nil {
+		return n, err
 	}
-	return err
+	return f.w.Write(b)
 }
 
 // sync takes all fragments of the open segment to the disk, so that a power cut costs none of them.
@@ -535,7 +530,10 @@ func (t *tape) sync() {
 func (t *tape) keep() error {
 	seg := t.run.seg
 	// What is in a chunk that is not full is not in the file yet.
-	if err := seg.write(padding(seg.w.left())); err != nil {
+	if _, err := seg.Write(padding(seg.w.left())); err != nil {
+		return err
+	}
+	if err := seg.w.flush(); err != nil {
 		return err
 	}
 	if err := errors.Join(seg.f.Sync(), t.s.at("open segment synced")); err != nil {
