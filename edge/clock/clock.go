@@ -45,9 +45,9 @@ type Machine struct {
 	NTP     func() string // Synced, Unsynced or Unknown
 }
 
-// Config says where the floor is. Disk, File and Machine are needed.
+// Config says where the floor is. File and Machine are needed.
 type Config struct {
-	Disk    disk.Disk
+	Disk    disk.Disk // nil: the machine's own
 	File    string
 	Machine Machine
 	Known   time.Time // the newest time in the journal, zero when it is empty: it stands in for a File that is not there yet
@@ -112,6 +112,9 @@ type telling struct {
 
 // Open finds the floor, and what time it is after it. What is wrong with the file is news, and stops nobody from recording.
 func Open(c Config) *Clock {
+	if c.Disk == nil {
+		c.Disk = disk.OS
+	}
 	k := &Clock{Config: c, told: map[string]telling{}}
 	running, wall := c.Machine.Running(), c.Machine.Wall().Round(0).UTC()
 	k.kept = kept{V: format, Now: wall, Allowance: span(allowance), Confirmed: true}
