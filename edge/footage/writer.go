@@ -72,7 +72,8 @@ func (s *Store) Camera(camera protocol.CameraID, stream protocol.StreamID) *Writ
 }
 
 // StartRun begins a run: what follows is gap-free, in one format, and at is the wall clock at decode time zero. It refuses without a valid mandate, and a format
-// that cannot be written.
+// that cannot be written; and with [ErrSlow] while more than half of what may wait for the disk waits there: a run that would break off at once is worth
+// less than the rest of those before it.
 func (w *Writer) StartRun(f Format, at time.Time) error {
 	init, err := initOf(f)
 	if err != nil {
@@ -83,8 +84,14 @@ func (w *Writer) StartRun(f Format, at time.Time) error {
 		return fmt.Errorf("camera %s, stream %s: %w", w.tape.camera, w.tape.stream, err)
 	}
 	w.mu.Lock()
-	w.failed, w.dropping = nil, false
+	full := w.bytes > w.tape.s.QueueBytes/2
+	if !full {
+		w.failed, w.dropping = nil, false
+	}
 	w.mu.Unlock()
+	if full {
+		return ErrSlow
+	}
 	return w.add(item{do: func(t *tape) { t.start(f, init, at) }, size: itemBytes + len(init)})
 }
 
