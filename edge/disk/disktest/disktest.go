@@ -3,9 +3,9 @@
 //
 // # What a power cut may leave
 //
-// No more than POSIX promises has to be there. Of a file: what was written before the last Sync that succeeded; of what was written since, any part. Of a directory: the
-// names there were at the last SyncDir that succeeded; of what was done to names since, any part, a rename as one. What stands under a name that is lost is lost with it. After a Sync that failed, what
-// it was for may be lost for good, also when a later Sync succeeds, as with Linux: only writing it again helps.
+// No more than POSIX promises has to be there. Of a file: what was written before the last Sync that succeeded; of its size and of each page of 4 KiB written since, the old, the
+// new, or some sectors of each. Of a directory: the names there were at the last SyncDir that succeeded; of what was done to names since, any part, a rename as one. What stands
+// under a name that is lost is lost with it. What a Sync that failed was for may be lost for good, also when a later Sync succeeds, as with Linux: only writing it again helps.
 //
 // # What it does not cover
 //
@@ -14,6 +14,7 @@
 package disktest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -94,8 +95,8 @@ func (d *Disk) adopt(name string, n *node) error {
 			child = newDir()
 			err = d.adopt(path, child)
 		} else {
-			child.base, err = os.ReadFile(path)
-			child.size = int64(len(child.base))
+			child.now, err = os.ReadFile(path)
+			child.stable = slices.Clone(child.now)
 		}
 		if err != nil {
 			return err
@@ -143,9 +144,9 @@ type node struct {
 	done   []naming // since
 
 	// Of a file.
-	base []byte // what is certain
-	log  []written
-	size int64
+	now    []byte
+	stable []byte
+	dirty  map[int64]bool // pages that a Sync would write
 }
 
 // naming is something that was done to names: a name is given to a node (nil: to none), and perhaps taken away from another.
@@ -154,13 +155,10 @@ type naming struct {
 	to         *node
 }
 
-type written struct {
-	at       int64
-	b        []byte
-	cut      bool // a truncation to at
-	synced   bool
-	forsaken bool // a Sync failed on it
-}
+const (
+	page   = 4096 // what the machine's memory keeps of a file, and writes as one, if not torn
+	sector = 512  // what a disk writes as one
+)
 
 func newDir() *node { return &node{names: map[string]*node{}, synced: map[string]*node{}} }
 
@@ -197,49 +195,67 @@ func (d naming) apply(names map[string]*node) {
 	}
 }
 
+// content is what is left of a file: of its size and of each page that was not synced the old or the new, or some of both.
 func (n *node) content(lose Loss) []byte {
-	b := slices.Clone(n.base)
-	for _, w := range n.log {
-		switch {
-		case w.synced:
-			b = w.apply(b)
-		case !lose():
-			b = w.apply(b)
-		case len(w.b) > 1 && !lose():
-			w.b = w.b[:len(w.b)/2] // torn
-			b = w.apply(b)
+	size := len(n.stable)
+	if size != len(n.now) && !lose() {
+		size = len(n.now)
+	}
+	b := resize(slices.Clone(n.stable), size)
+	for at := 0; at < size; at += page {
+		end := min(at+page, size, len(n.now))
+		if at >= end || bytes.Equal(b[at:end], n.now[at:end]) {
+			continue
 		}
+		if !lose() {
+			copy(b[at:end], n.now[at:end])
+			continue
+		}
+		for ; at+sector < end && !lose(); at += sector { // torn
+			copy(b[at:at+sector], n.now[at:])
+		}
+		at -= at % page
 	}
 	return b
 }
 
-func (w written) apply(b []byte) []byte {
-	end := w.at + int64(len(w.b))
-	if grown := end - int64(len(b)); grown > 0 {
-		b = append(b, make([]byte, grown)...)
+func resize(b []byte, size int) []byte {
+	if size <= len(b) {
+		return b[:size]
 	}
-	if w.cut {
-		return b[:w.at]
-	}
-	copy(b[w.at:], w.b)
-	return b
+	return append(b, make([]byte, size-len(b))...)
 }
 
-func (n *node) write(w written) {
-	n.log = append(n.log, w)
-	if n.size = max(n.size, w.at+int64(len(w.b))); w.cut {
-		n.size = w.at
+func (n *node) write(at int64, b []byte) {
+	end := at + int64(len(b))
+	n.now = resize(n.now, max(len(n.now), int(end)))
+	copy(n.now[at:], b)
+	n.touch(at, end)
+}
+
+func (n *node) truncate(size int64) {
+	old := int64(len(n.now))
+	n.now = resize(n.now[:min(size, old):min(size, old)], int(size))
+	n.touch(min(size, old), max(size, old))
+}
+
+func (n *node) touch(from, to int64) {
+	if n.dirty == nil {
+		n.dirty = map[int64]bool{}
+	}
+	for p := from / page; p*page < to; p++ {
+		n.dirty[p] = true
 	}
 }
 
 func (n *node) sync() {
-	for i := range n.log {
-		n.log[i].synced = !n.log[i].forsaken
+	n.stable = resize(n.stable, len(n.now))
+	for p := range n.dirty {
+		if at := p * page; at < int64(len(n.now)) {
+			copy(n.stable[at:min(at+page, int64(len(n.now)))], n.now[at:])
+		}
 	}
-	for len(n.log) > 0 && n.log[0].synced {
-		n.base = n.log[0].apply(n.base)
-		n.log = n.log[1:]
-	}
+	n.dirty = nil
 }
 
 // step numbers a step, asks what becomes of it, and does it.
@@ -271,10 +287,10 @@ func (d *Disk) step(kind, name string, do, half func() error) error {
 		err = do()
 	}
 	switch {
-	case err != nil:
-		return err
 	case f.Err != nil:
 		return &fs.PathError{Op: kind, Path: name, Err: f.Err}
+	case err != nil:
+		return err
 	case f.Cut:
 		return &fs.PathError{Op: kind, Path: name, Err: ErrCut}
 	}
@@ -336,7 +352,7 @@ func (d *Disk) OpenFile(name string, flag int, perm fs.FileMode) (disk.File, err
 			f.node, err = &node{}, nil
 			d.name(name, "", f.node)
 		} else if kind == Truncate && err == nil {
-			f.node.write(written{cut: true})
+			f.node.truncate(0)
 		}
 		return nil
 	}, nil)
@@ -433,7 +449,7 @@ func (d *Disk) Commit(database string, commit func() error) error {
 			n = &node{}
 			d.name(database, "", n)
 		}
-		n.base, n.size = b, int64(len(b))
+		n.now, n.stable = b, slices.Clone(b)
 		return nil
 	}, nil)
 }
@@ -459,14 +475,14 @@ func (f *file) ReadAt(p []byte, off int64) (n int, err error) {
 func (f *file) Write(p []byte) (n int, err error) {
 	do := func(p []byte) func() error {
 		return func() (err error) {
-			at := f.node.size
+			at := int64(len(f.node.now))
 			if f.flag&os.O_APPEND == 0 {
 				if at, err = f.Seek(0, io.SeekCurrent); err != nil {
 					return err
 				}
 			}
 			if n, err = f.File.Write(p); err == nil {
-				f.node.write(written{at: at, b: slices.Clone(p)})
+				f.node.write(at, p)
 			}
 			return err
 		}
@@ -479,7 +495,7 @@ func (f *file) WriteAt(p []byte, off int64) (n int, err error) {
 	do := func(p []byte) func() error {
 		return func() (err error) {
 			if n, err = f.File.WriteAt(p, off); err == nil {
-				f.node.write(written{at: off, b: slices.Clone(p)})
+				f.node.write(off, p)
 			}
 			return err
 		}
@@ -493,11 +509,7 @@ func (f *file) Truncate(size int64) error {
 		if err := f.File.Truncate(size); err != nil {
 			return err
 		}
-		if size > f.node.size {
-			f.node.write(written{at: f.node.size, b: make([]byte, size-f.node.size)})
-		} else {
-			f.node.write(written{at: size, cut: true})
-		}
+		f.node.truncate(size)
 		return nil
 	}, nil)
 }
@@ -508,9 +520,7 @@ func (f *file) Sync() error {
 	if err != nil {
 		f.d.mu.Lock()
 		defer f.d.mu.Unlock()
-		for i := range f.node.log {
-			f.node.log[i].forsaken = !f.node.log[i].synced
-		}
+		f.node.dirty = nil // forsaken
 	}
 	return err
 }

@@ -49,9 +49,18 @@ func TestPowerCut(t *testing.T) {
 				t.Error(err)
 			}
 			d.On(nil)
+			must(f.Sync())
+		}, "a=aaaa\x00\x00 ", "a=aaaabb "},
+		"forsaken, and written again": {func(d *Disk, dir string, f disk.File) {
+			write(d, f, "bb")
+			d.On(func(o Op) Fault { return Fault{Err: syscall.EIO} })
+			if err := f.Sync(); !errors.Is(err, syscall.EIO) {
+				t.Error(err)
+			}
+			d.On(nil)
 			write(d, f, "cc")
 			must(f.Sync())
-		}, "a=aaaa\x00\x00cc ", "a=aaaabbcc "},
+		}, "a=aaaabbcc ", "a=aaaabbcc "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
