@@ -331,7 +331,7 @@ func (s *Store) recover(ctx context.Context) error {
 	}
 	for _, h := range s.Config.Holds {
 		if err := s.place(h); err != nil {
-			s.incident("a hold that was ordered cannot be placed", h.Camera, short(err))
+			s.incident("a hold that was ordered cannot be placed", h.Camera, short(fmt.Errorf("hold %s: %w", h.ID, err)))
 		}
 	}
 	s.sweep(ctx)
@@ -502,9 +502,11 @@ func (s *Store) Close() error {
 	writers := slices.Collect(maps.Values(s.writers))
 	s.closed = true
 	s.mu.Unlock()
+	var closing sync.WaitGroup
 	for _, w := range writers {
-		w.close()
+		closing.Go(w.close) // at once: one that hangs keeps no other from sealing
 	}
+	closing.Wait()
 	err := s.SealMinute(context.Background())
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
