@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,10 +77,12 @@ type News struct {
 // Clock is the recorder's trusted now. Its methods may be called from any goroutine.
 type Clock struct {
 	Config
+	writing sync.Mutex    // held by who writes the file; taken before mu
+	saved   time.Duration // of Running, when it was last written
+
 	mu    sync.Mutex // guards what follows
 	kept  kept
-	dirty bool          // it changed in a way that must not be lost
-	saved time.Duration // Running when it was last written, or was tried to be
+	dirty bool // it changed in a way that must not be lost
 	news  []News
 	told  map[string]telling // by who was told of
 
@@ -151,7 +154,7 @@ func (k *Clock) start(wall time.Time) {
 	floor := k.kept
 	k.kept.Now, k.kept.Believed = wall, floor.Believed+span(off)
 	k.kept.At, k.kept.Boot = span(k.Machine.Running()), k.Machine.Boot
-	if err := k.write(); err != nil {
+	if err := k.write(k.kept); err != nil {
 		k.kept = floor
 		k.tell("the time floor cannot be written", err.Error())
 	}
@@ -168,8 +171,8 @@ func (k *Clock) read() (floor kept, err error) {
 	return floor, err
 }
 
-func (k *Clock) write() error {
-	raw, err := json.Marshal(k.kept)
+func (k *Clock) write(floor kept) error {
+	raw, err := json.Marshal(floor)
 	if err != nil {
 		return err
 	}
@@ -231,27 +234,43 @@ func (k *Clock) Cosigned(at time.Time) {
 // Observe looks at the clocks, moves trusted now where that is allowed, and keeps the floor. It is to be called each second; and returns what happened. The error says
 // that the floor could not be written: then it is tried again at the next.
 func (k *Clock) Observe() ([]News, error) {
+	k.writing.Lock()
+	defer k.writing.Unlock()
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.advance()
 	k.observe()
-	var err error
-	if running := time.Duration(k.kept.At); k.dirty || running-k.saved >= writeEvery {
-		if err = k.write(); err == nil {
-			k.dirty, k.saved = false, running
-		}
+	news, kept, dirty := k.news, k.snapshot(), k.dirty
+	k.news, k.dirty = nil, false
+	k.mu.Unlock()
+	if !dirty && time.Duration(kept.At)-k.saved < writeEvery {
+		return news, nil
 	}
-	news := k.news
-	k.news = nil
-	return news, err
+	if err := k.write(kept); err != nil {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.dirty = true
+		return news, err
+	}
+	k.saved = time.Duration(kept.At)
+	return news, nil
 }
 
 // Close writes the floor.
 func (k *Clock) Close() error {
+	k.writing.Lock()
+	defer k.writing.Unlock()
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.advance()
-	return k.write()
+	kept := k.snapshot()
+	k.mu.Unlock()
+	return k.write(kept)
+}
+
+// snapshot is what is kept as it is now, to be written while time goes on: nobody who asks what time it is waits for a disk.
+func (k *Clock) snapshot() kept {
+	kept := k.kept
+	kept.Later, kept.Earlier = slices.Clone(kept.Later), slices.Clone(kept.Earlier)
+	return kept
 }
 
 // advance brings what is kept to this moment.
