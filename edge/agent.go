@@ -169,7 +169,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	a.restoreCosigned()
 	if a.footage, err = footage.Open(ctx, footage.Config{
 		Dir: filepath.Join(a.Config.Data, "footage"), Keys: cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys")), Recorder: a.Config.Recorder, Volume: volume, SegmentLength: a.Config.Footage.Segment,
-		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
+		SealEvery: a.Config.Footage.SealEvery, SyncInterval: a.Config.Footage.SyncInterval, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
 		Journal: overseen{a.journal, &a.watch}, Clock: a.clock.Read, Log: a.Log, Disk: a.Disk,
 	}); err != nil {
 		return fmt.Errorf("footage: %w", err)

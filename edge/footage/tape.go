@@ -327,7 +327,7 @@ func (t *tape) abandon(err error) {
 	if r := t.run; r != nil {
 		from = t.wall(r.at + r.step)
 		if r.seg != nil {
-			// The chunk that is not full may still find its way: without it up to 64 KiB of frames are lost.
+			// The chunk that is not full may still find its way: without it up to 4 KiB of frames are lost, and the fragment they end.
 			if e := errors.Join(r.seg.w.Close(), r.seg.f.Close()); e != nil && !errors.Is(e, os.ErrClosed) {
 				t.failed = errors.Join(err, e)
 			}
