@@ -311,7 +311,7 @@ func (p *play) drain() {
 type flaw struct {
 	name  string
 	fault disktest.Fault
-	loss  disktest.Loss // what the power cut takes that comes with it, or at the end
+	loss  disktest.Loss // what the power cut takes that comes with it, or at the end; nil: the process is killed, and started again before a power cut takes all
 	where func(disktest.Op) bool
 	more  int // steps after it that go wrong as well
 }
@@ -331,6 +331,7 @@ func flaws(n uint64) []flaw {
 		{"cut, all is kept", disktest.Fault{Cut: true}, disktest.Kept, disktest.Op.Changes, 0},
 		{"cut, some is kept", disktest.Fault{Cut: true}, disktest.Some(n), disktest.Op.Changes, 0},
 		{"cut within", disktest.Fault{Cut: true, Torn: true}, disktest.Kept, writes, 0},
+		{"killed, and cut after the next start", disktest.Fault{Cut: true}, nil, disktest.Op.Changes, 0},
 	}
 }
 
@@ -456,6 +457,17 @@ func (s scene) spoil(t *testing.T, ready string, now time.Time, entries []entry,
 		if len(p.answers) == 0 && len(p.incidents()) == 0 && !p.gap(CauseDisk) {
 			t.Errorf("nobody is told")
 		}
+	}
+	if f.loss == nil {
+		p.stop()
+		p.disk.Resume()
+		p.book.break_(nil)
+		p.answers = nil
+		if p.start(); len(p.answers) > 0 {
+			t.Fatal("after a kill: ", p.answers)
+		}
+		p.check()
+		f.loss = disktest.Lost
 	}
 	image := p.cut(f.loss)
 	q := newPlay(t, p.root+".again", image, p.clock.Now(), p.book.entries)
