@@ -101,6 +101,9 @@ func (a *Agent) withoutJournal(why error) (volume string, err error) {
 	}
 	a.Log.Error("the journal cannot be opened: recording and deleting go on by what is remembered, nothing is shown or released", "error", why)
 	a.unopened = why
+	if a.clock == nil {
+		a.openClock(time.Time{})
+	}
 	a.journal = journal.Unopened(a.journalDir(), a.identity.Signer.Name(), a.identity.Signer, a.Now, a.Log, why)
 	if a.orders, err = orders.OpenStanding(a.journal, a.Config.Recorder, a.identity.Roots, r.Orders, a.Now, a.Log); err != nil {
 		return "", errors.Join(why, err)
@@ -111,6 +114,7 @@ func (a *Agent) withoutJournal(why error) (volume string, err error) {
 // history is a journal, and what the runs before this one left in it.
 type history struct {
 	journal *journal.Journal
+	begun   uint64 // entries that it had
 	orders  *orders.Orders
 	volume  string     // the disk with footage
 	clean   bool       // the run before this one stopped in order, or there was none
@@ -125,6 +129,10 @@ func (a *Agent) readJournal() (h history, err error) {
 	h.journal, err = journal.OpenOn(a.Disk, a.journalDir(), a.identity.Signer.Name(), a.identity.Signer, a.Now, a.Log)
 	if err != nil {
 		return h, err
+	}
+	h.begun = h.journal.Head().Size
+	if a.clock == nil {
+		a.openClock(h.journal.Head().Time.Time)
 	}
 	if h.orders, err = orders.Open(h.journal, a.Config.Recorder, a.identity.Roots, a.identity.Roster, a.Now, a.Log); err == nil {
 		err = h.before()

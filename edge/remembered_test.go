@@ -42,7 +42,7 @@ func TestI10_StartsWithoutItsJournal(t *testing.T) {
 			mend := spoil(s, filepath.Join(s.config.Data, "journal"))
 
 			var out bytes.Buffer
-			checked := &Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+			checked := &Agent{Config: s.config, Log: slog.New(slog.DiscardHandler)}
 			if err := checked.Check(t.Context(), &out); err != ErrFindings || strings.Count(out.String(), "FINDING ") != 1 || !strings.Contains(out.String(), "FINDING   journal: ") {
 				t.Errorf("check: %v\n%s", err, &out)
 			}
@@ -52,7 +52,7 @@ func TestI10_StartsWithoutItsJournal(t *testing.T) {
 			done := make(chan error, 1)
 			began := time.Now()
 			go func() {
-				done <- (&Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}).Run(ctx)
+				done <- (&Agent{Config: s.config, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}).Run(ctx)
 			}()
 			var at Situation
 			s.eventually("it records, and what is older than the window is gone", func() bool {
@@ -107,7 +107,7 @@ func TestRememberedIsItsOwn(t *testing.T) {
 	s.check(err)
 	open := func(what string, wants string) {
 		t.Helper()
-		a := &Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+		a := &Agent{Config: s.config, Log: slog.New(slog.DiscardHandler)}
 		err := a.open(t.Context())
 		if (err == nil) != (wants == "") || err != nil && !strings.Contains(err.Error(), wants) {
 			t.Errorf("%s: %v", what, err)
