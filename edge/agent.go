@@ -9,11 +9,14 @@
 //
 // # Start and stop
 //
-//	identity → journal → orders (replayed from the journal) → footage (which finishes what was begun and expires, invariant 4)
+//	identity → journal → time → orders (replayed from the journal) → footage (which finishes what was begun and expires, invariant 4)
 //	→ mandates and holds applied → recording → releases that were begun → uplink → viewer
 //
 // Nothing is served before expiry has run. On stop: viewer and releases first, then recording, then footage seals what is open, the journal says that
-// it stopped, and the uplink has a moment to hand in the tail.
+// it stopped, and the uplink has a moment to hand in the tail. Each of these has a bounded time: on a disk that does not answer the recorder stops
+// without the part that waits for it, says which, and does not write that it stopped in order.
+//
+// Viewer, /metrics and /health, and the operator's socket are beside recording: when one cannot listen the operator sees why, and it is tried again.
 //
 // # When the journal cannot be written
 //
@@ -53,7 +56,8 @@
 //	journal_writable                   1 when the journal can be written (invariant 10)
 //	journal_behind                     1 when the witness knows more of it than this recorder (invariant 13)
 //	journal_progress_seconds           when the journal's writer last answered, Unix time
-//	clock_synced                       1 when the system says that something keeps its clock
+//	clock_synced                       1 when NTP keeps the machine's clock, and the recorder's time is the same
+//	clock_ahead_seconds                how much later it may be than the recorder's time; footage due by then is shown to nobody
 //	uplink_connected                   1 during a session with the centre's broker
 //	uplink_since_seconds               since when it is so, Unix time
 //	orders_used                        number of the last order used
@@ -67,11 +71,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/beeldwacht/beeldwacht/edge/ingest"
@@ -92,7 +98,7 @@ const Software = "beeldwacht-edge 0.1"
 type Agent struct {
 	Config  Config
 	Secrets Secrets
-	Now     func() time.Time
+	Machine clock.Machine // what tells the time; zero: the machine this runs on
 	Log     *slog.Logger
 	Systemd Systemd   // zero: nobody is told
 	Disk    disk.Disk // under journal and footage; nil: the machine's own
@@ -102,28 +108,43 @@ type Agent struct {
 
 	// Everything below is made in Run before any goroutine starts, and not replaced afterwards.
 	identity *Identity
+	clock    *clock.Clock
 	journal  *journal.Journal
 	orders   *orders.Orders
 	footage  *footage.Store
 	release  *release.Releaser
 	uplink   *uplink.Uplink
 
-	mandates *broadcast // an accepted order changed what may be recorded
-	granted  *broadcast // a release grant was accepted
+	mandates *broadcast    // an accepted order changed what may be recorded
+	granted  *broadcast    // a release grant was accepted
+	unplaced chan struct{} // holds one: some hold that was ordered could not be placed
 
 	obeying  sync.Mutex  // held while something that came down is carried out
-	stopping atomic.Bool // set under obeying. Footage is being closed: nothing that comes down is taken any more, and a status no longer asks footage
+	stopping atomic.Bool // footage is being closed: who gets obeying from then on takes nothing that comes down any more, and a status no longer asks footage
 
 	streams map[string]*stream // by camera/stream; each stream guards itself
 	seen    ledgerSeen         // owned by the uplink's goroutine once it runs
+	begun   uint64             // entries that the journal had at the start
+	heard   time.Time          // time of the last cosignature; as seen
 }
 
-// Run records until ctx ends. It returns nil after a clean stop.
+// Run records until ctx ends. It returns nil after a clean stop, and [ErrLeft] when a disk that does not answer had to be left as it was: some goroutine then still
+// waits for it, and the process is of no more use.
 func (a *Agent) Run(ctx context.Context) (err error) {
-	if err := a.open(ctx); err != nil {
+	opened := make(chan error, 1)
+	go func() { opened <- a.open(ctx) }()
+	select {
+	case err = <-opened:
+	case <-ctx.Done(): // after weeks without power a start takes long, and stops soon when it is asked to; on a disk that hangs it does not
+		err = within("the start", 4*patience, func() error { return <-opened })
+	}
+	switch {
+	case errors.Is(err, ErrLeft):
+		return err
+	case err != nil:
 		return errors.Join(err, a.close())
 	}
-	return errors.Join(a.serve(ctx), a.journal.Close())
+	return a.serve(ctx)
 }
 
 // open brings up journal, orders and footage, in that order. Whoever calls it calls close, also after an error.
@@ -132,10 +153,12 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	if a.identity, err = LoadIdentity(a.Config.Identity, origin); err != nil {
 		return err
 	}
-	a.mandates, a.granted, a.looking = newBroadcast(), newBroadcast(), make(chan struct{}, 1)
+	a.mandates, a.granted, a.unplaced, a.looking = newBroadcast(), newBroadcast(), make(chan struct{}, 1), make(chan struct{}, 1)
 	if a.journal, err = journal.OpenOn(a.Disk, filepath.Join(a.Config.Data, "journal"), origin, a.identity.Signer, a.Now, a.Log); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
+	a.begun = a.journal.Head().Size
+	a.openClock()
 	if a.orders, err = orders.Open(a.journal, a.Config.Recorder, a.identity.Roots, a.identity.Roster, a.Now, a.Log); err != nil {
 		return fmt.Errorf("orders: %w", err)
 	}
@@ -147,12 +170,12 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	if a.footage, err = footage.Open(ctx, footage.Config{
 		Dir: filepath.Join(a.Config.Data, "footage"), Keys: cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys")), Recorder: a.Config.Recorder, Volume: volume, SegmentLength: a.Config.Footage.Segment,
 		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
-		Journal: overseen{a.journal, &a.watch}, Clock: systemClock, Now: a.Now, Log: a.Log, Disk: a.Disk,
+		Journal: overseen{a.journal, &a.watch}, Clock: a.clock.Read, Log: a.Log, Disk: a.Disk,
 	}); err != nil {
 		return fmt.Errorf("footage: %w", err)
 	}
 	a.append(ctx, protocol.KindStarted, protocol.Started{Software: Software, Clean: clean, Volume: a.footage.Volume()})
-	return a.applyOrders()
+	return a.applyOrders(ctx)
 }
 
 // close lets go of what open has opened.
@@ -163,7 +186,7 @@ func (a *Agent) close() error {
 		a.append(context.Background(), protocol.KindStopped, protocol.Stopped{Reason: "checked, not started"})
 	}
 	if a.journal != nil {
-		err = errors.Join(err, a.journal.Close())
+		err = errors.Join(err, a.clock.Close(), a.journal.Close())
 	}
 	return err
 }
@@ -208,9 +231,12 @@ func (a *Agent) restoreCosigned() {
 }
 
 // applyOrders brings footage to what the journal says was ordered: what a crash cut off between entry and act is done now.
-func (a *Agent) applyOrders() error {
+func (a *Agent) applyOrders(ctx context.Context) error {
 	if err := a.footage.SetMandates(a.orders.Mandates()); err != nil {
 		return fmt.Errorf("footage: %w", err)
+	}
+	for _, h := range a.orders.Holds() {
+		a.place(ctx, h)
 	}
 	for _, l := range a.orders.Lifts() {
 		if err := a.footage.Lift(l.Hold, "lift"); err != nil {
@@ -236,7 +262,9 @@ func (a *Agent) serve(ctx context.Context) error {
 		CheckpointEvery: a.Config.Broker.CheckpointEvery, Journal: a.journal, Cosigned: a.cosigned, Order: a.obey, Ledger: a.ledger,
 		Status: func() ([]byte, error) { return a.status("online") }, Will: func() ([]byte, error) { return a.status("offline") }, Session: a.session, Log: a.Log}
 
+	makers.run("clock", func() error { return a.keepTime(makeCtx) })
 	makers.run("footage", func() error { return a.footage.Run(makeCtx) })
+	makers.run("holds", func() error { return a.tendHolds(makeCtx) })
 	a.streams = map[string]*stream{}
 	for _, c := range a.Config.Cameras {
 		s := &stream{agent: a, config: c, login: a.Secrets.Cameras[c.ID]}
@@ -247,29 +275,47 @@ func (a *Agent) serve(ctx context.Context) error {
 	}
 	readers.run("releases", func() error { return a.releases(readCtx) })
 	uplinks.run("uplink", func() error { return a.uplink.Run(uplinkCtx) })
-	view := &viewer.Viewer{Listen: a.Config.Viewer.Listen, Certificate: a.identity.Viewer, Desk: a.Config.Viewer.Desk, Recorder: a.Config.Recorder,
-		Store: a.footage, Journal: a.journal, Orders: a.orders, Now: a.Now, Log: a.Log}
-	readers.run("viewer", func() error { return view.Run(readCtx) })
+	readers.run("viewer", func() error {
+		a.door(readCtx, "Nobody can look back here", func() (net.Listener, error) { return net.Listen("tcp", a.Config.Viewer.Listen) }, a.view)
+		return nil
+	})
 	readers.run("operator's view", func() error { return a.oversee(readCtx) })
 	a.Log.Info("recorder started", "recorder", a.Config.Recorder, "cameras", len(a.Config.Cameras), "viewer", a.Config.Viewer.URL)
 
 	<-readCtx.Done()
 	stopReading(nil)
-	readers.wait()
+	err := within("who reads footage", patience, readers.wait)
 	stopMaking(&ingest.Stop{Cause: footage.CauseRecorder, Detail: "the recorder was stopped"})
-	makers.wait()
-	a.obeying.Lock() // what is being carried out is finished; what comes after it waits for the next start
+	err = errors.Join(err, within("cameras and expiry", patience, makers.wait))
 	a.stopping.Store(true)
-	a.obeying.Unlock()
-	err := a.footage.Close()
-	a.append(context.WithoutCancel(ctx), protocol.KindStopped, protocol.Stopped{Reason: "asked to stop"})
+	err = errors.Join(err, within("an order", patience, func() error { // what is being carried out is finished; what comes after it waits for the next start
+		a.obeying.Lock()
+		defer a.obeying.Unlock()
+		return nil
+	}))
+	sealing := 4 * patience
+	if errors.Is(err, ErrLeft) { // it will not get far
+		sealing = patience
+	}
+	if err = errors.Join(err, within("footage", sealing, a.footage.Close)); !errors.Is(err, ErrLeft) {
+		stopped, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		a.append(stopped, protocol.KindStopped, protocol.Stopped{Reason: "asked to stop"})
+		cancel()
+	}
 	a.handIn()
 	stopUplink(nil)
-	uplinks.wait()
+	err = errors.Join(err, within("the uplink", patience, uplinks.wait), within("the time floor", patience, a.clock.Close), within("the journal", patience, a.journal.Close))
 	if cause := context.Cause(readCtx); ctx.Err() == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		err = errors.Join(err, cause)
 	}
 	return err
+}
+
+// view serves people near the recorder.
+func (a *Agent) view(ctx context.Context, l net.Listener) error {
+	v := &viewer.Viewer{Certificate: a.identity.Viewer, Desk: a.Config.Viewer.Desk, Recorder: a.Config.Recorder,
+		Store: a.footage, Journal: a.journal, Orders: a.orders, Now: a.Now, Log: a.Log}
+	return v.Serve(ctx, l)
 }
 
 // handIn gives the uplink a moment to have the tail cosigned; what it cannot deliver goes on the next start.
@@ -298,6 +344,10 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 	if a.stopping.Load() {
 		return
 	}
+	if a.clock.Read().Doubtful() { // judged by this clock it might be refused, and its number used up; the centre sends it again
+		a.Log.Warn("an order waits until it is known what time it is")
+		return
+	}
 	action, err := a.orders.Accept(ctx, raw)
 	if errors.Is(err, orders.ErrRepeated) { // brokers repeat, and the centre sends again what it has not seen used
 		a.Log.Debug("order repeated", "error", err)
@@ -314,16 +364,14 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 		}
 		a.mandates.tell()
 	case protocol.Hold:
-		if err := a.footage.Place(act); err != nil {
-			a.incident(ctx, "a hold could not be placed", act.Camera, err)
-		}
+		a.place(ctx, act)
 	case protocol.Lift:
 		if err := a.footage.Lift(act.Hold, "lift"); err != nil {
 			a.incident(ctx, "a hold could not be lifted", act.Camera, err)
 		}
 	case *protocol.Roster:
 		a.footage.SetHoldShare(int(act.HoldShare))
-		if err := a.footage.SetMandates(a.orders.Mandates()); err != nil { // its ceiling on sound counts for mandates that came before
+		if err := a.footage.SetMandates(a.orders.Mandates()); err != nil { // its ceilings count for mandates that came before
 			a.incident(ctx, "a roster could not be carried out", "", err)
 		}
 		a.mandates.tell()
@@ -331,6 +379,47 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 		if act.Doc().Use == protocol.UseRelease {
 			a.granted.tell()
 		}
+	}
+}
+
+// place has a hold stand. One for which there is no room is refused, and the centre is told which and why; one that the disk refuses is tried again until it stands or
+// its end comes: what it is to keep may expire meanwhile.
+func (a *Agent) place(ctx context.Context, h protocol.Hold) {
+	err := a.footage.Place(h)
+	if err == nil {
+		return
+	}
+	if errors.Is(err, footage.ErrHoldShare) {
+		if err = a.orders.CannotHold(ctx, h.HoldID(), err); err == nil {
+			return
+		}
+	}
+	a.incident(ctx, "a hold could not be placed", h.Camera, err)
+	select {
+	case a.unplaced <- struct{}{}:
+	default:
+	}
+}
+
+// tendHolds tries again to place what could not be placed.
+func (a *Agent) tendHolds(ctx context.Context) error {
+	const again = 10 * time.Second
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.unplaced:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(again):
+		}
+		a.obeying.Lock()
+		for _, h := range a.orders.Holds() {
+			a.place(ctx, h)
+		}
+		a.obeying.Unlock()
 	}
 }
 
@@ -350,7 +439,14 @@ func (a *Agent) cosigned(raw []byte) error {
 		}
 		witnesses = append(witnesses, v)
 	}
-	return a.journal.Cosigned(raw, witnesses, int(roster.Quorum))
+	if err := a.journal.Cosigned(raw, witnesses, int(roster.Quorum)); err != nil {
+		return err
+	}
+	if size, at := a.journal.CosignedHead(); size > a.begun && !at.Equal(a.heard) { // made since this start, so it is no older
+		a.heard = at
+		a.clock.Cosigned(at)
+	}
+	return nil
 }
 
 // ledgerSeen is the centre's last checkpoint that stands in this journal, and since when.

@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -223,11 +222,11 @@ func (s *street) witness(stream []byte) (cosigned []byte, err error) {
 // start is a start of the recorder. stop ends it in order and may be called again.
 func (s *street) start() (a *Agent, stop func()) {
 	s.Helper()
-	a = &Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.NewTextHandler(s.Output(), nil))}
+	a = &Agent{Config: s.config, Log: slog.New(slog.NewTextHandler(s.Output(), nil))}
 	s.check(a.open(s.Context()))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- errors.Join(a.serve(ctx), a.journal.Close()) }()
+	go func() { done <- a.serve(ctx) }()
 	var once sync.Once
 	stop = func() {
 		once.Do(func() {
@@ -250,7 +249,7 @@ func (s *street) start() (a *Agent, stop func()) {
 func (s *street) sound() {
 	s.Helper()
 	var out bytes.Buffer
-	a := &Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	a := &Agent{Config: s.config, Log: slog.New(slog.DiscardHandler)}
 	if err := a.Check(s.Context(), &out); err != nil {
 		s.Errorf("%v\n%s", err, &out)
 	}
@@ -457,7 +456,7 @@ func TestI10_RecordsAndExpiresWithoutJournal(t *testing.T) {
 	t.Parallel()
 	s := newStreet(t)
 	s.connect()
-	a := &Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	a := &Agent{Config: s.config, Log: slog.New(slog.DiscardHandler)}
 	s.check(a.open(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -530,6 +529,40 @@ func TestStartsAlone(t *testing.T) {
 	})
 	s.connect()
 	s.eventually("the centre learns of it", func() bool { return s.sealedUntil().After(alone.Add(2 * time.Second)) })
+	stop()
+	s.sound()
+}
+
+// A hold that would take more of the disk than holds may is refused under its own number, so that who asked for it is told; what stands is not touched. A roster that comes
+// later with a lower ceiling shortens what exists at once.
+func TestHoldWithoutRoomAndLowerCeiling(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.connect()
+	s.config.Footage.MaxBytes = 100_000 // of which one percent is less than a segment
+	a, stop := s.start()
+	s.order(s.mandate(1, nil))
+	s.order(s.town.Roster(2, func(r *protocol.Roster) { r.HoldShare = 1 }))
+	s.eventually("recording", func() bool { return !s.sealedUntil().IsZero() })
+	until := s.sealedUntil()
+	send := func(document []byte) { // order would find the refusal
+		s.check(s.broker.Publish(protocol.Topic(s.town.Recorder, protocol.DownOrders), s.envelope(document), false, 1))
+	}
+	send(s.town.Compose(s.town.Hold("h-1", plein, protocol.Span(until.Add(-time.Second), until))))
+	s.eventually("the centre is told that h-1 cannot stand", func() bool {
+		return slices.ContainsFunc(told[protocol.OrderRefused](s, protocol.KindRefused), func(r protocol.OrderRefused) bool {
+			return r.Number == s.number && r.ID == "h-1" && r.Kind == "hold" && strings.Contains(r.Reason, "more than their share of the disk")
+		})
+	})
+	if held, err := a.footage.Holds(); err != nil || len(held) > 0 || len(a.orders.Holds()) > 0 {
+		t.Errorf("it stands all the same: %v, %v", held, err)
+	}
+	send(s.town.Roster(3, func(r *protocol.Roster) { r.MaxWindow = protocol.Window(2 * time.Second) }))
+	s.eventually("what is older than the new ceiling is gone", func() bool {
+		all := told[protocol.Expired](s, protocol.KindExpired)
+		oldest, ok := a.footage.Oldest(plein)
+		return ok && time.Since(oldest) < 5*time.Second && slices.ContainsFunc(all, func(e protocol.Expired) bool { return e.Reason == "window" })
+	})
 	stop()
 	s.sound()
 }

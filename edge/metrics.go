@@ -2,7 +2,6 @@ package edge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -56,7 +55,8 @@ var metrics = []metric{
 	{"journal_behind", gauge, "1 when the witness knows more of it than this recorder.", flag(func(s *Situation) bool { return s.Journal.Behind }), nil},
 	{"journal_progress_seconds", gauge, "When the journal's writer last answered, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Journal.Progress }), nil},
 
-	{"clock_synced", gauge, "1 when the system says that something keeps its clock.", flag(func(s *Situation) bool { return s.Clock.State == "synced" }), nil},
+	{"clock_synced", gauge, "1 when NTP keeps the machine's clock, and the recorder's time is the same.", flag(func(s *Situation) bool { return s.Clock.State == "synced" }), nil},
+	{"clock_ahead_seconds", gauge, "How much later it may be than the recorder's time; footage due by then is shown to nobody.", number(func(s *Situation) int64 { return s.Clock.Ahead }), nil},
 	{"uplink_connected", gauge, "1 during a session with the centre's broker.", flag(func(s *Situation) bool { return s.Uplink.Connected }), nil},
 	{"uplink_since_seconds", gauge, "Since when it is so, Unix time.", at(func(s *Situation) *protocol.Time { return s.Uplink.Since }), nil},
 	{"orders_used", gauge, "Number of the last order used.", number(func(s *Situation) uint64 { return s.Orders.Used }), nil},
@@ -163,34 +163,20 @@ func monitoring(look func(context.Context) (Situation, error)) http.Handler {
 	return http.TimeoutHandler(mux, socketTimeout, "the recorder runs but does not answer: its disk may hang\n")
 }
 
-// serveMetrics serves monitoring until ctx ends, where the configuration asks for it. An address that cannot be had is told elsewhere; the recorder
-// records without it.
-func (a *Agent) serveMetrics(ctx context.Context) {
-	if a.Config.Metrics.Listen == "" {
-		return
-	}
-	l, err := net.Listen("tcp", a.Config.Metrics.Listen)
-	if err != nil {
-		a.Log.Error("no /metrics and no /health", "error", err)
-		a.watch.fault("/metrics and /health are not served: " + err.Error())
-		return
-	}
+// serveMetrics serves monitoring on l until ctx ends.
+func (a *Agent) serveMetrics(ctx context.Context, l net.Listener) error {
 	server := &http.Server{Handler: monitoring(a.look), ReadTimeout: socketTimeout, WriteTimeout: 2 * socketTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
 	select {
-	case <-ctx.Done():
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if err := server.Shutdown(stopping); err != nil {
-			if err := server.Close(); err != nil {
-				a.Log.Warn("/metrics and /health", "error", err)
-			}
-		}
 	case err := <-done:
-		if !errors.Is(err, http.ErrServerClosed) {
-			a.Log.Error("/metrics and /health stopped", "error", err)
-			a.watch.fault("/metrics and /health stopped: " + err.Error())
-		}
+		return err
+	case <-ctx.Done():
 	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if server.Shutdown(stopping) != nil {
+		return server.Close()
+	}
+	return nil
 }

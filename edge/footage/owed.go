@@ -59,7 +59,7 @@ func (s *Store) settle(ctx context.Context) (retry time.Time) {
 	case <-ctx.Done():
 		return s.Now().Add(retryJournal)
 	}
-	if s.Now().Before(s.journalRetry) {
+	if waits(s.Now(), s.journalRetry, retryJournal) {
 		return s.journalRetry
 	}
 	err := s.saveNews()
@@ -85,7 +85,7 @@ func (s *Store) saveNews() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range bad {
-		s.incidentLocked("broken row in the index", "", b)
+		s.incidentLocked(b.what, "", b.detail)
 	}
 	if len(s.news) == 0 {
 		return nil

@@ -19,6 +19,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"go.etcd.io/bbolt"
 
+	trusted "github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -29,7 +30,7 @@ type Journal interface {
 	Append(ctx context.Context, kind string, body any) (seq uint64, err error)
 }
 
-// Config says where footage goes. Dir, Keys, Recorder, Journal and Now are needed; the rest has useful zero values.
+// Config says where footage goes. Dir, Keys, Recorder, Journal and Clock are needed; the rest has useful zero values.
 type Config struct {
 	Dir      string              // the volume
 	Keys     string              // the folder of the keys: not on the volume, and not in a backup
@@ -49,9 +50,9 @@ type Config struct {
 
 	Holder Holder // of the generation key; nil: a file in Keys
 
-	Clock func() string    // what the system says of its clock: "synced", "unsynced" or "unknown". Nil is "unknown"
-	Now   func() time.Time // wall clock
-	Log   *slog.Logger     // nil: none
+	Clock func() trusted.Reading // what time it is, and how sure that is
+	Now   func() time.Time       // the same without the rest; where there is no Clock, all there is
+	Log   *slog.Logger           // nil: none
 
 	Disk disk.Disk // nil: the machine's own
 
@@ -77,7 +78,7 @@ type Store struct {
 	tombs     map[string]*tombstone // not gone yet
 	streams   map[string]*streamRow
 	writers   map[string]*Writer
-	making    map[string]bool      // camera/run directories that have no row yet
+	making    map[string]bool      // camera/run directories that have no row yet; true: there will be none, and it must go
 	known     map[string]bool      // incidents that were journalled, by what they are, so that each is once
 	broken    map[string]time.Time // runs that a disk error left open, and when to try to seal them again
 	news      []owedRow            // incidents found where the index could not be written
@@ -90,7 +91,7 @@ type Store struct {
 	rounds atomic.Uint64 // see Progress
 
 	badMu sync.Mutex
-	bad   []string // rows that could not be read, not yet reported
+	bad   []foul // not yet reported
 
 	mandateMu sync.RWMutex
 	mandates  map[protocol.CameraID][]*protocol.Mandate
@@ -111,6 +112,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s := &Store{Config: c, share: c.HoldShare, settling: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 		runs: map[string]*runRow{}, holds: map[protocol.HoldID]*holdRow{}, tombs: map[string]*tombstone{}, streams: map[string]*streamRow{},
 		writers: map[string]*Writer{}, making: map[string]bool{}, known: map[string]bool{}, broken: map[string]time.Time{}, mandates: map[protocol.CameraID][]*protocol.Mandate{}}
+	s.Disk = disk.Watch(c.Disk, func(err error) { s.word("disk error", cause(err)) })
 	if err := s.openVolume(); err != nil {
 		return nil, fmt.Errorf("footage: volume %s: %w", c.Dir, err)
 	}
@@ -122,8 +124,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 }
 
 func (c *Config) prepare() error {
-	if c.Dir == "" || c.Keys == "" || c.Journal == nil || c.Now == nil {
-		return errors.New("needs Dir, Keys, Journal and Now")
+	if c.Dir == "" || c.Keys == "" || c.Journal == nil || c.Now == nil && c.Clock == nil {
+		return errors.New("needs Dir, Keys, Journal, and Clock or Now")
 	}
 	if rel, err := filepath.Rel(c.Dir, c.Keys); err != nil || filepath.IsLocal(rel) {
 		return errors.Join(fmt.Errorf("keys in %s would lie on the volume %s: who takes the disk would have both", c.Keys, c.Dir), err)
@@ -154,7 +156,11 @@ func (c *Config) prepare() error {
 		c.HoldShare = 50
 	}
 	if c.Clock == nil {
-		c.Clock = func() string { return "unknown" }
+		now := c.Now
+		c.Clock = func() trusted.Reading { return trusted.Reading{Now: now(), State: trusted.Unknown} }
+	} else {
+		now := c.Clock
+		c.Now = func() time.Time { return now().Now }
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -262,7 +268,7 @@ func (s *Store) newVolume(file, index string) error {
 		}
 		return tx.Bucket(inMeta).Put([]byte("volume"), []byte(s.volume))
 	})
-	if err := errors.Join(err, db.Close()); err != nil {
+	if err := errors.Join(err, db.Close(), s.Disk.SyncDir(s.Dir)); err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
 	if err := s.makeKeys(); err != nil {
@@ -330,7 +336,7 @@ func (s *Store) recover(ctx context.Context) error {
 	}
 	for _, h := range s.Config.Holds {
 		if err := s.place(h); err != nil {
-			s.incident("a hold that was ordered cannot be placed", h.Camera, short(err))
+			s.incident("a hold that was ordered cannot be placed", h.Camera, short(fmt.Errorf("hold %s: %w", h.ID, err)))
 		}
 	}
 	s.sweep(ctx)
@@ -501,9 +507,11 @@ func (s *Store) Close() error {
 	writers := slices.Collect(maps.Values(s.writers))
 	s.closed = true
 	s.mu.Unlock()
+	var closing sync.WaitGroup
 	for _, w := range writers {
-		w.close()
+		closing.Go(w.close) // at once: one that hangs keeps no other from sealing
 	}
+	closing.Wait()
 	err := s.SealMinute(context.Background())
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
@@ -512,6 +520,9 @@ func (s *Store) Close() error {
 	s.keys.close()
 	return errors.Join(err, s.db.Close())
 }
+
+// TimeMoved tells that the clock was moved: more or less may be due now than Run waits for.
+func (s *Store) TimeMoved() { s.wake() }
 
 // wake makes Run look again.
 func (s *Store) wake() {
@@ -525,6 +536,7 @@ func (s *Store) wake() {
 func (s *Store) sweep(ctx context.Context) (next time.Time) {
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
+	s.settleIndex()
 	soonest := func(t time.Time) {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
@@ -532,6 +544,7 @@ func (s *Store) sweep(ctx context.Context) (next time.Time) {
 	}
 	soonest(s.enforceMandates())
 	soonest(s.finishBroken())
+	soonest(s.removeUnmade())
 	soonest(s.tendHolds())
 	soonest(s.expire(ctx))
 	soonest(s.settle(ctx))
@@ -567,11 +580,40 @@ func (s *Store) incidentLocked(what string, camera protocol.CameraID, detail str
 }
 
 // badRow reports a row that cannot be read. It is called in transactions, by whoever may hold mu, so it only leaves word for settle.
-func (s *Store) badRow(err error) {
+func (s *Store) badRow(err error) { s.word("broken row in the index", err.Error()) }
+
+// word leaves word of an incident; any lock may be held.
+func (s *Store) word(what, detail string) {
 	s.badMu.Lock()
 	defer s.badMu.Unlock()
-	if len(s.bad) < 1000 {
-		s.bad = append(s.bad, err.Error())
+	if f := (foul{what, detail}); len(s.bad) < 1000 && !slices.Contains(s.bad, f) {
+		s.bad = append(s.bad, f)
+	}
+}
+
+// foul is something that must not be, found by who cannot journal it.
+type foul struct{ what, detail string }
+
+// settleIndex ends what errDoubt is about.
+func (s *Store) settleIndex() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.db.doubt {
+		return
+	}
+	if err := s.db.settle(); err != nil {
+		return // the disk was heard to fail
+	}
+	known := s.runs
+	s.runs, s.holds, s.tombs = map[string]*runRow{}, map[protocol.HoldID]*holdRow{}, map[string]*tombstone{} // streams: a gap may stand in memory alone
+	if err := s.load(); err != nil {
+		s.incidentLocked("index cannot be read", "", short(err))
+		s.db.doubt = true
+	}
+	for key, r := range s.runs {
+		if known[key] == nil && !r.Ended { // whoever began it thinks that it failed
+			s.broken[key] = time.Time{}
+		}
 	}
 }
 

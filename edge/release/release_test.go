@@ -32,6 +32,7 @@ import (
 	"github.com/versity/versitygw/embedgw"
 	"golang.org/x/mod/sumdb/note"
 
+	trusted "github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
@@ -199,8 +200,8 @@ func (r *rig) start(roster []byte) {
 	r.check(err)
 	r.orders, err = orders.Open(r.journal, r.town.Recorder, r.town.Roots, roster, r.clock, nil)
 	r.check(err)
-	f, err := footage.Open(context.Background(), footage.Config{Dir: filepath.Join(r.dir, "volume"), Keys: filepath.Join(r.dir, "keys"), Recorder: r.town.Recorder, Journal: r.journal, Now: r.clock, SegmentLength: 2 * time.Second,
-		FragmentLength: 500 * time.Millisecond, MinFree: 1 << 20, QueueBytes: 256 << 20, Clock: func() string { return "synced" }})
+	f, err := footage.Open(context.Background(), footage.Config{Dir: filepath.Join(r.dir, "volume"), Keys: filepath.Join(r.dir, "keys"), Recorder: r.town.Recorder, Journal: r.journal, SegmentLength: 2 * time.Second,
+		FragmentLength: 500 * time.Millisecond, MinFree: 1 << 20, QueueBytes: 256 << 20, Clock: func() trusted.Reading { return trusted.Reading{Now: r.clock(), State: trusted.Synced} }})
 	r.check(err)
 	r.footage = &watched{Store: f}
 	r.Cleanup(func() { r.footage.Close(); r.journal.Close() })
@@ -616,6 +617,61 @@ func TestAnotherRoundingIsRefused(t *testing.T) {
 	if r.count(protocol.KindIntent) != 0 || r.footage.reads.Load() != 0 || len(r.orders.Unfinished()) != 0 {
 		t.Error("something was read, or is still to be done")
 	}
+}
+
+// Damaged footage is never released, and trying again mends nothing: the release fails for good and names each damaged segment with its times. What is whole can be
+// asked for by itself. A disk that is not there is another matter: it may come back.
+func TestDamagedFootageIsNamed(t *testing.T) {
+	r := newRig(t)
+	r.witness()
+	all := protocol.Span(noon, noon.Add(12*time.Second))
+	rounded, lines, err := r.footage.Round(plein, all)
+	r.check(err)
+	file := func(n int) string {
+		return filepath.Join(r.footage.Dir, "footage", string(plein), string(lines[n].Run), fmt.Sprintf("%06d.seg", lines[n].N))
+	}
+	if len(lines) < 4 {
+		t.Fatalf("%d segments", len(lines))
+	}
+	b, err := os.ReadFile(file(1))
+	r.check(err)
+	b[len(b)/2] ^= 1
+	r.check(os.WriteFile(file(1), b, 0o600))
+	r.check(os.Remove(file(3)))
+
+	volume := filepath.Join(r.footage.Dir, "volume.json")
+	r.check(os.Rename(volume, volume+".away"))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	g := r.grant("g-1", func(g *protocol.Grant) {
+		g.Asked = protocol.Span(lines[3].Start.Time, lines[3].End.Time)
+		g.Interval = g.Asked
+	})
+	if err := r.releaser().Release(ctx, g); err == nil || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("on a disk that is gone: %v", err)
+	}
+	r.check(os.Rename(volume+".away", volume))
+	if err := r.releaser().Release(t.Context(), g); err == nil {
+		t.Error("a missing file was released")
+	}
+
+	if err := r.releaser().Release(t.Context(), r.grant("g-2", func(g *protocol.Grant) { g.Asked, g.Interval = all, rounded })); err == nil {
+		t.Error("released")
+	}
+	failures := bodies[protocol.ReleaseFailed](r, protocol.KindReleaseFail)
+	last := failures[len(failures)-1]
+	for _, n := range []int{1, 3} {
+		if want := fmt.Sprintf("%s %d, %s", lines[n].Run, lines[n].N, protocol.Interval{From: lines[n].Start.Time, To: lines[n].End.Time}); !strings.Contains(last.Reason, want) {
+			t.Errorf("%q is not named in %q", want, last.Reason)
+		}
+	}
+	if !last.Final || last.Grant != "g-2" || !strings.Contains(last.Reason, fmt.Sprintf(": 2 of %d segments", len(lines))) || r.versions() != 0 || len(r.workDir()) != 0 || len(r.orders.Unfinished()) != 0 {
+		t.Errorf("%+v; %d versions, left %v", last, r.versions(), r.workDir())
+	}
+	r.check(r.releaser().Release(t.Context(), r.grant("g-3", func(g *protocol.Grant) {
+		g.Asked = protocol.Span(lines[2].Start.Time, lines[2].End.Time)
+		g.Interval = g.Asked
+	})))
 }
 
 // A full vault is asked again and again while the grant is valid; the footage is read once, and the journal is not filled.
