@@ -19,7 +19,7 @@ import (
 // A camera that tells nonsense is not believed: the first two must agree with the third within [maxSkew]. Sound that comes too far from the pictures of its time is dropped, and its clock
 // looked at anew; frames that follow each other without a hole are put end to end, whatever small steps their times make. Nothing here touches a picture.
 //
-// It belongs to the goroutine that reads the socket, but for info.
+// Its arrivals are steady (see [Session.steady]). It belongs to the goroutine that reads the socket, but for info.
 type hearing struct {
 	track    *soundTrack
 	unpack   *unpacker
@@ -180,9 +180,6 @@ func (h *hearing) heard(p *rtp.Packet, arrival time.Time) {
 	h.unpack.push(p, func(f heardFrame) {
 		if !h.sound.follow(f.stamp, h.sound.length(f.length), arrival) {
 			h.settled, h.pending = false, nil
-		}
-		if h.runs.open {
-			h.runs.session.status.heard(arrival)
 		}
 		h.pending = append(h.pending, placed{f, h.sound.elapsed})
 		if !h.place(arrival) {

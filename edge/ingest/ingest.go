@@ -150,6 +150,14 @@ type Session struct {
 	status status
 }
 
+// steady is a moment, read as now, by a clock that nobody sets: for what passes between two of them.
+func (s *Session) steady(now time.Time) time.Time {
+	if s.Running == nil {
+		return now // its monotonic reading counts
+	}
+	return time.Unix(0, 0).Add(s.Running())
+}
+
 // Stop is the cause to cancel Run's context with, when there is a better reason than that the recorder stops: a lapsed mandate, for
 // example.
 type Stop struct {

@@ -170,7 +170,7 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 		}
 	}
 	if track != nil {
-		conn.listen(runs.sound, s.Now)
+		conn.listen(runs.sound)
 	}
 	answer, err := client.Play(nil)
 	if err != nil {
@@ -234,11 +234,16 @@ func audioOf(offered *description.Session) *description.Media {
 }
 
 // listen leads the sound, and the sender reports of both tracks, to where they are put together.
-func (r *repaired) listen(h *hearing, now func() time.Time) {
+func (r *repaired) listen(h *hearing) {
+	s := h.runs.session
 	var p rtp.Packet
 	r.onSound = func(packet []byte) {
 		if p.Unmarshal(packet) == nil {
-			h.heard(&p, now())
+			now := s.Now()
+			if h.runs.open {
+				s.status.heard(now)
+			}
+			h.heard(&p, s.steady(now))
 		}
 	}
 	r.onReport = func(sound bool, packet []byte) {
@@ -248,7 +253,7 @@ func (r *repaired) listen(h *hearing, now func() time.Time) {
 		}
 		for _, one := range packets {
 			if report, ok := one.(*rtcp.SenderReport); ok {
-				h.reported(sound, ntpTime(report.NTPTime), report.RTPTime, now())
+				h.reported(sound, ntpTime(report.NTPTime), report.RTPTime, s.steady(s.Now()))
 			}
 		}
 	}

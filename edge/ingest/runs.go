@@ -78,7 +78,7 @@ func (r *runs) unit(u unit, arrival time.Time) bool {
 		r.keys++
 	}
 	if r.sound != nil {
-		r.sound.saw(u.stamp, arrival)
+		r.sound.saw(u.stamp, r.session.steady(arrival))
 	}
 	if r.open {
 		r.checkClocks(u.stamp, arrival)
