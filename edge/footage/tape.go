@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -637,8 +638,14 @@ func (s *Store) finishBroken() (next time.Time) {
 			delete(s.broken, key)
 		} else {
 			s.broken[key] = now.Add(10 * time.Second)
-			camera, _, _ := strings.Cut(key, "/")
-			s.incidentLocked("open run cannot be sealed", protocol.CameraID(camera), short(err))
+			if run := s.runs[key]; errors.Is(err, ErrLocked) && run != nil {
+				if due := run.End.Add(run.Window.Duration()); due.After(now) && due.Before(s.broken[key]) {
+					s.broken[key] = due
+				}
+			} else {
+				camera, _, _ := strings.Cut(key, "/")
+				s.incidentLocked("open run cannot be sealed", protocol.CameraID(camera), short(err))
+			}
 		}
 		s.mu.Unlock()
 	}
@@ -670,6 +677,11 @@ func (s *Store) finishRun(key string) error {
 			return s.endRun(key)
 		}
 		line, row, err := s.cutWhole(name, run, n)
+		if errors.Is(err, ErrLocked) {
+			if err = s.expireUnread(name, run, err); err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -695,6 +707,35 @@ func (s *Store) finishRun(key string) error {
 			return err
 		}
 	}
+}
+
+// expireUnread deletes a file that a crash left open, and that cannot be cut and sealed because its key waits for the share, when its window is over: it begins where
+// the last sealed segment ends. A hold that may touch it keeps it. Until then it gives why back.
+func (s *Store) expireUnread(name string, run runRow, why error) error {
+	now := s.Now()
+	if now.Before(run.End.Add(run.Window.Duration())) {
+		return why
+	}
+	s.mu.Lock()
+	kept := slices.ContainsFunc(s.standing(now), func(k Keep) bool { return k.Camera == run.Camera && run.End.Before(k.Asked.To) })
+	s.mu.Unlock()
+	if kept {
+		return why
+	}
+	f, err := disk.Open(s.Disk, name)
+	if err != nil {
+		return err
+	}
+	k, err := readHead(f)
+	if err := errors.Join(err, f.Close(), s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err != nil {
+		return err
+	}
+	s.keys.done(k)
+	s.incident("footage expired before it could be sealed", run.Camera, fmt.Sprintf("the end of run %s, from %s, was cut off by a stop and never read: the share of the centre did not come in its window", run.Run, run.End))
+	if s.keys.waits(k) {
+		return nil // it goes with its chain
+	}
+	return s.keys.destroy(now, []slot{k}, s.living, s.hours)
 }
 
 // unindexed is the file of a place in a run that has no row yet.
