@@ -24,6 +24,8 @@ import (
 //	and then, 256 bytes each, so that none crosses a sector's border:
 //	"BWK1" (4) | chain (8) | place (4) | hour (8) | length of camera (1) | camera (64) | sealed key (80) | first 16 of the SHA-256 of these | zeros
 //
+// A record that begins "BWX1" names a key in the table that is to be destroyed as soon as it opens: that of a file which a crash left open, and which had to go unread.
+//
 // A key that is destroyed is overwritten with zeros, and its place is used again. The disk may keep the old block, and opens it to nobody without the private key; that
 // goes with the generation after the one in which the share came.
 const blindFile = "writeonly.keys"
@@ -38,6 +40,7 @@ const (
 var (
 	blindMagic = []byte("BWBLIND1")
 	blindMark  = []byte("BWK1")
+	doomMark   = []byte("BWX1")
 )
 
 // blindPrivate is the private half, and stands in the table.
@@ -77,6 +80,7 @@ type blindKeys struct {
 	public hpke.PublicKey
 	at     map[slot]int64  // which record
 	of     map[slot]hourOf // what it is for
+	doomed map[slot]hourOf // in the table, and to be destroyed there
 	free   []int64         // records that were overwritten
 	next   int64           // the first that never was
 }
@@ -117,7 +121,7 @@ func makeBlind(k *keyring, private *blindPrivate) (*blindKeys, error) {
 	if err := disk.Replace(k.disk, k.blindPath(), head); err != nil {
 		return nil, err
 	}
-	return &blindKeys{file: k.blindPath(), public: public, at: map[slot]int64{}, of: map[slot]hourOf{}}, nil
+	return &blindKeys{file: k.blindPath(), public: public, at: map[slot]int64{}, of: map[slot]hourOf{}, doomed: map[slot]hourOf{}}, nil
 }
 
 // openBlind reads the file; nil when there is none. A record that was torn never had a segment.
@@ -137,20 +141,25 @@ func openBlind(k *keyring) (*blindKeys, error) {
 	if err != nil || !bytes.Equal(sum[:], raw[40:72]) {
 		return nil, fmt.Errorf("%s: its head is damaged", k.blindPath())
 	}
-	b := &blindKeys{file: k.blindPath(), public: public, at: map[slot]int64{}, of: map[slot]hourOf{}, next: int64(len(raw)-blindHead+blindRecord-1) / blindRecord}
+	b := &blindKeys{file: k.blindPath(), public: public, at: map[slot]int64{}, of: map[slot]hourOf{}, doomed: map[slot]hourOf{}, next: int64(len(raw)-blindHead+blindRecord-1) / blindRecord}
 	for i := range b.next {
-		s, of, _, ok := parseBlind(raw[blindHead+i*blindRecord:])
-		if !ok {
+		s, of, sealed, ok := parseBlind(raw[blindHead+i*blindRecord:])
+		switch {
+		case !ok:
 			b.free = append(b.free, i)
-			continue
+		case sealed == nil:
+			b.doomed[s] = of
+		default:
+			b.at[s], b.of[s] = i, of
 		}
-		b.at[s], b.of[s] = i, of
 	}
 	return b, nil
 }
 
+// parseBlind reads a record; one that dooms a key has nothing sealed.
 func parseBlind(b []byte) (s slot, of hourOf, sealed []byte, ok bool) {
-	if len(b) < blindRecord || !bytes.HasPrefix(b, blindMark) {
+	doom := bytes.HasPrefix(b, doomMark)
+	if len(b) < blindRecord || !doom && !bytes.HasPrefix(b, blindMark) {
 		return s, of, nil, false
 	}
 	sum := sha256.Sum256(b[:blindSumAt])
@@ -159,7 +168,11 @@ func parseBlind(b []byte) (s slot, of hourOf, sealed []byte, ok bool) {
 		return s, of, nil, false
 	}
 	s = slot{chainID(b[4:12]), binary.BigEndian.Uint32(b[12:])}
-	return s, hourOf{protocol.CameraID(b[25 : 25+n]), int64(binary.BigEndian.Uint64(b[16:]))}, b[blindSumAt-blindSealed : blindSumAt], true
+	of = hourOf{protocol.CameraID(b[25 : 25+n]), int64(binary.BigEndian.Uint64(b[16:]))}
+	if doom {
+		return s, of, nil, true
+	}
+	return s, of, b[blindSumAt-blindSealed : blindSumAt], true
 }
 
 // add seals a key, and returns when it will be there after a power cut.
@@ -168,26 +181,41 @@ func (b *blindKeys) add(k *keyring, s slot, of hourOf, key []byte) error {
 	if err != nil || len(sealed) != blindSealed {
 		return errors.Join(fmt.Errorf("a key sealed to %d bytes", len(sealed)), err)
 	}
-	r := append(make([]byte, 0, blindRecord), blindMark...)
+	i, err := b.put(k, blindMark, s, of, sealed)
+	if err != nil {
+		return err
+	}
+	b.at[s], b.of[s] = i, of
+	return nil
+}
+
+// doom has a key in the table destroyed as soon as that opens.
+func (b *blindKeys) doom(k *keyring, s slot, of hourOf) error {
+	_, err := b.put(k, doomMark, s, of, nil)
+	if err == nil {
+		b.doomed[s] = of
+	}
+	return err
+}
+
+// put writes a record. Where that fails it stays taken: nobody knows what the disk has.
+func (b *blindKeys) put(k *keyring, mark []byte, s slot, of hourOf, sealed []byte) (i int64, err error) {
+	r := append(make([]byte, 0, blindRecord), mark...)
 	r = append(r, s.chain[:]...)
 	r = binary.BigEndian.AppendUint32(r, s.n)
 	r = binary.BigEndian.AppendUint64(r, uint64(of.hour))
 	r = append(append(r, byte(len(of.camera))), of.camera...)
-	r = append(r[:blindSumAt-blindSealed], sealed...)
+	r = r[:blindSumAt]
+	copy(r[blindSumAt-blindSealed:], sealed)
 	sum := sha256.Sum256(r)
 	r = append(r, sum[:16]...)[:blindRecord]
-	i := b.next
+	i = b.next
 	if n := len(b.free); n > 0 {
 		i, b.free = b.free[n-1], b.free[:n-1]
 	} else {
 		b.next++
 	}
-	// Where this fails the record stays taken: nobody knows what the disk has.
-	if err := errors.Join(b.write(k, map[int64][]byte{i: r}), k.at("write-only key kept")); err != nil {
-		return err
-	}
-	b.at[s], b.of[s] = i, of
-	return nil
+	return i, errors.Join(b.write(k, map[int64][]byte{i: r}), k.at("write-only key kept"))
 }
 
 // remove overwrites the keys that match.
@@ -264,6 +292,21 @@ func (k *keyring) moveIn() error {
 			}
 			c.own[s.n] = [keySize]byte(key)
 			clear(key)
+		}
+	}
+	return nil
+}
+
+// forgetDoomed destroys in memory what was doomed while the table was locked; the next generation does on disk.
+func (k *keyring) forgetDoomed(living func(hourOf, chainID) (map[uint32]bool, error)) error {
+	if k.blind == nil {
+		return nil
+	}
+	for s := range k.blind.doomed {
+		if c := k.chains[s.chain]; c != nil {
+			if err := k.forget(c, s.chain, map[uint32]bool{s.n: true}, living); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

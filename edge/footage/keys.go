@@ -534,15 +534,18 @@ func (k *keyring) bind(share protocol.Share, now time.Time, living func(hourOf, 
 			return err
 		}
 		clear(k.current) // of which the rest was sealed
-		if err := errors.Join(k.moveIn(), k.tidyLoose(living)); err != nil {
+		if err := errors.Join(k.moveIn(), k.tidyLoose(living), k.forgetDoomed(living)); err != nil {
 			return err
 		}
 		k.fresh = newPrivate()
 		k.private = append(k.private, k.fresh)
-	case share.ID == k.now.under:
+	case k.coming == nil && share.ID == k.now.under:
 		return nil
-	case k.coming != nil && k.coming.under != share.ID:
-		return fmt.Errorf("share %s: another generation is being made; try again", share.ID)
+	case k.coming != nil && k.coming.under != share.ID: // one that failed: nobody knows which of the two the disk has
+		if err := k.renew(now, needed()); err != nil || k.now.under == share.ID {
+			return err
+		}
+		fallthrough
 	case k.coming == nil:
 		k.coming = &generation{number: k.now.number + 1, part: make([]byte, keySize), share: &share, under: share.ID}
 		k.random(k.coming.part)
@@ -690,6 +693,20 @@ func (k *keyring) state() KeyState {
 		st.Blind = len(k.blind.at)
 	}
 	return st
+}
+
+// doom destroys the key of a file that went unread: now where it is write-only, otherwise as soon as the table opens.
+func (k *keyring) doom(s slot, of hourOf) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.open, s)
+	if k.blind == nil {
+		return nil // it goes with its hour
+	}
+	if k.blind.has(s) {
+		return k.blind.remove(k, func(o slot, _ hourOf) bool { return o == s })
+	}
+	return k.blind.doom(k, s, of)
 }
 
 // owe asks for another generation: of an hour nothing is left.

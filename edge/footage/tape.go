@@ -836,15 +836,17 @@ func (s *Store) expireUnread(name string, run runRow, why error) error {
 		return err
 	}
 	k, err := readHead(f)
-	if err := errors.Join(err, f.Close(), s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	s.keys.done(k)
-	s.incident("footage expired before it could be sealed", run.Camera, fmt.Sprintf("the end of run %s, from %s, was cut off by a stop and never read: the share of the centre did not come in its window", run.Run, run.End))
-	if s.keys.waits(k) {
-		return nil // it goes with its chain
+	if err := s.keys.doom(k, hourOfRun(&run)); err != nil { // before the file, which alone says which key it has
+		return err
 	}
-	return s.keys.destroy(now, []slot{k}, s.living, s.hours)
+	if err := errors.Join(s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err != nil {
+		return err
+	}
+	s.incident("footage expired before it could be sealed", run.Camera, fmt.Sprintf("the end of run %s, from %s, was cut off by a stop and never read: the share of the centre did not come in its window", run.Run, run.End))
+	return nil
 }
 
 // unindexed is the file of a place in a run that has no row yet.
