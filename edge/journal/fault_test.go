@@ -230,7 +230,7 @@ func TestI10_FaultAtEveryStep(t *testing.T) {
 				t.Fatal("without any fault: ", p.answers)
 			}
 			p.stop()
-			every, tried := 4, 0
+			every, tried := 6, 0
 			if os.Getenv("BEELDWACHT_SWEEP") == "all" {
 				every = 1
 			}
