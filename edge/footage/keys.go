@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -508,6 +509,45 @@ func (k *keyring) stale(needed map[hourOf]bool) bool {
 		}
 	}
 	return k.dirty
+}
+
+// only keeps of a camera's hour the keys of places that the index needs or that are being written, each by itself, and lets go of the chains' states: whatever else was given
+// out opens no more, and nothing more is given out.
+func (k *keyring) only(now time.Time, of hourOf, living func(hourOf, chainID) (map[uint32]bool, error), needed func() map[hourOf]bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, c := range k.chains {
+		if (hourOf{c.camera, c.hour}) != of || c.from == math.MaxUint32 {
+			continue
+		}
+		alive, err := living(of, id)
+		if err != nil {
+			return err
+		}
+		maps.Copy(alive, c.open)
+		last := c.from
+		for n := range alive {
+			if n >= c.from && n-c.from <= maxChain {
+				last = max(last, n)
+			}
+		}
+		c.walk(func(n uint32, key []byte) bool {
+			if alive[n] {
+				c.own[n] = [keySize]byte(key)
+			}
+			return n < last
+		})
+		clear(c.state[:])
+		c.from = math.MaxUint32
+		if k.current[c.camera] == id {
+			delete(k.current, c.camera)
+		}
+		k.dirty = true
+	}
+	if !k.dirty {
+		return nil
+	}
+	return k.renew(now, needed())
 }
 
 // close wipes what is in memory.

@@ -90,7 +90,7 @@ func (r *Reading) load(now time.Time) error {
 	standing := s.standing(now)
 	return s.db.View(func(tx *bbolt.Tx) error {
 		for _, run := range s.runs {
-			if run.Camera != r.camera || run.Count == 0 || !r.interval.From.Before(run.End.Time) || !run.First.Before(r.interval.To) {
+			if s.volumeOf(run).away != nil || run.Camera != r.camera || run.Count == 0 || !r.interval.From.Before(run.End.Time) || !run.First.Before(r.interval.To) {
 				continue
 			}
 			var failed error
@@ -284,13 +284,22 @@ func (v *verified) alive() error {
 	return nil
 }
 
-// Round widens an interval outward to whole segments, and says which.
+// Round widens an interval outward to whole segments, and says which of them can be reached. When there are some and none can, it fails with [ErrAway].
 func (s *Store) Round(camera protocol.CameraID, i protocol.Interval) (protocol.Interval, []protocol.SegmentLine, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var lines []protocol.SegmentLine
-	err := s.db.View(func(tx *bbolt.Tx) (err error) { lines, err = s.lines(tx, camera, i); return err })
-	return round(i, lines), lines, err
+	err := s.db.View(func(tx *bbolt.Tx) (err error) {
+		if lines, err = s.lines(tx, camera, i); err != nil {
+			return err
+		}
+		away, err := s.linesOn(tx, camera, i, true)
+		if i = round(i, append(away, lines...)); err == nil && len(away) > 0 && len(lines) == 0 {
+			err = fmt.Errorf("footage: camera %s, %s: %w", camera, i, ErrAway)
+		}
+		return err
+	})
+	return i, lines, err
 }
 
 // Stretch is uninterrupted footage of one stream.
@@ -305,6 +314,9 @@ const meet = 10 * time.Millisecond
 // Coverage is which footage of a camera touches an interval: whole segments, those that meet joined. It shows times, no footage.
 func (s *Store) Coverage(camera protocol.CameraID, i protocol.Interval) ([]Stretch, error) {
 	_, lines, err := s.Round(camera, i)
+	if errors.Is(err, ErrAway) {
+		return nil, nil // Gaps says so
+	}
 	var out []Stretch
 	for _, l := range lines {
 		at := slices.IndexFunc(out, func(c Stretch) bool { return c.Stream == l.Stream && l.Start.Sub(c.To) <= meet })
@@ -337,11 +349,16 @@ func (s *Store) gapsIn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interv
 			gaps = append(gaps, *row.Gap)
 		}
 	}
+	if err != nil {
+		return gaps, err
+	}
+	away, err := s.awayGaps(tx, camera, i, gaps)
+	gaps = append(gaps, away...)
 	slices.SortFunc(gaps, func(a, b protocol.Gap) int { return a.From.Compare(b.From.Time) })
 	return gaps, err
 }
 
-// Oldest is the first frame of a camera's oldest footage on this disk.
+// Oldest is the first frame of a camera's oldest footage, also of what is on a disk that is not there.
 func (s *Store) Oldest(camera protocol.CameraID) (time.Time, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -350,33 +367,33 @@ func (s *Store) Oldest(camera protocol.CameraID) (time.Time, bool) {
 
 // Usage is what footage takes, in bytes.
 type Usage struct {
-	Bytes   int64 // that sealed footage takes on the disk
+	Bytes   int64 // that sealed footage takes on all volumes
 	Held    int64 // of that, under a standing hold
-	Free    int64 // on the disk
-	Total   int64 // of the disk
-	Overdue int   // segments that should be gone and could not be deleted yet
+	Free    int64 // on the disks that take new footage
+	Total   int64 // of those disks
+	Overdue int   // segments that should be gone and could not be deleted yet; not those on a disk that is away, whose keys are gone
 	Owed    int   // entries that the journal has not taken yet
+
+	Volumes []VolumeUsage
 }
 
 // Usage measures; what cannot be measured is zero, and logged.
 func (s *Store) Usage() Usage {
 	now := s.Now()
-	var u Usage
-	var err error
-	if u.Free, u.Total, err = s.Disk.Free(s.Dir); err != nil {
-		s.Log.Error("footage: free space is not known", "error", err)
+	u := Usage{Volumes: s.volumeUsage()}
+	for _, v := range u.Volumes {
+		if u.Bytes += v.Bytes; v.Listed {
+			u.Free, u.Total = u.Free+v.Free, u.Total+v.Total
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range s.runs {
-		u.Bytes += r.Bytes
-	}
-	for _, t := range s.tombs {
-		if t.unlinked.IsZero() {
+	for key, t := range s.tombs {
+		if t.unlinked.IsZero() && s.whereSegment(key).away == nil {
 			u.Overdue++
 		}
 	}
-	err = s.db.View(func(tx *bbolt.Tx) (err error) {
+	err := s.db.View(func(tx *bbolt.Tx) (err error) {
 		u.Owed = tx.Bucket(inOwed).Stats().KeyN
 		u.Held, err = s.heldBytes(tx, s.standing(now))
 		return err

@@ -55,6 +55,7 @@ type openRun struct {
 	start    time.Time // wall clock, whole milliseconds
 	zero     int64     // the session's decode time at start
 	hour     time.Time // end of its clock hour
+	volume   *volume
 	init     protocol.Hash
 	sequence uint32 // of the last fragment
 
@@ -99,6 +100,10 @@ func (t *tape) stop(cause Cause, detail string) {
 func (t *tape) check() {
 	if _, err := t.allowed(); err != nil {
 		t.end(CauseMandate, err.Error())
+		return
+	}
+	if t.run != nil && t.s.isAway(t.run.volume) != nil {
+		t.abandon(t.s.isAway(t.run.volume))
 		return
 	}
 	if t.run != nil && t.run.seg != nil && !t.s.Now().Before(t.wall(t.run.seg.from).Add(t.s.windowOf(t.run.key).Duration())) {
@@ -206,7 +211,7 @@ func (t *tape) cut(now int64) error {
 		t.run = nil
 		return err
 	}
-	return t.s.room()
+	return t.s.room(r.volume)
 }
 
 // end ends the run in order, if one is open; there is a gap from there on.
@@ -263,7 +268,7 @@ func (t *tape) abandon(err error) {
 			}
 		}
 		t.run = nil
-		t.s.abandon(r.key)
+		t.s.abandon(r, t.failed)
 		t.w.opened(time.Time{}, "")
 	}
 	t.s.Log.Error("footage: recording stopped", "camera", t.camera, "stream", t.stream, "error", err)
@@ -276,30 +281,36 @@ func (t *tape) begin(au AccessUnit) error {
 	if err != nil {
 		return err
 	}
-	if err := t.s.room(); err != nil {
-		return err
-	}
 	at := t.base.Add(media(au.DTS))
 	if !au.Arrival.IsZero() && au.Arrival.Before(at) {
 		at = au.Arrival // a camera whose clock runs fast: nothing was seen after it arrived, and its window must not end late
 	}
 	start := protocol.T(at)
 	r := &openRun{start: start.Time, zero: au.DTS, hour: start.Truncate(time.Hour).Add(time.Hour), init: protocol.HashOf(t.init)}
-	if r.id, r.dir, err = t.s.newRunDir(t.camera, start); err != nil {
-		return err
-	}
-	row := &runRow{V: format, Camera: t.camera, Stream: t.stream, Run: r.id, Codec: t.format.Codec, Init: r.init, Start: start, End: start, Window: window, First: start}
-	err = t.makeRun(r, row)
-	if err != nil {
-		err = errors.Join(err, t.s.removeRun(r.dir)) // it has no row, and each try makes another
-	}
-	t.s.made(t.camera, r.id)
-	if err != nil {
+	row := &runRow{V: format, Camera: t.camera, Stream: t.stream, Codec: t.format.Codec, Init: r.init, Start: start, End: start, Window: window, First: start}
+	if err := t.s.onSome(t.camera, func(v *volume) error { return t.beginOn(v, r, row) }); err != nil {
 		return err
 	}
 	r.key = row.key()
 	t.run, t.failed = r, nil
 	return t.s.at("run indexed")
+}
+
+// beginOn begins a run on a volume, or leaves nothing there.
+func (t *tape) beginOn(v *volume, r *openRun, row *runRow) (err error) {
+	if err := t.s.room(v); err != nil {
+		return err
+	}
+	if r.id, r.dir, err = t.s.newRunDir(v, t.camera, row.Start); err != nil {
+		return err
+	}
+	r.volume, row.Run, row.Volume = v, r.id, v.inRow()
+	if err = t.makeRun(r, row); err != nil {
+		err = errors.Join(err, t.s.removeRun(r.dir)) // it has no row, and each try makes another
+		t.s.forgetPlace(t.camera, r.id)
+	}
+	t.s.made(t.camera, r.id)
+	return err
 }
 
 func (s *Store) made(camera protocol.CameraID, run protocol.RunID) {
@@ -320,8 +331,8 @@ func (t *tape) makeRun(r *openRun, row *runRow) error {
 }
 
 // newRunDir makes the directory of a run, which [Store.made] says has a row now, or is gone.
-func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protocol.RunID, string, error) {
-	parent := filepath.Join(s.Dir, "footage", string(camera))
+func (s *Store) newRunDir(v *volume, camera protocol.CameraID, start protocol.Time) (protocol.RunID, string, error) {
+	parent := filepath.Join(v.Dir, "footage", string(camera))
 	if err := s.Disk.Mkdir(parent, 0o700); err == nil {
 		if err := s.Disk.SyncDir(filepath.Dir(parent)); err != nil {
 			return "", "", err
@@ -338,8 +349,9 @@ func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protoc
 		s.mu.Lock()
 		s.making[filepath.Join(string(camera), string(id))] = true
 		s.mu.Unlock()
-		err := s.Disk.Mkdir(s.runDir(camera, id), 0o700)
+		err := s.Disk.Mkdir(filepath.Join(parent, string(id)), 0o700)
 		if err == nil {
+			s.setPlace(camera, id, v)
 			return id, s.runDir(camera, id), nil
 		}
 		s.made(camera, id)
@@ -492,6 +504,7 @@ func (s *Store) putSegment(line protocol.SegmentLine, row segmentRow) error {
 	run := *known
 	run.add(line, row.stored(line))
 	row.Line, row.Window = line.String(), run.Window
+	s.volumeOf(known).changed = true
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		return errors.Join(
 			put(tx, inSegments, key, row),
@@ -548,10 +561,14 @@ func (s *Store) endRun(key string) error {
 	return nil
 }
 
-func (s *Store) abandon(run string) {
+func (s *Store) abandon(r *openRun, why error) {
+	s.avoid(r.volume, why)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.broken[run] = time.Time{}
+	s.broken[r.key] = time.Time{}
+	if r.seg != nil {
+		s.cut[r.key] = r.seg.key
+	}
 }
 
 // gap says that a stream has no footage from a moment on. A gap keeps its first cause, but a missing mandate goes before any other, and a better
@@ -633,9 +650,13 @@ func (s *Store) finishBroken() (next time.Time) {
 	for _, key := range due {
 		err := s.finishRun(key)
 		s.mu.Lock()
-		if err == nil {
+		switch {
+		case err == nil:
 			delete(s.broken, key)
-		} else {
+			delete(s.cut, key)
+		case errors.Is(err, ErrAway): // was told of the volume
+			s.broken[key] = now.Add(10 * time.Second)
+		default:
 			s.broken[key] = now.Add(10 * time.Second)
 			camera, _, _ := strings.Cut(key, "/")
 			s.incidentLocked("open run cannot be sealed", protocol.CameraID(camera), short(err))
@@ -661,7 +682,7 @@ func (s *Store) finishRun(key string) error {
 		return nil
 	}
 	run := *known
-	if err := s.present(); err != nil {
+	if err := s.present(s.volumeOf(known)); err != nil {
 		return err
 	}
 	for n := run.Next; ; n++ {
