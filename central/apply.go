@@ -56,6 +56,24 @@ func (f *RecorderEnrolled) apply(s *State, e Event) error {
 	return nil
 }
 
+func (f *RecorderMarked) apply(s *State, e Event) error {
+	r := s.recorders[f.Recorder]
+	if r == nil {
+		return noSuch("recorder", string(f.Recorder))
+	}
+	r.Mark, r.Marked, r.MarkReason = f.Mark, e.Time, f.Reason
+	return nil
+}
+
+func (f *ShareGiven) apply(s *State, e Event) error {
+	r := s.recorders[f.Recorder]
+	if r == nil {
+		return noSuch("recorder", string(f.Recorder))
+	}
+	r.Given, r.GivenAt = f, e.Time
+	return nil
+}
+
 func (f *RosterPublished) apply(*State, Event) error { return nil } // the order that follows carries it
 
 func (f *ProtocolAdopted) apply(s *State, _ Event) error {

@@ -50,6 +50,14 @@ type (
 		Roots    protocol.Roots
 		Roster   []byte
 	}
+	// MarkRecorder says that a recorder is stolen, withdrawn or, with an empty mark, in use after all. By an administrator. A marked one gets no share (protocol.Share): after
+	// its next start it cannot read its own disks.
+	MarkRecorder struct {
+		By       protocol.PersonID
+		Recorder protocol.RecorderID
+		Mark     Mark
+		Reason   string
+	}
 	// PublishRoster sends a recorder its next roster, which the roots have signed. By an administrator, who carries it but cannot make it.
 	PublishRoster struct {
 		By       protocol.PersonID
@@ -169,6 +177,14 @@ type (
 	RecordRefusedOrder struct {
 		Source
 		Refused protocol.OrderRefused
+	}
+	// GiveShare is recorded before a recorder is given shares; once for each of its asks. It refuses a marked one, as an incident: look at the State first.
+	GiveShare struct {
+		Recorder protocol.RecorderID
+		Ask      protocol.Hash // SHA-256 of the key they are sealed to
+		Opens    []protocol.ShareID
+		Next     protocol.ShareID
+		Lost     bool // shares that it needs are not here any more, and none are given
 	}
 	// RecordIncident: the recorder itself found something that must not be.
 	RecordIncident struct {

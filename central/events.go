@@ -79,6 +79,19 @@ type (
 		Roots    []string            `json:"roots"`
 		Roster   string              `json:"roster"` // the first one, which goes to the recorder by hand
 	}
+	// RecorderMarked says that a recorder is stolen, withdrawn or, without a mark, in use after all.
+	RecorderMarked struct {
+		Recorder protocol.RecorderID `json:"recorder"`
+		Mark     Mark                `json:"mark,omitempty"`
+		Reason   string              `json:"reason"`
+	}
+	// ShareGiven: a recorder was given the shares of these ids; of their secrets nothing stands in the ledger.
+	ShareGiven struct {
+		Recorder protocol.RecorderID `json:"recorder"`
+		Ask      protocol.Hash       `json:"ask"` // SHA-256 of the key that they were sealed to
+		Opens    []protocol.ShareID  `json:"opens,omitempty"`
+		Next     protocol.ShareID    `json:"next,omitempty"`
+	}
 	// RosterPublished is followed by the order that carries the roster itself.
 	RosterPublished struct {
 		Recorder protocol.RecorderID `json:"recorder"`
@@ -226,7 +239,7 @@ type Source struct {
 
 func newFact(name string) Fact {
 	for _, f := range []Fact{
-		&CentreOpened{}, &PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RosterPublished{}, &ProtocolAdopted{},
+		&CentreOpened{}, &PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
@@ -242,6 +255,8 @@ func (*CentreOpened) name() string        { return "centre.opened" }
 func (*PersonAppointed) name() string     { return "person.appointed" }
 func (*UnitAgreed) name() string          { return "unit.agreed" }
 func (*RecorderEnrolled) name() string    { return "recorder.enrolled" }
+func (*RecorderMarked) name() string      { return "recorder.marked" }
+func (*ShareGiven) name() string          { return "share.given" }
 func (*RosterPublished) name() string     { return "roster.published" }
 func (*ProtocolAdopted) name() string     { return "protocol.adopted" }
 func (*PlacementRegistered) name() string { return "placement.registered" }
@@ -271,6 +286,8 @@ var eventWords = map[string]Words{
 	"person.appointed":     {"persoon aangesteld", "person appointed"},
 	"unit.agreed":          {"afspraak met organisatie vastgelegd", "agreement with organisation recorded"},
 	"recorder.enrolled":    {"recorder ingeschreven", "recorder enrolled"},
+	"recorder.marked":      {"recorder gestolen, buiten gebruik of terug", "recorder stolen, withdrawn or back"},
+	"share.given":          {"sleuteldeel aan recorder gegeven", "share given to recorder"},
 	"roster.published":     {"rooster gepubliceerd", "roster published"},
 	"protocol.adopted":     {"cameraprotocol vastgesteld", "camera protocol adopted"},
 	"placement.registered": {"camera geregistreerd", "camera registered"},

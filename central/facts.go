@@ -197,6 +197,30 @@ func (c RecordAhead) decide(d *decision) error {
 	return nil
 }
 
+func (c GiveShare) decide(d *decision) error {
+	r := d.recorders[c.Recorder]
+	switch {
+	case r == nil:
+		return unknown("Recorder", "Recorder", string(c.Recorder))
+	case r.Mark != InUse:
+		if d.lately(r.ID, "share-refused", 24*time.Hour) == 0 {
+			d.trouble(IncidentOpened{Source: Source{Recorder: r.ID}, Kind: "share-refused", Detail: fmt.Sprintf("it is marked %s since %s, and asks for the share that opens its disks", r.Mark, r.Marked)})
+		}
+		return nil
+	case c.Lost:
+		if d.lately(r.ID, "share-lost", 24*time.Hour) == 0 {
+			d.trouble(IncidentOpened{Source: Source{Recorder: r.ID}, Kind: "share-lost", Detail: "it asks for a share that this centre does not have: was its disk put back from a copy, or were shares lost here? What it has cannot be read again"})
+		}
+		return nil
+	}
+	given := ShareGiven{c.Recorder, c.Ask, c.Opens, c.Next}
+	if g := r.Given; g != nil && g.Ask == given.Ask && slices.Equal(g.Opens, given.Opens) && g.Next == given.Next {
+		return nil // an answer may be sent again: it opens for the same ask only
+	}
+	d.record(&given)
+	return nil
+}
+
 func (c RecordIncident) decide(d *decision) error {
 	if !d.known(c.Source) {
 		d.trouble(IncidentOpened{Source: c.Source, Kind: c.Incident.What, Detail: c.Incident.Detail, Camera: c.Incident.Camera})

@@ -3,6 +3,7 @@ package central
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -155,6 +156,31 @@ func (c EnrolRecorder) decide(d *decision) error {
 		return badRoster(err)
 	}
 	d.record(&RecorderEnrolled{Recorder: c.Recorder, Key: c.Key, Origin: c.Origin, Viewer: c.Viewer, Roots: c.Roots, Roster: string(c.Roster)})
+	return nil
+}
+
+func (c MarkRecorder) decide(d *decision) error {
+	if err := d.as(c.By, Administrator, ""); err != nil {
+		return err
+	}
+	r := d.recorders[c.Recorder]
+	switch {
+	case r == nil:
+		return unknown("Recorder", "Recorder", string(c.Recorder))
+	case c.Mark != InUse && markWords[c.Mark] == Words{}:
+		return missing("gestolen, buiten gebruik of in gebruik", "stolen, withdrawn or in use")
+	case c.Mark == r.Mark:
+		return refuse(CodeState, "Dit stond al zo vast.", "This stood recorded already.")
+	case strings.TrimSpace(c.Reason) == "":
+		return missing("de reden", "the reason")
+	case c.Mark == InUse && r.Given != nil && r.SharesOver(d.now.Time):
+		return refuse(CodeTerm, "Het sleuteldeel van deze recorder is na 28 dagen vernietigd. Schrijf hem opnieuw in, met een leeg geheugen.",
+			"The share of this recorder was destroyed after 28 days. Enrol it anew, with empty disks.")
+	}
+	d.record(&RecorderMarked{c.Recorder, c.Mark, c.Reason})
+	if c.Mark == Stolen {
+		d.trouble(IncidentOpened{Source: Source{Recorder: r.ID}, Kind: "recorder-stolen", Detail: c.Reason})
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -70,7 +71,20 @@ type Recorder struct {
 	Enrolled  protocol.Time
 	Orders    []Order // by number, which only rises
 
+	// Left out of what tests compare old ledgers by, where they are zero.
+	Mark       Mark          `json:",omitzero"`
+	Marked     protocol.Time `json:",omitzero"` // since when it has that mark; zero: it never had any
+	MarkReason string        `json:",omitzero"`
+	Given      *ShareGiven   `json:",omitzero"` // the last shares; nil: none were given
+	GivenAt    protocol.Time `json:",omitzero"`
+
 	foreign uint64 // the highest number that the recorder used for an order which is not ours
+}
+
+// SharesOver says whether the shares of a marked recorder are to be destroyed: of what it had recorded until then nothing may be kept any longer anywhere, and a recorder
+// that is gone does not delete (AP: at most four weeks; see protocol.MaxWindow).
+func (r *Recorder) SharesOver(now time.Time) bool {
+	return r.Mark != InUse && !now.Before(r.Marked.Add(protocol.MaxWindow.Duration()))
 }
 
 // Order is the one issued under a number, or nil.
@@ -357,6 +371,9 @@ var incidentWords = map[string]Words{
 	"release-unknown":  {"verstrekking zonder toestemming van deze centrale", "release without a grant of this centre"},
 	"hold-mismatch":    {"recorder bevestigt een bewaring die niet is gevraagd", "recorder confirms a hold that was not asked"},
 	"order-foreign":    {"recorder kreeg een opdracht die deze centrale niet gaf", "recorder was given an order that this centre did not issue"},
+	"recorder-stolen":  {"recorder gestolen", "recorder stolen"},
+	"share-refused":    {"gestolen of ingetrokken recorder vraagt om zijn sleuteldeel", "stolen or withdrawn recorder asks for its share"},
+	"share-lost":       {"recorder vraagt om een sleuteldeel dat hier niet is", "recorder asks for a share that is not here"},
 	"entry-unreadable": {"regel in het logboek van de recorder is niet te lezen", "entry of the recorder's log cannot be read"},
 	"orders-ahead":     {"recorder telt meer opdrachten dan deze centrale gaf", "recorder counts more orders than this centre issued"},
 	"hold-lost":        {"recorder hief een bewaring op die nog liep", "recorder lifted a hold that was still running"},

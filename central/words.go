@@ -40,6 +40,26 @@ var roleWords = map[Role]Words{
 
 func (r Role) Words() Words { return roleWords[r] }
 
+// Mark is why a recorder gets nothing any more that opens its disks.
+type Mark string
+
+const (
+	InUse     Mark = ""
+	Stolen    Mark = "stolen"
+	Withdrawn Mark = "withdrawn"
+)
+
+// Marks in the order a page lists them.
+var Marks = []Mark{InUse, Stolen, Withdrawn}
+
+var markWords = map[Mark]Words{
+	InUse:     {"in gebruik", "in use"},
+	Stolen:    {"gestolen", "stolen"},
+	Withdrawn: {"buiten gebruik", "withdrawn"},
+}
+
+func (m Mark) Words() Words { return markWords[m] }
+
 // PerRegime says whether the role is held for one regime: a WPG camera is handled and decided by the police's own people.
 func (r Role) PerRegime() bool { return r == Handler || r == Approver }
 

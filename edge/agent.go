@@ -323,6 +323,10 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 		}
 	case *protocol.Roster:
 		a.footage.SetHoldShare(int(act.HoldShare))
+		if err := a.footage.SetMandates(a.orders.Mandates()); err != nil { // its ceiling on sound counts for mandates that came before
+			a.incident(ctx, "a roster could not be carried out", "", err)
+		}
+		a.mandates.tell()
 	case *orders.Grant:
 		if act.Doc().Use == protocol.UseRelease {
 			a.granted.tell()

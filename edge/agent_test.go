@@ -15,16 +15,12 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
-	rand2 "math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -394,86 +390,6 @@ func TestI03_ShorterWindowBeginsByItself(t *testing.T) {
 	s.eventually("what is older than the shorter window is gone", func() bool {
 		return len(told[protocol.Expired](s, protocol.KindExpired)) > 0
 	})
-}
-
-// The power goes at random moments under the real daemon. After each time it finds its disk in order, and what the centre has is a beginning of what it has.
-// BEELDWACHT_KILLS says how often; `make soak` says so.
-func TestSIGKILLAtAnyMoment(t *testing.T) {
-	rounds := 3
-	if n, err := strconv.Atoi(os.Getenv("BEELDWACHT_KILLS")); err == nil {
-		rounds = n
-	} else {
-		t.Parallel()
-	}
-	s := newStreet(t)
-	s.connect()
-	daemon := filepath.Join(s.dir, "beeldwacht-edge")
-	if out, err := exec.Command("go", "build", "-o", daemon, "../cmd/beeldwacht-edge").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	file := filepath.Join(s.dir, "edge.yaml")
-	s.check(os.WriteFile(filepath.Join(s.dir, "secrets.yaml"), []byte("vault:\n  access_key: recorder\n  secret_key: secret\n"), 0o600))
-	s.check(os.WriteFile(file, fmt.Appendf(nil, `recorder: %s
-municipality: %s
-location: NL
-data: data
-identity: identity
-secrets: secrets.yaml
-broker: {url: "%s", checkpoint_every: 1s}
-vault: {endpoint: "127.0.0.1:1", bucket: evidence}
-viewer: {listen: "127.0.0.1:0", url: "https://viewer.example", desk: "https://desk.example"}
-footage: {segment: 1s, seal_every: 1s}
-cameras: [{id: %s, url: "%s", transport: tcp}]
-`, s.town.Recorder, s.town.Municipality, s.config.Broker.URL, plein, s.camera.URL()), 0o600))
-	run := func() *exec.Cmd {
-		c := exec.Command(daemon, "-config", file)
-		c.Stderr = s.Output()
-		s.check(c.Start())
-		s.Cleanup(func() { c.Process.Kill(); c.Wait() })
-		return c
-	}
-	for round := range rounds {
-		c := run()
-		switch round % 4 {
-		case 0: // while an order comes, on footage that is about to expire
-			if round == 0 {
-				s.order(s.mandate(1, func(m *protocol.Mandate) { m.Window = protocol.Window(4 * time.Second) }))
-			}
-			s.eventually("recording", func() bool { return time.Since(s.sealedUntil()) < 4*time.Second })
-			h := s.town.Hold(fmt.Sprintf("h-%d", round), plein, protocol.Span(time.Now().Add(-3*time.Second), time.Now()))
-			h.End = protocol.T(time.Now().Add(8 * time.Second))
-			s.order(s.town.Compose(h))
-			time.Sleep(rand2.N(200 * time.Millisecond))
-		case 1: // while it starts
-			time.Sleep(rand2.N(400 * time.Millisecond))
-		default:
-			time.Sleep(rand2.N(3 * time.Second))
-		}
-		s.check(c.Process.Kill())
-		c.Wait()
-		if out, err := exec.Command(daemon, "-config", file, "-check").CombinedOutput(); err != nil {
-			t.Fatalf("round %d: %v\n%s", round, err, out)
-		}
-	}
-	c := run()
-	s.eventually("the centre has all, and the camera records", func() bool {
-		at := s.now()
-		return time.Since(at.Time.Time) < 3*time.Second && at.State == "online" && s.records() && at.LastOrder == s.number
-	})
-	s.check(c.Process.Signal(syscall.SIGTERM))
-	s.check(c.Wait())
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.faults) > 0 {
-		t.Error(s.faults)
-	}
-	for _, e := range s.copied {
-		h, err := chain.ParseHeader(e.Header)
-		s.check(err)
-		if h.Kind == protocol.KindIncident {
-			t.Errorf("%s", e.Body)
-		}
-	}
 }
 
 // An order that comes while the recorder stops is not used: there is nobody to carry it out any more. The centre sends it again.

@@ -25,6 +25,7 @@ type Status struct {
 	HeldBytes int64          `json:"heldBytes"`
 	Viewer    string         `json:"viewer,omitempty"` // base URL of the viewer near this recorder
 	Software  string         `json:"software"`
+	Share     *ShareAsk      `json:"share,omitempty"` // of a recorder whose keys need the centre's share
 }
 
 // CameraStatus is one camera's state. State is "recording", "gap" or "no mandate".

@@ -17,6 +17,7 @@ const (
 	DownOrders   Channel = "down/orders"   // one envelope
 	DownCosigned Channel = "down/cosigned" // the checkpoint note with its cosignature lines, nothing else
 	DownLedger   Channel = "down/ledger"   // the ledger's checkpoint note
+	DownShare    Channel = "down/share"    // a [ShareAnswer]
 )
 
 // Topic is the MQTT topic of a recorder's channel.
@@ -36,7 +37,7 @@ func ParseTopic(topic string) (RecorderID, Channel, error) {
 		return "", "", fmt.Errorf("topic %q: recorder %w", topic, err)
 	}
 	switch c := Channel(channel); c {
-	case UpJournal, UpStatus, DownOrders, DownCosigned, DownLedger:
+	case UpJournal, UpStatus, DownOrders, DownCosigned, DownLedger, DownShare:
 		return RecorderID(id), c, nil
 	}
 	return "", "", fmt.Errorf("topic %q: unknown channel %q", topic, channel)

@@ -8,7 +8,7 @@
 // may do the reverse. Whoever hands out certificates therefore never gives a recorder that name.
 //
 //	CN rec-1    publishes   beeldwacht/v1/rec-1/up/journal     beeldwacht/v1/rec-1/up/status (retained, last will)
-//	            subscribes  beeldwacht/v1/rec-1/down/orders    …/down/cosigned    …/down/ledger
+//	            subscribes  beeldwacht/v1/rec-1/down/orders    …/down/cosigned    …/down/ledger    …/down/share
 //	CN centre   subscribes  beeldwacht/v1/+/up/journal         beeldwacht/v1/+/up/status
 //	            publishes   beeldwacht/v1/<any>/down/…
 //

@@ -4,7 +4,7 @@
 //
 // The desk decides nothing: each button gives a command to the ledger, and central says yes or says why not. What it adds is what may be read. A request
 // is shown to those whom central.State.MayRead names and is "not there" for everyone else, so that nobody learns that a demand exists. An
-// administrator sees people and roles, nothing else. Whether a button would work is asked of central.Decide itself, before it is pressed, so
+// administrator sees people, roles and recorders, nothing else. Whether a button would work is asked of central.Decide itself, before it is pressed, so
 // that a page and a refusal never disagree; the reason stands beside the button.
 //
 // # Footage
@@ -162,6 +162,9 @@ func New(c Config) (http.Handler, error) {
 	in("POST /bureau/mensen/{person}/uitnodigen", d.inviteAgain, central.Administrator)
 	in("POST /bureau/organisaties", d.agree, central.Administrator)
 
+	in("GET /bureau/recorders", d.recorders, central.Administrator, central.Officer)
+	in("POST /bureau/recorders/{recorder}", d.markRecorder, central.Administrator)
+
 	mux.HandleFunc("/bureau/", d.visit(d.nothing, true))
 
 	protect := http.NewCrossOriginProtection()
@@ -314,6 +317,7 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/toegang", "Toegang", "Accesses", central.Officer)
 	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer)
 	add("/bureau/bewaring", "Bewaring", "Holds", central.Officer)
+	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)
 	add("/bureau/mensen", "Mensen", "People", central.Administrator)
 	return links
 }

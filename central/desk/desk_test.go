@@ -464,6 +464,7 @@ func TestWhoSeesWhat(t *testing.T) {
 		"/bureau/logboeken/centrale":        {officer},
 		"/bureau/bewaring":                  {officer},
 		"/bureau/mensen":                    {admin},
+		"/bureau/recorders":                 {admin, officer},
 		"/bureau/mensen/" + string(handler): {admin},
 	} {
 		for _, who := range all {
@@ -541,7 +542,7 @@ func TestEveryPOSTNeedsTheSessionsToken(t *testing.T) {
 		{requester, "/bureau/aanvragen/nieuw"}, {handler, "/bureau/aanvragen/" + id + "/toetsen"}, {approver, "/bureau/aanvragen/" + id + "/beslissen"}, {requester, "/bureau/aanvragen/" + id + "/ophalen"},
 		{requester, "/bureau/aanvragen/" + id + "/ontvangst"}, {staff, "/bureau/meekijken"}, {registrar, "/bureau/cameras/nieuw"}, {registrar, "/bureau/cameras/hal/activeren"}, {registrar, "/bureau/cameras/hal/bord"},
 		{registrar, "/bureau/cameras/hal/verlengen"}, {registrar, "/bureau/cameras/hal/aanpassen"}, {approver, "/bureau/cameras/hal/beeindigen"}, {admin, "/bureau/mensen"}, {admin, "/bureau/mensen/p-staff"},
-		{admin, "/bureau/mensen/p-staff/uitnodigen"}, {admin, "/bureau/organisaties"}, {staff, "/bureau/wachtwoord"}, {staff, "/bureau/uitloggen"},
+		{admin, "/bureau/mensen/p-staff/uitnodigen"}, {admin, "/bureau/organisaties"}, {admin, "/bureau/recorders/rec-1"}, {staff, "/bureau/wachtwoord"}, {staff, "/bureau/uitloggen"},
 	} {
 		b := o.as(c.who)
 		b.csrf = "another session's"
@@ -929,4 +930,30 @@ func TestRequestFormBeginsWithAMinuteThatHasJustPassed(t *testing.T) {
 	if err != nil || !back.Equal(to.Truncate(time.Minute)) {
 		t.Errorf("read back as %s, %v", back, err)
 	}
+}
+
+// A stolen recorder is marked by the administrator, with a reason; the page says what that means for its footage, and the officer sees it.
+func TestAStolenRecorderIsMarked(t *testing.T) {
+	o := newOffice(t)
+	b := o.as(admin)
+	says(t, b.get("/bureau/recorders"), 200, "rec-1 in gebruik", "Staat geheel op de recorder")
+	o.status.Share = &protocol.ShareAsk{Uses: []protocol.ShareID{"00112233445566778899aabbccddeeff"}}
+	o.do(central.GiveShare{Recorder: "rec-1", Next: "00112233445566778899aabbccddeeff"})
+	says(t, b.get("/bureau/recorders"), 200, "rec-1 wacht op zijn sleuteldeel", "Neemt op zonder te kunnen lezen")
+	o.status.Share.Open = true
+	says(t, b.get("/bureau/recorders"), 200, "rec-1 in gebruik", "Deze centrale bewaart een deel")
+	says(t, b.post("/bureau/recorders/rec-1", "reden", "weg"), 400, "Kies wat er met de recorder is")
+	says(t, b.post("/bureau/recorders/rec-1", "stand", "stolen"), 400, "Vul in: de reden")
+	says(t, o.as(officer).post("/bureau/recorders/rec-1", "stand", "stolen", "reden", "weg"), 403)
+	if w := b.post("/bureau/recorders/rec-1", "stand", "stolen", "reden", "kast opengebroken"); w.Code != 303 {
+		t.Fatal(w.Code)
+	}
+	says(t, o.as(officer).get("/bureau/recorders"), 200, "rec-1 gestolen", "kast opengebroken", "wordt 28 dagen na vastleggen vernietigd")
+	if strings.Contains(o.as(officer).get("/bureau/recorders").Body.String(), "<form method=\"post\" action=\"/bureau/recorders") {
+		t.Error("the officer is offered what only an administrator may do")
+	}
+	says(t, b.post("/bureau/recorders/rec-1", "stand", "stolen", "reden", "nog eens"), 409, "stond al zo vast")
+	o.now = o.now.Add(protocol.MaxWindow.Duration())
+	delete(o.sessions, admin) // which is over
+	says(t, o.as(admin).get("/bureau/recorders"), 200, "voorgoed onleesbaar")
 }

@@ -18,6 +18,7 @@ type Config struct {
 	Location     string        `yaml:"location"`
 	Data         string        `yaml:"data"`
 	Keys         string        `yaml:"keys"`
+	Shares       string        `yaml:"shares"` // see central/shares; empty: the folder shares in Data
 	Pages        PagesConfig   `yaml:"pages"`
 	Contact      ContactConfig `yaml:"contact"`
 	Broker       BrokerConfig  `yaml:"broker"`
@@ -70,7 +71,7 @@ func LoadConfig(file string) (Config, error) {
 		return c, err
 	}
 	dir := filepath.Dir(file)
-	for _, p := range []*string{&c.Data, &c.Keys, &c.Vault.Secrets} {
+	for _, p := range []*string{&c.Data, &c.Keys, &c.Shares, &c.Vault.Secrets} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

@@ -13,6 +13,7 @@
 package office
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -33,6 +34,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/broker"
 	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/central/ledger"
+	"github.com/beeldwacht/beeldwacht/central/shares"
 	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -51,6 +53,7 @@ type Office struct {
 	book     *ledger.Book
 	witness  *witness.Witness
 	identity *identity.Store
+	shares   *shares.Store
 
 	// Made by Run.
 	vault  *vault.Vault
@@ -150,6 +153,9 @@ func (o *Office) Open() (err error) {
 	}
 	if o.identity, err = identity.Open(filepath.Join(o.Config.Data, "accounts.db"), o.Now); err != nil {
 		return fmt.Errorf("accounts: %w", err)
+	}
+	if o.shares, err = shares.Open(cmp.Or(o.Config.Shares, filepath.Join(o.Config.Data, "shares"))); err != nil {
+		return fmt.Errorf("shares: %w", err)
 	}
 	return nil
 }

@@ -74,6 +74,11 @@ func (o *Office) Status(recorder protocol.RecorderID, raw []byte) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+	if status.Share != nil {
+		if err := o.share(ctx, recorder, status.Share); err != nil {
+			o.Log.Error("a recorder waits for its share; its next status asks again", "recorder", recorder, "error", err)
+		}
+	}
 	var ahead bool
 	o.book.View(func(s *central.State) { ahead = status.LastOrder >= s.Recorder(recorder).Next() })
 	if !ahead {
@@ -82,6 +87,58 @@ func (o *Office) Status(recorder protocol.RecorderID, raw []byte) {
 	}
 	if _, err := o.book.Do(ctx, central.RecordAhead{Recorder: recorder, LastOrder: status.LastOrder}); err != nil {
 		o.Log.Error("a recorder counts more orders than were issued, and the ledger cannot say so", "recorder", recorder, "last order", status.LastOrder, "error", err)
+	}
+}
+
+// share answers what a recorder's status asks of its share. The ledger holds that it was given before it is; a recorder that is marked stolen or withdrawn gets a
+// refusal, and its status destroys nothing either.
+func (o *Office) share(ctx context.Context, recorder protocol.RecorderID, ask *protocol.ShareAsk) error {
+	var mark central.Mark
+	o.book.View(func(s *central.State) { mark = s.Recorder(recorder).Mark })
+	give := central.GiveShare{Recorder: recorder, Ask: protocol.HashOf(ask.Key)}
+	answer := protocol.ShareAnswer{Refused: map[central.Mark]string{central.Stolen: protocol.ShareStolen, central.Withdrawn: protocol.ShareWithdrawn}[mark]}
+	if asks := ask.Next || !ask.Open && len(ask.Uses) > 0; !asks && mark != central.InUse {
+		return nil
+	}
+	if mark == central.InUse {
+		var err error
+		if answer, err = o.shares.Answer(recorder, ask); err != nil {
+			return err
+		}
+		if give.Lost = answer.Refused != ""; !give.Lost && len(answer.Shares) == 0 && answer.Next == nil {
+			return nil // it has what it needs
+		}
+		for _, s := range answer.Shares {
+			give.Opens = append(give.Opens, s.ID)
+		}
+		if answer.Next != nil {
+			give.Next = answer.Next.ID
+		}
+	}
+	if _, err := o.book.Do(ctx, give); err != nil {
+		return err
+	}
+	sealed, err := protocol.SealShare(answer, recorder, ask.Key, o.keys.order)
+	if err != nil {
+		return err
+	}
+	return o.client.Publish(ctx, protocol.Topic(recorder, protocol.DownShare), sealed, false)
+}
+
+// tendShares destroys the shares of recorders that were marked so long ago that nothing of theirs may exist any more.
+func (o *Office) tendShares() {
+	var over []protocol.RecorderID
+	o.book.View(func(s *central.State) {
+		for _, r := range s.Recorders() {
+			if r.SharesOver(o.Now()) {
+				over = append(over, r.ID)
+			}
+		}
+	})
+	for _, r := range over {
+		if err := o.shares.Destroy(r); err != nil {
+			o.Log.Error("the shares of a recorder that is gone cannot be destroyed", "recorder", r, "error", err)
+		}
 	}
 }
 
@@ -297,6 +354,7 @@ func (o *Office) tend(ctx context.Context) {
 		if _, err := o.book.Do(ctx, central.Tend{}); err != nil && ctx.Err() == nil {
 			o.Log.Error("terms could not be looked after", "error", err)
 		}
+		o.tendShares()
 		o.tendVault(ctx)
 		select {
 		case <-ctx.Done():

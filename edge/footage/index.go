@@ -44,6 +44,7 @@ type runRow struct {
 	Stream protocol.StreamID `json:"stream"`
 	Run    protocol.RunID    `json:"run"`
 	Codec  Codec             `json:"codec"`
+	Sound  SoundCodec        `json:"sound,omitempty"` // of its track of sound, if it has one
 	Init   protocol.Hash     `json:"init"`
 	Start  protocol.Time     `json:"start"`
 	End    protocol.Time     `json:"end"`    // of the last segment sealed; Start when there is none

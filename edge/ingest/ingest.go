@@ -4,8 +4,8 @@
 //
 //   - Show a green light over nothing. A camera that is connected and delivers no key frame for [Session.KeyFrameTimeout] is not recorded: that
 //     is a gap with cause camera, and the session connects anew. Only a run that the [Writer] has accepted makes the state "recording".
-//   - Grow. The queue between socket and writer is bounded; when the disk is too slow, whole groups of pictures are dropped up to the next key
-//     frame, as a gap with cause disk (invariant 15).
+//   - Grow. What waits for the disk waits in the [Writer], which bounds it; when that is full, whole groups of pictures are dropped up to the next
+//     key frame, as a gap with cause disk (invariant 15).
 //   - Tell a camera's password. Errors, details and log lines contain neither it nor the path of the camera's URL, where some makers put it.
 //   - Re-encode. NAL units go out as they came, in their order, SEI with them: video that a camera signed stays verifiable.
 //
@@ -19,7 +19,7 @@
 //	the parameter sets change                               cause camera; nothing is lost
 //	RTP time parts from ours by more than seconds           cause clock
 //	the wall clock is set                                   cause clock; nothing is lost
-//	the writer fails, or the queue before it is full        cause disk
+//	the writer fails, or is full                            cause disk
 //	the session is told to stop                             the cause given with [Stop], else recorder
 //
 // A run has no longest length here; who writes it may cut it at any key frame.
@@ -64,8 +64,8 @@
 // # Who owns what
 //
 // Run's goroutine connects and waits. gortsplib's reading goroutine calls down through depacketiser and runs, which belong to it while a
-// connection lasts. The video's packets leave its way in repair, before gortsplib looks at them. With UDP two more goroutines feed that one, for RTSP and for RTP, and end with the connection. One more goroutine feeds the Writer. They meet in queue and
-// status, each behind its own lock.
+// connection lasts. The video's packets leave its way in repair, before gortsplib looks at them. With UDP two more goroutines feed that one, for RTSP and for RTP, and end with the connection.
+// What others ask of a session is in status, behind its own lock.
 package ingest
 
 import (
@@ -112,8 +112,9 @@ func (s Source) String() string               { return string(s.Camera) + "/" + 
 func (s Source) GoString() string             { return s.String() }
 func (s Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil } // for JSON logs
 
-// Writer is fed by one Session, from one goroutine: StartRun, Write for each frame, EndRun, and so on. An EndRun without a run says why there is none. When StartRun or Write fails, EndRun follows
-// with cause disk, and the next StartRun comes at a key frame after a pause. It may block: what then does not fit the queue is dropped.
+// Writer is fed by one Session, from one goroutine at a time: StartRun, Write for each frame, EndRun, and so on. An EndRun without a run says why there is none. When StartRun or Write fails,
+// EndRun follows with cause disk, and the next StartRun comes at a key frame after a pause; after [footage.ErrSlow] without a pause, and without EndRun for a run that did not start. It must not
+// wait for the disk: who calls reads the camera's socket.
 type Writer interface {
 	StartRun(f footage.Format, at time.Time) error // at is the arrival of the run's first frame
 	Write(footage.AccessUnit) error
@@ -130,9 +131,6 @@ type Session struct {
 
 	// Changed is told each new phase, cause or detail, also of gaps in which no run ever started. It must not block.
 	Changed func(State)
-
-	// QueueBytes bounds what waits for the Writer. Zero is 8 MiB: about eight seconds of a good camera.
-	QueueBytes int
 
 	// Pauses before connecting again: the first, the longest, and the least after the camera refused the password (cameras lock out who
 	// tries too often). Zero is 1 s, 30 s and 1 min. The same pauses go before a Writer that failed is tried again.
@@ -158,13 +156,7 @@ func (s *Session) Run(ctx context.Context) error {
 		return err
 	}
 	s.status.begin(s)
-	queue := newQueue(s.QueueBytes)
-	fed := make(chan struct{})
-	go func() {
-		defer close(fed)
-		s.feed(queue)
-	}()
-	runs := &runs{session: s, queue: queue, tried: backoff{min: s.RetryMin, max: s.RetryMax}}
+	runs := &runs{session: s, tried: backoff{min: s.RetryMin, max: s.RetryMax}}
 	pause := backoff{min: s.RetryMin, max: s.RetryMax}
 	for ctx.Err() == nil {
 		before := runs.number
@@ -194,8 +186,6 @@ func (s *Session) Run(ctx context.Context) error {
 	}
 	runs.gap(cause, detail)
 	s.status.gap(cause, detail)
-	queue.close()
-	<-fed
 	return nil
 }
 
@@ -219,9 +209,6 @@ func (s *Session) prepare() (*target, error) {
 		} else if *field == 0 {
 			*field = fallback
 		}
-	}
-	if s.QueueBytes <= 0 {
-		s.QueueBytes = 8 << 20
 	}
 	switch s.Source.Transport {
 	case "", Auto, TCP, UDP:

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -22,11 +23,10 @@ const (
 	maxClockStep = time.Second
 )
 
-// runs cuts what arrives into runs and puts them in the queue. It belongs to the goroutine that reads the socket, and between connections to
+// runs cuts what arrives into runs and gives them to the Writer. It belongs to the goroutine that reads the socket, and between connections to
 // that of Session.Run.
 type runs struct {
 	session *Session
-	queue   *queue
 	number  uint64 // of the last run
 
 	seen   sets     // parameter sets
@@ -41,7 +41,7 @@ type runs struct {
 	last   int64         // decode time of its last frame
 	divide string        // why the next key frame starts a new one
 	told   footage.Cause // the last cause given to the Writer by gap, until a run starts
-	full   bool          // the queue was, when the last run ended
+	full   bool          // the Writer was, when the last run ended
 	tried  backoff       // before a writer that failed is tried again
 	tryAt  time.Time
 	latest time.Time // arrival of the last picture since connecting
@@ -72,14 +72,6 @@ func (r *runs) unit(u unit, arrival time.Time) bool {
 	if r.latest = arrival; key {
 		r.keys++
 	}
-	if r.open && r.queue.failed(r.number) {
-		// The feeding goroutine has ended it, and said so.
-		r.open = false
-		if arrival.Sub(r.start) > r.tried.max {
-			r.tried.reset()
-		}
-		r.tryAt = arrival.Add(r.tried.next())
-	}
 	if r.open {
 		r.checkClocks(u.stamp, arrival)
 	}
@@ -104,15 +96,18 @@ func (r *runs) begin(stamp uint32, arrival time.Time) bool {
 	if arrival.Before(r.tryAt) {
 		return false
 	}
-	if !r.queue.start(r.number+1, footage.Format(r.seen), arrival) {
+	err := r.session.Writer.StartRun(footage.Format(r.seen), arrival)
+	if r.full = errors.Is(err, footage.ErrSlow); r.full {
 		return false
 	}
 	r.number++
-	r.full, r.told = false, ""
+	r.told = ""
 	r.open, r.sets, r.start, r.stamp, r.pts, r.last, r.divide = true, r.seen, arrival, stamp, 0, -1, ""
 	r.dts.reset(r.sets)
-	r.session.status.started(r.number)
-	return true
+	if err != nil {
+		r.fail(arrival, "starting a run failed", err)
+	}
+	return err == nil
 }
 
 // checkClocks ends the run at once when the camera's time can no longer be followed, and at the next key frame when the wall clock was set.
@@ -146,13 +141,26 @@ func compareClocks(camera, decoded, ours, wall time.Duration) (jumped, set strin
 func (r *runs) write(nals [][]byte, release func(), arrival time.Time, key bool) {
 	// Decode times rise with each frame, also where the extractor knows none or the camera repeats itself.
 	r.last = max(r.dts.of(nals, r.pts, key), r.last+1)
-	u := footage.AccessUnit{NALs: nals, PTS: r.pts, DTS: r.last, Arrival: arrival, Key: key, Release: release}
-	if r.queue.frame(r.number, u) {
-		return
+	err := r.session.Writer.Write(footage.AccessUnit{NALs: nals, PTS: r.pts, DTS: r.last, Arrival: arrival, Key: key, Release: release})
+	switch {
+	case err == nil:
+		r.session.status.recording()
+	case errors.Is(err, footage.ErrSlow):
+		r.full = true
+		r.session.status.dropped()
+		r.end(footage.CauseDisk, "the disk is too slow: the queue is full, and frames are dropped up to a next key frame")
+	default:
+		r.fail(arrival, "writing a frame failed", err)
 	}
-	r.full = true
-	r.session.status.dropped()
-	r.end(footage.CauseDisk, "the disk is too slow: the queue is full, and frames are dropped up to a next key frame")
+}
+
+// fail ends a run that the Writer failed. The next one waits, longer each time.
+func (r *runs) fail(now time.Time, doing string, err error) {
+	r.end(footage.CauseDisk, fmt.Sprintf("%s: %v", doing, err))
+	if now.Sub(r.start) > r.tried.max {
+		r.tried.reset()
+	}
+	r.tryAt = now.Add(r.tried.next())
 }
 
 // end ends the open run, if there is one.
@@ -161,21 +169,24 @@ func (r *runs) end(cause footage.Cause, detail string) {
 		return
 	}
 	r.open = false
-	if r.queue.failed(r.number) {
-		return
-	}
-	r.queue.end(r.number, cause, detail)
+	r.tell(cause, detail)
 	r.session.status.gap(cause, detail)
 }
 
+func (r *runs) tell(cause footage.Cause, detail string) {
+	if err := r.session.Writer.EndRun(cause, detail); err != nil {
+		r.session.Log.Error("the end of a run was not recorded", "cause", cause, "detail", detail, "error", err)
+	}
+}
+
 // gap says why there is nothing: it ends the open run, and where none was open tells the Writer, so that a camera that never came up is a gap too
-// (invariant 8). Told through the queue, it cannot overtake frames. The same cause again is not news.
+// (invariant 8). The same cause again is not news.
 func (r *runs) gap(cause footage.Cause, detail string) {
 	switch {
 	case r.open:
 		r.end(cause, detail)
 	case r.told != cause:
-		r.queue.end(0, cause, detail)
+		r.tell(cause, detail)
 	}
 	r.told = cause
 }

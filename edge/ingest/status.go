@@ -38,7 +38,6 @@ type status struct {
 	mu      sync.Mutex
 	session *Session
 	state   State
-	live    uint64 // the run being received; 0 is none
 	tracks  string // that the camera offers and are not recorded
 	beside  string // the sound among them, for people
 
@@ -64,23 +63,11 @@ func (s *status) read() State {
 
 // gap says that nothing is being recorded any more.
 func (s *status) gap(cause footage.Cause, detail string) {
-	s.change(func() bool {
-		s.live = 0
-		return true
-	}, State{Phase: Gap, Cause: cause, Detail: detail})
+	s.change(State{Phase: Gap, Cause: cause, Detail: detail})
 }
 
-// started notes that a run is being received. It is not yet recorded.
-func (s *status) started(run uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.live = run
-}
-
-// recorded says that a frame of a run was written. It is no news of a run that has ended meanwhile.
-func (s *status) recorded(run uint64) {
-	s.change(func() bool { return s.live == run }, State{Phase: Recording})
-}
+// recording says that the Writer took a frame.
+func (s *status) recording() { s.change(State{Phase: Recording}) }
 
 // besides notes which tracks the camera offers and is not asked for. Of sound that is said for as long as the camera is recorded, since people may think they have it.
 func (s *status) besides(tracks []string) {
@@ -101,23 +88,12 @@ func (s *status) besides(tracks []string) {
 	}
 }
 
-// failed says that a run could not be written. It is no news of a run that has ended meanwhile.
-func (s *status) failed(run uint64, detail string) {
-	s.change(func() bool {
-		if s.live != run {
-			return false
-		}
-		s.live = 0
-		return true
-	}, State{Phase: Gap, Cause: footage.CauseDisk, Detail: detail})
-}
-
-func (s *status) change(still func() bool, to State) {
+func (s *status) change(to State) {
 	s.mu.Lock()
 	if to.Phase == Recording {
 		to.Detail = s.beside
 	}
-	if !still() || to.Phase == s.state.Phase && to.Cause == s.state.Cause && to.Detail == s.state.Detail {
+	if to.Phase == s.state.Phase && to.Cause == s.state.Cause && to.Detail == s.state.Detail {
 		s.mu.Unlock()
 		return
 	}

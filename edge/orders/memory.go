@@ -267,7 +267,17 @@ func (m *memory) mandate(camera protocol.CameraID, now time.Time) (*protocol.Man
 	if err := d.Valid(now); err != nil {
 		return nil, fmt.Errorf("mandate of camera %s, version %d: %w", camera, d.Version, err)
 	}
-	return d, nil
+	return m.capped(d), nil
+}
+
+// capped is a mandate within the ceiling on sound of the roster in force, which may have come after it.
+func (m *memory) capped(d *protocol.Mandate) *protocol.Mandate {
+	if d.Sound != protocol.SoundAllowed || m.roster().Sound == protocol.SoundAllowed {
+		return d
+	}
+	silent := *d
+	silent.Sound = protocol.SoundNone
+	return &silent
 }
 
 // inForce is the index of the newest version that has begun, even if it is over: an older one does not come back. If none has begun it is
@@ -290,7 +300,9 @@ func (o *Orders) Mandates() []*protocol.Mandate {
 	var in []*protocol.Mandate
 	for _, camera := range slices.Sorted(maps.Keys(o.memory.mandates)) {
 		all := o.memory.mandates[camera]
-		in = append(in, all[inForce(all, now):]...)
+		for _, d := range all[inForce(all, now):] {
+			in = append(in, o.memory.capped(d))
+		}
 	}
 	return in
 }

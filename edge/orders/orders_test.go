@@ -401,6 +401,60 @@ func TestMandateRules(t *testing.T) {
 	}
 }
 
+// Sound is off unless roster and mandate both allow it: the centre alone cannot switch it on, and what one of them takes back ends at once.
+func TestSoundNeedsRosterAndMandate(t *testing.T) {
+	r := newRecorder(t)
+	ask := func(id string, version uint64, sound string, signers ...protocol.PersonID) (orders.Action, error) {
+		m := r.town.Mandate(cam, version)
+		m.Heading, m.Sound, m.Approvers = r.heading(id, 200*day), sound, signers
+		return r.order(m, signers...)
+	}
+	now := func() string {
+		m, err := r.Mandate(cam, r.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if given := r.Mandates(); len(given) != 1 || given[0].Sound != m.Sound {
+			t.Errorf("footage is given %+v, and the stream %s", given, m.Sound)
+		}
+		return m.Sound
+	}
+	a, err := ask("s-1", 1, protocol.SoundAllowed)
+	r.refused("over the roster's ceiling, which allows none", a, err)
+	if _, err := ask("s-2", 1, protocol.SoundNone); err != nil || now() != protocol.SoundNone {
+		t.Fatalf("%v, %s", err, now())
+	}
+	roster := func(version uint64, sound string) {
+		t.Helper()
+		raw := r.town.Roster(version, func(ro *protocol.Roster) {
+			ro.Heading, ro.Sound = r.heading(fmt.Sprintf("roster-%d", version), 400*day), sound
+		})
+		if sound == "" && strings.Contains(string(raw), "sound") {
+			t.Errorf("a roster that allows no sound speaks of it, which a recorder of the version before refuses:\n%s", raw)
+		}
+		if _, err := r.send(raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roster(2, protocol.SoundAllowed)
+	if now() != protocol.SoundNone {
+		t.Error("the roster alone switched sound on")
+	}
+	if _, err := ask("s-3", 2, protocol.SoundAllowed); err != nil || now() != protocol.SoundAllowed {
+		t.Fatalf("%v, %s", err, now())
+	}
+	a, err = ask("s-4", 3, protocol.SoundNone)
+	r.refused("without sound it is less than version 2: needs two approvers", a, err)
+	roster(3, "")
+	if now() != protocol.SoundNone {
+		t.Error("the roster allows no sound any more, and a mandate from before does")
+	}
+	roster(4, protocol.SoundAllowed)
+	if _, err := ask("s-5", 3, protocol.SoundNone, approver, approver2); err != nil || now() != protocol.SoundNone {
+		t.Errorf("%v, %s", err, now())
+	}
+}
+
 // A lapse needs no order: the register is the power to record, and its term ends by itself.
 func TestMandateLapsesByItself(t *testing.T) {
 	r := newRecorder(t)

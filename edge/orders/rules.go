@@ -92,6 +92,9 @@ func (m *memory) judgeMandate(s protocol.Signed, d *protocol.Mandate, now time.T
 	if d.LongestHold > r.MaxHold {
 		return "", fmt.Errorf("longest-hold %s: over the roster's ceiling of %s", d.LongestHold, r.MaxHold)
 	}
+	if d.Sound == protocol.SoundAllowed && r.Sound != protocol.SoundAllowed {
+		return "", errors.New("sound allowed: over the roster's ceiling, which allows none")
+	}
 	earlier := m.mandates[d.Camera]
 	if len(earlier) > 0 {
 		newest := earlier[len(earlier)-1]
@@ -123,6 +126,8 @@ func narrows(d, e *protocol.Mandate) string {
 		return fmt.Sprintf("longest-hold %s is shorter", d.LongestHold)
 	case d.NotAfter.Before(e.NotAfter.Time):
 		return fmt.Sprintf("not-after %s is earlier", d.NotAfter)
+	case d.Sound != protocol.SoundAllowed && e.Sound == protocol.SoundAllowed:
+		return "without sound it is less"
 	}
 	for _, stream := range e.Streams {
 		if !slices.Contains(d.Streams, stream) {
