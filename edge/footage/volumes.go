@@ -142,11 +142,11 @@ func (s *Store) present(v *volume) error {
 	id, err := s.identityIn(v.Dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %s: no volume.json; is the disk mounted?", ErrAway, v)
+		return fmt.Errorf("%w: no volume.json; is the disk mounted?", ErrAway)
 	case err != nil:
-		return fmt.Errorf("%w: %s: %w", ErrAway, v, err)
+		return fmt.Errorf("%w: %w", ErrAway, err)
 	case id != v.id:
-		return fmt.Errorf("%w: %s: volume %s is in its place", ErrAway, v, id)
+		return fmt.Errorf("%w: volume %s is in its place", ErrAway, id)
 	}
 	return nil
 }
@@ -213,7 +213,7 @@ func (s *Store) openVolumes() error {
 	for _, v := range s.volumes {
 		v.marks, v.copied = rows[v.id].Marks, rows[v.id].Copied
 		if v.id == "" {
-			s.incident("disk that cannot be used", "", short(v.away))
+			s.incident("disk that cannot be used", "", fmt.Sprintf("%s: %s", v, short(v.away)))
 			continue
 		}
 		if v.away = s.present(v); v.away != nil {
@@ -224,7 +224,7 @@ func (s *Store) openVolumes() error {
 			if v.own {
 				return err
 			}
-			v.away = fmt.Errorf("%w: %s: %w", ErrAway, v, err)
+			v.away = fmt.Errorf("%w: %w", ErrAway, err)
 			s.lost(v)
 		}
 	}
@@ -245,8 +245,15 @@ func (s *Store) hasRuns(id string) bool {
 func (s *Store) identify(rows map[string]volumeRow) {
 	s.byID[s.volume] = s.own
 	var empty []*volume
-	for _, v := range s.volumes {
-		if v.own {
+	others := slices.DeleteFunc(slices.Clone(s.volumes), func(v *volume) bool { return v.own })
+	for _, v := range others {
+		id, err := s.identityIn(v.Dir)
+		if err == nil && s.byID[id] == nil && filepath.Clean(rows[id].Dir) == filepath.Clean(v.Dir) {
+			v.id, s.byID[id] = id, v // where it was before: if there are two, the other is the copy
+		}
+	}
+	for _, v := range others {
+		if v.id != "" {
 			continue
 		}
 		id, err := s.identityIn(v.Dir)
@@ -264,7 +271,7 @@ func (s *Store) identify(rows map[string]volumeRow) {
 			v.id, s.byID[id] = id, v
 			continue
 		}
-		v.away = fmt.Errorf("%w: %s: %w", ErrAway, v, err)
+		v.away = fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	was := func(v *volume, id string) bool { return filepath.Clean(rows[id].Dir) == filepath.Clean(v.Dir) }
 	for _, own := range []bool{true, false} { // the second time for disks that were mounted in each other's place
@@ -282,7 +289,7 @@ func (s *Store) identify(rows map[string]volumeRow) {
 			continue
 		}
 		if err := s.makeVolume(v); err != nil {
-			v.id, v.away = "", fmt.Errorf("%w: %s: %w", ErrAway, v, err)
+			v.id, v.away = "", fmt.Errorf("%w: %w", ErrAway, err)
 			continue
 		}
 		s.byID[v.id] = v
@@ -362,7 +369,7 @@ func (s *Store) markChanged() {
 		s.mu.Lock()
 		due := v.changed && v.away == nil && !v.own
 		s.mu.Unlock()
-		if !due {
+		if !due || s.present(v) != nil {
 			continue
 		}
 		if err := s.mark(v); err != nil {
@@ -402,7 +409,7 @@ func (s *Store) look() {
 func (s *Store) lost(v *volume) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.incidentLocked("missing disk", "", fmt.Sprintf("%s; since %s. What it holds is not deleted; its keys go when it is due", short(v.away), s.Now().UTC().Format(time.DateTime)))
+	s.incidentLocked("missing disk", "", fmt.Sprintf("%s: %s; since %s. What it holds is not deleted; its keys go when it is due", v, short(v.away), s.Now().UTC().Format(time.DateTime)))
 	for _, w := range s.writers {
 		if _, run := w.open(); run != "" && s.runs[run] != nil && s.volumeOf(s.runs[run]) == v {
 			w.check()
@@ -663,18 +670,20 @@ func (s *Store) onSome(camera protocol.CameraID, begin func(*volume) error) erro
 		return cmp.Compare(a.avoided(now), b.avoided(now))
 	})
 	s.mu.Unlock()
-	var failed error
+	var failed, atHome error
 	for _, v := range order {
 		err := s.isAway(v)
 		if err == nil {
 			if err = begin(v); err == nil {
-				s.settledOn(camera, v, home, failed)
+				s.settledOn(camera, v, home, atHome)
 				return nil
 			}
 			s.avoid(v, err)
-			err = fmt.Errorf("%s: %w", v, err)
 		}
-		failed = errors.Join(failed, err)
+		if v == home {
+			atHome = err
+		}
+		failed = errors.Join(failed, fmt.Errorf("%s: %w", v, err))
 	}
 	return failed
 }
@@ -711,13 +720,10 @@ func (s *Store) settledOn(camera protocol.CameraID, v, home *volume, why error) 
 		delete(s.guests, camera)
 		return
 	}
-	g := guest{v, "a run failed on " + home.String() + " a moment ago"}
-	if why == nil {
+	if why == nil { // it was not asked: a run failed there a moment ago
 		why = home.why
 	}
-	if why != nil {
-		g.why = cause(why)
-	}
+	g := guest{v, cause(why)}
 	s.guests[camera] = g
 	s.incidentLocked("camera recorded on another disk", camera, fmt.Sprintf("on %s, and not on %s: %s", v, home, g.why))
 }
