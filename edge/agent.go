@@ -108,8 +108,9 @@ type Agent struct {
 	release  *release.Releaser
 	uplink   *uplink.Uplink
 
-	mandates *broadcast // an accepted order changed what may be recorded
-	granted  *broadcast // a release grant was accepted
+	mandates *broadcast    // an accepted order changed what may be recorded
+	granted  *broadcast    // a release grant was accepted
+	unplaced chan struct{} // holds one: some hold that was ordered could not be placed
 
 	obeying  sync.Mutex  // held while something that came down is carried out
 	stopping atomic.Bool // set under obeying. Footage is being closed: nothing that comes down is taken any more, and a status no longer asks footage
@@ -132,7 +133,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	if a.identity, err = LoadIdentity(a.Config.Identity, origin); err != nil {
 		return err
 	}
-	a.mandates, a.granted, a.looking = newBroadcast(), newBroadcast(), make(chan struct{}, 1)
+	a.mandates, a.granted, a.unplaced, a.looking = newBroadcast(), newBroadcast(), make(chan struct{}, 1), make(chan struct{}, 1)
 	if a.journal, err = journal.OpenOn(a.Disk, filepath.Join(a.Config.Data, "journal"), origin, a.identity.Signer, a.Now, a.Log); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -152,7 +153,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 		return fmt.Errorf("footage: %w", err)
 	}
 	a.append(ctx, protocol.KindStarted, protocol.Started{Software: Software, Clean: clean, Volume: a.footage.Volume()})
-	return a.applyOrders()
+	return a.applyOrders(ctx)
 }
 
 // close lets go of what open has opened.
@@ -208,9 +209,12 @@ func (a *Agent) restoreCosigned() {
 }
 
 // applyOrders brings footage to what the journal says was ordered: what a crash cut off between entry and act is done now.
-func (a *Agent) applyOrders() error {
+func (a *Agent) applyOrders(ctx context.Context) error {
 	if err := a.footage.SetMandates(a.orders.Mandates()); err != nil {
 		return fmt.Errorf("footage: %w", err)
+	}
+	for _, h := range a.orders.Holds() {
+		a.place(ctx, h)
 	}
 	for _, l := range a.orders.Lifts() {
 		if err := a.footage.Lift(l.Hold, "lift"); err != nil {
@@ -237,6 +241,7 @@ func (a *Agent) serve(ctx context.Context) error {
 		Status: func() ([]byte, error) { return a.status("online") }, Will: func() ([]byte, error) { return a.status("offline") }, Session: a.session, Log: a.Log}
 
 	makers.run("footage", func() error { return a.footage.Run(makeCtx) })
+	makers.run("holds", func() error { return a.tendHolds(makeCtx) })
 	a.streams = map[string]*stream{}
 	for _, c := range a.Config.Cameras {
 		s := &stream{agent: a, config: c, login: a.Secrets.Cameras[c.ID]}
@@ -314,16 +319,14 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 		}
 		a.mandates.tell()
 	case protocol.Hold:
-		if err := a.footage.Place(act); err != nil {
-			a.incident(ctx, "a hold could not be placed", act.Camera, err)
-		}
+		a.place(ctx, act)
 	case protocol.Lift:
 		if err := a.footage.Lift(act.Hold, "lift"); err != nil {
 			a.incident(ctx, "a hold could not be lifted", act.Camera, err)
 		}
 	case *protocol.Roster:
 		a.footage.SetHoldShare(int(act.HoldShare))
-		if err := a.footage.SetMandates(a.orders.Mandates()); err != nil { // its ceiling on sound counts for mandates that came before
+		if err := a.footage.SetMandates(a.orders.Mandates()); err != nil { // its ceilings count for mandates that came before
 			a.incident(ctx, "a roster could not be carried out", "", err)
 		}
 		a.mandates.tell()
@@ -331,6 +334,47 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 		if act.Doc().Use == protocol.UseRelease {
 			a.granted.tell()
 		}
+	}
+}
+
+// place has a hold stand. One for which there is no room is refused, and the centre is told which and why; one that the disk refuses is tried again until it stands or
+// its end comes: what it is to keep may expire meanwhile.
+func (a *Agent) place(ctx context.Context, h protocol.Hold) {
+	err := a.footage.Place(h)
+	if err == nil {
+		return
+	}
+	if errors.Is(err, footage.ErrHoldShare) {
+		if err = a.orders.CannotHold(ctx, h.HoldID(), err); err == nil {
+			return
+		}
+	}
+	a.incident(ctx, "a hold could not be placed", h.Camera, err)
+	select {
+	case a.unplaced <- struct{}{}:
+	default:
+	}
+}
+
+// tendHolds tries again to place what could not be placed.
+func (a *Agent) tendHolds(ctx context.Context) error {
+	const again = 10 * time.Second
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.unplaced:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(again):
+		}
+		a.obeying.Lock()
+		for _, h := range a.orders.Holds() {
+			a.place(ctx, h)
+		}
+		a.obeying.Unlock()
 	}
 }
 

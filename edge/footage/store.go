@@ -331,7 +331,7 @@ func (s *Store) recover(ctx context.Context) error {
 	}
 	for _, h := range s.Config.Holds {
 		if err := s.place(h); err != nil {
-			s.incident("a hold that was ordered cannot be placed", h.Camera, short(err))
+			s.incident("a hold that was ordered cannot be placed", h.Camera, short(fmt.Errorf("hold %s: %w", h.ID, err)))
 		}
 	}
 	s.sweep(ctx)

@@ -857,3 +857,67 @@ func TestLongDocumentIsRefused(t *testing.T) {
 	}
 	r.must(r.town.Mandate(cam, 1))
 }
+
+// A hold for which there is no room was accepted, and cannot stand: the journal says which under its own number, also after a restart. An order that is refused because
+// it bears the id of a hold that stands takes nothing from that.
+func TestHoldThatCannotStandIsRefused(t *testing.T) {
+	r := newRecorder(t)
+	r.must(r.town.Mandate(cam, 1))
+	r.must(r.town.Hold("h-1", cam, asked(2)))
+	r.must(r.town.Hold("h-2", cam, asked(3)))
+	if err := r.CannotHold(t.Context(), "h-1", errors.New("no room")); err != nil {
+		t.Fatal(err)
+	}
+	var b protocol.OrderRefused
+	r.lastBody(protocol.KindRefused, &b)
+	if b.Number != 2 || b.Kind != "hold" || b.ID != "h-1" || b.Reason != "no room" || b.Envelope.IsZero() {
+		t.Errorf("%+v", b)
+	}
+	a, err := r.order(r.town.Hold("h-2", cam, asked(3)))
+	r.refused("used before", a, err)
+	before := r.kinds()[protocol.KindRefused]
+	for range 2 {
+		if holds := r.Holds(); len(holds) != 1 || holds[0].ID != "h-2" || r.LastOrder() != r.number {
+			t.Errorf("holds %v, last order %d", holds, r.LastOrder())
+		}
+		if err := r.CannotHold(t.Context(), "h-1", errors.New("again")); err != nil || r.kinds()[protocol.KindRefused] != before {
+			t.Errorf("said twice: %v", err)
+		}
+		r.restart()
+	}
+}
+
+// A roster with a lower ceiling counts at once for mandates that were accepted under a higher one; a mandate that goes no lower than that narrows nothing; and when the
+// ceiling rises again, the mandate counts as it was signed.
+func TestI03_LowerCeilingShortensEveryWindow(t *testing.T) {
+	r := newRecorder(t)
+	r.must(r.town.Mandate(cam, 1))
+	windows := func(want time.Duration) {
+		t.Helper()
+		m, err := r.Mandate(cam, r.now)
+		if err != nil || m.Window.Duration() != want {
+			t.Errorf("in force: %+v, %v; want %s", m, err, want)
+		}
+		for _, m := range r.Mandates() {
+			if m.Window.Duration() != want {
+				t.Errorf("window %s, want %s", m.Window, want)
+			}
+		}
+	}
+	ceiling := func(version uint64, window time.Duration) {
+		t.Helper()
+		if _, err := r.send(r.town.Roster(version, func(r *protocol.Roster) { r.MaxWindow = protocol.Window(window) })); err != nil {
+			t.Fatal(err)
+		}
+	}
+	windows(28 * day)
+	ceiling(2, 7*day)
+	windows(7 * day)
+	r.restart()
+	windows(7 * day)
+	m := r.town.Mandate(cam, 2)
+	m.ID, m.Window = "m-2", protocol.Window(7*day)
+	r.must(m)
+	ceiling(3, 14*day)
+	windows(7 * day)
+}

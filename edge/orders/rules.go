@@ -110,7 +110,7 @@ func (m *memory) judgeMandate(s protocol.Signed, d *protocol.Mandate, now time.T
 		return level, err
 	}
 	for _, e := range earlier[inForce(earlier, now):] { // what was replaced before counts no more
-		if why := narrows(d, e); why != "" {
+		if why := narrows(d, m.capped(e)); why != "" {
 			return "", fmt.Errorf("%s than version %d: needs two approvers", why, e.Version)
 		}
 	}
