@@ -31,6 +31,8 @@ var explanations = map[string]explanation{
 		"Do not remove it. Look at the disk (`dmesg`, `smartctl -a`); replace it when there are more of these. " + callOfficer},
 	"missing key": {"A piece of footage is here, but its key is not: it can never be read again. The folder with keys was lost, put back from a copy, or damaged.",
 		"Do not put keys back from a copy. Look whether the disk with the folder `keys` is mounted (`findmnt`). " + callOfficer},
+	"missing disk": {"One of the disks with footage is not where it should be, or another is in its place. Its footage was not looked at. Cameras are recorded on the other disks; when its footage is due its keys are destroyed, so that nobody can read it.",
+		"Is it mounted (`findmnt`), does it have power (`dmesg`)? Mount it, in this or in another's place, and check again. Is it dead? Take it out of `volumes` (edge.yaml). Is it gone? " + callOfficer},
 	"file that cannot be read": {"The disk cannot read a piece of footage.",
 		"The disk is wearing out, or its cable is loose. Look at `dmesg` and `smartctl -a`, and replace the disk soon."},
 	"init that changed": {"The file that a run of footage begins with is not what was recorded. That run does not play any more; its pieces are still there.",

@@ -177,15 +177,15 @@ func (r *Reading) Open(seg Segment) (io.ReadCloser, error) {
 		if errors.Is(err, errAuthentic) {
 			return nil, v.changed(err)
 		}
-		return nil, fmt.Errorf("footage: %w", r.s.lost(err))
+		return nil, fmt.Errorf("footage: %w", r.s.lost(r.s.where(seg.Camera, seg.Run), err))
 	}
 	v.f = f
 	return v, nil
 }
 
 // lost says [ErrDamaged] of what is missing, where the volume is there: what is on a disk that is gone may come back.
-func (s *Store) lost(err error) error {
-	if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrKey)) && s.present() == nil {
+func (s *Store) lost(v *volume, err error) error {
+	if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrKey)) && s.present(v) == nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return err

@@ -217,7 +217,7 @@ func (s *Store) openVolumes() error {
 			continue
 		}
 		if v.away = s.present(v); v.away != nil {
-			s.lost(v)
+			s.missing(v)
 			continue
 		}
 		if err := s.takeIn(v); err != nil {
@@ -225,7 +225,7 @@ func (s *Store) openVolumes() error {
 				return err
 			}
 			v.away = fmt.Errorf("%w: %w", ErrAway, err)
-			s.lost(v)
+			s.missing(v)
 		}
 	}
 	return nil
@@ -397,16 +397,16 @@ func (s *Store) look() {
 			s.mu.Lock()
 			v.away = err
 			s.mu.Unlock()
-			s.lost(v)
+			s.missing(v)
 		case was != nil && err == nil:
-			s.found(v)
+			s.isBack(v)
 		}
 	}
 	s.forsake()
 }
 
-// lost tells that a volume is missing, and has who records on it go elsewhere.
-func (s *Store) lost(v *volume) {
+// missing tells that a volume is missing, and has who records on it go elsewhere.
+func (s *Store) missing(v *volume) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.incidentLocked("missing disk", "", fmt.Sprintf("%s: %s; since %s. What it holds is not deleted; its keys go when it is due", v, short(v.away), s.Now().UTC().Format(time.DateTime)))
@@ -417,8 +417,8 @@ func (s *Store) lost(v *volume) {
 	}
 }
 
-// found takes a volume in again. What became due meanwhile has its tombstone already, so nobody reads it.
-func (s *Store) found(v *volume) {
+// isBack takes a volume in again. What became due meanwhile has its tombstone already, so nobody reads it.
+func (s *Store) isBack(v *volume) {
 	if err := s.takeIn(v); err != nil {
 		s.incident("disk that is back cannot be used", "", cause(err))
 		return
