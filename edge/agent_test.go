@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -227,7 +226,7 @@ func (s *street) start() (a *Agent, stop func()) {
 	s.check(a.open(s.Context()))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- errors.Join(a.serve(ctx), a.journal.Close()) }()
+	go func() { done <- a.serve(ctx) }()
 	var once sync.Once
 	stop = func() {
 		once.Do(func() {

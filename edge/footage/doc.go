@@ -67,8 +67,8 @@
 // counts against the disk is the file, 16 bytes more for each 64 KiB.
 //
 // Fragments go to the disk in chunks of 64 KiB as they come. A crash loses at most what was not synced yet and the chunk that was not full. What is left is decrypted up to
-// the last authentic chunk and cut to its last whole fragment. A file that was closed is sealed as it is; any other is encrypted anew under its own key with a new salt
-// (000004.cut, renamed over 000004.open): closing the old stream would use a nonce twice. That key goes with the segment, so it takes both with it.
+// the last authentic chunk and cut to its last whole fragment. It is encrypted anew under its own key with a new salt (000004.cut, renamed over
+// 000004.open): closing the old stream would use a nonce twice, and after a sync that failed only what is written again is sure to be there. That key goes with the segment, so it takes both with it.
 //
 // A volume of format 1 holds plaintext. It opens, and becomes one of format 2: what is there is read and expires as it is, what comes is encrypted.
 //

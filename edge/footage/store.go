@@ -85,7 +85,7 @@ type Store struct {
 	tombs   map[string]*tombstone // not gone yet
 	streams map[string]*streamRow
 	writers map[string]*Writer
-	making  map[string]bool      // camera/run directories that have no row yet
+	making  map[string]bool      // camera/run directories that have no row yet; true: there will be none, and it must go
 	known   map[string]bool      // incidents that were journalled, by what they are, so that each is once
 	broken  map[string]time.Time // runs that a disk error left open, and when to try to seal them again
 	news    []owedRow            // incidents found where the index could not be written
@@ -99,7 +99,7 @@ type Store struct {
 	rounds atomic.Uint64 // see Progress
 
 	badMu sync.Mutex
-	bad   []string // rows that could not be read, not yet reported
+	bad   []foul // not yet reported
 
 	mandateMu sync.RWMutex
 	mandates  map[protocol.CameraID][]*protocol.Mandate
@@ -121,6 +121,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		runs: map[string]*runRow{}, holds: map[protocol.HoldID]*holdRow{}, tombs: map[string]*tombstone{}, streams: map[string]*streamRow{},
 		writers: map[string]*Writer{}, making: map[string]bool{}, known: map[string]bool{}, broken: map[string]time.Time{}, mandates: map[protocol.CameraID][]*protocol.Mandate{},
 		byID: map[string]*volume{}, places: map[string]*volume{}, homes: map[protocol.CameraID]string{}, guests: map[protocol.CameraID]guest{}, cut: map[string]slot{}}
+	s.Disk = disk.Watch(c.Disk, func(err error) { s.word("disk error", cause(err)) })
 	if err := s.openVolume(); err != nil {
 		return nil, fmt.Errorf("footage: volume %s: %w", c.Dir, err)
 	}
@@ -274,7 +275,7 @@ func (s *Store) newVolume(index string) error {
 		}
 		return tx.Bucket(inMeta).Put([]byte("volume"), []byte(s.volume))
 	})
-	if err := errors.Join(err, db.Close()); err != nil {
+	if err := errors.Join(err, db.Close(), s.Disk.SyncDir(s.Dir)); err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
 	if err := s.makeKeys(); err != nil {
@@ -510,9 +511,11 @@ func (s *Store) Close() error {
 	writers := slices.Collect(maps.Values(s.writers))
 	s.closed = true
 	s.mu.Unlock()
+	var closing sync.WaitGroup
 	for _, w := range writers {
-		w.close()
+		closing.Go(w.close) // at once: one that hangs keeps no other from sealing
 	}
+	closing.Wait()
 	err := s.SealMinute(context.Background())
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
@@ -535,6 +538,7 @@ func (s *Store) wake() {
 func (s *Store) sweep(ctx context.Context) (next time.Time) {
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
+	s.settleIndex()
 	soonest := func(t time.Time) {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
@@ -543,6 +547,7 @@ func (s *Store) sweep(ctx context.Context) (next time.Time) {
 	s.look()
 	soonest(s.enforceMandates())
 	soonest(s.finishBroken())
+	soonest(s.removeUnmade())
 	soonest(s.tendHolds())
 	soonest(s.expire(ctx))
 	soonest(s.settle(ctx))
@@ -578,11 +583,40 @@ func (s *Store) incidentLocked(what string, camera protocol.CameraID, detail str
 }
 
 // badRow reports a row that cannot be read. It is called in transactions, by whoever may hold mu, so it only leaves word for settle.
-func (s *Store) badRow(err error) {
+func (s *Store) badRow(err error) { s.word("broken row in the index", err.Error()) }
+
+// word leaves word of an incident; any lock may be held.
+func (s *Store) word(what, detail string) {
 	s.badMu.Lock()
 	defer s.badMu.Unlock()
-	if len(s.bad) < 1000 {
-		s.bad = append(s.bad, err.Error())
+	if f := (foul{what, detail}); len(s.bad) < 1000 && !slices.Contains(s.bad, f) {
+		s.bad = append(s.bad, f)
+	}
+}
+
+// foul is something that must not be, found by who cannot journal it.
+type foul struct{ what, detail string }
+
+// settleIndex ends what errDoubt is about.
+func (s *Store) settleIndex() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.db.doubt {
+		return
+	}
+	if err := s.db.settle(); err != nil {
+		return // the disk was heard to fail
+	}
+	known := s.runs
+	s.runs, s.holds, s.tombs = map[string]*runRow{}, map[protocol.HoldID]*holdRow{}, map[string]*tombstone{} // streams: a gap may stand in memory alone
+	if err := s.load(); err != nil {
+		s.incidentLocked("index cannot be read", "", short(err))
+		s.db.doubt = true
+	}
+	for key, r := range s.runs {
+		if known[key] == nil && !r.Ended { // whoever began it thinks that it failed
+			s.broken[key] = time.Time{}
+		}
 	}
 }
 

@@ -385,9 +385,8 @@ func (t *tape) beginOn(v *volume, r *openRun, init []byte, row *runRow) (err err
 		return err
 	}
 	r.volume, row.Run, row.Volume = v, r.id, v.inRow()
-	if err = t.makeRun(r, init, row); err != nil {
-		err = errors.Join(err, t.s.removeRun(r.dir)) // it has no row, and each try makes another
-		t.s.forgetPlace(t.camera, r.id)
+	if err = t.makeRun(r, init, row); err != nil && !errors.Is(err, errDoubt) {
+		return errors.Join(err, t.s.unmake(t.camera, r.id)) // it has no row, and each try makes another
 	}
 	t.s.made(t.camera, r.id)
 	return err
@@ -397,6 +396,39 @@ func (s *Store) made(camera protocol.CameraID, run protocol.RunID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.making, filepath.Join(string(camera), string(run)))
+}
+
+// unmake removes the directory of a run that did not come to be, now or later.
+func (s *Store) unmake(camera protocol.CameraID, run protocol.RunID) error {
+	err := s.removeRun(s.runDir(camera, run))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if name := filepath.Join(string(camera), string(run)); err == nil {
+		delete(s.making, name)
+		s.forgetPlace(camera, run)
+	} else {
+		s.making[name] = true
+	}
+	return err
+}
+
+// removeUnmade tries again what unmake could not do.
+func (s *Store) removeUnmade() (next time.Time) {
+	s.mu.Lock()
+	var left []string
+	for name, over := range s.making {
+		if over {
+			left = append(left, name)
+		}
+	}
+	s.mu.Unlock()
+	for _, name := range left {
+		camera, run := filepath.Split(name)
+		if err := s.unmake(protocol.CameraID(filepath.Clean(camera)), protocol.RunID(run)); err != nil {
+			next = s.Now().Add(retryFull)
+		}
+	}
+	return next
 }
 
 // makeRun writes the init and then the run's row.
@@ -413,11 +445,10 @@ func (t *tape) makeRun(r *openRun, init []byte, row *runRow) error {
 // newRunDir makes the directory of a run, which [Store.made] says has a row now, or is gone.
 func (s *Store) newRunDir(v *volume, camera protocol.CameraID, start protocol.Time) (protocol.RunID, string, error) {
 	parent := filepath.Join(v.Dir, "footage", string(camera))
-	if err := s.Disk.Mkdir(parent, 0o700); err == nil {
-		if err := s.Disk.SyncDir(filepath.Dir(parent)); err != nil {
-			return "", "", err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
+	if err := s.Disk.Mkdir(parent, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", "", err
+	}
+	if err := s.Disk.SyncDir(filepath.Dir(parent)); err != nil { // also of one that is there: whoever made it may have failed to
 		return "", "", err
 	}
 	for {
@@ -426,18 +457,18 @@ func (s *Store) newRunDir(v *volume, camera protocol.CameraID, start protocol.Ti
 			return "", "", err
 		}
 		id := protocol.RunID(start.Format("20060102t150405.000z") + "-" + hex.EncodeToString(b[:]))
-		s.mu.Lock()
-		s.making[filepath.Join(string(camera), string(id))] = true
-		s.mu.Unlock()
-		err := s.Disk.Mkdir(filepath.Join(parent, string(id)), 0o700)
+		if !s.reserve(camera, id, v) {
+			continue
+		}
+		err := s.Disk.Mkdir(s.runDir(camera, id), 0o700)
 		if err == nil {
-			s.setPlace(camera, id, v)
 			return id, s.runDir(camera, id), nil
 		}
-		s.made(camera, id)
 		if !errors.Is(err, fs.ErrExist) {
-			return "", "", err
+			return "", "", errors.Join(err, s.unmake(camera, id)) // it may be there all the same
 		}
+		s.forgetPlace(camera, id)
+		s.made(camera, id)
 	}
 }
 
@@ -905,9 +936,8 @@ func (s *Store) cutWhole(name string, run runRow, n int) (line protocol.SegmentL
 	switch {
 	case row.V == plaintext:
 		err = errors.Join(f.Truncate(end), f.Sync())
-	case closed && end == length:
-		err = f.Sync()
-	default:
+	case closed && end == length && strings.HasSuffix(name, ".seg"): // it was synced before it had that name
+	default: // also what is whole: where a sync failed, the kernel takes it for written ever after, and only writing it again helps
 		err = s.encryptAnew(name, io.NewSectionReader(footage, 0, end), run, n, k)
 	}
 	first, last := whole[0], whole[len(whole)-1]

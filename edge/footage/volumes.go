@@ -121,6 +121,22 @@ func (s *Store) setPlace(c protocol.CameraID, r protocol.RunID, v *volume) {
 	s.places[placeKey(c, r)] = v
 }
 
+// reserve gives a run that is about to be made its place, unless the camera has one of that name already, on whichever volume.
+func (s *Store) reserve(c protocol.CameraID, r protocol.RunID, v *volume) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := filepath.Join(string(c), string(r))
+	_, taken := s.making[name]
+	for _, run := range s.runs {
+		taken = taken || run.Run == r && run.Camera == c
+	}
+	if !taken {
+		s.making[name] = false
+		s.setPlace(c, r, v)
+	}
+	return !taken
+}
+
 func (s *Store) forgetPlace(c protocol.CameraID, r protocol.RunID) {
 	s.placesMu.Lock()
 	defer s.placesMu.Unlock()
@@ -677,6 +693,9 @@ func (s *Store) onSome(camera protocol.CameraID, begin func(*volume) error) erro
 			if err = begin(v); err == nil {
 				s.settledOn(camera, v, home, atHome)
 				return nil
+			}
+			if errors.Is(err, errDoubt) { // of the index: it is no volume's fault
+				return err
 			}
 			s.avoid(v, err)
 		}

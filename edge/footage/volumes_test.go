@@ -111,16 +111,6 @@ func (s *shelf) gapCauses(camera protocol.CameraID) (out []string) {
 	return out
 }
 
-// lines are what can be reached.
-func (s *shelf) lines(camera protocol.CameraID) []protocol.SegmentLine {
-	s.Helper()
-	_, lines, err := s.Round(camera, protocol.Span(noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0)))
-	if err != nil && (len(lines) > 0 || !errors.Is(err, ErrAway)) {
-		s.Fatal(err)
-	}
-	return lines
-}
-
 const kade = protocol.CameraID("kade-west")
 
 // The example in the package comment.
