@@ -59,7 +59,8 @@ func (s *Store) Check(ctx context.Context) ([]Finding, error) {
 }
 
 func (s *Store) take() (*snapshot, error) {
-	now := s.Now()
+	reading := s.Clock()
+	now := reading.Now
 	c := &snapshot{runs: map[string]runRow{}, segments: map[string]segmentRow{}, tombstones: map[string]tombstoneRow{}, minutes: map[string]minuteRow{}, unlisted: map[string]bool{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,8 +79,8 @@ func (s *Store) take() (*snapshot, error) {
 	})
 	for key, row := range c.segments {
 		l, err := row.line(key)
-		if run, ok := c.runs[keyRun(key)]; err == nil && ok && !now.Before(l.Start.Add(run.Window.Duration())) && !held(standing, l) {
-			c.find("overdue", key, "should have expired at %s", protocol.T(l.Start.Add(run.Window.Duration())))
+		if run, ok := c.runs[keyRun(key)]; err == nil && ok && !now.Before(run.dueFrom(l.Start.Time, reading)) && !held(standing, l) {
+			c.find("overdue", key, "should have expired at %s", protocol.T(run.dueFrom(l.Start.Time, reading)))
 		}
 	}
 	return c, err

@@ -126,6 +126,12 @@
 // What happened and what the journal must say of it enter the index in one transaction (bucket owed); the entry follows at once, or when the journal works
 // again (invariant 10). A crash in the instant between the journal's sync and the index's may write an entry twice.
 //
+// # Time
+//
+// Config.Clock says what time it is and how sure that is (package clock). What is due by its Now goes. What is due only by the latest that it may be is withheld: it stays, and Read, Round
+// and Coverage do not know it; unless a hold keeps it. A clock that is set back makes nothing younger: a run's row says how far back it had been set when the run was recorded, and the
+// run is due so much sooner as it was set back since. A hold that has ended does not stand again.
+//
 // # Who owns what
 //
 // One goroutine for each [Writer] owns that stream's open run and segment. Run's goroutine is the clock; it and the callers of SetMandates, Place and Lift

@@ -14,6 +14,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	trusted "github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -41,11 +42,12 @@ type tombstone struct {
 // expire lets everything go that is due, and tells when more is. The caller has sweeping.
 func (s *Store) expire(ctx context.Context) (next time.Time) {
 	for {
-		now := s.Now()
+		reading := s.Clock()
+		now := reading.Now
 		var until time.Time
 		buried := 0
 		for _, v := range s.volumes {
-			n, at, err := s.bury(v, now)
+			n, at, err := s.bury(v, reading)
 			if err != nil {
 				s.incident("expiry cannot be written to the index", "", short(err))
 				at = now.Add(retryUnlink)
@@ -79,7 +81,7 @@ func (s *Store) expire(ctx context.Context) (next time.Time) {
 	}
 	for _, w := range s.writers {
 		if start, run := w.open(); !start.IsZero() && s.runs[run] != nil {
-			if due := start.Add(s.runs[run].Window.Duration()); next.IsZero() || due.Before(next) {
+			if due := s.runs[run].dueFrom(start, s.Clock()); next.IsZero() || due.Before(next) {
 				next = due
 			}
 		}
@@ -88,18 +90,19 @@ func (s *Store) expire(ctx context.Context) (next time.Time) {
 }
 
 // bury puts a tombstone over each segment of a volume that must go, the intent of expiry, as many as one transaction takes.
-func (s *Store) bury(v *volume, now time.Time) (buried int, next time.Time, err error) {
+func (s *Store) bury(v *volume, reading trusted.Reading) (buried int, next time.Time, err error) {
+	now := reading.Now
 	need, err := s.over(v)
 	if err != nil {
 		s.incident("free space is not known", "", short(err)) // windows still count
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Before(v.fullUntil) {
+	if waits(now, v.fullUntil, retryFull) {
 		need = 0 // everything was looked at just now, and is held
 	}
 	var c candidates
-	if err := s.db.View(func(tx *bbolt.Tx) error { c, err = s.candidates(tx, v, need, now); return err }); err != nil {
+	if err := s.db.View(func(tx *bbolt.Tx) error { c, err = s.candidates(tx, v, need, reading); return err }); err != nil {
 		return 0, time.Time{}, err
 	}
 	if c.crowded {
@@ -142,8 +145,9 @@ type candidates struct {
 	miscounted []string // runs of which rows cannot be read: they do not count
 }
 
-func (s *Store) candidates(tx *bbolt.Tx, v *volume, need int64, now time.Time) (c candidates, err error) {
+func (s *Store) candidates(tx *bbolt.Tx, v *volume, need int64, reading trusted.Reading) (c candidates, err error) {
 	c.rows = map[string]segmentRow{}
+	now := reading.Now
 	standing := s.standing(now)
 	var spare int64 // bytes that may go
 	free := 0       // segments that may
@@ -151,7 +155,7 @@ func (s *Store) candidates(tx *bbolt.Tx, v *volume, need int64, now time.Time) (
 		before := len(c.aging)
 		err := s.eachLine(tx, r, func(key string, row segmentRow, l protocol.SegmentLine) {
 			c.rows[key] = row
-			c.aging = append(c.aging, Aging{l, r.Window, row.stored(l)})
+			c.aging = append(c.aging, Aging{l, r.Window, row.stored(l), r.back(reading)})
 			if !held(standing, l) {
 				spare += row.stored(l)
 				free++
@@ -166,7 +170,7 @@ func (s *Store) candidates(tx *bbolt.Tx, v *volume, need int64, now time.Time) (
 	for _, r := range s.runs {
 		switch {
 		case r.Count == 0 || s.volumeOf(r) != v:
-		case now.Before(r.due()):
+		case now.Before(r.due(reading)):
 			rest = append(rest, r)
 		default:
 			past = append(past, r)
@@ -176,7 +180,7 @@ func (s *Store) candidates(tx *bbolt.Tx, v *volume, need int64, now time.Time) (
 	slices.SortFunc(past, func(a, b *runRow) int { return a.First.Compare(b.First.Time) })
 	for _, r := range past {
 		if free >= buryAtOnce {
-			c.later = append(c.later, r.due())
+			c.later = append(c.later, r.due(reading))
 		} else if err := add(r); err != nil {
 			return c, err
 		}
@@ -186,7 +190,7 @@ func (s *Store) candidates(tx *bbolt.Tx, v *volume, need int64, now time.Time) (
 	}
 	if spare >= need { // as nearly always: then only the next to be due matters of what may be forty thousand runs
 		if len(rest) > 0 {
-			c.later = append(c.later, slices.MinFunc(rest, func(a, b *runRow) int { return a.due().Compare(b.due()) }).due())
+			c.later = append(c.later, slices.MinFunc(rest, func(a, b *runRow) int { return a.due(reading).Compare(b.due(reading)) }).due(reading))
 		}
 		return c, nil
 	}
@@ -195,7 +199,7 @@ func (s *Store) candidates(tx *bbolt.Tx, v *volume, need int64, now time.Time) (
 	var until time.Time
 	for _, r := range rest {
 		if spare >= need && !r.First.Before(until) {
-			c.later = append(c.later, r.due())
+			c.later = append(c.later, r.due(reading))
 			continue
 		}
 		if spare < need {
@@ -263,7 +267,7 @@ func (s *Store) unlink(now time.Time) {
 	s.mu.Lock()
 	todo := map[*volume]map[string]*tombstone{}
 	for key, t := range s.tombs {
-		if t.unlinked.IsZero() && !now.Before(t.retry) {
+		if t.unlinked.IsZero() && !waits(now, t.retry, retryUnlinkMax) {
 			v := s.whereSegment(key)
 			if todo[v] == nil {
 				todo[v] = map[string]*tombstone{}
@@ -449,6 +453,11 @@ func cause(err error) string {
 	return short(err)
 }
 
+// waits says that what is tried again at a moment is not tried yet. What seems to wait for longer than it may waits for a clock that was set back, and so no more.
+func waits(now, until time.Time, most time.Duration) bool {
+	return now.Before(until) && until.Sub(now) <= most
+}
+
 func (s *Store) again(failed map[string]*tombstone, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -620,8 +629,9 @@ func (s *Store) clearRun(r *runRow) (wait time.Time, err error) {
 		}
 	}
 	if len(left) > 0 {
-		now := s.Now()
-		wait = r.End.Add(r.Window.Duration())
+		reading := s.Clock()
+		now := reading.Now
+		wait = r.dueFrom(r.End.Time, reading)
 		s.mu.Lock()
 		for _, k := range s.standing(now) {
 			if k.Camera == r.Camera && k.Asked.Overlaps(protocol.Interval{From: r.Start.Time, To: r.End.Time}) {
@@ -738,7 +748,7 @@ func (s *Store) room(v *volume) error {
 		return nil
 	}
 	s.mu.Lock()
-	known := s.Now().Before(v.fullUntil)
+	known := waits(s.Now(), v.fullUntil, retryFull)
 	s.mu.Unlock()
 	if known {
 		return errFull

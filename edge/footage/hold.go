@@ -33,7 +33,7 @@ type holdRow struct {
 }
 
 func (h *holdRow) keep() Keep {
-	k := Keep{Camera: h.Hold.Camera, Asked: h.Hold.Asked, End: h.Hold.End.Time}
+	k := Keep{Camera: h.Hold.Camera, Asked: h.Hold.Asked, End: h.Hold.End.Time, Over: h.Over || h.Lifted != nil}
 	if h.Lifted != nil {
 		k.Lifted = h.Lifted.Time
 	}
@@ -155,7 +155,7 @@ func (s *Store) Holds() ([]HoldState, error) {
 	var out []HoldState
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		for _, h := range s.holds {
-			if !now.Before(h.keep().until()) {
+			if k := h.keep(); k.Over || !now.Before(k.until()) {
 				continue
 			}
 			state := HoldState{Hold: h.Hold, Interval: h.Interval, Segments: h.Segments, Bytes: h.Bytes, Root: h.Root, Complete: h.Confirmed, Missing: h.Missing}
@@ -203,7 +203,7 @@ func (s *Store) keeps() []Keep {
 
 // standing are the holds that keep footage at now. The caller has mu.
 func (s *Store) standing(now time.Time) []Keep {
-	return slices.DeleteFunc(s.keeps(), func(k Keep) bool { return !now.Before(k.until()) })
+	return slices.DeleteFunc(s.keeps(), func(k Keep) bool { return k.Over || !now.Before(k.until()) })
 }
 
 func held(keeps []Keep, l protocol.SegmentLine) bool {
@@ -296,7 +296,7 @@ func (s *Store) tendHolds() (next time.Time) {
 		var err error
 		until := h.keep().until()
 		switch {
-		case !h.Over && !now.Before(until):
+		case !h.Over && (h.Lifted != nil || !now.Before(until)):
 			err = s.endHold(h)
 		case h.Over:
 			err = s.forgetHold(h, now)
@@ -311,7 +311,7 @@ func (s *Store) tendHolds() (next time.Time) {
 			s.incidentLocked("hold cannot be written to the index", h.Hold.Camera, short(err))
 			soonest(now.Add(retryUnlink))
 		}
-		if now.Before(until) {
+		if now.Before(until) && !h.Over {
 			soonest(until)
 		}
 	}

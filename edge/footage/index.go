@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"go.etcd.io/bbolt"
 
+	trusted "github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -54,6 +55,7 @@ type runRow struct {
 	Next   int               `json:"next"`             // place of the next segment to seal
 	Count  int               `json:"count"`            // rows in segments
 	Bytes  int64             `json:"bytes"`            // that those take on disk
+	Back   int64             `json:"back,omitzero"`    // ms that the clock had been set back in all when it was recorded: see clock.Reading
 	First  protocol.Time     `json:"first"`            // start of the oldest of those; meaningless when Count is 0
 	Volume string            `json:"volume,omitempty"` // where its footage is; empty: beside the index
 }
@@ -61,7 +63,17 @@ type runRow struct {
 func (r *runRow) key() string { return runKey(r.Camera, r.Stream, r.Run) }
 
 // due is when the oldest segment left of the run expires.
-func (r *runRow) due() time.Time { return r.First.Add(r.Window.Duration()) }
+func (r *runRow) due(now trusted.Reading) time.Time { return r.dueFrom(r.First.Time, now) }
+
+// dueFrom is when a segment of the run expires that starts then.
+func (r *runRow) dueFrom(start time.Time, now trusted.Reading) time.Time {
+	return Aging{SegmentLine: protocol.SegmentLine{Start: protocol.T(start)}, Window: r.Window, Back: r.back(now)}.Due()
+}
+
+// back is how far the clock was set back since the run was recorded.
+func (r *runRow) back(now trusted.Reading) time.Duration {
+	return max(0, now.Back-time.Duration(r.Back)*time.Millisecond)
+}
 
 // add counts in a segment that takes so many bytes on disk.
 func (r *runRow) add(l protocol.SegmentLine, stored int64) {

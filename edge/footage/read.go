@@ -13,6 +13,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	trusted "github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/edge/orders"
@@ -21,6 +22,9 @@ import (
 
 // ErrExpired: the segment's window was over while it was being read.
 var ErrExpired = errors.New("expired")
+
+// ErrWithheld: the segment is there, and nobody may see it before it is known how late it is: some clock says that its window is over (see package clock).
+var ErrWithheld = errors.New("withheld until it is known what time it is")
 
 // ErrDamaged: a segment, or the init of its run, is not what was recorded, or it, or its key, is gone from a volume that is there. No other try will mend that.
 var ErrDamaged = errors.New("damaged")
@@ -56,7 +60,8 @@ type Reading struct {
 // grant's (for a standing grant: not within the last [protocol.LookBack]), and a receipt that is not an unused one for exactly this (DESIGN section 1, sentence 2).
 // The receipt is then used.
 func (s *Store) Read(grant *orders.Grant, interval protocol.Interval, receipt *journal.Receipt) (*Reading, error) {
-	now := s.Now()
+	reading := s.Clock()
+	now := reading.Now
 	if err := grant.Valid(now); err != nil {
 		return nil, fmt.Errorf("footage: reading: grant: %w", err)
 	}
@@ -81,17 +86,17 @@ func (s *Store) Read(grant *orders.Grant, interval protocol.Interval, receipt *j
 	if doc.Use == protocol.UseRelease {
 		r.interval = doc.Asked
 	}
-	if err := r.load(now); err != nil {
+	if err := r.load(reading); err != nil {
 		return nil, fmt.Errorf("footage: reading %s %s: %w", doc.Camera, interval, err)
 	}
 	return r, nil
 }
 
-func (r *Reading) load(now time.Time) error {
+func (r *Reading) load(now trusted.Reading) error {
 	s := r.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	standing := s.standing(now)
+	standing := s.standing(now.Now)
 	return s.db.View(func(tx *bbolt.Tx) error {
 		for _, run := range s.runs {
 			if s.volumeOf(run).away != nil || run.Camera != r.camera || run.Count == 0 || !r.interval.From.Before(run.End.Time) || !run.First.Before(r.interval.To) {
@@ -99,8 +104,7 @@ func (r *Reading) load(now time.Time) error {
 			}
 			var failed error
 			err := s.eachLine(tx, run, func(_ string, row segmentRow, l protocol.SegmentLine) {
-				a := Aging{l, run.Window, row.stored(l)}
-				if !r.interval.Overlaps(a.interval()) || !now.Before(a.Due()) && !held(standing, l) {
+				if !r.interval.Overlaps(protocol.Interval{From: l.Start.Time, To: l.End.Time}) || s.hidden(run, l, standing, now) != nil {
 					return
 				}
 				seg := Segment{SegmentLine: l, Codec: run.Codec, RunStart: run.Start, Fragments: row.Fragments, row: row}
@@ -280,7 +284,7 @@ func (v *verified) Close() error { return v.f.Close() }
 
 // alive says whether the segment may still be read.
 func (v *verified) alive() error {
-	now := v.s.Now()
+	now := v.s.Clock()
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
 	key := segmentKey(v.line)
@@ -290,28 +294,60 @@ func (v *verified) alive() error {
 	if err != nil {
 		return err
 	}
-	if !exists || run == nil || !now.Before(v.line.Start.Add(run.Window.Duration())) && !held(v.s.standing(now), v.line) {
-		return fmt.Errorf("footage: segment %s: %w", key, ErrExpired)
+	err = ErrExpired
+	if exists && run != nil {
+		err = v.s.hidden(run, v.line, v.s.standing(now.Now), now)
+	}
+	if err != nil {
+		return fmt.Errorf("footage: segment %s: %w", key, err)
 	}
 	return nil
 }
 
-// Round widens an interval outward to whole segments, and says which of them can be reached. When there are some and none can, it fails with [ErrAway].
-func (s *Store) Round(camera protocol.CameraID, i protocol.Interval) (protocol.Interval, []protocol.SegmentLine, error) {
+// hidden says why a segment of a run may not be shown, or nil: ErrExpired or ErrWithheld. The caller has mu.
+func (s *Store) hidden(run *runRow, l protocol.SegmentLine, standing []Keep, now trusted.Reading) error {
+	due := run.dueFrom(l.Start.Time, now)
+	switch {
+	case now.Latest().Before(due), held(standing, l):
+		return nil
+	case now.Now.Before(due):
+		return ErrWithheld
+	}
+	return ErrExpired
+}
+
+// shown are the segments that touch an interval and may be shown. The error is ErrWithheld where there are others that may not be for now.
+func (s *Store) shown(camera protocol.CameraID, i protocol.Interval) (lines []protocol.SegmentLine, withheld, err error) {
+	now := s.Clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var lines []protocol.SegmentLine
-	err := s.db.View(func(tx *bbolt.Tx) (err error) {
-		if lines, err = s.lines(tx, camera, i); err != nil {
-			return err
+	standing := s.standing(now.Now)
+	err = s.db.View(func(tx *bbolt.Tx) (err error) { lines, err = s.lines(tx, camera, i); return err })
+	lines = slices.DeleteFunc(lines, func(l protocol.SegmentLine) bool {
+		why := s.hidden(s.runs[runKey(l.Camera, l.Stream, l.Run)], l, standing, now)
+		if errors.Is(why, ErrWithheld) {
+			withheld = ErrWithheld
 		}
-		away, err := s.linesOn(tx, camera, i, true)
-		if i = round(i, append(away, lines...)); err == nil && len(away) > 0 && len(lines) == 0 {
-			err = fmt.Errorf("footage: camera %s, %s: %w", camera, i, ErrAway)
-		}
-		return err
+		return why != nil
 	})
-	return i, lines, err
+	return lines, withheld, err
+}
+
+// Round widens an interval outward to whole segments, and says which of them can be reached. It fails with [ErrWithheld] where it touches footage that is there and not shown, and with
+// [ErrAway] where all that it touches is on disks that are not there.
+func (s *Store) Round(camera protocol.CameraID, i protocol.Interval) (protocol.Interval, []protocol.SegmentLine, error) {
+	lines, withheld, err := s.shown(camera, i)
+	if err = errors.Join(withheld, err); err != nil {
+		return round(i, lines), lines, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var away []protocol.SegmentLine
+	err = s.db.View(func(tx *bbolt.Tx) (err error) { away, err = s.linesOn(tx, camera, i, true); return err })
+	if err == nil && len(away) > 0 && len(lines) == 0 {
+		err = fmt.Errorf("footage: camera %s, %s: %w", camera, i, ErrAway)
+	}
+	return round(i, append(away, lines...)), lines, err
 }
 
 // Stretch is uninterrupted footage of one stream.
@@ -325,10 +361,7 @@ const meet = 10 * time.Millisecond
 
 // Coverage is which footage of a camera touches an interval: whole segments, those that meet joined. It shows times, no footage.
 func (s *Store) Coverage(camera protocol.CameraID, i protocol.Interval) ([]Stretch, error) {
-	_, lines, err := s.Round(camera, i)
-	if errors.Is(err, ErrAway) {
-		return nil, nil // Gaps says so
-	}
+	lines, _, err := s.shown(camera, i)
 	var out []Stretch
 	for _, l := range lines {
 		at := slices.IndexFunc(out, func(c Stretch) bool { return c.Stream == l.Stream && l.Start.Sub(c.To) <= meet })

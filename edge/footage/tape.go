@@ -212,7 +212,7 @@ func (t *tape) take(au AccessUnit) error {
 		}
 	}
 	if t.run == nil {
-		if !au.Key || t.s.Now().Before(t.retry) {
+		if !au.Key || waits(t.s.Now(), t.retry, retryDisk) {
 			return nil
 		}
 		if err := t.begin(au); err != nil {
@@ -364,7 +364,7 @@ func (t *tape) begin(au AccessUnit) error {
 	}
 	start := protocol.T(at)
 	r := &openRun{start: start.Time, zero: au.DTS, hour: start.Truncate(time.Hour).Add(time.Hour), init: protocol.HashOf(init), sound: f.Sound != nil}
-	row := &runRow{V: format, Camera: t.camera, Stream: t.stream, Codec: t.format.Codec, Init: r.init, Start: start, End: start, Window: may.window, First: start}
+	row := &runRow{V: format, Back: t.s.Clock().Back.Milliseconds(), Camera: t.camera, Stream: t.stream, Codec: t.format.Codec, Init: r.init, Start: start, End: start, Window: may.window, First: start}
 	if r.sound {
 		row.Sound = f.Sound.Codec
 	}
@@ -660,7 +660,7 @@ func (s *Store) putSegment(line protocol.SegmentLine, row segmentRow) error {
 
 // beginRun makes the run's row, with the entries that say so and that any gap is over.
 func (s *Store) beginRun(r *runRow) error {
-	body := protocol.RunStarted{Camera: r.Camera, Stream: r.Stream, Run: r.Run, Codec: string(r.Codec), Sound: string(r.Sound), Init: r.Init, Start: r.Start, Clock: s.Clock()}
+	body := protocol.RunStarted{Camera: r.Camera, Stream: r.Stream, Run: r.Run, Codec: string(r.Codec), Sound: string(r.Sound), Init: r.Init, Start: r.Start, Clock: s.Clock().State}
 	started, err := owe(protocol.KindRun, body)
 	if err != nil {
 		return err

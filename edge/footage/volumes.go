@@ -476,12 +476,13 @@ func (s *Store) tidy(v *volume) {
 // forsake lets the keys go of what was being written when its disk went missing, and has reached its window since. The index does not know that segment, only that it follows
 // the last one it does know; so of the hour's keys only those stay that the index needs.
 func (s *Store) forsake() {
-	now := s.Now()
+	reading := s.Clock()
+	now := reading.Now
 	s.mu.Lock()
 	var dead []*runRow
 	for key := range s.broken {
 		r := s.runs[key]
-		if r == nil || r.V == plaintext || s.volumeOf(r).away == nil || now.Before(r.End.Add(r.Window.Duration())) {
+		if r == nil || r.V == plaintext || s.volumeOf(r).away == nil || now.Before(r.dueFrom(r.End.Time, reading)) {
 			continue
 		}
 		held := slices.ContainsFunc(s.standing(now), func(k Keep) bool { return k.Camera == r.Camera && r.End.Before(k.Asked.To) })
@@ -709,7 +710,7 @@ func (s *Store) onSome(camera protocol.CameraID, begin func(*volume) error) erro
 
 // avoided is 1 for as long as others go before it. The caller has mu.
 func (v *volume) avoided(now time.Time) int {
-	if !v.failed.IsZero() && now.Before(v.failed.Add(avoidFor)) {
+	if waits(now, v.failed.Add(avoidFor), avoidFor) {
 		return 1
 	}
 	return 0
