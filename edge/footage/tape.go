@@ -385,11 +385,15 @@ func (t *tape) beginOn(v *volume, r *openRun, init []byte, row *runRow) (err err
 		return err
 	}
 	r.volume, row.Run, row.Volume = v, r.id, v.inRow()
-	if err = t.makeRun(r, init, row); err != nil && !errors.Is(err, errDoubt) {
+	switch err = t.makeRun(r, init, row); {
+	case errors.Is(err, errDoubt):
+		t.s.unmakeLater(t.camera, r.id) // where it turns out to have no row
+		return err
+	case err != nil:
 		return errors.Join(err, t.s.unmake(t.camera, r.id)) // it has no row, and each try makes another
 	}
 	t.s.made(t.camera, r.id)
-	return err
+	return nil
 }
 
 func (s *Store) made(camera protocol.CameraID, run protocol.RunID) {
@@ -401,24 +405,38 @@ func (s *Store) made(camera protocol.CameraID, run protocol.RunID) {
 // unmake removes the directory of a run that did not come to be, now or later.
 func (s *Store) unmake(camera protocol.CameraID, run protocol.RunID) error {
 	err := s.removeRun(s.runDir(camera, run))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if name := filepath.Join(string(camera), string(run)); err == nil {
-		delete(s.making, name)
-		s.forgetPlace(camera, run)
-	} else {
-		s.making[name] = true
+	if err != nil {
+		s.unmakeLater(camera, run)
+		return err
 	}
-	return err
+	s.forgetPlace(camera, run)
+	s.made(camera, run)
+	return nil
 }
 
-// removeUnmade tries again what unmake could not do.
+func (s *Store) unmakeLater(camera protocol.CameraID, run protocol.RunID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.making[filepath.Join(string(camera), string(run))] = true
+}
+
+// removeUnmade tries again what unmake could not do, once it is certain that there is no row.
 func (s *Store) removeUnmade() (next time.Time) {
 	s.mu.Lock()
 	var left []string
 	for name, over := range s.making {
-		if over {
+		if over && !s.db.doubt {
 			left = append(left, name)
+		}
+	}
+	for _, r := range s.runs {
+		if len(left) == 0 {
+			break
+		}
+		name := filepath.Join(string(r.Camera), string(r.Run))
+		if i := slices.Index(left, name); i >= 0 {
+			left = slices.Delete(left, i, i+1)
+			delete(s.making, name)
 		}
 	}
 	s.mu.Unlock()
