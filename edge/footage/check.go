@@ -20,7 +20,7 @@ import (
 
 // Finding is something that is not as the index says, or an index that contradicts itself.
 type Finding struct {
-	What   string // "missing file", "file that changed", "unknown file", "init that changed", "missing key", "missing disk", "overdue", "wrong count", "wrong minute", "broken row", …
+	What   string // "missing file", "file that changed", "unknown file", "init that changed", "missing key", "key of gone footage", "locked keys", "missing disk", "overdue", "wrong count", "wrong minute", "broken row", …
 	Key    string // the row or the file, relative to its volume
 	Detail string
 }
@@ -46,6 +46,9 @@ func (c *snapshot) find(what, key, format string, a ...any) {
 func (s *Store) Check(ctx context.Context) ([]Finding, error) {
 	s.sweeping.Lock() // nothing expires while the index is compared with itself
 	c, err := s.take()
+	if err == nil {
+		err = s.checkKeys(c)
+	}
 	s.sweeping.Unlock()
 	if err != nil {
 		return nil, fmt.Errorf("footage: check: %w", err)
@@ -84,6 +87,32 @@ func (s *Store) take() (*snapshot, error) {
 		}
 	}
 	return c, err
+}
+
+// checkKeys looks for keys of footage that is gone. Of what has a tombstone the key goes with the next generation.
+func (s *Store) checkKeys(c *snapshot) error {
+	if s.keys.state().Locked {
+		c.find("locked keys", "keys.tbl", "%v: no byte of footage was read", ErrLocked)
+		return nil
+	}
+	going := map[slot]bool{}
+	for key, t := range c.tombstones {
+		k, encrypted, err := t.Segment.slot()
+		if err != nil || !encrypted {
+			continue
+		}
+		if !t.Gone {
+			going[k] = true
+		} else if found, err := s.keys.find(k); err == nil {
+			clear(found)
+			c.find("key of gone footage", key, "its footage is gone, and its key %s is not", k)
+		}
+	}
+	spare, err := s.keys.spare(going, s.living)
+	for _, k := range spare {
+		c.find("key of gone footage", k.String(), "no footage needs this key")
+	}
+	return err
 }
 
 // compareRows holds the index against itself.
@@ -277,6 +306,8 @@ func (s *Store) compareFile(row segmentRow, l protocol.SegmentLine) (what, detai
 	switch {
 	case errors.Is(err, errAuthentic):
 		return "file that changed", err.Error()
+	case errors.Is(err, ErrLocked): // said once, of all
+		return "", ""
 	case errors.Is(err, ErrKey):
 		return "missing key", err.Error()
 	case errors.Is(err, fs.ErrNotExist):

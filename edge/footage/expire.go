@@ -348,23 +348,31 @@ func (s *Store) backlog() bool {
 // is gone. A generation is made at most once a minute, unless it is to be now; it tells when the next one may be, if something waits for it.
 func (s *Store) destroyKeys(now time.Time, always bool) (next time.Time) {
 	s.mu.Lock()
-	var doomed []slot
+	keys := map[string]slot{}
 	waiting, gone := map[string]*tombstone{}, map[string]*tombstone{}
 	for key, t := range s.tombs {
 		k, encrypted, err := t.row.Segment.slot()
 		t.keyless = t.keyless || !encrypted || err != nil // what no row names goes with its chain
 		switch {
 		case !t.keyless && (!t.unlinked.IsZero() || t.tries > 0):
-			waiting[key] = t
-			doomed = append(doomed, k)
+			waiting[key], keys[key] = t, k
 		case t.keyless && !t.unlinked.IsZero():
 			gone[key] = t
 		}
 	}
 	s.mu.Unlock()
-	if wait := s.keys.wait(now); len(doomed) > 0 && wait > 0 && !always {
+	var doomed []slot
+	for key, k := range keys {
+		if s.keys.waits(k) { // for the share, and the entry with it
+			delete(waiting, key)
+			continue
+		}
+		doomed = append(doomed, k)
+	}
+	work := len(doomed) > 0 || s.keys.owes()
+	if wait := s.keys.wait(now); work && wait > 0 && !always {
 		next = now.Add(wait)
-	} else if len(doomed) > 0 {
+	} else if work {
 		if err := s.keys.destroy(now, doomed, s.living, s.hours); err != nil {
 			s.incident("keys of expired footage cannot be destroyed", "", cause(err))
 			next = now.Add(retryUnlink)
@@ -651,6 +659,9 @@ func (s *Store) clearRun(r *runRow) (wait time.Time, err error) {
 	}
 	if err := s.removeRun(dir); err != nil {
 		return s.Now().Add(retryUnlinkMax), err
+	}
+	if len(left) > 0 {
+		defer s.keys.owe() // no tombstone asks for their keys
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
