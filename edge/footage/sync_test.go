@@ -59,7 +59,8 @@ func TestPowerCutCostsAtMostTheSyncInterval(t *testing.T) {
 					}
 				}
 				if passed%every == 0 && passed > 0 {
-					r.syncOpen(t.Context())
+					r.syncOpen()
+					w.idle()
 				}
 			}
 		})
@@ -105,7 +106,7 @@ func TestSyncThatFailsEndsTheRun(t *testing.T) {
 	w := r.begin(plein, squareClip())
 	units := frames(squareClip(), 10*time.Second)
 	r.play(w, units[:15])
-	r.syncOpen(t.Context()) // what fills the chunk is no part of the pictures
+	r.syncOpen() // what fills the chunk is no part of the pictures
 	r.play(w, units[15:25])
 	d.On(func(o disktest.Op) (f disktest.Fault) {
 		if o.Kind == disktest.Sync && filepath.Ext(o.Name) == ".open" {
@@ -113,7 +114,8 @@ func TestSyncThatFailsEndsTheRun(t *testing.T) {
 		}
 		return f
 	})
-	r.syncOpen(t.Context())
+	r.syncOpen()
+	w.idle()
 	d.On(nil)
 	if err := w.Write(units[25]); !errors.Is(err, syscall.EIO) {
 		t.Errorf("after a sync that failed a frame is taken with %v", err)

@@ -1,7 +1,6 @@
 package footage
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -38,6 +37,7 @@ type Writer struct {
 	run      string    // key of the run it belongs to
 	last     time.Time // end of the last frame recorded
 	checking bool      // a check is queued
+	syncing  bool      // a sync is queued
 	closed   bool
 }
 
@@ -260,18 +260,22 @@ func (w *Writer) check() {
 	}
 }
 
-// sync has the writer's goroutine sync the open segment, and waits for that.
-func (w *Writer) sync(ctx context.Context) {
-	if start, _ := w.open(); start.IsZero() {
+// sync has the writer's goroutine sync the open segment.
+func (w *Writer) sync() {
+	w.mu.Lock()
+	idle := w.syncing || w.unsealed.IsZero()
+	w.syncing = w.syncing || !idle
+	w.mu.Unlock()
+	if idle {
 		return
 	}
-	done := make(chan struct{})
-	if err := w.add(item{do: func(t *tape) { t.sync(); close(done) }, size: itemBytes}); err != nil {
-		return // it is being closed, or behind as it is: then the disk is what is slow
+	done := func() {
+		w.mu.Lock()
+		w.syncing = false
+		w.mu.Unlock()
 	}
-	select {
-	case <-done:
-	case <-ctx.Done():
+	if err := w.add(item{do: func(t *tape) { t.sync(); done() }, size: itemBytes}); err != nil {
+		done() // it is being closed, or too far behind: then the disk is what is slow
 	}
 }
 
