@@ -20,8 +20,8 @@ import (
 
 // Finding is something that is not as the index says, or an index that contradicts itself.
 type Finding struct {
-	What   string // "missing file", "file that changed", "unknown file", "init that changed", "missing key", "overdue", "wrong count", "wrong minute", "broken row", …
-	Key    string // the row or the file, relative to the volume
+	What   string // "missing file", "file that changed", "unknown file", "init that changed", "missing key", "key of gone footage", "locked keys", "missing disk", "overdue", "wrong count", "wrong minute", "broken row", …
+	Key    string // the row or the file, relative to its volume
 	Detail string
 }
 
@@ -46,6 +46,9 @@ func (c *snapshot) find(what, key, format string, a ...any) {
 func (s *Store) Check(ctx context.Context) ([]Finding, error) {
 	s.sweeping.Lock() // nothing expires while the index is compared with itself
 	c, err := s.take()
+	if err == nil {
+		err = s.checkKeys(c)
+	}
 	s.sweeping.Unlock()
 	if err != nil {
 		return nil, fmt.Errorf("footage: check: %w", err)
@@ -84,6 +87,32 @@ func (s *Store) take() (*snapshot, error) {
 		}
 	}
 	return c, err
+}
+
+// checkKeys looks for keys of footage that is gone. Of what has a tombstone the key goes with the next generation.
+func (s *Store) checkKeys(c *snapshot) error {
+	if s.keys.state().Locked {
+		c.find("locked keys", "keys.tbl", "%v: no byte of footage was read", ErrLocked)
+		return nil
+	}
+	going := map[slot]bool{}
+	for key, t := range c.tombstones {
+		k, encrypted, err := t.Segment.slot()
+		if err != nil || !encrypted {
+			continue
+		}
+		if !t.Gone {
+			going[k] = true
+		} else if found, err := s.keys.find(k); err == nil {
+			clear(found)
+			c.find("key of gone footage", key, "its footage is gone, and its key %s is not", k)
+		}
+	}
+	spare, err := s.keys.spare(going, s.living)
+	for _, k := range spare {
+		c.find("key of gone footage", k.String(), "no footage needs this key")
+	}
+	return err
 }
 
 // compareRows holds the index against itself.
@@ -154,7 +183,10 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 		dir := filepath.Join("footage", string(run.Camera), string(run.Run))
 		known[dir] = true
 		known[filepath.Join(dir, "init.mp4")] = true
-		b, err := disk.ReadFile(s.Disk, filepath.Join(s.Dir, dir, "init.mp4"))
+		if s.isAway(s.volumeOf(&run)) != nil {
+			continue
+		}
+		b, err := disk.ReadFile(s.Disk, filepath.Join(s.runDir(run.Camera, run.Run), "init.mp4"))
 		switch {
 		case !s.still(inRuns, key):
 		case err != nil:
@@ -173,6 +205,9 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 		}
 		name := s.relative(l)
 		known[name] = true
+		if s.isAway(s.where(l.Camera, l.Run)) != nil {
+			continue
+		}
 		what, detail := s.compareFile(row, l)
 		if what != "" && s.still(inSegments, key) {
 			c.find(what, name, "%s", detail)
@@ -186,16 +221,23 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 		}
 		name := s.relative(l)
 		known[name] = true
-		if _, err := s.Disk.Lstat(filepath.Join(s.Dir, name)); row.Gone && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := s.Disk.Lstat(s.segmentFile(l)); row.Gone && !errors.Is(err, fs.ErrNotExist) {
 			c.find("footage that should be gone", name, "the index says it was deleted")
 		}
 	}
-	return s.checkDir(c, "footage", known)
+	for _, v := range s.volumes {
+		if away := s.isAway(v); away != nil {
+			c.find("missing disk", v.Dir, "%s", short(away))
+		} else if err := s.checkDir(c, v, "footage", known); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkDir looks for what the index does not know in a directory of footage: those of the volume and of a camera belong to nobody.
-func (s *Store) checkDir(c *snapshot, dir string, known map[string]bool) error {
-	entries, err := s.Disk.ReadDir(filepath.Join(s.Dir, dir))
+func (s *Store) checkDir(c *snapshot, v *volume, dir string, known map[string]bool) error {
+	entries, err := s.Disk.ReadDir(filepath.Join(v.Dir, dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // expired meanwhile
 	}
@@ -204,11 +246,11 @@ func (s *Store) checkDir(c *snapshot, dir string, known map[string]bool) error {
 	}
 	for _, e := range entries {
 		name := filepath.Join(dir, e.Name())
-		if camera := e.IsDir() && dir == "footage"; !camera && !known[name] && !s.own(name) {
+		if camera := e.IsDir() && dir == "footage"; !camera && !known[name] && !s.knownNow(v, name) {
 			c.find("unknown file", name, "the index does not know it")
 		}
 		if e.IsDir() {
-			if err := s.checkDir(c, name, known); err != nil {
+			if err := s.checkDir(c, v, name, known); err != nil {
 				return err
 			}
 		}
@@ -216,13 +258,13 @@ func (s *Store) checkDir(c *snapshot, dir string, known map[string]bool) error {
 	return nil
 }
 
-// own says whether a path that the snapshot did not know is known by now, or gone.
-func (s *Store) own(name string) bool {
+// knownNow says whether a path that the snapshot did not know is known by now, or gone.
+func (s *Store) knownNow(v *volume, name string) bool {
 	parts := strings.Split(name, string(filepath.Separator))
 	if s.indexed(parts) {
 		return true
 	}
-	_, err := s.Disk.Lstat(filepath.Join(s.Dir, name))
+	_, err := s.Disk.Lstat(filepath.Join(v.Dir, name))
 	return errors.Is(err, fs.ErrNotExist)
 }
 
@@ -264,6 +306,8 @@ func (s *Store) compareFile(row segmentRow, l protocol.SegmentLine) (what, detai
 	switch {
 	case errors.Is(err, errAuthentic):
 		return "file that changed", err.Error()
+	case errors.Is(err, ErrLocked): // said once, of all
+		return "", ""
 	case errors.Is(err, ErrKey):
 		return "missing key", err.Error()
 	case errors.Is(err, fs.ErrNotExist):
