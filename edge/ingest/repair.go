@@ -423,7 +423,7 @@ func (r *repaired) around(message []byte) []byte {
 		return message
 	}
 	r.onVideo(message[4:])
-	if r.in.Buffered() > 4<<10 { // much more was read at once with it: looking at the clock for each costs as much as taking it apart
+	if r.messages == nil && r.in.Buffered() > 4<<10 { // much more was read at once with it: looking at the clock for each costs as much as taking it apart
 		return nil
 	}
 	if now := time.Now(); now.Sub(r.alive) > time.Second {
