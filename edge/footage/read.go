@@ -405,6 +405,10 @@ type Usage struct {
 	Total   int64 // of the disk
 	Overdue int   // segments that should be gone and could not be deleted yet
 	Owed    int   // entries that the journal has not taken yet
+
+	Keys    int       // segments that are deleted, and whose key should be gone and is not
+	Early   uint64    // segments that went before their window since the start, to make room
+	EarlyAt time.Time // when the last of these did
 }
 
 // Usage measures; what cannot be measured is zero, and logged.
@@ -421,10 +425,14 @@ func (s *Store) Usage() Usage {
 		u.Bytes += r.Bytes
 	}
 	for _, t := range s.tombs {
-		if t.unlinked.IsZero() {
+		switch {
+		case t.unlinked.IsZero():
 			u.Overdue++
+		case !t.keyless && now.Sub(t.unlinked) > 2*s.keys.every+5*time.Second:
+			u.Keys++
 		}
 	}
+	u.Early, u.EarlyAt = s.early, s.earlyAt
 	err = s.db.View(func(tx *bbolt.Tx) (err error) {
 		u.Owed = tx.Bucket(inOwed).Stats().KeyN
 		u.Held, err = s.heldBytes(tx, s.standing(now))

@@ -87,6 +87,8 @@ type Store struct {
 	full      bool                 // only held footage is left to delete
 	fullUntil time.Time            // not before this is that looked at again
 	share     int                  // see Config.HoldShare
+	early     uint64               // see Usage
+	earlyAt   time.Time
 
 	closed bool
 
