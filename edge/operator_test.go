@@ -64,7 +64,7 @@ func TestTroublesAreSaidInWords(t *testing.T) {
 		{"connecting", func(s *Situation) { s.Cameras[0].State = "connecting" }, true, "not recorded yet: connecting"},
 		{"no mandate", func(s *Situation) { s.Cameras[0].State, s.Cameras[0].Detail = "no mandate", "its mandate ended" }, false, "- Camera plein-noord/main may not be recorded: its mandate ended. -> Nothing to mend here"},
 		{"unconfigured", func(s *Situation) { s.Unconfigured = []protocol.CameraID{"kade"} }, false, "Camera kade may be recorded, but .* -> Add the camera to cameras in edge.yaml"},
-		{"broken journal", func(s *Situation) { s.Journal.Broken = "no space left on device" }, true, "journal cannot be written: no space left on device. -> Cameras are recorded .* nobody can look back .* systemctl restart"},
+		{"broken journal", func(s *Situation) { s.Journal.Broken = "no space left on device" }, true, "journal cannot be written: no space left on device. -> Cameras are recorded .* nobody can look back .* goes on by itself"},
 		{"behind", func(s *Situation) { s.Journal.Behind = true }, true, "The witness knows more .* Phone the privacy officer"},
 		{"journal hangs", func(s *Situation) { s.Journal.Hangs = true }, true, "The journal does not answer for"},
 		{"footage hangs", func(s *Situation) { s.Footage.Hangs = true }, true, "Deleting stands still for .* Old footage stays too long"},

@@ -150,7 +150,10 @@ func (a *Agent) Situation() Situation {
 	}
 	s.Unconfigured = slices.Sorted(maps.Keys(missing))
 	a.watch.into(&s, now)
-	s.Clock.Ahead = int64(a.clock.Read().Ahead.Seconds())
+	reading := a.clock.Read()
+	if s.Clock.Ahead = int64(reading.Ahead.Round(time.Second).Seconds()); s.Clock.State != reading.State { // since the last beat
+		s.Clock.State, s.Clock.Since = reading.State, protocol.T(now)
+	}
 	s.judge()
 	return s
 }
@@ -266,7 +269,7 @@ func (s *Situation) judgeJournal(add func(failing bool, what, do string)) {
 			fmt.Sprintf("Cameras are recorded and footage is deleted on time by what the recorder remembers of its orders, but nobody can look back, nothing is released and no order is obeyed. Is the disk under %s mounted and well (`findmnt`, `dmesg`)? It is tried again by itself. If the disk is well, copy that folder to another disk before anything else, and call the people who maintain beeldwacht.", j.Dir))
 	case j.Broken != "":
 		add(true, "The journal cannot be written: "+j.Broken+".",
-			fmt.Sprintf("Cameras are recorded and footage is deleted on time, but nobody can look back and nothing is released. Look at the disk under %s (`df -h`, `dmesg`), mend it, then: systemctl restart beeldwacht-edge", j.Dir))
+			fmt.Sprintf("Cameras are recorded and footage is deleted on time, but nobody can look back and nothing is released. Look at the disk under %s (`df -h`, `df -i`, `findmnt`, `dmesg`). When it can be written the journal goes on by itself.", j.Dir))
 	case j.Hangs:
 		add(true, fmt.Sprintf("The journal does not answer for %s: the disk under %s hangs.", s.ago(j.Progress), j.Dir),
 			"Look at the disk: cable, power, `dmesg`. Restart the machine when it answers again.")
