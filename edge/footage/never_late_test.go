@@ -208,6 +208,9 @@ func (w *world) pass(d time.Duration) {
 		w.observe()
 		if w.chance(4) {
 			w.sweep(context.Background())
+			for _, tape := range w.writers {
+				tape.idle()
+			}
 			w.look()
 			w.sound()
 		}
@@ -216,6 +219,9 @@ func (w *world) pass(d time.Duration) {
 
 // live does one thing that may happen to a recorder.
 func (w *world) live() {
+	for _, tape := range w.writers { // what they were told to look at is looked at before time goes on
+		tape.idle()
+	}
 	switch w.rand.IntN(20) {
 	case 14, 15, 16:
 		w.restart()
