@@ -193,7 +193,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	a.restoreCosigned()
 	if a.footage, err = footage.Open(ctx, footage.Config{
 		Dir: a.Config.footageDir(), Volumes: a.Config.volumes(), Keys: a.Config.keysDir(), Recorder: a.Config.Recorder, Volume: h.volume, SegmentLength: a.Config.Footage.Segment,
-		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, MinFree: a.Config.Footage.MinFree, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
+		SealEvery: a.Config.Footage.SealEvery, SyncInterval: a.Config.Footage.SyncInterval, MaxBytes: a.Config.Footage.MaxBytes, MinFree: a.Config.Footage.MinFree, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
 		Journal: overseen{a.journal, &a.watch}, Clock: a.clock.Read, Log: a.Log, Disk: a.Disk,
 	}); err != nil {
 		return fmt.Errorf("footage: %w", err)

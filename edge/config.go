@@ -56,10 +56,11 @@ type MetricsConfig struct {
 }
 
 type FootageConfig struct {
-	Segment   time.Duration `yaml:"segment"`
-	SealEvery time.Duration `yaml:"seal_every"`
-	MaxBytes  int64         `yaml:"max_bytes"`
-	MinFree   int64         `yaml:"min_free"`
+	Segment      time.Duration `yaml:"segment"`
+	SealEvery    time.Duration `yaml:"seal_every"`
+	SyncInterval time.Duration `yaml:"sync_interval"`
+	MaxBytes     int64         `yaml:"max_bytes"`
+	MinFree      int64         `yaml:"min_free"`
 }
 
 // VolumeConfig is a folder for footage on a disk of its own; see package footage for what goes where. None: all footage goes to the folder footage in data.
@@ -114,6 +115,9 @@ func LoadConfig(file string) (Config, Secrets, error) {
 	}
 	if c.Footage.SealEvery == 0 {
 		c.Footage.SealEvery = time.Minute
+	}
+	if c.Footage.SyncInterval == 0 {
+		c.Footage.SyncInterval = 5 * time.Second
 	}
 	if c.Broker.CheckpointEvery == 0 {
 		c.Broker.CheckpointEvery = time.Minute
@@ -230,6 +234,9 @@ func (c *Config) check() error {
 	}
 	if c.Footage.Segment < time.Second || c.Footage.Segment > 10*time.Minute {
 		err = errors.Join(err, fmt.Errorf("footage.segment: %s: from 1s to 10m", c.Footage.Segment))
+	}
+	if c.Footage.SyncInterval < time.Second || c.Footage.SyncInterval > time.Minute {
+		err = errors.Join(err, fmt.Errorf("footage.sync_interval: %s: from 1s to 1m", c.Footage.SyncInterval))
 	}
 	if c.Footage.MaxBytes < 0 {
 		err = errors.Join(err, fmt.Errorf("footage.max_bytes: %d: not negative; leave it out to use the disk up to its reserve", c.Footage.MaxBytes))

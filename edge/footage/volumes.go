@@ -592,8 +592,8 @@ func (s *Store) keyIn(name string) (k slot, err error) {
 	if err != nil {
 		return k, err
 	}
-	k, err = readHead(f)
-	return k, errors.Join(err, f.Close())
+	h, err := readHead(f)
+	return h.key, errors.Join(err, f.Close())
 }
 
 // settleMended finds out where a run is whose row was lost.
