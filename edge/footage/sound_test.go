@@ -387,37 +387,3 @@ func TestCrashKeepsWholeFragmentsWithTheirSound(t *testing.T) {
 	}
 	decodesWhole(t, r.join(run))
 }
-
-// Pictures that wait for their sound are footage on its way: a hold on them is confirmed when they are sealed, not before.
-func TestI05_HoldOnPicturesThatWaitForTheirSound(t *testing.T) {
-	r := newRig(t)
-	r.allowSound(1, protocol.SoundAllowed)
-	c := squareClip()
-	f := formatOf(c)
-	f.Sound = soundOf(cameratest.BeepAAC())
-	w := r.listen(f)
-	for _, u := range frames(c, 300*time.Millisecond) {
-		u.Arrival = r.base.Add(media(u.DTS))
-		r.clock.set(u.Arrival)
-		if err := w.Write(u); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.idle()
-	asked := protocol.Span(r.base, r.base.Add(100*time.Millisecond))
-	if err := r.Place(r.hold("h-1", plein, asked, noon.Add(time.Hour))); err != nil {
-		t.Fatal(err)
-	}
-	r.sweep(t.Context())
-	r.settle(t.Context())
-	if b := bodies[protocol.HoldPlaced](t, r.book, protocol.KindHoldPlaced); len(b) != 0 {
-		t.Fatalf("confirmed before anything was sealed: %+v", b)
-	}
-	r.clock.advance(time.Second)
-	r.endRun(w)
-	r.sweep(t.Context())
-	r.settle(t.Context())
-	if b := bodies[protocol.HoldPlaced](t, r.book, protocol.KindHoldPlaced); len(b) != 1 || b[0].Segments != 1 {
-		t.Errorf("%+v", b)
-	}
-}

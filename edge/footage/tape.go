@@ -158,7 +158,6 @@ func (t *tape) hear(s Sound) {
 // mix takes the pictures beside which all sound has come, and those that have waited for it long enough: a fragment can then be written with its sound. Sound that comes later
 // still goes with the next fragment of its segment, and is lost when there is none. Pictures never wait longer for it, and are never lost for it.
 func (t *tape) mix() {
-	defer t.waits()
 	for len(t.waiting) > 0 {
 		first, last := t.waiting[0], t.waiting[len(t.waiting)-1]
 		if ahead := last.DTS - first.DTS; t.ticks(first.DTS) > t.heard && 0 <= ahead && ahead < patience && len(t.waiting) < maxWaiting {
@@ -176,19 +175,6 @@ func (t *tape) drain() {
 		t.picture(au)
 	}
 	t.waiting = nil
-	t.waits()
-}
-
-// waits tells holds that there is footage on its way which is in no segment yet.
-func (t *tape) waits() {
-	var since time.Time
-	if len(t.waiting) > 0 {
-		since = t.base.Add(media(t.waiting[0].DTS))
-		if at := t.waiting[0].Arrival; !at.IsZero() && at.Before(since) {
-			since = at
-		}
-	}
-	t.w.waits(since)
 }
 
 // ticks is a time in 1/90000 s by the clock of the sound.

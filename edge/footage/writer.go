@@ -35,7 +35,6 @@ type Writer struct {
 	failed   error     // why frames are not recorded at present
 	unsealed time.Time // start of the open segment; zero: none
 	run      string    // key of the run it belongs to
-	waiting  time.Time // start of what waits for its sound, if anything does
 	last     time.Time // end of the last frame recorded
 	checking bool      // a check is queued
 	closed   bool
@@ -229,9 +228,6 @@ func (w *Writer) pending() time.Time {
 	if !w.unsealed.IsZero() {
 		return w.unsealed
 	}
-	if !w.waiting.IsZero() {
-		return w.waiting
-	}
 	if len(w.queue) > 0 {
 		return w.queue[0].at.Add(-queueSlack)
 	}
@@ -268,13 +264,6 @@ func (w *Writer) opened(start time.Time, run string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.unsealed, w.run = start, run
-}
-
-// waits tells since when something waits for its sound; zero: nothing does.
-func (w *Writer) waits(since time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.waiting = since
 }
 
 func (w *Writer) open() (start time.Time, run string) {
