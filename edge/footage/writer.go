@@ -17,7 +17,7 @@ var ErrSlow = errors.New("the disk does not keep up: frames are dropped up to th
 
 var errClosed = errors.New("the store is closed")
 
-// Writer takes one stream's frames, and its sound. StartRun, Write, WriteSound and EndRun never wait for the disk: what comes is queued, and when the queue is full whole groups of pictures are
+// Writer takes one stream's frames. StartRun, Write and EndRun never wait for the disk: what comes is queued, and when the queue is full whole groups of pictures are
 // dropped up to the next key frame, as a gap with cause disk (invariant 15).
 //
 // A disk error ends the run with cause disk; recording is tried again at each next key frame. Until it succeeds Write returns that error, so that
