@@ -47,6 +47,7 @@
 //	footage_held_bytes                 of that, under a standing hold
 //	footage_overdue_segments           segments that should be gone and could not be deleted yet
 //	footage_progress_seconds           when expiry last went round, Unix time
+//	keys_locked                        1 while recording is write-only until the centre's share arrives
 //	disk_free_bytes                    free on the disk with footage
 //	disk_size_bytes                    size of that disk
 //	journal_entries                    entries in the journal
@@ -122,6 +123,7 @@ type Agent struct {
 	obeying  sync.Mutex  // held while something that came down is carried out
 	stopping atomic.Bool // footage is being closed: who gets obeying from then on takes nothing that comes down any more, and a status no longer asks footage
 
+	share   centreShare        // guards itself
 	streams map[string]*stream // by camera/stream; each stream guards itself
 	seen    ledgerSeen         // owned by the uplink's goroutine once it runs
 	begun   uint64             // entries that the journal had at the start
@@ -167,8 +169,13 @@ func (a *Agent) open(ctx context.Context) (err error) {
 		return fmt.Errorf("journal: %w", err)
 	}
 	a.restoreCosigned()
+	shares, err := a.shares()
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
 	if a.footage, err = footage.Open(ctx, footage.Config{
-		Dir: filepath.Join(a.Config.Data, "footage"), Keys: cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys")), Recorder: a.Config.Recorder, Volume: volume, SegmentLength: a.Config.Footage.Segment,
+		Dir: filepath.Join(a.Config.Data, "footage"), Keys: cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys")), Shares: shares,
+		AwaitShare: a.Config.KeysHolder == HolderCentre, Recorder: a.Config.Recorder, Volume: volume, SegmentLength: a.Config.Footage.Segment,
 		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
 		Journal: overseen{a.journal, &a.watch}, Clock: a.clock.Read, Log: a.Log, Disk: a.Disk,
 	}); err != nil {
@@ -260,6 +267,7 @@ func (a *Agent) serve(ctx context.Context) error {
 		Now: a.Now, Log: a.Log}
 	a.uplink = &uplink.Uplink{Recorder: a.Config.Recorder, Broker: a.Config.Broker.URL, Certificate: a.identity.Client, CAs: a.identity.CA,
 		CheckpointEvery: a.Config.Broker.CheckpointEvery, Journal: a.journal, Cosigned: a.cosigned, Order: a.obey, Ledger: a.ledger,
+		Share:  a.shareRoad(),
 		Status: func() ([]byte, error) { return a.status("online") }, Will: func() ([]byte, error) { return a.status("offline") }, Session: a.session, Log: a.Log}
 
 	makers.run("clock", func() error { return a.keepTime(makeCtx) })

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/edge/release"
 )
@@ -75,6 +76,10 @@ func (a *Agent) check(ctx context.Context, w *checkReport) (err error) {
 		return err
 	}
 	for _, f := range findings {
+		if f.What == footage.LockedKeys { // nothing is wrong, and not all was looked at
+			w.say("\nNOTE      ", "%s", explanations[f.What].means+" "+explanations[f.What].do)
+			continue
+		}
 		w.find(f.What, f.Key, f.Detail)
 	}
 	for _, dir := range before { // some are gone: opening footage removes what a crash left

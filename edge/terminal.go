@@ -56,6 +56,7 @@ func (s *Situation) Text(zone *time.Location) string {
 	}
 	line("Footage    ", "%s, the oldest %s; held %s, %d %% of what may be held", size(f.Bytes), ago(oldest), size(f.Held), percent(f.Held, s.mayHold()))
 	line("Disk       ", "%s free of %s; %s", size(f.Free), size(f.Size), f.Dir)
+	line("Keys       ", "%s", s.Keys.text())
 	cosigned := "none cosigned since the start"
 	if j.CosignedAt != nil {
 		cosigned = fmt.Sprintf("%d cosigned %s ago", j.Cosigned, ago(j.CosignedAt))
