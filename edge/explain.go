@@ -15,8 +15,8 @@ const (
 var explanations = map[string]explanation{
 	"identity": {"The keys of this recorder cannot be read. Without them it cannot start.",
 		"Look whether the folder in `identity` (edge.yaml) is there and belongs to the recorder's account. Was it never carried here? Then run `beeldwacht enrol`."},
-	"journal": {"The log of this recorder is damaged or cannot be read. The recorder does not start on it, so that the damage cannot be hidden. Footage was not looked at.",
-		"Can the disk be written (`df -h`, `dmesg`)? If so, copy the whole journal folder to another disk before anything else. " + changeNothing + callForHelp},
+	"journal": {"The log of this recorder is damaged, missing or cannot be read. The recorder does not write to it, so that the damage cannot be hidden: it records and deletes by what it remembers, and shows and releases nothing.",
+		"Is its disk mounted, and can it be written (`findmnt`, `df -h`, `dmesg`)? If so, copy the whole journal folder to another disk before anything else. " + changeNothing + callForHelp},
 	"journal behind": {"The witness knows more of this log than is here. That is what a disk looks like that was put back from a copy. The recorder records, and shows and releases nothing.",
 		"Do not put anything else back. Phone the privacy officer, who can order this recorder to resume."},
 	"journal that cannot be written": {"The log of this recorder is good, but nothing can be added to it. The recorder would record and delete, and show and release nothing.",
