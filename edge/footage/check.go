@@ -20,8 +20,8 @@ import (
 
 // Finding is something that is not as the index says, or an index that contradicts itself.
 type Finding struct {
-	What   string // "missing file", "file that changed", "unknown file", "init that changed", "missing key", "key of gone footage", "locked keys", "overdue", "wrong count", "wrong minute", "broken row", …
-	Key    string // the row or the file, relative to the volume
+	What   string // "missing file", "file that changed", "unknown file", "init that changed", "missing key", "key of gone footage", "locked keys", "missing disk", "overdue", "wrong count", "wrong minute", "broken row", …
+	Key    string // the row or the file, relative to its volume
 	Detail string
 }
 
@@ -183,7 +183,10 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 		dir := filepath.Join("footage", string(run.Camera), string(run.Run))
 		known[dir] = true
 		known[filepath.Join(dir, "init.mp4")] = true
-		b, err := disk.ReadFile(s.Disk, filepath.Join(s.Dir, dir, "init.mp4"))
+		if s.isAway(s.volumeOf(&run)) != nil {
+			continue
+		}
+		b, err := disk.ReadFile(s.Disk, filepath.Join(s.runDir(run.Camera, run.Run), "init.mp4"))
 		switch {
 		case !s.still(inRuns, key):
 		case err != nil:
@@ -202,6 +205,9 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 		}
 		name := s.relative(l)
 		known[name] = true
+		if s.isAway(s.where(l.Camera, l.Run)) != nil {
+			continue
+		}
 		what, detail := s.compareFile(row, l)
 		if what != "" && s.still(inSegments, key) {
 			c.find(what, name, "%s", detail)
@@ -215,16 +221,23 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 		}
 		name := s.relative(l)
 		known[name] = true
-		if _, err := s.Disk.Lstat(filepath.Join(s.Dir, name)); row.Gone && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := s.Disk.Lstat(s.segmentFile(l)); row.Gone && !errors.Is(err, fs.ErrNotExist) {
 			c.find("footage that should be gone", name, "the index says it was deleted")
 		}
 	}
-	return s.checkDir(c, "footage", known)
+	for _, v := range s.volumes {
+		if away := s.isAway(v); away != nil {
+			c.find("missing disk", v.Dir, "%s", short(away))
+		} else if err := s.checkDir(c, v, "footage", known); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkDir looks for what the index does not know in a directory of footage: those of the volume and of a camera belong to nobody.
-func (s *Store) checkDir(c *snapshot, dir string, known map[string]bool) error {
-	entries, err := s.Disk.ReadDir(filepath.Join(s.Dir, dir))
+func (s *Store) checkDir(c *snapshot, v *volume, dir string, known map[string]bool) error {
+	entries, err := s.Disk.ReadDir(filepath.Join(v.Dir, dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // expired meanwhile
 	}
@@ -233,11 +246,11 @@ func (s *Store) checkDir(c *snapshot, dir string, known map[string]bool) error {
 	}
 	for _, e := range entries {
 		name := filepath.Join(dir, e.Name())
-		if camera := e.IsDir() && dir == "footage"; !camera && !known[name] && !s.own(name) {
+		if camera := e.IsDir() && dir == "footage"; !camera && !known[name] && !s.knownNow(v, name) {
 			c.find("unknown file", name, "the index does not know it")
 		}
 		if e.IsDir() {
-			if err := s.checkDir(c, name, known); err != nil {
+			if err := s.checkDir(c, v, name, known); err != nil {
 				return err
 			}
 		}
@@ -245,13 +258,13 @@ func (s *Store) checkDir(c *snapshot, dir string, known map[string]bool) error {
 	return nil
 }
 
-// own says whether a path that the snapshot did not know is known by now, or gone.
-func (s *Store) own(name string) bool {
+// knownNow says whether a path that the snapshot did not know is known by now, or gone.
+func (s *Store) knownNow(v *volume, name string) bool {
 	parts := strings.Split(name, string(filepath.Separator))
 	if s.indexed(parts) {
 		return true
 	}
-	_, err := s.Disk.Lstat(filepath.Join(s.Dir, name))
+	_, err := s.Disk.Lstat(filepath.Join(v.Dir, name))
 	return errors.Is(err, fs.ErrNotExist)
 }
 

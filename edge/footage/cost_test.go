@@ -23,7 +23,7 @@ import (
 // minutes fills the index of a volume with sealed segments of a minute, as 64 cameras leave them: one run an hour. With files, each has one of 4 KiB, of version 1: its keys are measured elsewhere.
 func minutes(b *testing.B, dir string, segments int, files bool) {
 	b.Helper()
-	s, _ := volume(b, dir)
+	s, _ := storeOf(b, dir)
 	const cameras, perRun = 64, 60
 	fragments := make([][2]int64, 60)
 	for i := range fragments {
@@ -67,7 +67,7 @@ func minutes(b *testing.B, dir string, segments int, files bool) {
 	must(s.Close())
 }
 
-func volume(b *testing.B, dir string) (*Store, *clock) {
+func storeOf(b *testing.B, dir string) (*Store, *clock) {
 	b.Helper()
 	c := &clock{t: noon}
 	s, err := Open(context.Background(), config(dir, c, &book{}))
@@ -90,7 +90,7 @@ func BenchmarkCostStart(b *testing.B) {
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			began := time.Now()
-			s, _ := volume(b, dir)
+			s, _ := storeOf(b, dir)
 			took[n] = time.Since(began)
 			runtime.GC()
 			runtime.ReadMemStats(&after)
@@ -118,7 +118,7 @@ func BenchmarkCostFirstByte(b *testing.B) {
 	for b.Loop() {
 		dir := filepath.Join(b.TempDir(), "volume")
 		minutes(b, dir, 200_000, false)
-		s, c := volume(b, dir)
+		s, c := storeOf(b, dir)
 		if err := s.SetMandates([]*protocol.Mandate{mandate(plein, 24*time.Hour)}); err != nil {
 			b.Fatal(err)
 		}
@@ -171,7 +171,7 @@ func BenchmarkCostExpiry(b *testing.B) {
 	for b.Loop() {
 		dir := filepath.Join(b.TempDir(), "volume")
 		minutes(b, dir, segments, true)
-		s, c := volume(b, dir)
+		s, c := storeOf(b, dir)
 		bare, err := filepath.Abs(filepath.Join(b.TempDir(), "bare"))
 		if err == nil {
 			err = os.CopyFS(bare, os.DirFS(filepath.Join(s.Dir, "footage")))

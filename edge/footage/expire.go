@@ -44,10 +44,17 @@ func (s *Store) expire(ctx context.Context) (next time.Time) {
 	for {
 		reading := s.Clock()
 		now := reading.Now
-		buried, until, err := s.bury(reading)
-		if err != nil {
-			s.incident("expiry cannot be written to the index", "", short(err))
-			until = now.Add(retryUnlink)
+		var until time.Time
+		buried := 0
+		for _, v := range s.volumes {
+			n, at, err := s.bury(v, reading)
+			if err != nil {
+				s.incident("expiry cannot be written to the index", "", short(err))
+				at = now.Add(retryUnlink)
+			}
+			if buried += n; !at.IsZero() && (until.IsZero() || at.Before(until)) {
+				until = at
+			}
 		}
 		s.unlink(now)
 		s.rounds.Add(1)
@@ -82,28 +89,28 @@ func (s *Store) expire(ctx context.Context) (next time.Time) {
 	return next
 }
 
-// bury puts a tombstone over each segment that must go, the intent of expiry, as many as one transaction takes.
-func (s *Store) bury(reading trusted.Reading) (buried int, next time.Time, err error) {
+// bury puts a tombstone over each segment of a volume that must go, the intent of expiry, as many as one transaction takes.
+func (s *Store) bury(v *volume, reading trusted.Reading) (buried int, next time.Time, err error) {
 	now := reading.Now
-	need, err := s.over()
+	need, err := s.over(v)
 	if err != nil {
 		s.incident("free space is not known", "", short(err)) // windows still count
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if waits(now, s.fullUntil, retryFull) {
+	if waits(now, v.fullUntil, retryFull) {
 		need = 0 // everything was looked at just now, and is held
 	}
 	var c candidates
-	if err := s.db.View(func(tx *bbolt.Tx) error { c, err = s.candidates(tx, need, reading); return err }); err != nil {
+	if err := s.db.View(func(tx *bbolt.Tx) error { c, err = s.candidates(tx, v, need, reading); return err }); err != nil {
 		return 0, time.Time{}, err
 	}
 	if c.crowded {
 		need = 0
 	}
 	due, next := Expired(c.aging, s.keeps(), need, now)
-	if s.full = need > 0 && len(due) == 0; s.full {
-		s.fullUntil = now.Add(retryFull)
+	if v.full = need > 0 && len(due) == 0; v.full {
+		v.fullUntil = now.Add(retryFull)
 	}
 	for _, at := range c.later {
 		if next.IsZero() || at.Before(next) {
@@ -128,7 +135,7 @@ func (s *Store) bury(reading trusted.Reading) (buried int, next time.Time, err e
 	return len(due), next, s.at("tombstoned")
 }
 
-// candidates are the segments the policy must look at: all of each run that has something due or must help to make room.
+// candidates are the segments of a volume that the policy must look at: all of each run that has something due or must help to make room.
 type candidates struct {
 	aging []Aging
 	rows  map[string]segmentRow
@@ -138,7 +145,7 @@ type candidates struct {
 	miscounted []string // runs of which rows cannot be read: they do not count
 }
 
-func (s *Store) candidates(tx *bbolt.Tx, need int64, reading trusted.Reading) (c candidates, err error) {
+func (s *Store) candidates(tx *bbolt.Tx, v *volume, need int64, reading trusted.Reading) (c candidates, err error) {
 	c.rows = map[string]segmentRow{}
 	now := reading.Now
 	standing := s.standing(now)
@@ -162,7 +169,7 @@ func (s *Store) candidates(tx *bbolt.Tx, need int64, reading trusted.Reading) (c
 	var past, rest []*runRow
 	for _, r := range s.runs {
 		switch {
-		case r.Count == 0:
+		case r.Count == 0 || s.volumeOf(r) != v:
 		case now.Before(r.due(reading)):
 			rest = append(rest, r)
 		default:
@@ -258,21 +265,33 @@ func (s *Store) without(due []Expiring, c candidates) map[string]*runRow {
 // unlink destroys the files under tombstones, syncs their directories, and leaves word for the journal. What fails is tried again; the others go on.
 func (s *Store) unlink(now time.Time) {
 	s.mu.Lock()
-	todo := map[string]*tombstone{}
+	todo := map[*volume]map[string]*tombstone{}
 	for key, t := range s.tombs {
 		if t.unlinked.IsZero() && !waits(now, t.retry, retryUnlinkMax) {
-			todo[key] = t
+			v := s.whereSegment(key)
+			if todo[v] == nil {
+				todo[v] = map[string]*tombstone{}
+			}
+			todo[v][key] = t
 		}
 	}
 	s.mu.Unlock()
-	if len(todo) == 0 {
-		return
+	for _, v := range s.volumes {
+		if len(todo[v]) > 0 {
+			s.unlinkOn(v, todo[v], now)
+		}
 	}
-	if err := s.present(); err != nil {
-		s.incident("disk", "", short(err))
+}
+
+func (s *Store) unlinkOn(v *volume, todo map[string]*tombstone, now time.Time) {
+	if err := s.present(v); err != nil {
+		if !v.listed {
+			s.giveUp(v, todo, now)
+		}
 		s.again(todo, now)
 		return
 	}
+	s.touched(v)
 	failed := map[string]*tombstone{}
 	dirs := map[string][]string{}
 	for key, t := range todo {
@@ -285,7 +304,7 @@ func (s *Store) unlink(now time.Time) {
 		file := s.segmentFile(line)
 		switch err := s.Disk.Remove(file); {
 		case errors.Is(err, fs.ErrNotExist):
-			if !t.again {
+			if !t.again && !v.copied {
 				s.incident("missing file", line.Camera, fmt.Sprintf("%s was gone before it expired", file))
 			}
 		case err != nil:
@@ -577,11 +596,16 @@ func (s *Store) removeRuns() (next time.Time) {
 		}
 	}
 	s.mu.Unlock()
-	if len(over) == 0 || s.present() != nil {
-		return next
-	}
 	streams := map[string]bool{}
+	there := map[*volume]bool{}
 	for _, r := range over {
+		v := s.volumeOf(r)
+		if _, asked := there[v]; !asked {
+			there[v] = s.present(v) == nil
+		}
+		if !there[v] && v.listed {
+			continue
+		}
 		wait, err := s.clearRun(r)
 		if !wait.IsZero() && (next.IsZero() || wait.Before(next)) {
 			next = wait
@@ -655,6 +679,7 @@ func (s *Store) clearRun(r *runRow) (wait time.Time, err error) {
 	})
 	if err == nil {
 		delete(s.runs, r.key())
+		s.forgetPlace(r.Camera, r.Run)
 	}
 	return time.Time{}, err
 }
@@ -694,23 +719,29 @@ func (s *Store) forgetGaps(streams map[string]bool) {
 	}
 }
 
-// over is how many bytes must go: above MaxBytes, or in the space that is to stay free. What has a tombstone is on its way.
-func (s *Store) over() (int64, error) {
-	free, _, err := s.Disk.Free(s.Dir)
+// over is how many bytes must go from a volume: above its MaxBytes, or in the space that is to stay free. What has a tombstone is on its way. Of one that is not there
+// nothing goes to make room.
+func (s *Store) over(v *volume) (int64, error) {
+	if s.present(v) != nil {
+		return 0, nil
+	}
+	free, _, err := s.Disk.Free(v.Dir)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var used, going int64
 	for _, r := range s.runs {
-		used += r.Bytes
+		if s.volumeOf(r) == v {
+			used += r.Bytes
+		}
 	}
-	for _, t := range s.tombs {
-		if t.unlinked.IsZero() {
+	for key, t := range s.tombs {
+		if t.unlinked.IsZero() && s.whereSegment(key) == v {
 			going += t.size
 		}
 	}
 	over := int64(0)
-	if s.MaxBytes > 0 {
-		over = used - s.MaxBytes
+	if v.MaxBytes > 0 {
+		over = used - v.MaxBytes
 	}
 	if err != nil {
 		return max(0, over), err
@@ -718,9 +749,9 @@ func (s *Store) over() (int64, error) {
 	return max(0, over, s.MinFree-free-going), nil
 }
 
-// room makes room for another segment, or says that there is none: only held footage is left.
-func (s *Store) room() error {
-	over, err := s.over()
+// room makes room on a volume for another segment, or says that there is none: only held footage is left.
+func (s *Store) room(v *volume) error {
+	over, err := s.over(v)
 	if err != nil {
 		return err
 	}
@@ -728,7 +759,7 @@ func (s *Store) room() error {
 		return nil
 	}
 	s.mu.Lock()
-	known := waits(s.Now(), s.fullUntil, retryFull)
+	known := waits(s.Now(), v.fullUntil, retryFull)
 	s.mu.Unlock()
 	if known {
 		return errFull
@@ -736,7 +767,7 @@ func (s *Store) room() error {
 	s.sweep(context.Background())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.full {
+	if v.full {
 		return errFull
 	}
 	return nil

@@ -34,8 +34,10 @@ var (
 	inStreams    = []byte("streams")
 	inGaps       = []byte("gaps")
 	inOwed       = []byte("owed")
+	inVolumes    = []byte("volumes")
+	inHomes      = []byte("homes")
 
-	buckets = [][]byte{inMeta, inRuns, inSegments, inUnlisted, inMinutes, inTombstones, inHolds, inStreams, inGaps, inOwed}
+	buckets = [][]byte{inMeta, inRuns, inSegments, inUnlisted, inMinutes, inTombstones, inHolds, inStreams, inGaps, inOwed, inVolumes, inHomes}
 )
 
 type runRow struct {
@@ -50,11 +52,12 @@ type runRow struct {
 	End    protocol.Time     `json:"end"`    // of the last segment sealed; Start when there is none
 	Window protocol.Window   `json:"window"` // only ever gets shorter
 	Ended  bool              `json:"ended"`
-	Next   int               `json:"next"`          // place of the next segment to seal
-	Count  int               `json:"count"`         // rows in segments
-	Bytes  int64             `json:"bytes"`         // that those take on disk
-	Back   int64             `json:"back,omitzero"` // ms that the clock had been set back in all when it was recorded: see clock.Reading
-	First  protocol.Time     `json:"first"`         // start of the oldest of those; meaningless when Count is 0
+	Next   int               `json:"next"`             // place of the next segment to seal
+	Count  int               `json:"count"`            // rows in segments
+	Bytes  int64             `json:"bytes"`            // that those take on disk
+	Back   int64             `json:"back,omitzero"`    // ms that the clock had been set back in all when it was recorded: see clock.Reading
+	First  protocol.Time     `json:"first"`            // start of the oldest of those; meaningless when Count is 0
+	Volume string            `json:"volume,omitempty"` // where its footage is; empty: beside the index
 }
 
 func (r *runRow) key() string { return runKey(r.Camera, r.Stream, r.Run) }

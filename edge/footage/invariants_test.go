@@ -680,7 +680,7 @@ func TestI06_DiskThatGoesAwayIsNotDeletion(t *testing.T) {
 	if len(r.expired()) != 0 {
 		t.Error("the journal says that footage expired")
 	}
-	if got := r.incidents(); len(got) != 1 || !strings.Contains(got[0], "is gone") {
+	if got := r.incidents(); len(got) != 1 || !strings.HasPrefix(got[0], "missing disk") {
 		t.Errorf("incidents: %q", got)
 	}
 	if err := os.Rename(away, r.Dir); err != nil {
