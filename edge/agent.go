@@ -49,7 +49,7 @@
 //	footage_held_bytes                 of that, under a standing hold
 //	footage_overdue_segments           segments that should be gone and could not be deleted yet
 //	footage_progress_seconds           when expiry last went round, Unix time
-//	keys_locked                        1 while recording is write-only until the centre's share arrives
+//	keys_locked                        1 while recording is write-only, until the share of the key arrives
 //	disk_free_bytes                    free on the disk with footage
 //	disk_size_bytes                    size of that disk
 //	journal_entries                    entries in the journal
@@ -69,10 +69,10 @@
 package edge
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -87,6 +87,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/edge/orders"
 	"github.com/beeldwacht/beeldwacht/edge/release"
+	"github.com/beeldwacht/beeldwacht/edge/tpm"
 	"github.com/beeldwacht/beeldwacht/edge/uplink"
 	"github.com/beeldwacht/beeldwacht/edge/viewer"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -103,8 +104,9 @@ type Agent struct {
 	Secrets Secrets
 	Machine clock.Machine // what tells the time; zero: the machine this runs on
 	Log     *slog.Logger
-	Systemd Systemd   // zero: nobody is told
-	Disk    disk.Disk // under journal and footage; nil: the machine's own
+	Systemd Systemd                            // zero: nobody is told
+	Disk    disk.Disk                          // under journal and footage; nil: the machine's own
+	TPM     func() (io.ReadWriteCloser, error) // nil: /dev/tpmrm0
 
 	watch   watch         // what the operator's view remembers; guards itself
 	looking chan struct{} // holds one: whoever looks at the Situation from outside
@@ -128,6 +130,7 @@ type Agent struct {
 	obeying  sync.Mutex  // held while something that came down is carried out
 	stopping atomic.Bool // footage is being closed: who gets obeying from then on takes nothing that comes down any more, and a status no longer asks footage
 
+	tpm     *tpm.Keeper        // nil where the keys need none, and until it first answers; owned by who opens, then by turnTPM
 	share   centreShare        // guards itself
 	streams map[string]*stream // by camera/stream; each stream guards itself
 	seen    ledgerSeen         // owned by the uplink's goroutine once it runs
@@ -154,7 +157,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	err = a.serve(ctx)
 	if errors.Is(err, errAnew) && !errors.Is(err, ErrLeft) && ctx.Err() == nil {
 		a.Log.Info("starting anew: the journal can be opened again")
-		return (&Agent{Config: a.Config, Secrets: a.Secrets, Machine: a.Machine, Log: a.Log, Systemd: a.Systemd, Disk: a.Disk}).Run(ctx)
+		return (&Agent{Config: a.Config, Secrets: a.Secrets, Machine: a.Machine, Log: a.Log, Systemd: a.Systemd, Disk: a.Disk, TPM: a.TPM}).Run(ctx)
 	}
 	return err
 }
@@ -191,8 +194,8 @@ func (a *Agent) open(ctx context.Context) (err error) {
 		return fmt.Errorf("keys: %w", err)
 	}
 	if a.footage, err = footage.Open(ctx, footage.Config{
-		Dir: filepath.Join(a.Config.Data, "footage"), Keys: cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys")), Shares: shares,
-		AwaitShare: a.Config.KeysHolder == HolderCentre, Recorder: a.Config.Recorder, Volume: h.volume, SegmentLength: a.Config.Footage.Segment,
+		Dir: filepath.Join(a.Config.Data, "footage"), Keys: a.keysDir(), Shares: shares,
+		AwaitShare: a.Config.KeysHolder == HolderCentre || a.Config.KeysHolder == HolderTPM, Recorder: a.Config.Recorder, Volume: h.volume, SegmentLength: a.Config.Footage.Segment,
 		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
 		Journal: overseen{a.journal, &a.watch}, Clock: a.clock.Read, Log: a.Log, Disk: a.Disk,
 	}); err != nil {
@@ -262,6 +265,9 @@ func (a *Agent) serve(ctx context.Context) error {
 		Status: func() ([]byte, error) { return a.status("online") }, Will: func() ([]byte, error) { return a.status("offline") }, Session: a.session, Log: a.Log}
 
 	makers.run("clock", func() error { return a.keepTime(makeCtx) })
+	if a.Config.KeysHolder == HolderTPM {
+		makers.run("TPM", func() error { return a.turnTPM(makeCtx) })
+	}
 	makers.run("footage", func() error { return a.footage.Run(makeCtx) })
 	makers.run("holds", func() error { return a.tendHolds(makeCtx) })
 	a.streams = map[string]*stream{}

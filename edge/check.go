@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/edge/release"
 )
@@ -79,7 +78,7 @@ func (a *Agent) check(ctx context.Context, w *checkReport) (err error) {
 		return err
 	}
 	for _, f := range findings {
-		if f.What == footage.LockedKeys { // nothing is wrong, and not all was looked at
+		if f.What == "locked keys" { // nothing is wrong, and not all was looked at
 			w.say("\nNOTE      ", "%s", explanations[f.What].means+" "+explanations[f.What].do)
 			continue
 		}

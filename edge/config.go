@@ -153,8 +153,8 @@ func (c *Config) check() error {
 	if c.Location != "NL" {
 		err = errors.Join(err, fmt.Errorf("location: %q: footage is kept only on servers in the Netherlands (privacyverklaring, R21); say NL", c.Location))
 	}
-	if !slices.Contains([]string{"", HolderFile, HolderCredential, HolderCentre}, c.KeysHolder) {
-		err = errors.Join(err, fmt.Errorf("keys_holder: %q: want file, credential or centre, or leave it out", c.KeysHolder))
+	if !slices.Contains([]string{"", HolderFile, HolderCredential, HolderTPM, HolderCentre}, c.KeysHolder) {
+		err = errors.Join(err, fmt.Errorf("keys_holder: %q: want file, credential, tpm or centre, or leave it out", c.KeysHolder))
 	}
 	if c.Metrics.Listen != "" {
 		if _, _, e := net.SplitHostPort(c.Metrics.Listen); e != nil {

@@ -1,13 +1,17 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdh"
 	"crypto/hpke"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +19,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/beeldwacht/beeldwacht/edge/footage"
+	"github.com/beeldwacht/beeldwacht/edge/disk"
+	"github.com/beeldwacht/beeldwacht/edge/tpm"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -23,6 +28,7 @@ import (
 const (
 	HolderFile       = "file"       // there is none: the key is in the folder of the keys, whole
 	HolderCredential = "credential" // a systemd credential, sealed to this machine's TPM where it has one
+	HolderTPM        = "tpm"        // in an NV index of this machine's TPM, which forgets it each hour
 	HolderCentre     = "centre"     // at the centre, which gives it at each start to a recorder that is not stolen
 )
 
@@ -50,12 +56,113 @@ func credential() (s protocol.Share, err error) {
 }
 
 // shares are those that are known at the start.
-func (a *Agent) shares() ([]protocol.Share, error) {
-	if a.Config.KeysHolder != HolderCredential {
-		return nil, nil
+func (a *Agent) shares() (list []protocol.Share, err error) {
+	switch a.Config.KeysHolder {
+	case HolderCredential:
+		s, err := credential()
+		return []protocol.Share{s}, err
+	case HolderTPM:
+		kept, err := a.keptByTPM()
+		if err != nil { // recording does not wait for it
+			a.Log.Error("the TPM does not answer: recording is write-only until it does", "error", err)
+			return nil, nil
+		}
+		for _, k := range kept {
+			list = append(list, k.Share)
+		}
 	}
-	s, err := credential()
-	return []protocol.Share{s}, err
+	return list, nil
+}
+
+// keptByTPM are the shares in the TPM; a first one is made.
+func (a *Agent) keptByTPM() (kept []tpm.Kept, err error) {
+	if a.tpm == nil {
+		if a.tpm, err = a.openTPM(); err != nil {
+			return nil, err
+		}
+	}
+	if kept, err = a.tpm.Shares(); err != nil || len(kept) > 0 {
+		return kept, err
+	}
+	first, err := a.tpm.Next("", a.Now())
+	return []tpm.Kept{first}, err
+}
+
+func (a *Agent) keysDir() string {
+	return cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys"))
+}
+
+// openTPM takes the TPM's indices into use, or makes them. What reads them stands beside the key table, and is made with it: a table without it is of another holder.
+func (a *Agent) openTPM() (*tpm.Keeper, error) {
+	name := filepath.Join(a.keysDir(), "tpm.auth")
+	d := a.files()
+	auth, err := disk.ReadFile(d, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		auth = make([]byte, 32)
+		if _, err := rand.Read(auth); err != nil {
+			return nil, err
+		}
+		if err := disk.MkdirAll(d, filepath.Dir(name)); err != nil {
+			return nil, err
+		}
+		err = disk.Replace(d, name, auth)
+	}
+	if err == nil && len(auth) != 32 {
+		err = fmt.Errorf("%s has %d bytes, want 32", name, len(auth))
+	}
+	if err != nil {
+		return nil, err
+	}
+	open := a.TPM
+	if open == nil {
+		open = func() (io.ReadWriteCloser, error) { return os.OpenFile("/dev/tpmrm0", os.O_RDWR, 0) }
+	}
+	return tpm.New(open, auth)
+}
+
+// turnTPM replaces the share in the TPM each hour: the keys that were destroyed before then are erased.
+func (a *Agent) turnTPM(ctx context.Context) error {
+	const look = time.Minute
+	for {
+		err := a.turnShare()
+		if a.watch.fault("The TPM cannot be used", err); err != nil {
+			a.Log.Error("the share in the TPM could not be replaced: what expires meanwhile is deleted and not yet erased; tried again in a minute", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(look):
+		}
+	}
+}
+
+func (a *Agent) turnShare() error {
+	kept, err := a.keptByTPM()
+	if err != nil {
+		return err
+	}
+	keys, now := a.footage.KeyState(), a.Now()
+	i := slices.IndexFunc(kept, func(k tpm.Kept) bool { return k.ID == keys.Under })
+	switch {
+	case keys.Locked && i < 0:
+		return fmt.Errorf("the TPM does not have the share %s that the key table is under: is it the TPM of another machine, or was it cleared?", keys.Under)
+	case keys.Locked:
+		if err := a.footage.Bind(kept[i].Share); err != nil {
+			return err
+		}
+		a.granted.tell() // releases waited
+	}
+	if i >= 0 && now.Sub(kept[i].Made) < tpm.Every && !now.Before(kept[i].Made) {
+		return a.tpm.Only(keys.Under) // of what a crash left
+	}
+	next, err := a.tpm.Next(keys.Under, now)
+	if err != nil {
+		return err
+	}
+	if err := a.footage.Bind(next.Share); err != nil {
+		return err
+	}
+	return a.tpm.Only(next.ID)
 }
 
 // everyShare is how long a share of the centre is in use before the recorder asks for the next: what expired before then is erased once the centre has destroyed it.
@@ -157,7 +264,7 @@ func (a *Agent) bindShare(raw []byte) error {
 type KeysSituation struct {
 	Holder  string `json:"holder"`            // "file", "credential", "tpm" or "centre"
 	Share   string `json:"share,omitempty"`   // the id of the second part that the table is under; absent: none
-	Locked  bool   `json:"locked"`            // the centre's share is not here: recording is write-only, nothing is shown or released
+	Locked  bool   `json:"locked"`            // the share is not here: recording is write-only, nothing is shown or released
 	Blind   int    `json:"blind,omitempty"`   // pieces of footage that were recorded so
 	Refused string `json:"refused,omitempty"` // why the centre gives no share: "stolen", "withdrawn" or "lost"
 }
@@ -177,12 +284,16 @@ func (a *Agent) keysSituation() KeysSituation {
 // text says what the holder earns, in the words of package footage.
 func (k KeysSituation) text() string {
 	switch {
+	case k.Locked && k.Holder == HolderTPM:
+		return "WRITE-ONLY until the TPM answers; nothing can be read here"
 	case k.Locked:
 		return "WRITE-ONLY until the centre's share arrives; nothing can be read here"
 	case k.Holder == HolderCentre && k.Share == "":
 		return "in a file, until the centre gives its first share"
 	case k.Holder == HolderCentre:
 		return "with a share of the centre: what expires is deleted, and erased within a day; a stolen recorder cannot be read"
+	case k.Holder == HolderTPM:
+		return "with a share in this machine's TPM: what expires is deleted, and erased within the hour; a disk without this machine cannot be read"
 	case k.Holder == HolderCredential:
 		return "with a credential of this machine: what expires is deleted (not erased); a disk without this machine cannot be read"
 	}
@@ -198,10 +309,18 @@ func (s *Situation) judgeKeys(add func(failing bool, what, do string)) {
 	case k.Refused != "":
 		add(false, fmt.Sprintf("The centre gives this recorder no share of its key: it is recorded there as %s.", k.Refused),
 			"Is that wrong? An administrator puts it right at the desk, under Recorders.")
+	case k.Locked && k.Holder == HolderTPM:
+		add(false, fmt.Sprintf("The TPM of this machine does not give the share of the key: recording is write-only (%d pieces so far), nothing can be shown or released here.", k.Blind),
+			"Look at `journalctl -u beeldwacht-edge` and `ls -l /dev/tpmrm0`; was the main board replaced, or the TPM cleared in the firmware? Then what was recorded before is lost: tell the privacy officer.")
 	case k.Locked && s.Time.Sub(s.Started.Time) > 5*time.Minute:
 		add(false, fmt.Sprintf("Recording is write-only until the centre's share arrives (%d pieces so far): nothing can be shown or released here.", k.Blind), strings.Replace(noSignature, "; nothing else", "; recording and deleting go on, and nothing else", 1))
 	}
 }
 
 // lockedWhy is what the status to the centre says.
-var lockedWhy = "write-only until the centre's share arrives: " + footage.ErrLocked.Error()
+func (a *Agent) lockedWhy() string {
+	if a.Config.KeysHolder == HolderTPM {
+		return "write-only until the TPM answers: nothing can be shown or released"
+	}
+	return "write-only until the centre's share arrives: nothing can be shown or released"
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdh"
 	"crypto/hpke"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/edge/tpm"
+	"github.com/beeldwacht/beeldwacht/edge/tpm/tpmtest"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
 )
@@ -129,4 +132,60 @@ func TestKeysUnderASystemdCredential(t *testing.T) {
 	s.check(open())
 	t.Setenv("CREDENTIALS_DIRECTORY", "")
 	refused("systemd-run")
+}
+
+// With its share in a TPM (swtpm here) a recorder replaces it each hour. On a machine whose TPM is another, or does not answer, it records write-only and reads nothing, and it goes
+// on as it was when the TPM is there again.
+func TestKeysWithATPM(t *testing.T) {
+	t.Parallel()
+	chip, other := tpmtest.Start(t), tpmtest.Start(t)
+	s := newStreet(t)
+	s.config.KeysHolder, s.config.Keys = HolderTPM, filepath.Join(s.dir, "keys")
+	s.connect()
+	auth := bytes.Repeat([]byte{7}, 32)
+	s.check(os.Mkdir(s.config.Keys, 0o700))
+	s.check(os.WriteFile(filepath.Join(s.config.Keys, "tpm.auth"), auth, 0o600))
+	direct, err := tpm.New(chip.Open, auth)
+	s.check(err)
+	before, err := direct.Next("", time.Now().Add(-2*time.Hour))
+	s.check(err)
+
+	s.tpm = chip.Open
+	a, stop := s.start()
+	s.order(s.mandate(1, nil))
+	s.eventually("it records", func() bool { return s.records() && !s.sealedUntil().IsZero() })
+	s.eventually("a share of two hours old is replaced and destroyed", func() bool {
+		kept, err := direct.Shares()
+		s.check(err)
+		return len(kept) == 1 && kept[0].ID != before.ID && kept[0].ID == a.footage.KeyState().Under
+	})
+	under := a.footage.KeyState().Under
+	if page := s.text(a); !strings.Contains(page, "erased within the hour") {
+		t.Error(page)
+	}
+	stop()
+	s.sound()
+
+	for what, open := range map[string]func() (io.ReadWriteCloser, error){"another machine": other.Open, "no answer": func() (io.ReadWriteCloser, error) { return nil, errors.New("no answer") }} {
+		s.tpm = open
+		a, stop = s.start()
+		s.eventually("it records: "+what, func() bool { return s.records() && a.footage.KeyState().Blind > 1 })
+		if page := s.text(a); !a.footage.KeyState().Locked || !strings.Contains(page, "WRITE-ONLY until the TPM answers") {
+			t.Errorf("%s:\n%s", what, page)
+		}
+		stop()
+	}
+
+	chip.Restart(t)
+	s.tpm = chip.Open
+	a, stop = s.start()
+	s.eventually("open again", func() bool { return !a.footage.KeyState().Locked })
+	if st := a.footage.KeyState(); st.Under != under {
+		t.Errorf("under %s, want what it was within the hour: %s", st.Under, under)
+	}
+	found, err := a.footage.Check(t.Context())
+	if err != nil || len(found) > 0 {
+		t.Errorf("%v, %v", found, err)
+	}
+	stop()
 }

@@ -44,7 +44,7 @@ var metrics = []metric{
 	{"footage_held_bytes", gauge, "Sealed footage under a standing hold.", number(func(s *Situation) int64 { return s.Footage.Held }), nil},
 	{"footage_overdue_segments", gauge, "Segments that should be gone and could not be deleted yet.", number(func(s *Situation) int { return s.Footage.Overdue }), nil},
 	{"footage_progress_seconds", gauge, "When expiry last went round, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Footage.Progress }), nil},
-	{"keys_locked", gauge, "1 while recording is write-only until the centre's share arrives.", flag(func(s *Situation) bool { return s.Keys.Locked }), nil},
+	{"keys_locked", gauge, "1 while recording is write-only, until the share of the key arrives.", flag(func(s *Situation) bool { return s.Keys.Locked }), nil},
 	{"disk_free_bytes", gauge, "Free on the disk with footage.", number(func(s *Situation) int64 { return s.Footage.Free }), nil},
 	{"disk_size_bytes", gauge, "Size of that disk.", number(func(s *Situation) int64 { return s.Footage.Size }), nil},
 

@@ -90,7 +90,7 @@ func (a *Agent) status(state string) ([]byte, error) {
 	}
 	if !a.stopping.Load() {
 		if s.Why == "" && a.footage.KeyState().Locked {
-			s.Why = lockedWhy
+			s.Why = a.lockedWhy()
 		}
 		var err error
 		if s.Share, err = a.shareAsk(); err != nil {

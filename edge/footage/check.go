@@ -25,9 +25,6 @@ type Finding struct {
 	Detail string
 }
 
-// LockedKeys is what Check finds of a table that waits for the centre's share: no byte of footage could be read, all else was compared.
-const LockedKeys = "locked keys"
-
 func (f Finding) String() string { return f.What + ": " + f.Key + ": " + f.Detail }
 
 // snapshot is what the index said at one moment.
@@ -95,7 +92,7 @@ func (s *Store) take() (*snapshot, error) {
 // checkKeys looks for keys of footage that is gone. Of what has a tombstone the key goes with the next generation.
 func (s *Store) checkKeys(c *snapshot) error {
 	if s.keys.state().Locked {
-		c.find(LockedKeys, "keys.tbl", "%v: no byte of footage was read", ErrLocked)
+		c.find("locked keys", "keys.tbl", "%v: no byte of footage was read", ErrLocked)
 		return nil
 	}
 	going := map[slot]bool{}

@@ -584,3 +584,30 @@ func FuzzWriteOnlyFile(f *testing.F) {
 		}
 	})
 }
+
+// A share that is known at a start after all, as when a TPM answers again: what was recorded write-only moves in at once.
+func TestShareKnownAtTheNextStart(t *testing.T) {
+	r := newRig(t, awaiting)
+	k := &keeper{TB: t}
+	r.bind(k.next())
+	r.allow(time.Hour, plein)
+	r.record(plein, 2*time.Second)
+	r.reopen()
+	r.allow(time.Hour, plein)
+	r.record(plein, 2*time.Second)
+	c := r.Config
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.Shares = k.all
+	for range 2 {
+		r.open(c)
+		r.sound()
+		if n := len(r.lines(plein)); n != 2 {
+			t.Errorf("%d segments", n)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -64,8 +64,8 @@ var (
 		words: words{"De recorder weet nog niet zeker hoe laat het is. Dit beeld is misschien te oud.", "The recorder is not sure yet what time it is. This footage may be too old."},
 		Help:  words{"Daarom wordt het nu niet getoond. Zodra de tijd zeker is, kunt u weer kijken, of is het beeld gewist. Duurt het langer dan een uur? Meld het bij de beheerder.", "So it is not shown now. As soon as the time is sure you can look again, or the footage is deleted. Does it take more than an hour? Tell whoever runs the recorder."}}
 	errLocked = &refusal{status: http.StatusServiceUnavailable, journal: true,
-		words: words{"Deze recorder wacht nog op het deel van zijn sleutel dat de centrale bewaart.", "This recorder still waits for the share of its key that the centre keeps."},
-		Help:  words{"Hij neemt op, maar kan zelf niets lezen. Zodra de verbinding met de centrale er is, kunt u kijken.", "It records, and cannot read anything itself. You can look as soon as there is a connection with the centre."}}
+		words: words{"Deze recorder wacht nog op een deel van zijn sleutel.", "This recorder still waits for a share of its key."},
+		Help:  words{"Hij neemt op, maar kan zelf niets lezen. Zodra dat deel er is, kunt u kijken.", "It records, and cannot read anything itself. You can look as soon as that share is here."}}
 	errUnwritten = &refusal{status: http.StatusServiceUnavailable,
 		words: words{"Het logboek van deze recorder kan niet worden geschreven.", "This recorder's log cannot be written."},
 		Help:  words{"Zonder logboek wordt niets getoond. De beheerder moet de recorder nakijken.", "Without a log nothing is shown. Whoever runs the recorder must look at it."}}
