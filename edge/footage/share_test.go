@@ -52,6 +52,22 @@ func (k *keeper) of(id protocol.ShareID) protocol.Share {
 	return k.shares[0]
 }
 
+// offer is the share that follows the one in use: the same until it is used.
+func (k *keeper) offer(using protocol.ShareID) protocol.Share {
+	if n := len(k.shares); n > 0 && k.shares[n-1].ID != using {
+		return k.shares[n-1]
+	}
+	return k.next()
+}
+
+// copied is another centre that knows as much.
+func (k *keeper) copied(t testing.TB) *keeper {
+	if k == nil {
+		return nil
+	}
+	return &keeper{t, slices.Clone(k.shares), slices.Clone(k.all)}
+}
+
 func (r *rig) bind(s protocol.Share) {
 	r.Helper()
 	if err := r.Bind(s); err != nil {

@@ -818,7 +818,7 @@ func (s *Store) finishBroken() (next time.Time) {
 		default:
 			s.broken[key] = now.Add(10 * time.Second)
 			if run := s.runs[key]; errors.Is(err, ErrLocked) && run != nil {
-				if due := run.End.Add(run.Window.Duration()); due.After(now) && due.Before(s.broken[key]) {
+				if due := run.dueFrom(run.End.Time, s.Clock()); due.After(now) && due.Before(s.broken[key]) {
 					s.broken[key] = due
 				}
 			} else {
@@ -891,8 +891,9 @@ func (s *Store) finishRun(key string) error {
 // expireUnread deletes a file that a crash left open, and that cannot be cut and sealed because its key waits for the share, when its window is over: it begins where
 // the last sealed segment ends. A hold that may touch it keeps it. Until then it gives why back.
 func (s *Store) expireUnread(name string, run runRow, why error) error {
-	now := s.Now()
-	if now.Before(run.End.Add(run.Window.Duration())) {
+	reading := s.Clock()
+	now := reading.Now
+	if now.Before(run.dueFrom(run.End.Time, reading)) {
 		return why
 	}
 	s.mu.Lock()
@@ -915,7 +916,7 @@ func (s *Store) expireUnread(name string, run runRow, why error) error {
 	if err := errors.Join(s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err != nil {
 		return err
 	}
-	s.incident("footage expired before it could be sealed", run.Camera, fmt.Sprintf("the end of run %s, from %s, was cut off by a stop and never read: the share of the centre did not come in its window", run.Run, run.End))
+	s.incident("footage expired before it could be sealed", run.Camera, fmt.Sprintf("the end of run %s, from %s, was cut off by a stop and never read: the share of the key did not come in its window", run.Run, run.End))
 	return nil
 }
 
