@@ -322,8 +322,8 @@ func (k *keyring) forgetDoomed(living func(hourOf, chainID) (map[uint32]bool, er
 	return nil
 }
 
-// tidyLoose drops the keys of chains without a state of which the footage is gone: a crash may have left a key both here and in the write-only file, and only there was
-// it destroyed.
+// tidyLoose drops the keys of chains without a state of which the footage is gone, or never was: a crash may have left a key both here and in the write-only file, and only
+// there was it destroyed; and a file of which not even the head was written told nobody which key it has.
 func (k *keyring) tidyLoose(living func(hourOf, chainID) (map[uint32]bool, error)) error {
 	for id, c := range k.chains {
 		if c.from != loose {
@@ -338,6 +338,7 @@ func (k *keyring) tidyLoose(living func(hourOf, chainID) (map[uint32]bool, error
 			if !alive[n] {
 				c.own[n] = [keySize]byte{}
 				delete(c.own, n)
+				k.dirty = true
 			}
 		}
 	}

@@ -327,6 +327,19 @@ func (k *keyring) unlock(share *protocol.Share) (err error) {
 	return nil
 }
 
+// relock forgets the table again: it is of no use without what was recorded write-only.
+func (k *keyring) relock() {
+	for id, c := range k.chains {
+		c.wipe()
+		delete(k.chains, id)
+	}
+	for _, p := range k.private {
+		clear(p.bytes[:])
+	}
+	k.now.wipe()
+	k.now.part, k.now.share, k.private, k.fresh, k.locked = nil, nil, nil, nil, true
+}
+
 func (k *keyring) decipher(g *generation, head, rest []byte) ([]byte, error) {
 	key, err := g.key()
 	if err != nil {
@@ -535,6 +548,7 @@ func (k *keyring) bind(share protocol.Share, now time.Time, living func(hourOf, 
 		}
 		clear(k.current) // of which the rest was sealed
 		if err := k.takeIn(living); err != nil {
+			k.relock()
 			return err
 		}
 	case k.coming == nil && share.ID == k.now.under:
@@ -566,6 +580,9 @@ func (k *keyring) prepare(now time.Time, living func(hourOf, chainID) (map[uint3
 	}
 	var err error
 	if k.blind, err = openBlind(k); err != nil {
+		return err
+	}
+	if err := k.tidyLoose(living); err != nil {
 		return err
 	}
 	if k.blind != nil && len(k.blind.at)+len(k.blind.doomed) == 0 && slices.ContainsFunc(k.private, func(p *blindPrivate) bool { return p.opens(k.blind) }) {
@@ -697,15 +714,23 @@ func (k *keyring) state() KeyState {
 	return st
 }
 
-// doom destroys the key of a file that went unread: now where it is write-only, otherwise as soon as the table opens.
+// doom destroys the key of a file that is gone and never had a row: with the next generation where it stands by itself, at once where it is write-only, and as soon as the table
+// opens where that is locked. One that a chain's state gives goes as the chain moves on.
 func (k *keyring) doom(s slot, of hourOf) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.open, s)
-	if k.blind == nil {
-		return nil // it goes with its hour
+	if c := k.chains[s.chain]; !k.locked && c != nil {
+		if _, ok := c.own[s.n]; ok {
+			c.own[s.n] = [keySize]byte{}
+			delete(c.own, s.n)
+			k.dirty = true
+		}
 	}
-	if k.blind.has(s) {
+	switch {
+	case !k.locked || k.blind == nil:
+		return nil
+	case k.blind.has(s):
 		return k.blind.remove(k, func(o slot, _ hourOf) bool { return o == s })
 	}
 	return k.blind.doom(k, s, of)

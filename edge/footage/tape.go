@@ -500,12 +500,13 @@ func (t *tape) openSegment(from int64) error {
 	name := filepath.Join(r.dir, fmt.Sprintf("%06d.open", r.next))
 	f, err := t.s.Disk.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		t.s.keys.done(key)
-		return err
+		return errors.Join(err, t.s.keys.doom(key, hourOf{t.camera, r.hour.Add(-time.Hour).Unix()}))
 	}
 	w, err := encrypt(f, key, secret, bound(t.s.Recorder, t.camera, t.stream, r.id, r.next, key))
 	if err != nil {
-		t.s.keys.done(key) // no frame was written
+		if !t.s.KeyState().Locked { // no frame was written; but its head may have been, and whoever finds that looks for a key that cannot be made again
+			t.s.keys.done(key)
+		}
 		return errors.Join(err, f.Close())
 	}
 	r.seg = &openFile{f: f, w: w, key: key, n: r.next, from: from, sum: sha256.New()}
@@ -874,7 +875,7 @@ func (s *Store) finishRun(key string) error {
 			}
 			if err = errors.Join(s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err == nil && row.Key != "" {
 				if k, e := parseSlot(row.Key); e == nil {
-					s.keys.done(k)
+					err = s.keys.doom(k, hourOfRun(&run))
 				}
 			}
 		case strings.HasSuffix(name, ".open"):
