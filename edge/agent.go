@@ -18,6 +18,12 @@
 //
 // Viewer, /metrics and /health, and the operator's socket are beside recording: when one cannot listen the operator sees why, and it is tried again.
 //
+// # When the share of the key is not here
+//
+// Where keys_holder is centre, or tpm and the TPM does not answer, the recorder starts write-only: it records, expires and holds, and serves nothing (package footage, Write-only).
+// Its signed status asks the centre for its share; the answer, signed with the order key and sealed to a key of this start alone, opens the table. The share is replaced at each
+// start and each day; the one in the TPM each hour.
+//
 // # When the journal cannot be written
 //
 // The recorder records and expires, and serves nothing (invariant 10): every release and every view begins with a journal entry, which then fails. One that cannot even be

@@ -122,7 +122,11 @@ func (s *Store) bury(v *volume, reading trusted.Reading) (buried int, next time.
 	}
 	due = due[:min(len(due), buryAtOnce)]
 	runs := s.without(due, c)
-	if err := s.db.Update(func(tx *bbolt.Tx) error { return putTombstones(tx, due, c.rows, runs) }); err != nil {
+	put := func(tx *bbolt.Tx) error { return putTombstones(tx, due, c.rows, runs) }
+	if err = s.db.Update(put); err != nil && s.spendReserve(err) {
+		err = s.db.Update(put)
+	}
+	if err != nil {
 		return 0, next, err
 	}
 	for key, r := range runs {
