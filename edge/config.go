@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
@@ -23,6 +24,7 @@ type Config struct {
 	Location     string              `yaml:"location"`
 	Data         string              `yaml:"data"`
 	Keys         string              `yaml:"keys"`
+	KeysHolder   string              `yaml:"keys_holder"` // see HolderFile; empty is that
 	Identity     string              `yaml:"identity"`
 	Secrets      string              `yaml:"secrets"`
 	Broker       BrokerConfig        `yaml:"broker"`
@@ -226,6 +228,9 @@ func (c *Config) check() error {
 		need("viewer.listen", c.Viewer.Listen), need("viewer.url", c.Viewer.URL))
 	if c.Location != "NL" {
 		err = errors.Join(err, fmt.Errorf("location: %q: footage is kept only on servers in the Netherlands (privacyverklaring, R21); say NL", c.Location))
+	}
+	if !slices.Contains([]string{"", HolderFile, HolderCredential, HolderTPM, HolderCentre}, c.KeysHolder) {
+		err = errors.Join(err, fmt.Errorf("keys_holder: %q: want file, credential, tpm or centre, or leave it out", c.KeysHolder))
 	}
 	if c.Metrics.Listen != "" {
 		if _, _, e := net.SplitHostPort(c.Metrics.Listen); e != nil {

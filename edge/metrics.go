@@ -47,6 +47,7 @@ var metrics = []metric{
 	{"footage_early_segments_total", counter, "Segments that went before their window since the start, to make room.", number(func(s *Situation) uint64 { return s.Footage.Early }), nil, nil},
 	{"footage_undestroyed_keys", gauge, "Segments that are deleted, and whose key should be gone and is not.", number(func(s *Situation) int { return s.Footage.Keys }), nil, nil},
 	{"footage_progress_seconds", gauge, "When expiry last went round, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Footage.Progress }), nil, nil},
+	{"keys_locked", gauge, "1 while recording is write-only, until the share of the key arrives.", flag(func(s *Situation) bool { return s.Keys.Locked }), nil, nil},
 	{"volume_present", gauge, "1 when the disk is there.", nil, nil, flag(func(v *VolumeSituation) bool { return v.Away == "" })},
 	{"volume_bytes", gauge, "Sealed footage on it, also where it is not there.", nil, nil, number(func(v *VolumeSituation) int64 { return v.Bytes })},
 	{"volume_free_bytes", gauge, "Free on the disk.", nil, nil, number(func(v *VolumeSituation) int64 { return v.Free })},

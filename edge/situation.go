@@ -26,6 +26,7 @@ type Situation struct {
 	Troubles  []Trouble           `json:"troubles"` // what needs a person, the failing ones first
 	Cameras   []CameraSituation   `json:"cameras"`
 	Footage   FootageSituation    `json:"footage"`
+	Keys      KeysSituation       `json:"keys"`
 	Journal   JournalSituation    `json:"journal"`
 	Clock     ClockSituation      `json:"clock"`
 	Uplink    UplinkSituation     `json:"uplink"`
@@ -169,6 +170,7 @@ func (a *Agent) Situation() Situation {
 		}
 	}
 	s.Unconfigured = slices.Sorted(maps.Keys(missing))
+	s.Keys = a.keysSituation()
 	a.watch.into(&s, now)
 	reading := a.clock.Read()
 	if s.Clock.Ahead = int64(reading.Ahead.Round(time.Second).Seconds()); s.Clock.State != reading.State { // since the last beat
@@ -225,6 +227,7 @@ func (s *Situation) judge() {
 	s.Troubles = nil
 	add := func(failing bool, what, do string) { s.Troubles = append(s.Troubles, Trouble{what, do, failing}) }
 	s.judgeDisk(add)
+	s.judgeKeys(add)
 	s.judgeJournal(add)
 	for i := range s.Cameras {
 		s.judgeCamera(&s.Cameras[i], add)

@@ -73,6 +73,7 @@ func (s *Situation) Text(zone *time.Location) string {
 			line("Disk       ", "%s free of %s, has %s; %s", size(v.Free), size(v.Size), size(v.Bytes), v.Path)
 		}
 	}
+	line("Keys       ", "%s", s.Keys.text())
 	cosigned := "none cosigned since the start"
 	if j.CosignedAt != nil {
 		cosigned = fmt.Sprintf("%d cosigned %s ago", j.Cosigned, ago(j.CosignedAt))

@@ -503,7 +503,7 @@ func (s *Store) forsake() {
 			s.keys.done(k)
 		}
 		err := s.keys.only(now, hourOfRun(r), s.living, s.hours)
-		if err == nil && gone { // the disk is not expected back
+		if err == nil && gone && !s.KeyState().Locked { // the disk is not expected back
 			if err = s.endRun(r.key()); err == nil {
 				s.mu.Lock()
 				delete(s.broken, r.key())
