@@ -105,11 +105,12 @@
 // The table's head names the share that it is under, in the clear. A table goes under another share with a new generation, and what was under the one before is worth nothing
 // once that share is destroyed where it is kept ([Store.Bind]). Who does what to read footage that has expired, having a segment's ciphertext from before:
 //
-//	share               needs                                                                             so we say
-//	none                an old block of generation.key, and an old key table                              deleted
-//	a credential        those, and this machine's credential (its TPM, where systemd sealed it to one)    deleted; who takes the disk alone reads nothing at all
-//	of the centre       those; and the share of that day, which the centre destroys when the next is      deleted; erased within the day
-//	                    in use: an old block of the centre's disk, too
+//	share           needs                                                                                  so we say
+//	none            an old block of generation.key, and an old key table                                   deleted
+//	a credential    those, and this machine's credential (its TPM, where systemd sealed it to one)         deleted; the disk alone gives nothing at all
+//	of a TPM        those, and this machine's TPM; after another hour of running nothing helps             deleted; erased within the hour
+//	of the centre   those, and the share of that day, which the centre destroys when the next is in use:   deleted; erased within the day
+//	                an old block of the centre's disk, too
 //
 // A file is overwritten where the file system lets it: flash memory, a file system that copies on write (btrfs, ZFS), a snapshot or a backup may keep the old block; that is why a
 // slot alone earns *deleted* and never *erased*. A credential is read-only and stays the same for ever: it wraps the slots, and what is destroyed is the slot.
@@ -118,7 +119,7 @@
 //
 // # Write-only
 //
-// Where the share comes from the centre (Config.AwaitShare), the table is locked after a start, and the recorder does all that needs no key: it records, expires, unlinks, holds
+// Where the share comes later (Config.AwaitShare: from the centre, or from a TPM that does not answer), the table is locked after a start, and the recorder does all that needs no key: it records, expires, unlinks, holds
 // and lifts. It reads nothing: [Store.Read] gives [ErrLocked]. The key of each new segment is made at random and sealed (HPKE) to a public key in writeonly.keys, before a frame is
 // written; the private half is in the locked table. Who takes the recorder in this state reads nothing either, but for the segments being written, whose ciphers are in memory.
 //

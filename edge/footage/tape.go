@@ -30,7 +30,7 @@ const maxStep = 60 * timescale
 const retryDisk = 30 * time.Second
 
 // errFull: nothing may be deleted any more to make room.
-var errFull = errors.New("the disk is full, and all that is left is held")
+var errFull = errors.New("the disk is full, and nothing is left that may be deleted")
 
 // tape writes one stream to disk. All of it belongs to its Writer's goroutine.
 type tape struct {
@@ -463,6 +463,9 @@ func (t *tape) makeRun(r *openRun, init []byte, row *runRow) error {
 
 // newRunDir makes the directory of a run, which [Store.made] says has a row now, or is gone.
 func (s *Store) newRunDir(v *volume, camera protocol.CameraID, start protocol.Time) (protocol.RunID, string, error) {
+	if err := s.present(v); err != nil { // another disk in its place would take the footage
+		return "", "", err
+	}
 	parent := filepath.Join(v.Dir, "footage", string(camera))
 	if err := s.Disk.Mkdir(parent, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", "", err
@@ -501,12 +504,13 @@ func (t *tape) openSegment(from int64) error {
 	name := filepath.Join(r.dir, fmt.Sprintf("%06d.open", r.next))
 	f, err := t.s.Disk.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		t.s.keys.done(key)
-		return err
+		return errors.Join(err, t.s.keys.doom(key, hourOf{t.camera, r.hour.Add(-time.Hour).Unix()}))
 	}
 	w, err := encrypt(f, key, secret, head{fileVersion, key}.bound(t.s.Recorder, t.camera, t.stream, r.id, r.next))
 	if err != nil {
-		t.s.keys.done(key) // no frame was written
+		if !t.s.KeyState().Locked { // no frame was written; but its head may have been, and whoever finds that looks for a key that cannot be made again
+			t.s.keys.done(key)
+		}
 		return errors.Join(err, f.Close())
 	}
 	r.seg = &openFile{f: f, w: w, key: key, n: r.next, from: from, sum: sha256.New()}
@@ -870,7 +874,7 @@ func (s *Store) finishBroken() (next time.Time) {
 		default:
 			s.broken[key] = now.Add(10 * time.Second)
 			if run := s.runs[key]; errors.Is(err, ErrLocked) && run != nil {
-				if due := run.End.Add(run.Window.Duration()); due.After(now) && due.Before(s.broken[key]) {
+				if due := run.dueFrom(run.End.Time, s.Clock()); due.After(now) && due.Before(s.broken[key]) {
 					s.broken[key] = due
 				}
 			} else {
@@ -926,7 +930,7 @@ func (s *Store) finishRun(key string) error {
 			}
 			if err = errors.Join(s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err == nil && row.Key != "" {
 				if k, e := parseSlot(row.Key); e == nil {
-					s.keys.done(k)
+					err = s.keys.doom(k, hourOfRun(&run))
 				}
 			}
 		case strings.HasSuffix(name, ".open"):
@@ -943,8 +947,9 @@ func (s *Store) finishRun(key string) error {
 // expireUnread deletes a file that a crash left open, and that cannot be cut and sealed because its key waits for the share, when its window is over: it begins where
 // the last sealed segment ends. A hold that may touch it keeps it. Until then it gives why back.
 func (s *Store) expireUnread(name string, run runRow, why error) error {
-	now := s.Now()
-	if now.Before(run.End.Add(run.Window.Duration())) {
+	reading := s.Clock()
+	now := reading.Now
+	if now.Before(run.dueFrom(run.End.Time, reading)) {
 		return why
 	}
 	s.mu.Lock()
@@ -967,7 +972,7 @@ func (s *Store) expireUnread(name string, run runRow, why error) error {
 	if err := errors.Join(s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err != nil {
 		return err
 	}
-	s.incident("footage expired before it could be sealed", run.Camera, fmt.Sprintf("the end of run %s, from %s, was cut off by a stop and never read: the share of the centre did not come in its window", run.Run, run.End))
+	s.incident("footage expired before it could be sealed", run.Camera, fmt.Sprintf("the end of run %s, from %s, was cut off by a stop and never read: the share of the key did not come in its window", run.Run, run.End))
 	return nil
 }
 
