@@ -54,6 +54,8 @@
 //	footage_bytes                      sealed footage on the disk
 //	footage_held_bytes                 of that, under a standing hold
 //	footage_overdue_segments           segments that should be gone and could not be deleted yet
+//	footage_early_segments_total       segments that went before their window since the start, to make room
+//	footage_undestroyed_keys           segments that are deleted, and whose key should be gone and is not
 //	footage_progress_seconds           when expiry last went round, Unix time
 //	keys_locked                        1 while recording is write-only, until the share of the key arrives
 //	disk_free_bytes                    free on the disk with footage
@@ -202,7 +204,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	if a.footage, err = footage.Open(ctx, footage.Config{
 		Dir: filepath.Join(a.Config.Data, "footage"), Keys: a.keysDir(), Shares: shares,
 		AwaitShare: a.Config.KeysHolder == HolderCentre || a.Config.KeysHolder == HolderTPM, Recorder: a.Config.Recorder, Volume: h.volume, SegmentLength: a.Config.Footage.Segment,
-		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
+		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, MinFree: a.Config.Footage.MinFree, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
 		Journal: overseen{a.journal, &a.watch}, Clock: a.clock.Read, Log: a.Log, Disk: a.Disk,
 	}); err != nil {
 		return fmt.Errorf("footage: %w", err)

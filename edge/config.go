@@ -58,6 +58,7 @@ type FootageConfig struct {
 	Segment   time.Duration `yaml:"segment"`
 	SealEvery time.Duration `yaml:"seal_every"`
 	MaxBytes  int64         `yaml:"max_bytes"`
+	MinFree   int64         `yaml:"min_free"`
 }
 
 type CameraConfig struct {
@@ -166,6 +167,9 @@ func (c *Config) check() error {
 	}
 	if c.Footage.MaxBytes < 0 {
 		err = errors.Join(err, fmt.Errorf("footage.max_bytes: %d: not negative; leave it out to use the disk up to its reserve", c.Footage.MaxBytes))
+	}
+	if c.Footage.MinFree < 0 {
+		err = errors.Join(err, fmt.Errorf("footage.min_free: %d: not negative; leave it out for 512 MiB", c.Footage.MinFree))
 	}
 	seen := map[string]bool{}
 	for i, camera := range c.Cameras {

@@ -43,6 +43,8 @@ var metrics = []metric{
 	{"footage_bytes", gauge, "Sealed footage on the disk.", number(func(s *Situation) int64 { return s.Footage.Bytes }), nil},
 	{"footage_held_bytes", gauge, "Sealed footage under a standing hold.", number(func(s *Situation) int64 { return s.Footage.Held }), nil},
 	{"footage_overdue_segments", gauge, "Segments that should be gone and could not be deleted yet.", number(func(s *Situation) int { return s.Footage.Overdue }), nil},
+	{"footage_early_segments_total", counter, "Segments that went before their window since the start, to make room.", number(func(s *Situation) uint64 { return s.Footage.Early }), nil},
+	{"footage_undestroyed_keys", gauge, "Segments that are deleted, and whose key should be gone and is not.", number(func(s *Situation) int { return s.Footage.Keys }), nil},
 	{"footage_progress_seconds", gauge, "When expiry last went round, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Footage.Progress }), nil},
 	{"keys_locked", gauge, "1 while recording is write-only, until the share of the key arrives.", flag(func(s *Situation) bool { return s.Keys.Locked }), nil},
 	{"disk_free_bytes", gauge, "Free on the disk with footage.", number(func(s *Situation) int64 { return s.Footage.Free }), nil},

@@ -135,6 +135,9 @@ func (s *Store) bury(v *volume, reading trusted.Reading) (buried int, next time.
 	for _, d := range due {
 		key := segmentKey(d.SegmentLine)
 		s.tombs[key] = &tombstone{row: tombstoneOf(d, c.rows[key]), size: d.Stored}
+		if d.Reason == ReasonSpace {
+			s.early, s.earlyAt = s.early+1, now
+		}
 	}
 	return len(due), next, s.at("tombstoned")
 }

@@ -97,6 +97,8 @@ type Store struct {
 	homes   map[protocol.CameraID]string // the volume that a camera's runs go to, where the configuration does not say it
 	cut     map[string]slot              // of those in broken: which key its open file has
 	share   int                          // see Config.HoldShare
+	early   uint64                       // see Usage
+	earlyAt time.Time
 
 	closed bool
 

@@ -30,7 +30,7 @@ const maxStep = 60 * timescale
 const retryDisk = 30 * time.Second
 
 // errFull: nothing may be deleted any more to make room.
-var errFull = errors.New("the disk is full, and all that is left is held")
+var errFull = errors.New("the disk is full, and nothing is left that may be deleted")
 
 // tape writes one stream to disk. All of it belongs to its Writer's goroutine.
 type tape struct {
@@ -462,6 +462,9 @@ func (t *tape) makeRun(r *openRun, init []byte, row *runRow) error {
 
 // newRunDir makes the directory of a run, which [Store.made] says has a row now, or is gone.
 func (s *Store) newRunDir(v *volume, camera protocol.CameraID, start protocol.Time) (protocol.RunID, string, error) {
+	if err := s.present(v); err != nil { // another disk in its place would take the footage
+		return "", "", err
+	}
 	parent := filepath.Join(v.Dir, "footage", string(camera))
 	if err := s.Disk.Mkdir(parent, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", "", err
