@@ -250,7 +250,7 @@ func (s *Situation) judgeDisk(add func(failing bool, what, do string)) {
 		add(false, fmt.Sprintf("%d pieces of footage should be gone and cannot be deleted.", f.Overdue),
 			fmt.Sprintf("Nobody can see them any more. Look whether the disk under %s can be written (`df -h`, `dmesg`). Tell the privacy officer.", f.Dir))
 	}
-	if f.Keys > 0 && !f.Hangs {
+	if f.Keys > 0 && !f.Hangs && !s.Keys.Locked { // locked, they wait for the share
 		add(false, fmt.Sprintf("%d pieces of footage are deleted, and their keys cannot be: who finds the deleted files back could still read them.", f.Keys),
 			"Look whether the disk under `keys` (edge.yaml) is full or cannot be written (`df -h`, `df -i`, `findmnt`, `dmesg`). The keys go by themselves when it can. Tell the privacy officer.")
 	}
