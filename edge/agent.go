@@ -36,7 +36,8 @@
 // where metrics.listen is set, as /metrics for Prometheus and as /health: 200 while every camera that may be recorded is recorded and the journal can be
 // written, 503 with a line for each reason otherwise. Nothing of footage passes either way, and nothing can be ordered there.
 //
-// Every metric begins with beeldwacht_edge_; those of cameras have the labels camera and stream, and no others.
+// Every metric begins with beeldwacht_edge_; those of cameras have the labels camera and stream, those of volumes the label volume, which is
+// the path of its folder; there are no other labels.
 //
 //	info                               always 1; the label software says which program runs
 //	start_time_seconds                 when the recorder started, Unix time
@@ -58,7 +59,12 @@
 //	footage_undestroyed_keys           segments that are deleted, and whose key should be gone and is not
 //	footage_progress_seconds           when expiry last went round, Unix time
 //	keys_locked                        1 while recording is write-only, until the share of the key arrives
-//	disk_free_bytes                    free on the disk with footage
+//	volume_present                     1 when the disk is there
+//	volume_bytes                       sealed footage on it, also where it is not there
+//	volume_free_bytes                  free on the disk
+//	volume_size_bytes                  size of the disk
+//	volume_guests                      cameras recorded on it now that are at home on another
+//	disk_free_bytes                    free on the disks with footage
 //	disk_size_bytes                    size of that disk
 //	journal_entries                    entries in the journal
 //	journal_cosigned_entries           of those, covered by a cosigned checkpoint
@@ -202,15 +208,15 @@ func (a *Agent) open(ctx context.Context) (err error) {
 		return fmt.Errorf("keys: %w", err)
 	}
 	if a.footage, err = footage.Open(ctx, footage.Config{
-		Dir: filepath.Join(a.Config.Data, "footage"), Keys: a.keysDir(), Shares: shares,
+		Dir: a.Config.footageDir(), Volumes: a.Config.volumes(), Keys: a.Config.keysDir(), Shares: shares,
 		AwaitShare: a.Config.KeysHolder == HolderCentre || a.Config.KeysHolder == HolderTPM, Recorder: a.Config.Recorder, Volume: h.volume, SegmentLength: a.Config.Footage.Segment,
-		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, MinFree: a.Config.Footage.MinFree, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
+		SealEvery: a.Config.Footage.SealEvery, SyncInterval: a.Config.Footage.SyncInterval, MaxBytes: a.Config.Footage.MaxBytes, MinFree: a.Config.Footage.MinFree, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
 		Journal: overseen{a.journal, &a.watch}, Clock: a.clock.Read, Log: a.Log, Disk: a.Disk,
 	}); err != nil {
 		return fmt.Errorf("footage: %w", err)
 	}
 	a.remember()
-	a.append(ctx, protocol.KindStarted, protocol.Started{Software: Software, Clean: h.clean, Volume: a.footage.Volume()})
+	a.append(ctx, protocol.KindStarted, protocol.Started{Software: Software, Clean: h.clean, Volume: a.footage.Volume(), Volumes: a.footage.Others()})
 	return a.applyOrders(ctx)
 }
 

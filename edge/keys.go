@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"cmp"
 	"context"
 	"crypto/ecdh"
 	"crypto/hpke"
@@ -88,13 +87,9 @@ func (a *Agent) keptByTPM() (kept []tpm.Kept, err error) {
 	return []tpm.Kept{first}, err
 }
 
-func (a *Agent) keysDir() string {
-	return cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys"))
-}
-
 // openTPM takes the TPM's indices into use, or makes them. What reads them stands beside the key table, and is made with it: a table without it is of another holder.
 func (a *Agent) openTPM() (*tpm.Keeper, error) {
-	name := filepath.Join(a.keysDir(), "tpm.auth")
+	name := filepath.Join(a.Config.keysDir(), "tpm.auth")
 	d := a.files()
 	auth, err := disk.ReadFile(d, name)
 	if errors.Is(err, fs.ErrNotExist) {

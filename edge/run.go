@@ -87,6 +87,12 @@ func (a *Agent) status(state string) ([]byte, error) {
 		s.Why = "the journal cannot be written: this recorder records and expires, and serves nothing until it can; " + a.journal.Err().Error()
 	case a.journal.Behind():
 		s.Why = "the witness has more of this journal than this recorder: it records and serves nothing until a resume is ordered"
+	default:
+		for _, v := range usage.Volumes {
+			if v.Away != "" {
+				s.Why = fmt.Sprintf("a disk with %d bytes of footage is missing: that cannot be shown or released now; %s: %s", v.Bytes, v.Dir, v.Away)
+			}
+		}
 	}
 	if !a.stopping.Load() {
 		if s.Why == "" && a.footage.KeyState().Locked {

@@ -42,6 +42,14 @@ var scenes = []scene{
 		p.start()
 		p.record(plein, large(frames(squareClip(), 1500*time.Millisecond), 20_000))
 	}},
+	{"syncing an open segment", "", nil, func(p *play) {
+		p.start()
+		p.on(plein, frames(squareClip(), 1700*time.Millisecond))
+		if p.Store != nil {
+			p.syncOpen()
+		}
+		p.record(plein, frames(squareClip(), 600*time.Millisecond))
+	}},
 	{"expiry", "", twoCameras, func(p *play) {
 		p.start()
 		p.at(6 * time.Minute)

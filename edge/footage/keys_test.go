@@ -150,7 +150,7 @@ func (th *thief) reads(image string) (out []string) {
 		if err != nil {
 			th.Fatal(err)
 		}
-		k, err := readHead(bytes.NewReader(b))
+		h, err := readHead(bytes.NewReader(b))
 		if err != nil {
 			th.Fatal(name, err)
 		}
@@ -160,7 +160,7 @@ func (th *thief) reads(image string) (out []string) {
 		if _, err := fmt.Sscanf(parts[2], "%06d", &n); err != nil {
 			th.Fatal(err)
 		}
-		aad := bound(self, protocol.CameraID(parts[0]), main_, protocol.RunID(parts[1]), n, k)
+		aad := h.bound(self, protocol.CameraID(parts[0]), main_, protocol.RunID(parts[1]), n)
 		for key := range th.keys {
 			d, err := decryptCut(bytes.NewReader(b), int64(len(b)), []byte(key), aad)
 			if err != nil {
