@@ -45,7 +45,9 @@ type Started struct {
 	Salted
 	Software string `json:"software"`
 	Clean    bool   `json:"clean"`  // the run before this one stopped in order
-	Volume   string `json:"volume"` // identity of the disk with footage: the next start refuses another one (invariant 6)
+	Volume   string `json:"volume"` // identity of the disk with footage, or of that with its index: the next start refuses another one (invariant 6)
+
+	Volumes []string `json:"volumes,omitempty"` // identities of the other disks with footage, where there are any; also of those that are missing
 }
 
 type Stopped struct {

@@ -219,6 +219,9 @@ func (w *world) pass(d time.Duration) {
 		w.observe()
 		if w.chance(4) {
 			w.sweep(context.Background())
+			for _, tape := range w.writers {
+				tape.idle()
+			}
 			w.look()
 			w.sound()
 		}
