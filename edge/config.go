@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
@@ -23,6 +24,7 @@ type Config struct {
 	Location     string              `yaml:"location"`
 	Data         string              `yaml:"data"`
 	Keys         string              `yaml:"keys"`
+	KeysHolder   string              `yaml:"keys_holder"` // see HolderFile; empty is that
 	Identity     string              `yaml:"identity"`
 	Secrets      string              `yaml:"secrets"`
 	Broker       BrokerConfig        `yaml:"broker"`
@@ -56,9 +58,11 @@ type MetricsConfig struct {
 }
 
 type FootageConfig struct {
-	Segment   time.Duration `yaml:"segment"`
-	SealEvery time.Duration `yaml:"seal_every"`
-	MaxBytes  int64         `yaml:"max_bytes"`
+	Segment      time.Duration `yaml:"segment"`
+	SealEvery    time.Duration `yaml:"seal_every"`
+	SyncInterval time.Duration `yaml:"sync_interval"`
+	MaxBytes     int64         `yaml:"max_bytes"`
+	MinFree      int64         `yaml:"min_free"`
 }
 
 // VolumeConfig is a folder for footage on a disk of its own; see package footage for what goes where. None: all footage goes to the folder footage in data.
@@ -113,6 +117,9 @@ func LoadConfig(file string) (Config, Secrets, error) {
 	}
 	if c.Footage.SealEvery == 0 {
 		c.Footage.SealEvery = time.Minute
+	}
+	if c.Footage.SyncInterval == 0 {
+		c.Footage.SyncInterval = 5 * time.Second
 	}
 	if c.Broker.CheckpointEvery == 0 {
 		c.Broker.CheckpointEvery = time.Minute
@@ -222,6 +229,9 @@ func (c *Config) check() error {
 	if c.Location != "NL" {
 		err = errors.Join(err, fmt.Errorf("location: %q: footage is kept only on servers in the Netherlands (privacyverklaring, R21); say NL", c.Location))
 	}
+	if !slices.Contains([]string{"", HolderFile, HolderCredential, HolderTPM, HolderCentre}, c.KeysHolder) {
+		err = errors.Join(err, fmt.Errorf("keys_holder: %q: want file, credential, tpm or centre, or leave it out", c.KeysHolder))
+	}
 	if c.Metrics.Listen != "" {
 		if _, _, e := net.SplitHostPort(c.Metrics.Listen); e != nil {
 			err = errors.Join(err, fmt.Errorf("metrics.listen: %q: want host:port, such as 127.0.0.1:9480, or leave it out", c.Metrics.Listen))
@@ -230,8 +240,14 @@ func (c *Config) check() error {
 	if c.Footage.Segment < time.Second || c.Footage.Segment > 10*time.Minute {
 		err = errors.Join(err, fmt.Errorf("footage.segment: %s: from 1s to 10m", c.Footage.Segment))
 	}
+	if c.Footage.SyncInterval < time.Second || c.Footage.SyncInterval > time.Minute {
+		err = errors.Join(err, fmt.Errorf("footage.sync_interval: %s: from 1s to 1m", c.Footage.SyncInterval))
+	}
 	if c.Footage.MaxBytes < 0 {
 		err = errors.Join(err, fmt.Errorf("footage.max_bytes: %d: not negative; leave it out to use the disk up to its reserve", c.Footage.MaxBytes))
+	}
+	if c.Footage.MinFree < 0 {
+		err = errors.Join(err, fmt.Errorf("footage.min_free: %d: not negative; leave it out for 512 MiB", c.Footage.MinFree))
 	}
 	err = errors.Join(err, c.checkVolumes())
 	seen := map[string]bool{}

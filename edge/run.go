@@ -94,6 +94,15 @@ func (a *Agent) status(state string) ([]byte, error) {
 			}
 		}
 	}
+	if !a.stopping.Load() {
+		if s.Why == "" && a.footage.KeyState().Locked {
+			s.Why = a.lockedWhy()
+		}
+		var err error
+		if s.Share, err = a.shareAsk(); err != nil {
+			return nil, err
+		}
+	}
 	for _, c := range a.Config.Cameras {
 		if st := a.streams[string(c.ID)+"/"+string(c.Stream)]; st != nil {
 			s.Cameras = append(s.Cameras, st.status())
@@ -114,7 +123,11 @@ func (a *Agent) releases(ctx context.Context) error {
 	defer running.Wait()
 	for {
 		granted := a.granted.wait()
-		for _, g := range a.orders.Unfinished() {
+		unfinished := a.orders.Unfinished()
+		if a.footage.KeyState().Locked {
+			unfinished = nil // nothing can be read; when the share comes, granted tells
+		}
+		for _, g := range unfinished {
 			if _, taken := busy.LoadOrStore(g.Doc().ID, true); taken {
 				continue
 			}

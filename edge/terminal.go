@@ -40,6 +40,8 @@ func (s *Situation) Text(zone *time.Location) string {
 		b.WriteString(row(name, state, ago(&c.Since), rate(c.Bitrate), ago(c.LastFrame), count(c.Lost), count(c.Dropped), ago(c.Oldest)) + "\n")
 		if !c.recording() && c.Cause != "" {
 			line("    ", "%s: %s", c.Cause, c.Detail)
+		} else if c.recording() && c.Detail != "" {
+			line("    ", "%s", c.Detail) // what becomes of its sound
 		}
 	}
 	if len(s.Cameras) == 0 {
@@ -71,6 +73,7 @@ func (s *Situation) Text(zone *time.Location) string {
 			line("Disk       ", "%s free of %s, has %s; %s", size(v.Free), size(v.Size), size(v.Bytes), v.Path)
 		}
 	}
+	line("Keys       ", "%s", s.Keys.text())
 	cosigned := "none cosigned since the start"
 	if j.CosignedAt != nil {
 		cosigned = fmt.Sprintf("%d cosigned %s ago", j.Cosigned, ago(j.CosignedAt))

@@ -64,8 +64,8 @@ type RunStarted struct {
 	Codec  string   `json:"codec"`
 	Sound  string   `json:"sound,omitempty"` // codec of its track of sound; absent: pictures alone
 	Init   Hash     `json:"init"`
-	Start  Time     `json:"start"` // wall clock at the first frame
-	Clock  string   `json:"clock"` // "synced", "unsynced" or "unknown": what the system says of its clock
+	Start  Time     `json:"start"` // the recorder's time at the first frame
+	Clock  string   `json:"clock"` // "synced" by NTP; "unsynced", "unknown"; "disputed": the machine's clock says another time; "unconfirmed": so far nobody has, since the power was off
 }
 
 type Gap struct {

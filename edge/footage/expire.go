@@ -135,6 +135,9 @@ func (s *Store) bury(v *volume, reading trusted.Reading) (buried int, next time.
 	for _, d := range due {
 		key := segmentKey(d.SegmentLine)
 		s.tombs[key] = &tombstone{row: tombstoneOf(d, c.rows[key]), size: d.Stored}
+		if d.Reason == ReasonSpace {
+			s.early, s.earlyAt = s.early+1, now
+		}
 	}
 	return len(due), next, s.at("tombstoned")
 }
@@ -446,7 +449,8 @@ func (s *Store) living(of hourOf, id chainID) (map[uint32]bool, error) {
 				if err != nil {
 					continue // nothing to keep a key for
 				}
-				see(readHead(f))
+				h, err := readHead(f)
+				see(h.key, err)
 				if err := f.Close(); err != nil {
 					return err
 				}

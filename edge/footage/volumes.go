@@ -508,7 +508,7 @@ func (s *Store) forsake() {
 			s.keys.done(k)
 		}
 		err := s.keys.only(now, hourOfRun(r), s.living, s.hours)
-		if err == nil && gone { // the disk is not expected back
+		if err == nil && gone && !s.KeyState().Locked { // the disk is not expected back
 			if err = s.endRun(r.key()); err == nil {
 				s.mu.Lock()
 				delete(s.broken, r.key())
@@ -597,8 +597,8 @@ func (s *Store) keyIn(name string) (k slot, err error) {
 	if err != nil {
 		return k, err
 	}
-	k, err = readHead(f)
-	return k, errors.Join(err, f.Close())
+	h, err := readHead(f)
+	return h.key, errors.Join(err, f.Close())
 }
 
 // settleMended finds out where a run is whose row was lost.
