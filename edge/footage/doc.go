@@ -144,7 +144,7 @@
 //	runs        codecs, hash of the init, start, window, volume; count, bytes and first moment of what is left of it
 //	segments    the SegmentLine, which key opens it, the window at sealing, offset and decode time of each fragment, the minute it is listed in
 //	unlisted    segments in no minute yet (not journalled)
-//	minutes     leaf hashes and entry number of a footage.sealed entry, until all its segments are gone
+//	minutes     leaf hashes and entry number of a footage.sealed entry, until all its segments are gone; of one volume each
 //	tombstones  segments on their way out; nothing in here is ever shown
 //	holds       what is held, asked and confirmed
 //	streams     which gap a stream is in, if any; gaps: those that ended
