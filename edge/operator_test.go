@@ -124,7 +124,7 @@ func TestTerminalPage(t *testing.T) {
 		s.Cameras = append(s.Cameras, CameraSituation{Stream: "main", CameraStatus: protocol.CameraStatus{Camera: id, State: "gap", Cause: "network", Detail: "no route to host", Since: *ago(12 * time.Minute), LastFrame: ago(12 * time.Minute), Oldest: ago(6 * time.Hour)}})
 	}
 	s.Cameras = append(s.Cameras,
-		CameraSituation{Stream: "sub", Lost: 1, Dropped: 2_345_678, CameraStatus: protocol.CameraStatus{Camera: "fietsenstalling-onder-het-station-aan-de-noordzijde", State: "recording", Bitrate: 640_000, Since: *ago(30 * time.Second), LastFrame: ago(time.Second)}},
+		CameraSituation{Stream: "sub", Lost: 1, Dropped: 2_345_678, CameraStatus: protocol.CameraStatus{Camera: "fietsenstalling-onder-het-station-aan-de-noordzijde", State: "recording", Detail: protocol.SoundLeftOut + " (G.711)", Bitrate: 640_000, Since: *ago(30 * time.Second), LastFrame: ago(time.Second)}},
 		CameraSituation{Stream: "main", CameraStatus: protocol.CameraStatus{Camera: "hal", State: "no mandate", Cause: "mandate", Detail: "mandate m-hal-1 ended at 2026-11-20T00:00:00.000Z", Since: *ago(29 * time.Hour)}},
 		CameraSituation{Stream: "main", CameraStatus: protocol.CameraStatus{Camera: "poort", State: "gap", Cause: "camera", Detail: "401 \x1b[2JGo\r\naway " + strings.Repeat("/path", 20), Since: *ago(5 * time.Minute)}})
 	s.Clock.State = "unsynced"

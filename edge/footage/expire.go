@@ -449,7 +449,8 @@ func (s *Store) living(of hourOf, id chainID) (map[uint32]bool, error) {
 				if err != nil {
 					continue // nothing to keep a key for
 				}
-				see(readHead(f))
+				h, err := readHead(f)
+				see(h.key, err)
 				if err := f.Close(); err != nil {
 					return err
 				}

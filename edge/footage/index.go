@@ -92,6 +92,7 @@ type segmentRow struct {
 	V         int             `json:"v"`
 	Line      string          `json:"line"`             // protocol.SegmentLine
 	Key       string          `json:"key,omitempty"`    // which key opens it, as chain/place: never a key; version 1 has none
+	Chunk     int64           `json:"chunk,omitempty"`  // of its file, in bytes; absent: 64 KiB
 	Window    protocol.Window `json:"window"`           // of the run at sealing; what counts is the run's, which may be shorter by now
 	Fragments [][2]int64      `json:"fragments"`        // offset in the file, decode time in the run (1/90000 s)
 	Minute    uint64          `json:"minute,omitempty"` // own number of the minute it is listed in; 0: none yet
@@ -286,7 +287,10 @@ func (r *segmentRow) stored(l protocol.SegmentLine) int64 {
 	if r.V == plaintext {
 		return l.Size
 	}
-	return storedSize(l.Size)
+	if r.Chunk == 0 {
+		return storedSize(l.Size, coarseSize)
+	}
+	return storedSize(l.Size, r.Chunk)
 }
 
 // keyRun is the run's key in a segment's; of what is no segment's key it is all of it.

@@ -226,7 +226,8 @@ func (s *Store) decrypt(f disk.File, camera protocol.CameraID, stream protocol.S
 	if err != nil {
 		return nil, err
 	}
-	if head, err := readHead(f); err != nil || head != k {
+	h, err := readHead(f)
+	if err != nil || h.key != k {
 		return nil, errors.Join(errAuthentic, err)
 	}
 	key, err := s.keys.find(k)
@@ -234,7 +235,7 @@ func (s *Store) decrypt(f disk.File, camera protocol.CameraID, stream protocol.S
 		return nil, err
 	}
 	defer clear(key)
-	return open(f, info.Size(), key, bound(s.Recorder, camera, stream, run, n, k))
+	return open(f, info.Size(), key, h.bound(s.Recorder, camera, stream, run, n))
 }
 
 // Close ends the reading.

@@ -41,7 +41,8 @@ type Config struct {
 	Holds    []protocol.Hold // those that were ordered: placed, where they are not, before anything expires at the start
 
 	SegmentLength  time.Duration // about; a segment ends before the first key frame after it. Zero is 60 s
-	FragmentLength time.Duration // about; a crash loses at most this and what was not yet synced. Zero is 1 s
+	FragmentLength time.Duration // about. Zero is 1 s
+	SyncInterval   time.Duration // a power cut loses at most this of an open segment, and one fragment. Zero is 5 s
 	SealEvery      time.Duration // how often sealed segments are journalled; keys are destroyed at most so often, or once a minute if that is more. Zero is 1 min
 
 	MaxBytes   int64 // of footage in Dir, where Volumes does not say it; zero: as much as the disk takes
@@ -150,7 +151,7 @@ func (c *Config) prepare() error {
 	if err := protocol.ValidID(c.Recorder); err != nil {
 		return fmt.Errorf("recorder: %w", err)
 	}
-	for field, fallback := range map[*time.Duration]time.Duration{&c.SegmentLength: time.Minute, &c.FragmentLength: time.Second, &c.SealEvery: time.Minute} {
+	for field, fallback := range map[*time.Duration]time.Duration{&c.SegmentLength: time.Minute, &c.FragmentLength: time.Second, &c.SyncInterval: 5 * time.Second, &c.SealEvery: time.Minute} {
 		if *field < 0 {
 			return errors.New("negative length")
 		} else if *field == 0 {
@@ -512,8 +513,11 @@ func (s *Store) strays(v *volume) error {
 	return nil
 }
 
-// Run keeps the clock: expiry at the moment it is due, ends of holds, minutes. It returns when ctx ends, and nil then.
+// Run keeps the clock: expiry at the moment it is due, ends of holds, minutes; and has open segments synced. It returns when ctx ends, and nil then.
 func (s *Store) Run(ctx context.Context) error {
+	var syncing sync.WaitGroup
+	defer syncing.Wait()
+	syncing.Go(func() { s.keepSynced(ctx) })
 	minute := s.Now().Add(s.SealEvery)
 	for {
 		next := s.sweep(ctx)
@@ -542,6 +546,29 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-s.changed:
 			timer.Stop()
 		}
+	}
+}
+
+// keepSynced has all open segments synced in time. A fifth of SyncInterval is left for the syncing itself.
+func (s *Store) keepSynced(ctx context.Context) {
+	ticks := time.NewTicker(s.SyncInterval * 4 / 5)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+			s.syncOpen()
+		}
+	}
+}
+
+// syncOpen has each writer sync its open segment, and waits for none: one disk that hangs is not to keep the others waiting.
+func (s *Store) syncOpen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.writers {
+		w.sync()
 	}
 }
 

@@ -79,11 +79,12 @@ type openRun struct {
 // openFile is the segment being written.
 type openFile struct {
 	f         disk.File
-	w         io.WriteCloser // encrypts into f; Close writes the last chunk
+	w         *encrypter // into f
 	key       slot
 	n         int
 	from      int64 // decode time of its first frame, in the run
 	size      int64
+	synced    int64 // of size
 	sum       hash.Hash
 	fragments [][2]int64
 }
@@ -331,7 +332,7 @@ func (t *tape) abandon(err error) {
 	if r := t.run; r != nil {
 		from = t.wall(r.at + r.step)
 		if r.seg != nil {
-			// The chunk that is not full may still find its way: without it up to 64 KiB of frames are lost.
+			// The chunk that is not full may still find its way: without it up to 4 KiB of frames are lost, and the fragment they end.
 			if e := errors.Join(r.seg.w.Close(), r.seg.f.Close()); e != nil && !errors.Is(e, os.ErrClosed) {
 				t.failed = errors.Join(err, e)
 			}
@@ -503,12 +504,13 @@ func (t *tape) openSegment(from int64) error {
 	name := filepath.Join(r.dir, fmt.Sprintf("%06d.open", r.next))
 	f, err := t.s.Disk.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		t.s.keys.done(key)
-		return err
+		return errors.Join(err, t.s.keys.doom(key, hourOf{t.camera, r.hour.Add(-time.Hour).Unix()}))
 	}
-	w, err := encrypt(f, key, secret, bound(t.s.Recorder, t.camera, t.stream, r.id, r.next, key))
+	w, err := encrypt(f, key, secret, head{fileVersion, key}.bound(t.s.Recorder, t.camera, t.stream, r.id, r.next))
 	if err != nil {
-		t.s.keys.done(key) // no frame was written
+		if !t.s.KeyState().Locked { // no frame was written; but its head may have been, and whoever finds that looks for a key that cannot be made again
+			t.s.keys.done(key)
+		}
 		return errors.Join(err, f.Close())
 	}
 	r.seg = &openFile{f: f, w: w, key: key, n: r.next, from: from, sum: sha256.New()}
@@ -525,22 +527,14 @@ func (t *tape) flush() error {
 		return nil
 	}
 	r.sequence++
-	lent := fragments.Get().(*[]byte)
-	defer fragments.Put(lent)
 	sound, zero := t.beside()
-	b, err := fragmentOf((*lent)[:0], r.sequence, r.base, r.samples, sound, zero)
-	if err != nil {
-		return err
-	}
-	*lent = b
-	if _, err := r.seg.w.Write(b); err != nil {
-		return err
-	}
-	if _, err := r.seg.sum.Write(b); err != nil {
-		return err
-	}
 	r.seg.fragments = append(r.seg.fragments, [2]int64{r.seg.size, r.base})
-	r.seg.size += int64(len(b))
+	if err := writeFragment(r.seg, r.sequence, r.base, r.samples, sound, zero); err != nil {
+		return err
+	}
+	if err := r.seg.w.flush(); err != nil {
+		return err
+	}
 	for _, s := range r.samples {
 		if s.release != nil {
 			s.release()
@@ -580,6 +574,45 @@ func (t *tape) beside() (sound []Sound, zero int64) {
 	return sound, zero
 }
 
+func (f *openFile) Write(b []byte) (int, error) {
+	f.size += int64(len(b))
+	if n, err := f.sum.Write(b); err != nil {
+		return n, err
+	}
+	return f.w.Write(b)
+}
+
+// sync takes all fragments of the open segment to the disk, so that a power cut costs none of them.
+func (t *tape) sync() {
+	if r := t.run; r == nil || r.seg == nil || r.seg.size == r.seg.synced {
+		return
+	}
+	if err := t.keep(); err != nil {
+		t.abandon(err)
+	}
+}
+
+func (t *tape) keep() error {
+	seg := t.run.seg
+	// What is in a chunk that is not full is not in the file yet.
+	if _, err := seg.Write(padding(seg.w.left())); err != nil {
+		return err
+	}
+	if err := seg.w.flush(); err != nil {
+		return err
+	}
+	if err := errors.Join(seg.f.Sync(), t.s.at("open segment synced")); err != nil {
+		return err
+	}
+	if seg.synced == 0 {
+		if err := t.s.Disk.SyncDir(t.run.dir); err != nil {
+			return err
+		}
+	}
+	seg.synced = seg.size
+	return nil
+}
+
 // seal makes the open segment a sealed one that ends at a decode time: file first, then row (invariant 1).
 func (t *tape) seal(end int64) error {
 	r := t.run
@@ -598,7 +631,7 @@ func (t *tape) seal(end int64) error {
 	}
 	line := protocol.SegmentLine{Camera: t.camera, Stream: t.stream, Run: r.id, N: seg.n, Start: protocol.T(t.wall(seg.from)), End: protocol.T(t.wall(end)),
 		Size: seg.size, SHA256: protocol.Hash(seg.sum.Sum(nil)), Init: r.init}
-	if err := t.s.sealFile(line, segmentRow{V: format, Key: seg.key.String(), Fragments: seg.fragments}); err != nil {
+	if err := t.s.sealFile(line, segmentRow{V: format, Key: seg.key.String(), Chunk: chunkSize, Fragments: seg.fragments}); err != nil {
 		return err
 	}
 	r.seg, t.tries = nil, 0
@@ -841,7 +874,7 @@ func (s *Store) finishBroken() (next time.Time) {
 		default:
 			s.broken[key] = now.Add(10 * time.Second)
 			if run := s.runs[key]; errors.Is(err, ErrLocked) && run != nil {
-				if due := run.End.Add(run.Window.Duration()); due.After(now) && due.Before(s.broken[key]) {
+				if due := run.dueFrom(run.End.Time, s.Clock()); due.After(now) && due.Before(s.broken[key]) {
 					s.broken[key] = due
 				}
 			} else {
@@ -897,7 +930,7 @@ func (s *Store) finishRun(key string) error {
 			}
 			if err = errors.Join(s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err == nil && row.Key != "" {
 				if k, e := parseSlot(row.Key); e == nil {
-					s.keys.done(k)
+					err = s.keys.doom(k, hourOfRun(&run))
 				}
 			}
 		case strings.HasSuffix(name, ".open"):
@@ -914,8 +947,9 @@ func (s *Store) finishRun(key string) error {
 // expireUnread deletes a file that a crash left open, and that cannot be cut and sealed because its key waits for the share, when its window is over: it begins where
 // the last sealed segment ends. A hold that may touch it keeps it. Until then it gives why back.
 func (s *Store) expireUnread(name string, run runRow, why error) error {
-	now := s.Now()
-	if now.Before(run.End.Add(run.Window.Duration())) {
+	reading := s.Clock()
+	now := reading.Now
+	if now.Before(run.dueFrom(run.End.Time, reading)) {
 		return why
 	}
 	s.mu.Lock()
@@ -928,17 +962,17 @@ func (s *Store) expireUnread(name string, run runRow, why error) error {
 	if err != nil {
 		return err
 	}
-	k, err := readHead(f)
+	h, err := readHead(f)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := s.keys.doom(k, hourOfRun(&run)); err != nil { // before the file, which alone says which key it has
+	if err := s.keys.doom(h.key, hourOfRun(&run)); err != nil { // before the file, which alone says which key it has
 		return err
 	}
 	if err := errors.Join(s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err != nil {
 		return err
 	}
-	s.incident("footage expired before it could be sealed", run.Camera, fmt.Sprintf("the end of run %s, from %s, was cut off by a stop and never read: the share of the centre did not come in its window", run.Run, run.End))
+	s.incident("footage expired before it could be sealed", run.Camera, fmt.Sprintf("the end of run %s, from %s, was cut off by a stop and never read: the share of the key did not come in its window", run.Run, run.End))
 	return nil
 }
 
@@ -964,8 +998,8 @@ func (s *Store) adoptOpen(run *runRow) error {
 		if err != nil {
 			return err
 		}
-		if k, err := readHead(f); err == nil { // one without a header cannot be read by anyone, and goes
-			s.keys.adopt(k)
+		if h, err := readHead(f); err == nil { // one without a header cannot be read by anyone, and goes
+			s.keys.adopt(h.key)
 		}
 		if err := f.Close(); err != nil {
 			return err
@@ -989,10 +1023,12 @@ func (s *Store) cutWhole(name string, run runRow, n int) (line protocol.SegmentL
 	length, closed := info.Size(), false
 	var k slot
 	if row.V != plaintext {
-		if k, err = readHead(f); err != nil {
+		h, err := readHead(f)
+		if err != nil {
 			return line, row, nil // nothing was ever synced
 		}
-		row.Key = k.String()
+		k = h.key
+		row.Key, row.Chunk = k.String(), h.chunk()
 		d, err := s.decrypt(f, run.Camera, run.Stream, run.Run, n, k, decryptCut)
 		switch {
 		case errors.Is(err, ErrKey):
@@ -1021,6 +1057,7 @@ func (s *Store) cutWhole(name string, run runRow, n int) (line protocol.SegmentL
 		err = errors.Join(f.Truncate(end), f.Sync())
 	case closed && end == length && strings.HasSuffix(name, ".seg"): // it was synced before it had that name
 	default: // also what is whole: where a sync failed, the kernel takes it for written ever after, and only writing it again helps
+		row.Chunk = chunkSize
 		err = s.encryptAnew(name, io.NewSectionReader(footage, 0, end), run, n, k)
 	}
 	first, last := whole[0], whole[len(whole)-1]
@@ -1043,7 +1080,7 @@ func (s *Store) encryptAnew(name string, whole io.Reader, run runRow, n int, k s
 	if err != nil {
 		return err
 	}
-	w, err := encrypt(f, k, key, bound(s.Recorder, run.Camera, run.Stream, run.Run, n, k))
+	w, err := encrypt(f, k, key, head{fileVersion, k}.bound(s.Recorder, run.Camera, run.Stream, run.Run, n))
 	if err == nil {
 		_, err = io.Copy(w, whole)
 		err = errors.Join(err, w.Close())
