@@ -20,50 +20,79 @@ import (
 
 // Benchmarks named Cost do a fixed piece of work once, and report what it is compared with: `make bench` shows them (-benchtime 1x).
 
-// minutes fills the index of a volume with sealed segments of a minute, as 64 cameras leave them: one run an hour. With files, each has one of 4 KiB, of version 1: its keys are measured elsewhere.
+// minutes fills a volume with sealed segments of a minute, as 64 cameras leave them: one run and one chain of keys an hour, one footage.sealed entry a minute, the last of them
+// just before noon. With files, each has one of 4 KiB, and its key is real; otherwise there are only rows. They are written as they would be, but many in one transaction, unsynced.
 func minutes(b *testing.B, dir string, segments int, files bool) {
 	b.Helper()
 	s, _ := volume(b, dir)
+	s.db.NoSync = true
 	const cameras, perRun = 64, 60
-	fragments := make([][2]int64, 60)
-	for i := range fragments {
-		fragments[i] = [2]int64{int64(i) * 500_000, int64(i) * timescale}
-	}
 	must := func(err error) {
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
-	for n := 0; n < segments; {
+	fragments := make([][2]int64, 60)
+	for i := range fragments {
+		fragments[i] = [2]int64{int64(i) * 500_000, int64(i) * timescale}
+	}
+	hours := (segments + cameras*perRun - 1) / (cameras * perRun)
+	lists := make([][]protocol.Hash, hours*perRun)
+	totals := totalsRow{}
+	for n := 0; segments > 0; {
 		must(s.db.Update(func(tx *bbolt.Tx) error {
-			for batch := 0; batch < 100 && n < segments; batch++ {
-				number := n / perRun
-				camera := protocol.CameraID(fmt.Sprintf("camera-%02d", number%cameras))
-				start := protocol.T(noon.Add(-time.Duration(1+number/cameras) * time.Hour))
-				run := &runRow{V: plaintext, Camera: camera, Stream: main_, Run: protocol.RunID(fmt.Sprintf("%s-%04x", start.Format("20060102t150405.000z"), number%(1<<16))), Codec: H264,
-					Start: start, End: start, First: start, Window: protocol.MaxWindow, Ended: true}
-				dir := s.runDir(camera, run.Run)
+			for batch := 0; batch < 100 && segments > 0; batch, n = batch+1, n+1 {
+				camera := protocol.CameraID(fmt.Sprintf("camera-%02d", n/hours))
+				start := protocol.T(noon.Truncate(time.Hour).Add(-time.Duration(hours-n%hours) * time.Hour))
+				q, err := s.queueFor(tx, camera, protocol.MaxWindow)
+				must(err)
+				s.queues[q.key()] = q
+				run := &runRow{V: format, Camera: camera, Stream: main_, Run: protocol.RunID(momentOf(start.Time) + fmt.Sprintf("-%04x", n%(1<<16))), Codec: H264,
+					Start: start, End: start, First: start, Queue: q.n, Ended: true}
 				if files {
-					must(os.MkdirAll(dir, 0o700))
+					must(os.MkdirAll(s.runDir(camera, run.Run), 0o700))
 				}
-				for i := 0; i < perRun && n < segments; i, n = i+1, n+1 {
-					at := start.Add(time.Duration(i) * time.Minute)
-					l := protocol.SegmentLine{Camera: camera, Stream: main_, Run: run.Run, N: i, Start: protocol.T(at), End: protocol.T(at.Add(time.Minute)), Size: 30_000_000}
-					run.add(l, l.Size)
-					if err := put(tx, inSegments, segmentKey(l), segmentRow{V: plaintext, Line: l.String(), Window: run.Window, Fragments: fragments}); err != nil {
-						return err
+				chain := &keyChain{camera: camera, hour: start.Unix()}
+				var id chainID
+				fill(id[:])
+				fill(chain.state[:])
+				s.keys.chains[id] = chain
+				for i := range perRun {
+					if segments == 0 {
+						break
 					}
+					segments--
+					at, own := start.Add(time.Duration(i)*time.Minute), n%hours*perRun+i
+					l := protocol.SegmentLine{Camera: camera, Stream: main_, Run: run.Run, N: i, Start: protocol.T(at), End: protocol.T(at.Add(time.Minute)), Size: 30_000_000}
+					row := segmentRow{V: format, Line: l.String(), Key: slot{id, uint32(i)}.String(), Window: q.window, Fragments: fragments, Minute: uint64(own + 1), Index: len(lists[own])}
+					lists[own] = append(lists[own], leaves([]protocol.SegmentLine{l})...)
+					run.add(l, row.stored(l))
+					must(putSegment(tx, segmentKey(l), row))
 					if files {
 						must(os.WriteFile(s.segmentFile(l), make([]byte, 4096), 0o600))
 					}
 				}
-				if err := put(tx, inRuns, run.key(), run); err != nil {
-					return err
-				}
+				must(s.putRun(tx, nil, run, &totals))
 			}
-			return nil
+			return putTotals(tx, &totals)
 		}))
 	}
+	for len(lists) > 0 && len(lists[len(lists)-1]) == 0 {
+		lists = lists[:len(lists)-1]
+	}
+	for from := 0; from < len(lists); from += 1000 {
+		must(s.db.Update(func(tx *bbolt.Tx) error {
+			for own := from; own < min(from+1000, len(lists)); own++ {
+				root, err := rootOf(lists[own])
+				must(err)
+				must(putMinute(tx, uint64(own+1), minuteRow{Seq: uint64(own + 1), Root: root, Leaves: lists[own], Left: len(lists[own])}))
+			}
+			return tx.Bucket(inMinutes).SetSequence(uint64(len(lists)))
+		}))
+	}
+	must(s.db.Sync())
+	must(s.keys.save(s.keys.generation, s.keys.key))
+	s.totals = totals
 	must(s.Close())
 }
 

@@ -87,10 +87,7 @@ func (s *Store) place(h protocol.Hold) error {
 	}
 	row := &holdRow{V: format, Hold: h, Placed: protocol.T(now)}
 	err = s.db.Update(func(tx *bbolt.Tx) error {
-		held, err := s.heldBytes(tx, append(s.standing(now), row.keep()))
-		if err != nil {
-			return err
-		}
+		held := s.heldBytes(tx, append(s.standing(now), row.keep()))
 		if limit := total / 100 * int64(s.share); held > limit {
 			return fmt.Errorf("%w: %d bytes of at most %d", ErrHoldShare, held, limit)
 		}
@@ -169,11 +166,8 @@ func (s *Store) Holds() ([]HoldState, error) {
 }
 
 // measure fills in what a hold keeps now.
-func (s *Store) measure(tx *bbolt.Tx, h *HoldState) error {
-	lines, err := s.lines(tx, h.Camera, h.Asked)
-	if err != nil {
-		return err
-	}
+func (s *Store) measure(tx *bbolt.Tx, h *HoldState) (err error) {
+	lines := s.lines(tx, h.Camera, h.Asked)
 	h.Interval, h.Segments, h.Bytes = round(h.Asked, lines), len(lines), 0
 	for _, l := range lines {
 		h.Bytes += l.Size
@@ -201,56 +195,55 @@ func held(keeps []Keep, l protocol.SegmentLine) bool {
 }
 
 // heldBytes is what these holds keep together, in bytes on disk; what two of them keep counts once. The caller has mu.
-func (s *Store) heldBytes(tx *bbolt.Tx, keeps []Keep) (total int64, err error) {
-	for _, r := range s.runs {
-		touched := slices.ContainsFunc(keeps, func(k Keep) bool {
-			return r.Count > 0 && k.Camera == r.Camera && k.Asked.From.Before(r.End.Time) && r.First.Before(k.Asked.To)
-		})
-		if !touched {
-			continue
-		}
-		err := s.eachLine(tx, r, func(_ string, row segmentRow, l protocol.SegmentLine) {
-			if held(keeps, l) {
-				total += row.stored(l)
+func (s *Store) heldBytes(tx *bbolt.Tx, keeps []Keep) (total int64) {
+	seen := map[string]bool{}
+	for _, of := range keeps {
+		for r := range s.runsOf(tx, of.Camera, of.Asked) {
+			whole := slices.ContainsFunc(keeps, func(k Keep) bool { return k.Camera == r.Camera && k.Asked.Contains(r.interval()) })
+			switch {
+			case seen[r.key()]:
+			case whole:
+				total += r.Bytes
+			default:
+				s.eachLine(tx, r, 0, func(row segmentRow, l protocol.SegmentLine) bool {
+					if held(keeps, l) {
+						total += row.stored(l)
+					}
+					return true
+				})
 			}
-		})
-		if err != nil {
-			return 0, err
+			seen[r.key()] = true
 		}
 	}
-	return total, nil
-}
-
-// eachLine reads the segments of a run.
-func (s *Store) eachLine(tx *bbolt.Tx, r *runRow, see func(key string, row segmentRow, l protocol.SegmentLine)) error {
-	return each(tx, inSegments, r.key()+"/", s.badRow, func(key string, row segmentRow) error {
-		line, err := row.line(key)
-		if err != nil {
-			s.badRow(err)
-			return nil
-		}
-		see(key, row, line)
-		return nil
-	})
+	return total
 }
 
 // lines are the sealed segments of a camera that touch an interval, in time order. The caller has mu.
-func (s *Store) lines(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) (lines []protocol.SegmentLine, err error) {
-	for _, r := range s.runs {
-		if r.Camera != camera || r.Count == 0 || !i.From.Before(r.End.Time) || !r.First.Before(i.To) {
-			continue
-		}
-		err := s.eachLine(tx, r, func(_ string, _ segmentRow, l protocol.SegmentLine) {
+func (s *Store) lines(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) (lines []protocol.SegmentLine) {
+	for r := range s.runsOf(tx, camera, i) {
+		s.eachLine(tx, r, 0, func(_ segmentRow, l protocol.SegmentLine) bool {
 			if i.Overlaps(protocol.Interval{From: l.Start.Time, To: l.End.Time}) {
 				lines = append(lines, l)
 			}
+			return l.Start.Before(i.To)
 		})
-		if err != nil {
-			return nil, err
-		}
 	}
 	slices.SortFunc(lines, compareLines)
-	return lines, nil
+	return lines
+}
+
+// any says whether there is a sealed segment of a camera that touches an interval. The caller has mu.
+func (s *Store) any(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) (found bool) {
+	for r := range s.runsOf(tx, camera, i) {
+		s.eachLine(tx, r, 0, func(_ segmentRow, l protocol.SegmentLine) bool {
+			found = found || i.Overlaps(protocol.Interval{From: l.Start.Time, To: l.End.Time})
+			return !found
+		})
+		if found {
+			break
+		}
+	}
+	return found
 }
 
 // round widens an interval to the segments that touch it.
@@ -309,7 +302,7 @@ func (s *Store) endHold(h *holdRow) error {
 	if err != nil {
 		return err
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.rejudge(h.Hold.Camera, func(tx *bbolt.Tx) error {
 		return errors.Join(put(tx, inHolds, string(h.Hold.ID), row), putOwed(tx, lifted))
 	})
 	if err == nil {
@@ -324,9 +317,9 @@ func (s *Store) forgetHold(h *holdRow, now time.Time) error {
 	if now.Before(h.Hold.End.Time) {
 		return nil // an order that comes again must find it ended
 	}
-	var left []protocol.SegmentLine
-	err := s.db.View(func(tx *bbolt.Tx) (err error) { left, err = s.lines(tx, h.Hold.Camera, h.Hold.Asked); return err })
-	if err != nil || len(left) > 0 {
+	left := false
+	err := s.db.View(func(tx *bbolt.Tx) error { left = s.any(tx, h.Hold.Camera, h.Hold.Asked); return nil })
+	if err != nil || left {
 		return err
 	}
 	if err := s.db.Update(func(tx *bbolt.Tx) error { return del(tx, inHolds, string(h.Hold.ID)) }); err != nil {

@@ -87,6 +87,15 @@ func hourOfRun(r *runRow) hourOf {
 	return hourOf{r.Camera, at.Unix()}
 }
 
+// key is how an hour is written in the index.
+func (of hourOf) key() string { return string(of.camera) + "/" + number(uint64(of.hour)) }
+
+func parseHour(key string) (of hourOf, err error) {
+	camera, hour, _ := strings.Cut(key, "/")
+	n, err := strconv.ParseUint(hour, 16, 64)
+	return hourOf{protocol.CameraID(camera), int64(n)}, err
+}
+
 func derive(state []byte, info string) []byte {
 	b, err := hkdf.Key(sha256.New, state, nil, info, keySize)
 	if err != nil {
@@ -274,11 +283,14 @@ func (k *keyring) parse(b []byte) error {
 	number := func() uint32 { return binary.BigEndian.Uint32(take(4)) }
 	for range number() {
 		id := chainID(take(8))
-		c := &keyChain{hour: int64(binary.BigEndian.Uint64(take(8))), own: map[uint32][keySize]byte{}, open: map[uint32]bool{}}
+		c := &keyChain{hour: int64(binary.BigEndian.Uint64(take(8)))} // without maps: there may be tens of thousands
 		c.camera = protocol.CameraID(take(int(take(1)[0])))
 		c.from, c.state = number(), [keySize]byte(take(keySize))
 		for range number() {
 			n := number()
+			if c.own == nil {
+				c.own = map[uint32][keySize]byte{}
+			}
 			c.own[n] = [keySize]byte(take(keySize))
 			if bad {
 				return errors.New("cut off")
@@ -318,11 +330,13 @@ func (k *keyring) save(generation uint64, key []byte) error {
 
 // renew makes a new generation of what is in memory, and destroys the one before: after it nothing on disk opens what memory has no key for. It leaves off anywhere
 // and is begun again with the same key: the table that a failed rename left may be of either generation. Chains of which nothing is left are dropped.
-func (k *keyring) renew(now time.Time, needed map[hourOf]bool) error {
+func (k *keyring) renew(now time.Time, spent map[hourOf]bool) error {
 	for id, c := range k.chains {
-		if !needed[hourOf{c.camera, c.hour}] && len(c.open) == 0 {
+		if of := (hourOf{c.camera, c.hour}); spent[of] && len(c.open) == 0 {
 			c.wipe()
 			delete(k.chains, id)
+		} else if spent[of] {
+			delete(spent, of)
 		}
 	}
 	if k.coming == nil {
@@ -362,7 +376,7 @@ func (k *keyring) take(camera protocol.CameraID, hour time.Time) (slot, []byte, 
 	id := k.current[camera]
 	c := k.chains[id]
 	if c == nil || c.hour != hour.Unix() {
-		c = &keyChain{camera: camera, hour: hour.Unix(), own: map[uint32][keySize]byte{}, open: map[uint32]bool{}}
+		c = &keyChain{camera: camera, hour: hour.Unix(), open: map[uint32]bool{}}
 		fill(id[:])
 		k.random(c.state[:])
 		k.chains[id] = c
@@ -415,6 +429,9 @@ func (k *keyring) adopt(s slot) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if c := k.chains[s.chain]; c != nil {
+		if c.open == nil {
+			c.open = map[uint32]bool{}
+		}
 		c.open[s.n] = true
 	}
 }
@@ -438,9 +455,9 @@ func (k *keyring) wait(now time.Time) time.Duration {
 }
 
 // destroy makes keys unobtainable, in memory first, and then on disk with a new generation. Before the state of a chain is moved on past a key, the keys of
-// what is still needed before it are taken out of it and stand by themselves. Living says which places of a chain the index still needs; needed, of which hours there is
-// footage at all. Destroying again what is gone changes nothing.
-func (k *keyring) destroy(now time.Time, gone []slot, living func(hourOf, chainID) (map[uint32]bool, error), needed func() map[hourOf]bool) error {
+// what is still needed before it are taken out of it and stand by themselves. Living says which places of a chain the index still needs; spent, of which hours there is no
+// footage any more: their chains go, and those that must stay are taken out of what it gave. Destroying again what is gone changes nothing.
+func (k *keyring) destroy(now time.Time, gone []slot, living func(hourOf, chainID) (map[uint32]bool, error), spent func() (map[hourOf]bool, error)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	byChain := map[chainID]map[uint32]bool{}
@@ -460,7 +477,11 @@ func (k *keyring) destroy(now time.Time, gone []slot, living func(hourOf, chainI
 	if !k.dirty {
 		return nil
 	}
-	return k.renew(now, needed())
+	hours, err := spent()
+	if err != nil {
+		return err
+	}
+	return k.renew(now, hours)
 }
 
 func (k *keyring) forget(c *keyChain, id chainID, gone map[uint32]bool, living func(hourOf, chainID) (map[uint32]bool, error)) error {
@@ -490,6 +511,9 @@ func (k *keyring) forget(c *keyChain, id chainID, gone map[uint32]bool, living f
 	}
 	c.from, c.state = c.walk(func(n uint32, key []byte) bool {
 		if alive[n] && !gone[n] {
+			if c.own == nil {
+				c.own = map[uint32][keySize]byte{}
+			}
 			c.own[n] = [keySize]byte(key)
 		}
 		return n < last
@@ -498,16 +522,21 @@ func (k *keyring) forget(c *keyChain, id chainID, gone map[uint32]bool, living f
 	return nil
 }
 
-// stale says whether there is a chain, or an own key, that nothing needs any more.
-func (k *keyring) stale(needed map[hourOf]bool) bool {
+// spoil says that the table on disk holds what must go with the next generation.
+func (k *keyring) spoil() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.dirty = true
+}
+
+// allHours are the clock hours that have a chain.
+func (k *keyring) allHours() (hours []hourOf) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, c := range k.chains {
-		if !needed[hourOf{c.camera, c.hour}] && len(c.open) == 0 {
-			k.dirty = true
-		}
+		hours = append(hours, hourOf{c.camera, c.hour})
 	}
-	return k.dirty
+	return hours
 }
 
 // close wipes what is in memory.

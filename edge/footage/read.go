@@ -35,7 +35,8 @@ type Segment struct {
 	Path   []protocol.Hash // RFC 6962 audit path
 	Root   protocol.Hash   // of that tree
 
-	row segmentRow
+	row   segmentRow
+	queue string // which says its window
 }
 
 // Reading is footage that may be read. It pins nothing: what expires while it is open cannot be read any more.
@@ -89,23 +90,24 @@ func (r *Reading) load(now time.Time) error {
 	defer s.mu.Unlock()
 	standing := s.standing(now)
 	return s.db.View(func(tx *bbolt.Tx) error {
-		for _, run := range s.runs {
-			if run.Camera != r.camera || run.Count == 0 || !r.interval.From.Before(run.End.Time) || !run.First.Before(r.interval.To) {
-				continue
-			}
-			var failed error
-			err := s.eachLine(tx, run, func(_ string, row segmentRow, l protocol.SegmentLine) {
-				a := Aging{l, run.Window, row.stored(l)}
+		var failed error
+		for run := range s.runsOf(tx, r.camera, r.interval) {
+			window := s.windowOfRun(run)
+			s.eachLine(tx, run, 0, func(row segmentRow, l protocol.SegmentLine) bool {
+				a := Aging{l, window, row.stored(l)}
 				if !r.interval.Overlaps(a.interval()) || !now.Before(a.Due()) && !held(standing, l) {
-					return
+					return l.Start.Before(r.interval.To)
 				}
-				seg := Segment{SegmentLine: l, Codec: run.Codec, RunStart: run.Start, Fragments: row.Fragments, row: row}
-				failed = errors.Join(failed, seg.prove(tx, row))
+				fragments, err := row.fragments()
+				row.list = nil
+				seg := Segment{SegmentLine: l, Codec: run.Codec, RunStart: run.Start, Fragments: fragments, row: row, queue: run.queue()}
+				failed = errors.Join(failed, err, seg.prove(tx, row))
 				r.segments = append(r.segments, seg)
+				return true
 			})
-			if err = errors.Join(err, failed); err != nil {
-				return err
-			}
+		}
+		if failed != nil {
+			return failed
 		}
 		slices.SortFunc(r.segments, func(a, b Segment) int { return compareLines(a.SegmentLine, b.SegmentLine) })
 		var err error
@@ -123,11 +125,15 @@ func (seg *Segment) prove(tx *bbolt.Tx, row segmentRow) error {
 	if err != nil || !found || m.Seq == 0 {
 		return err
 	}
-	if row.Index >= len(m.Leaves) {
-		return fmt.Errorf("segment %s: its minute has no place %d", segmentKey(seg.SegmentLine), row.Index)
+	list, err := m.leaves()
+	if err == nil && row.Index >= len(list) {
+		err = fmt.Errorf("segment %s: its minute has no place %d", segmentKey(seg.SegmentLine), row.Index)
 	}
-	seg.Listed, seg.Minute, seg.Index, seg.Count, seg.Root = true, m.Seq, row.Index, len(m.Leaves), m.Root
-	seg.Path, err = pathOf(m.Leaves, row.Index)
+	if err != nil {
+		return err
+	}
+	seg.Listed, seg.Minute, seg.Index, seg.Count, seg.Root = true, m.Seq, row.Index, len(list), m.Root
+	seg.Path, err = pathOf(list, row.Index)
 	return err
 }
 
@@ -161,7 +167,7 @@ func (r *Reading) Open(seg Segment) (io.ReadCloser, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("footage: segment %s is not in this reading", segmentKey(seg.SegmentLine))
 	}
-	v := &verified{s: r.s, line: seg.SegmentLine, sum: sha256.New()}
+	v := &verified{s: r.s, line: seg.SegmentLine, queue: r.segments[i].queue, sum: sha256.New()}
 	if err := v.alive(); err != nil {
 		return nil, err
 	}
@@ -223,12 +229,13 @@ func (r *Reading) Close() error { r.segments, r.gaps = nil, nil; return nil }
 
 // verified is a segment's file being read.
 type verified struct {
-	s    *Store
-	line protocol.SegmentLine
-	f    io.ReadCloser
-	sum  hash.Hash
-	read int64
-	err  error
+	s     *Store
+	line  protocol.SegmentLine
+	queue string // which says its window
+	f     io.ReadCloser
+	sum   hash.Hash
+	read  int64
+	err   error
 }
 
 func (v *verified) Read(p []byte) (int, error) {
@@ -272,13 +279,13 @@ func (v *verified) alive() error {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
 	key := segmentKey(v.line)
-	run := v.s.runs[keyRun(key)]
+	q := v.s.queues[v.queue]
 	exists := false
 	err := v.s.db.View(func(tx *bbolt.Tx) error { exists = tx.Bucket(inSegments).Get([]byte(key)) != nil; return nil })
 	if err != nil {
 		return err
 	}
-	if !exists || run == nil || !now.Before(v.line.Start.Add(run.Window.Duration())) && !held(v.s.standing(now), v.line) {
+	if !exists || q == nil || !now.Before(v.line.Start.Add(q.window.Duration())) && !held(v.s.standing(now), v.line) {
 		return fmt.Errorf("footage: segment %s: %w", key, ErrExpired)
 	}
 	return nil
@@ -289,7 +296,7 @@ func (s *Store) Round(camera protocol.CameraID, i protocol.Interval) (protocol.I
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var lines []protocol.SegmentLine
-	err := s.db.View(func(tx *bbolt.Tx) (err error) { lines, err = s.lines(tx, camera, i); return err })
+	err := s.db.View(func(tx *bbolt.Tx) error { lines = s.lines(tx, camera, i); return nil })
 	return round(i, lines), lines, err
 }
 
@@ -342,10 +349,14 @@ func (s *Store) gapsIn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interv
 }
 
 // Oldest is the first frame of a camera's oldest footage on this disk.
-func (s *Store) Oldest(camera protocol.CameraID) (time.Time, bool) {
+func (s *Store) Oldest(camera protocol.CameraID) (oldest time.Time, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.oldest(camera)
+	err := s.db.View(func(tx *bbolt.Tx) error { oldest, found = s.oldest(tx, camera); return nil })
+	if err != nil {
+		s.Log.Error("footage: oldest is not known", "camera", camera, "error", err)
+	}
+	return oldest, found
 }
 
 // Usage is what footage takes, in bytes.
@@ -368,18 +379,14 @@ func (s *Store) Usage() Usage {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range s.runs {
-		u.Bytes += r.Bytes
-	}
+	u.Bytes = s.totals.Bytes
 	for _, t := range s.tombs {
-		if t.unlinked.IsZero() {
-			u.Overdue++
-		}
+		u.Overdue += len(t.left)
 	}
-	err = s.db.View(func(tx *bbolt.Tx) (err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
 		u.Owed = tx.Bucket(inOwed).Stats().KeyN
-		u.Held, err = s.heldBytes(tx, s.standing(now))
-		return err
+		u.Held = s.heldBytes(tx, s.standing(now))
+		return nil
 	})
 	if err != nil {
 		s.Log.Error("footage: held bytes are not known", "error", err)

@@ -288,8 +288,8 @@ func (t *tape) begin(au AccessUnit) error {
 	if r.id, r.dir, err = t.s.newRunDir(t.camera, start); err != nil {
 		return err
 	}
-	row := &runRow{V: format, Camera: t.camera, Stream: t.stream, Run: r.id, Codec: t.format.Codec, Init: r.init, Start: start, End: start, Window: window, First: start}
-	err = t.makeRun(r, row)
+	row := &runRow{V: format, Camera: t.camera, Stream: t.stream, Run: r.id, Codec: t.format.Codec, Init: r.init, Start: start, End: start, First: start}
+	err = t.makeRun(r, row, window)
 	if err != nil {
 		err = errors.Join(err, t.s.removeRun(r.dir)) // it has no row, and each try makes another
 	}
@@ -309,14 +309,14 @@ func (s *Store) made(camera protocol.CameraID, run protocol.RunID) {
 }
 
 // makeRun writes the init and then the run's row.
-func (t *tape) makeRun(r *openRun, row *runRow) error {
+func (t *tape) makeRun(r *openRun, row *runRow, window protocol.Window) error {
 	if err := disk.WriteFile(t.s.Disk, filepath.Join(r.dir, "init.mp4"), t.init); err != nil {
 		return err
 	}
 	if err := errors.Join(t.s.Disk.SyncDir(r.dir), t.s.Disk.SyncDir(filepath.Dir(r.dir)), t.s.at("run made")); err != nil {
 		return err
 	}
-	return t.s.beginRun(row)
+	return t.s.beginRun(row, window)
 }
 
 // newRunDir makes the directory of a run, which [Store.made] says has a row now, or is gone.
@@ -491,21 +491,14 @@ func (s *Store) putSegment(line protocol.SegmentLine, row segmentRow) error {
 	}
 	run := *known
 	run.add(line, row.stored(line))
-	row.Line, row.Window = line.String(), run.Window
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		return errors.Join(
-			put(tx, inSegments, key, row),
-			put(tx, inUnlisted, key, true),
-			put(tx, inRuns, rk, run))
+	row.Line, row.Window = line.String(), s.windowOfRun(&run)
+	return s.saveRuns(map[string]*runRow{rk: &run}, func(tx *bbolt.Tx) error {
+		return errors.Join(putSegment(tx, key, row), put(tx, inUnlisted, key, true))
 	})
-	if err == nil {
-		s.runs[rk] = &run
-	}
-	return err
 }
 
 // beginRun makes the run's row, with the entries that say so and that any gap is over.
-func (s *Store) beginRun(r *runRow) error {
+func (s *Store) beginRun(r *runRow, window protocol.Window) error {
 	body := protocol.RunStarted{Camera: r.Camera, Stream: r.Stream, Run: r.Run, Codec: string(r.Codec), Init: r.Init, Start: r.Start, Clock: s.Clock()}
 	started, err := owe(protocol.KindRun, body)
 	if err != nil {
@@ -514,11 +507,16 @@ func (s *Store) beginRun(r *runRow) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sk := streamKey(r.Camera, r.Stream)
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	var q *queue
+	err = s.saveRuns(map[string]*runRow{r.key(): r}, func(tx *bbolt.Tx) (err error) {
 		if err := s.putNews(tx); err != nil {
 			return err
 		}
-		if err := errors.Join(put(tx, inRuns, r.key(), r), put(tx, inStreams, sk, streamRow{V: format}), putOwed(tx, started)); err != nil {
+		if q, err = s.queueFor(tx, r.Camera, window); err != nil {
+			return err
+		}
+		r.Queue = q.n
+		if err := errors.Join(put(tx, inStreams, sk, streamRow{V: format}), putOwed(tx, started)); err != nil {
 			return err
 		}
 		if before := s.streams[sk]; before != nil && before.Gap != nil {
@@ -530,7 +528,7 @@ func (s *Store) beginRun(r *runRow) error {
 		return err
 	}
 	s.news = nil
-	s.runs[r.key()] = r
+	s.queues[q.key()] = q
 	s.streams[sk] = &streamRow{V: format}
 	return nil
 }
@@ -541,11 +539,7 @@ func (s *Store) endRun(key string) error {
 	defer s.mu.Unlock()
 	run := *s.runs[key]
 	run.Ended = true
-	if err := s.db.Update(func(tx *bbolt.Tx) error { return put(tx, inRuns, key, run) }); err != nil {
-		return err
-	}
-	s.runs[key] = &run
-	return nil
+	return s.saveRuns(map[string]*runRow{key: &run}, func(*bbolt.Tx) error { return nil })
 }
 
 func (s *Store) abandon(run string) {
@@ -620,7 +614,7 @@ func gapKey(g protocol.Gap) string {
 }
 
 // finishBroken seals what runs left open by a crash or a disk error hold.
-func (s *Store) finishBroken() (next time.Time) {
+func (s *Store) finishBroken() (next time.Time, worked bool) {
 	now := s.Now()
 	s.mu.Lock()
 	var due []string
@@ -649,7 +643,7 @@ func (s *Store) finishBroken() (next time.Time) {
 			next = at
 		}
 	}
-	return next
+	return next, len(due) > 0
 }
 
 // finishRun seals the files of a run that is not being written any more, and ends it. A file is cut to its last whole fragment; one without any goes.
@@ -709,7 +703,13 @@ func (s *Store) unindexed(run *runRow, n int) (name string, found bool) {
 }
 
 // adoptOpen tells the key table which keys belong to files that a crash left without a row.
-func (s *Store) adoptOpen(run *runRow) error {
+func (s *Store) adoptOpen(key string) error {
+	s.mu.Lock()
+	run := s.runs[key]
+	s.mu.Unlock()
+	if run == nil || run.Plain {
+		return nil
+	}
 	for n := run.Next; ; n++ {
 		name, found := s.unindexed(run, n)
 		if !found {
@@ -739,7 +739,9 @@ func (s *Store) cutWhole(name string, run runRow, n int) (line protocol.SegmentL
 	if err != nil {
 		return line, row, err
 	}
-	row.V = run.V
+	if row.V = format; run.Plain {
+		row.V = plaintext
+	}
 	var footage io.ReaderAt = f
 	length, closed := info.Size(), false
 	var k slot
