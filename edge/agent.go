@@ -13,7 +13,10 @@
 //	→ mandates and holds applied → recording → releases that were begun → uplink → viewer
 //
 // Nothing is served before expiry has run. On stop: viewer and releases first, then recording, then footage seals what is open, the journal says that
-// it stopped, and the uplink has a moment to hand in the tail.
+// it stopped, and the uplink has a moment to hand in the tail. Each of these has a bounded time: on a disk that does not answer the recorder stops
+// without the part that waits for it, says which, and does not write that it stopped in order.
+//
+// Viewer, /metrics and /health, and the operator's socket are beside recording: when one cannot listen the operator sees why, and it is tried again.
 //
 // # When the journal cannot be written
 //
@@ -67,6 +70,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -108,22 +112,34 @@ type Agent struct {
 	release  *release.Releaser
 	uplink   *uplink.Uplink
 
-	mandates *broadcast // an accepted order changed what may be recorded
-	granted  *broadcast // a release grant was accepted
+	mandates *broadcast    // an accepted order changed what may be recorded
+	granted  *broadcast    // a release grant was accepted
+	unplaced chan struct{} // holds one: some hold that was ordered could not be placed
 
 	obeying  sync.Mutex  // held while something that came down is carried out
-	stopping atomic.Bool // set under obeying. Footage is being closed: nothing that comes down is taken any more, and a status no longer asks footage
+	stopping atomic.Bool // footage is being closed: who gets obeying from then on takes nothing that comes down any more, and a status no longer asks footage
 
 	streams map[string]*stream // by camera/stream; each stream guards itself
 	seen    ledgerSeen         // owned by the uplink's goroutine once it runs
 }
 
-// Run records until ctx ends. It returns nil after a clean stop.
+// Run records until ctx ends. It returns nil after a clean stop, and [ErrLeft] when a disk that does not answer had to be left as it was: some goroutine then still
+// waits for it, and the process is of no more use.
 func (a *Agent) Run(ctx context.Context) (err error) {
-	if err := a.open(ctx); err != nil {
+	opened := make(chan error, 1)
+	go func() { opened <- a.open(ctx) }()
+	select {
+	case err = <-opened:
+	case <-ctx.Done(): // after weeks without power a start takes long, and stops soon when it is asked to; on a disk that hangs it does not
+		err = within("the start", 4*patience, func() error { return <-opened })
+	}
+	switch {
+	case errors.Is(err, ErrLeft):
+		return err
+	case err != nil:
 		return errors.Join(err, a.close())
 	}
-	return errors.Join(a.serve(ctx), a.journal.Close())
+	return a.serve(ctx)
 }
 
 // open brings up journal, orders and footage, in that order. Whoever calls it calls close, also after an error.
@@ -132,7 +148,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	if a.identity, err = LoadIdentity(a.Config.Identity, origin); err != nil {
 		return err
 	}
-	a.mandates, a.granted, a.looking = newBroadcast(), newBroadcast(), make(chan struct{}, 1)
+	a.mandates, a.granted, a.unplaced, a.looking = newBroadcast(), newBroadcast(), make(chan struct{}, 1), make(chan struct{}, 1)
 	if a.journal, err = journal.OpenOn(a.Disk, filepath.Join(a.Config.Data, "journal"), origin, a.identity.Signer, a.Now, a.Log); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -152,7 +168,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 		return fmt.Errorf("footage: %w", err)
 	}
 	a.append(ctx, protocol.KindStarted, protocol.Started{Software: Software, Clean: clean, Volume: a.footage.Volume()})
-	return a.applyOrders()
+	return a.applyOrders(ctx)
 }
 
 // close lets go of what open has opened.
@@ -208,9 +224,12 @@ func (a *Agent) restoreCosigned() {
 }
 
 // applyOrders brings footage to what the journal says was ordered: what a crash cut off between entry and act is done now.
-func (a *Agent) applyOrders() error {
+func (a *Agent) applyOrders(ctx context.Context) error {
 	if err := a.footage.SetMandates(a.orders.Mandates()); err != nil {
 		return fmt.Errorf("footage: %w", err)
+	}
+	for _, h := range a.orders.Holds() {
+		a.place(ctx, h)
 	}
 	for _, l := range a.orders.Lifts() {
 		if err := a.footage.Lift(l.Hold, "lift"); err != nil {
@@ -237,6 +256,7 @@ func (a *Agent) serve(ctx context.Context) error {
 		Status: func() ([]byte, error) { return a.status("online") }, Will: func() ([]byte, error) { return a.status("offline") }, Session: a.session, Log: a.Log}
 
 	makers.run("footage", func() error { return a.footage.Run(makeCtx) })
+	makers.run("holds", func() error { return a.tendHolds(makeCtx) })
 	a.streams = map[string]*stream{}
 	for _, c := range a.Config.Cameras {
 		s := &stream{agent: a, config: c, login: a.Secrets.Cameras[c.ID]}
@@ -247,29 +267,47 @@ func (a *Agent) serve(ctx context.Context) error {
 	}
 	readers.run("releases", func() error { return a.releases(readCtx) })
 	uplinks.run("uplink", func() error { return a.uplink.Run(uplinkCtx) })
-	view := &viewer.Viewer{Listen: a.Config.Viewer.Listen, Certificate: a.identity.Viewer, Desk: a.Config.Viewer.Desk, Recorder: a.Config.Recorder,
-		Store: a.footage, Journal: a.journal, Orders: a.orders, Now: a.Now, Log: a.Log}
-	readers.run("viewer", func() error { return view.Run(readCtx) })
+	readers.run("viewer", func() error {
+		a.door(readCtx, "Nobody can look back here", func() (net.Listener, error) { return net.Listen("tcp", a.Config.Viewer.Listen) }, a.view)
+		return nil
+	})
 	readers.run("operator's view", func() error { return a.oversee(readCtx) })
 	a.Log.Info("recorder started", "recorder", a.Config.Recorder, "cameras", len(a.Config.Cameras), "viewer", a.Config.Viewer.URL)
 
 	<-readCtx.Done()
 	stopReading(nil)
-	readers.wait()
+	err := within("who reads footage", patience, readers.wait)
 	stopMaking(&ingest.Stop{Cause: footage.CauseRecorder, Detail: "the recorder was stopped"})
-	makers.wait()
-	a.obeying.Lock() // what is being carried out is finished; what comes after it waits for the next start
+	err = errors.Join(err, within("cameras and expiry", patience, makers.wait))
 	a.stopping.Store(true)
-	a.obeying.Unlock()
-	err := a.footage.Close()
-	a.append(context.WithoutCancel(ctx), protocol.KindStopped, protocol.Stopped{Reason: "asked to stop"})
+	err = errors.Join(err, within("an order", patience, func() error { // what is being carried out is finished; what comes after it waits for the next start
+		a.obeying.Lock()
+		defer a.obeying.Unlock()
+		return nil
+	}))
+	sealing := 4 * patience
+	if errors.Is(err, ErrLeft) { // it will not get far
+		sealing = patience
+	}
+	if err = errors.Join(err, within("footage", sealing, a.footage.Close)); !errors.Is(err, ErrLeft) {
+		stopped, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		a.append(stopped, protocol.KindStopped, protocol.Stopped{Reason: "asked to stop"})
+		cancel()
+	}
 	a.handIn()
 	stopUplink(nil)
-	uplinks.wait()
+	err = errors.Join(err, within("the uplink", patience, uplinks.wait), within("the journal", patience, a.journal.Close))
 	if cause := context.Cause(readCtx); ctx.Err() == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		err = errors.Join(err, cause)
 	}
 	return err
+}
+
+// view serves people near the recorder.
+func (a *Agent) view(ctx context.Context, l net.Listener) error {
+	v := &viewer.Viewer{Certificate: a.identity.Viewer, Desk: a.Config.Viewer.Desk, Recorder: a.Config.Recorder,
+		Store: a.footage, Journal: a.journal, Orders: a.orders, Now: a.Now, Log: a.Log}
+	return v.Serve(ctx, l)
 }
 
 // handIn gives the uplink a moment to have the tail cosigned; what it cannot deliver goes on the next start.
@@ -314,19 +352,62 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 		}
 		a.mandates.tell()
 	case protocol.Hold:
-		if err := a.footage.Place(act); err != nil {
-			a.incident(ctx, "a hold could not be placed", act.Camera, err)
-		}
+		a.place(ctx, act)
 	case protocol.Lift:
 		if err := a.footage.Lift(act.Hold, "lift"); err != nil {
 			a.incident(ctx, "a hold could not be lifted", act.Camera, err)
 		}
 	case *protocol.Roster:
 		a.footage.SetHoldShare(int(act.HoldShare))
+		if err := a.footage.SetMandates(a.orders.Mandates()); err != nil { // its ceilings count for mandates that came before
+			a.incident(ctx, "a roster could not be carried out", "", err)
+		}
+		a.mandates.tell()
 	case *orders.Grant:
 		if act.Doc().Use == protocol.UseRelease {
 			a.granted.tell()
 		}
+	}
+}
+
+// place has a hold stand. One for which there is no room is refused, and the centre is told which and why; one that the disk refuses is tried again until it stands or
+// its end comes: what it is to keep may expire meanwhile.
+func (a *Agent) place(ctx context.Context, h protocol.Hold) {
+	err := a.footage.Place(h)
+	if err == nil {
+		return
+	}
+	if errors.Is(err, footage.ErrHoldShare) {
+		if err = a.orders.CannotHold(ctx, h.HoldID(), err); err == nil {
+			return
+		}
+	}
+	a.incident(ctx, "a hold could not be placed", h.Camera, err)
+	select {
+	case a.unplaced <- struct{}{}:
+	default:
+	}
+}
+
+// tendHolds tries again to place what could not be placed.
+func (a *Agent) tendHolds(ctx context.Context) error {
+	const again = 10 * time.Second
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.unplaced:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(again):
+		}
+		a.obeying.Lock()
+		for _, h := range a.orders.Holds() {
+			a.place(ctx, h)
+		}
+		a.obeying.Unlock()
 	}
 }
 

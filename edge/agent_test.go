@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -227,7 +226,7 @@ func (s *street) start() (a *Agent, stop func()) {
 	s.check(a.open(s.Context()))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- errors.Join(a.serve(ctx), a.journal.Close()) }()
+	go func() { done <- a.serve(ctx) }()
 	var once sync.Once
 	stop = func() {
 		once.Do(func() {
@@ -530,6 +529,40 @@ func TestStartsAlone(t *testing.T) {
 	})
 	s.connect()
 	s.eventually("the centre learns of it", func() bool { return s.sealedUntil().After(alone.Add(2 * time.Second)) })
+	stop()
+	s.sound()
+}
+
+// A hold that would take more of the disk than holds may is refused under its own number, so that who asked for it is told; what stands is not touched. A roster that comes
+// later with a lower ceiling shortens what exists at once.
+func TestHoldWithoutRoomAndLowerCeiling(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	s.connect()
+	s.config.Footage.MaxBytes = 100_000 // of which one percent is less than a segment
+	a, stop := s.start()
+	s.order(s.mandate(1, nil))
+	s.order(s.town.Roster(2, func(r *protocol.Roster) { r.HoldShare = 1 }))
+	s.eventually("recording", func() bool { return !s.sealedUntil().IsZero() })
+	until := s.sealedUntil()
+	send := func(document []byte) { // order would find the refusal
+		s.check(s.broker.Publish(protocol.Topic(s.town.Recorder, protocol.DownOrders), s.envelope(document), false, 1))
+	}
+	send(s.town.Compose(s.town.Hold("h-1", plein, protocol.Span(until.Add(-time.Second), until))))
+	s.eventually("the centre is told that h-1 cannot stand", func() bool {
+		return slices.ContainsFunc(told[protocol.OrderRefused](s, protocol.KindRefused), func(r protocol.OrderRefused) bool {
+			return r.Number == s.number && r.ID == "h-1" && r.Kind == "hold" && strings.Contains(r.Reason, "more than their share of the disk")
+		})
+	})
+	if held, err := a.footage.Holds(); err != nil || len(held) > 0 || len(a.orders.Holds()) > 0 {
+		t.Errorf("it stands all the same: %v, %v", held, err)
+	}
+	send(s.town.Roster(3, func(r *protocol.Roster) { r.MaxWindow = protocol.Window(2 * time.Second) }))
+	s.eventually("what is older than the new ceiling is gone", func() bool {
+		all := told[protocol.Expired](s, protocol.KindExpired)
+		oldest, ok := a.footage.Oldest(plein)
+		return ok && time.Since(oldest) < 5*time.Second && slices.ContainsFunc(all, func(e protocol.Expired) bool { return e.Reason == "window" })
+	})
 	stop()
 	s.sound()
 }

@@ -2,7 +2,6 @@ package edge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -163,34 +162,20 @@ func monitoring(look func(context.Context) (Situation, error)) http.Handler {
 	return http.TimeoutHandler(mux, socketTimeout, "the recorder runs but does not answer: its disk may hang\n")
 }
 
-// serveMetrics serves monitoring until ctx ends, where the configuration asks for it. An address that cannot be had is told elsewhere; the recorder
-// records without it.
-func (a *Agent) serveMetrics(ctx context.Context) {
-	if a.Config.Metrics.Listen == "" {
-		return
-	}
-	l, err := net.Listen("tcp", a.Config.Metrics.Listen)
-	if err != nil {
-		a.Log.Error("no /metrics and no /health", "error", err)
-		a.watch.fault("/metrics and /health are not served: " + err.Error())
-		return
-	}
+// serveMetrics serves monitoring on l until ctx ends.
+func (a *Agent) serveMetrics(ctx context.Context, l net.Listener) error {
 	server := &http.Server{Handler: monitoring(a.look), ReadTimeout: socketTimeout, WriteTimeout: 2 * socketTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
 	select {
-	case <-ctx.Done():
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if err := server.Shutdown(stopping); err != nil {
-			if err := server.Close(); err != nil {
-				a.Log.Warn("/metrics and /health", "error", err)
-			}
-		}
 	case err := <-done:
-		if !errors.Is(err, http.ErrServerClosed) {
-			a.Log.Error("/metrics and /health stopped", "error", err)
-			a.watch.fault("/metrics and /health stopped: " + err.Error())
-		}
+		return err
+	case <-ctx.Done():
 	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if server.Shutdown(stopping) != nil {
+		return server.Close()
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"errors"
+	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -26,7 +27,7 @@ type watch struct {
 	journal   time.Time // when the journal's writer did
 	incidents uint64    // since the start
 	latest    []IncidentSituation
-	faults    []string // parts beside recording that do not work
+	faults    map[string]string // parts beside recording that do not work, and why
 }
 
 const keepIncidents = 5
@@ -39,10 +40,47 @@ func (w *watch) incident(at time.Time, i protocol.Incident) {
 	w.latest = w.latest[max(0, len(w.latest)-keepIncidents):]
 }
 
-func (w *watch) fault(what string) {
+// fault notes why a part beside recording does not work; nil: it works.
+func (w *watch) fault(part string, why error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.faults = append(w.faults, what)
+	if why == nil {
+		delete(w.faults, part)
+		return
+	}
+	if w.faults == nil {
+		w.faults = map[string]string{}
+	}
+	w.faults[part] = part + ": " + why.Error()
+}
+
+// doorAgain is when a door that could not be opened is tried again.
+const doorAgain = 5 * time.Second
+
+// door listens, and serves whoever comes, until ctx ends. A part beside recording never stops the recorder: when it fails the operator sees why, and it is tried again.
+func (a *Agent) door(ctx context.Context, part string, listen func() (net.Listener, error), serve func(context.Context, net.Listener) error) {
+	for ctx.Err() == nil {
+		l, err := listen()
+		if err == nil {
+			a.watch.fault(part, nil)
+			err = serve(ctx, l)
+		}
+		if ctx.Err() != nil {
+			if err != nil {
+				a.Log.Warn(part, "error", err)
+			}
+			return
+		}
+		if err == nil {
+			err = errors.New("ended by itself")
+		}
+		a.Log.Error(part, "error", err, "again in", doorAgain)
+		a.watch.fault(part, err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(doorAgain):
+		}
+	}
 }
 
 // overseen is the journal as footage and agent write it: incidents are remembered for the operator.
@@ -93,8 +131,14 @@ func (a *Agent) oversee(ctx context.Context) error {
 
 	var parts sync.WaitGroup
 	defer parts.Wait()
-	parts.Go(func() { a.serveSocket(ctx) })
-	parts.Go(func() { a.serveMetrics(ctx) })
+	parts.Go(func() {
+		a.door(ctx, "`beeldwacht-edge status` cannot ask it", func() (net.Listener, error) { return listenPrivate(a.Config.Data) }, a.serveSocket)
+	})
+	if address := a.Config.Metrics.Listen; address != "" {
+		parts.Go(func() {
+			a.door(ctx, "/metrics and /health are not served", func() (net.Listener, error) { return net.Listen("tcp", address) }, a.serveMetrics)
+		})
+	}
 	a.tellSystemd("READY=1\n" + a.recordingLine())
 	defer a.tellSystemd("STOPPING=1")
 	a.beat(ctx, every)

@@ -48,7 +48,25 @@ func (g *group) run(name string, f func() error) {
 	})
 }
 
-func (g *group) wait() { g.wg.Wait() }
+func (g *group) wait() error { g.wg.Wait(); return nil }
+
+// ErrLeft: a part did not stop, since it waits for a disk that does not answer. The next start takes up what it left.
+var ErrLeft = errors.New("does not stop, and was left as it was; the next start takes it up. Does its disk answer? Look at `dmesg`")
+
+// patience is how long one part may take to stop: all of them together stay within TimeoutStopSec of beeldwacht-edge.service.
+const patience = 5 * time.Second
+
+// within waits for stop, but not for ever.
+func within(part string, longest time.Duration, stop func() error) error {
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-time.After(longest):
+		return fmt.Errorf("%s: %w", part, ErrLeft)
+	}
+}
 
 // status is what the recorder says of itself, signed.
 func (a *Agent) status(state string) ([]byte, error) {

@@ -176,7 +176,7 @@ func (w *watch) into(s *Situation, now time.Time) {
 	s.Started, s.Clock, s.Uplink = protocol.T(w.started), ClockSituation{w.clock, protocol.T(w.clockAt)}, w.uplink
 	s.Footage.Progress, s.Journal.Progress = protocol.T(w.footage), protocol.T(w.journal)
 	s.Footage.Hangs, s.Journal.Hangs = now.Sub(w.footage) > w.hungAfter, now.Sub(w.journal) > w.hungAfter
-	s.Incidents, s.Latest, s.Faults = w.incidents, slices.Clone(w.latest), slices.Clone(w.faults)
+	s.Incidents, s.Latest, s.Faults = w.incidents, slices.Clone(w.latest), slices.Sorted(maps.Values(w.faults))
 }
 
 // Ages of a cosignature from which the recorder serves less (invariant 13).
@@ -305,7 +305,7 @@ func (s *Situation) judgeRest(add func(failing bool, what, do string)) {
 			"Look whether the service may call adjtimex (SystemCallFilter in beeldwacht-edge.service).")
 	}
 	for _, f := range s.Faults {
-		add(false, f+".", "Recording goes on. Mend edge.yaml and restart when it suits.")
+		add(false, f+".", "Recording goes on, and this is tried again. Look what else uses that address (`ss -ltnp`), or whether edge.yaml is wrong: mend it and restart when it suits.")
 	}
 	if s.Incidents > 0 {
 		last := s.Latest[len(s.Latest)-1]

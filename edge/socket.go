@@ -95,14 +95,8 @@ func listenPrivate(data string) (net.Listener, error) {
 	return l, nil
 }
 
-// serveSocket answers until ctx ends. A socket that cannot be made is told elsewhere; the recorder records without it.
-func (a *Agent) serveSocket(ctx context.Context) {
-	l, err := listenPrivate(a.Config.Data)
-	if err != nil {
-		a.Log.Error("`beeldwacht-edge status` will not work", "error", err)
-		a.watch.fault("The operator's socket cannot be made: " + err.Error())
-		return
-	}
+// serveSocket answers on l until ctx ends, and removes the socket then.
+func (a *Agent) serveSocket(ctx context.Context, l net.Listener) error {
 	end := context.AfterFunc(ctx, func() { l.Close() }) // Accept then fails, which ends this
 	defer end()
 	for {
@@ -111,12 +105,7 @@ func (a *Agent) serveSocket(ctx context.Context) {
 			break
 		}
 		if err != nil {
-			a.Log.Error("`beeldwacht-edge status` cannot be answered", "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
-			continue
+			return errors.Join(err, l.Close())
 		}
 		go func() { // not waited for at the end: it may wait for a disk that hangs
 			defer conn.Close()
@@ -125,9 +114,7 @@ func (a *Agent) serveSocket(ctx context.Context) {
 			}
 		}()
 	}
-	if err := os.Remove(filepath.Join(a.Config.Data, socketName)); err != nil {
-		a.Log.Warn("the operator's socket is left behind", "error", err)
-	}
+	return os.Remove(filepath.Join(a.Config.Data, socketName))
 }
 
 func (a *Agent) answer(ctx context.Context, conn net.Conn) error {

@@ -74,7 +74,14 @@ type Roster struct {
 	MaxWindow    Window
 	MaxHold      Window
 	HoldShare    uint64 // percent of the disk that holds may take
+	Sound        string // SoundAllowed: mandates may allow sound. Empty, and left out of the text: none may
 }
+
+// What is said of sound. It is off wherever nothing is said, and is recorded only where roster and mandate both allow it.
+const (
+	SoundNone    = "none"
+	SoundAllowed = "allowed"
+)
 
 // Seat gives a person a task within one regime. Key is the person's passkey verifier, or empty while only level centre is used.
 type Seat struct {
@@ -130,6 +137,7 @@ func (r *Roster) fields(f *fields) {
 	windowField(f, "max-window", &r.MaxWindow)
 	windowField(f, "max-hold", &r.MaxHold)
 	numberField(f, "hold-share", &r.HoldShare)
+	optional(f, "sound", &r.Sound, oneOf(SoundAllowed), formatString)
 	r.term(f)
 }
 
@@ -194,7 +202,7 @@ type Mandate struct {
 	Streams     []StreamID
 	Window      Window
 	LongestHold Window
-	Sound       string // "none": sound is off
+	Sound       string // SoundNone or SoundAllowed
 	Hours       string // "always"
 	Besluit     string // reference of the decision behind the placement
 	Protocol    string // the camera protocol and its version
@@ -211,7 +219,7 @@ func (m *Mandate) fields(f *fields) {
 	many(f, "stream", &m.Streams, parseID[StreamID], formatString)
 	windowField(f, "window", &m.Window)
 	windowField(f, "longest-hold", &m.LongestHold)
-	once(f, "sound", &m.Sound, oneOf("none"), formatString)
+	once(f, "sound", &m.Sound, oneOf(SoundNone, SoundAllowed), formatString)
 	once(f, "hours", &m.Hours, oneOf("always"), formatString)
 	once(f, "besluit", &m.Besluit, parseString, formatString)
 	once(f, "protocol", &m.Protocol, parseString, formatString)

@@ -105,6 +105,8 @@ func TestDocumentsRefuse(t *testing.T) {
 		{"grant", "requester p-requester", "requester p-approver", "invariant 12"},
 		{"grant", "not-after 2026-11-22T02:00:00.000Z", "not-after 2026-11-22T02:00:00.001Z", "at most 24h"},
 		{"standing", "use standing", "use release", "must contain what was asked"},
+		{"roster", "hold-share 50\n", "hold-share 50\nsound none\n", "not one of"}, // none is said by saying nothing
+		{"roster", "hold-share 50\n", "hold-share 50\nsound allowed\nsound allowed\n", "at most once"},
 		{"roster", "quorum 1", "quorum 2", "quorum"},
 		{"roster", "quorum 1", "quorum 0", "quorum"},
 		{"roster", "hold-share 50", "hold-share 101", "percent"},

@@ -60,6 +60,7 @@ type RunStarted struct {
 	Stream StreamID `json:"stream"`
 	Run    RunID    `json:"run"`
 	Codec  string   `json:"codec"`
+	Sound  string   `json:"sound,omitempty"` // codec of its track of sound; absent: pictures alone
 	Init   Hash     `json:"init"`
 	Start  Time     `json:"start"` // wall clock at the first frame
 	Clock  string   `json:"clock"` // "synced", "unsynced" or "unknown": what the system says of its clock

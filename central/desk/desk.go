@@ -38,6 +38,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/destruction"
 )
 
 // Book is the ledger, as far as the desk needs it.
@@ -60,6 +61,10 @@ type Recorders interface {
 	Accesses() ([]central.Access, error)
 	// Export writes a recorder's log with its cosigned checkpoint, to verify elsewhere.
 	Export(protocol.RecorderID, io.Writer) error
+	// Destruction is what a recorder's cosigned log proves of a camera's days, newest first.
+	Destruction(context.Context, protocol.RecorderID, protocol.CameraID) ([]destruction.Day, error)
+	// Certificate is a day's certificate of destruction; one of a day of which the log knows nothing says so.
+	Certificate(ctx context.Context, r protocol.RecorderID, camera protocol.CameraID, date string) (destruction.Certificate, error)
 }
 
 // Chain is the health of one recorder's log, as the witness sees it.
@@ -154,6 +159,9 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/logboeken", d.logs, central.Officer)
 	in("GET /bureau/logboeken/{recorder}", d.exportLog, central.Officer)
 	in("GET /bureau/bewaring", d.holds, central.Officer)
+	in("GET /bureau/vernietiging", d.destruction, central.Officer)
+	in("GET /bureau/vernietiging/{camera}", d.destroyedDays, central.Officer)
+	in("GET /bureau/vernietiging/{camera}/{day}", d.certificate, central.Officer)
 
 	in("GET /bureau/mensen", d.people, central.Administrator)
 	in("POST /bureau/mensen", d.invite, central.Administrator)
@@ -317,6 +325,7 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/toegang", "Toegang", "Accesses", central.Officer)
 	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer)
 	add("/bureau/bewaring", "Bewaring", "Holds", central.Officer)
+	add("/bureau/vernietiging", "Vernietiging", "Destruction", central.Officer)
 	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)
 	add("/bureau/mensen", "Mensen", "People", central.Administrator)
 	return links
@@ -399,7 +408,9 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 			}
 			return template.HTML(template.HTMLEscapeString(name) + " <code>" + template.HTMLEscapeString(string(p)) + "</code>")
 		},
-		"event": func(name string) string { return l.In(central.EventWords(name)) },
+		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },
+		"reason":  func(reason string) string { return l.In(central.Words(destruction.ReasonWords(reason))) },
+		"event":   func(name string) string { return l.In(central.EventWords(name)) },
 		// mapdot is the dot of the "map" part: whose points tick the checkboxes of this name.
 		"mapdot": func(choose string) map[string]any {
 			return map[string]any{"Base": strings.TrimSuffix(l.Path("/"), "/"), "Map": d.Site.Map, "Choose": choose}

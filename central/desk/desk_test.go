@@ -31,6 +31,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/destruction"
 	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
 )
 
@@ -79,6 +80,24 @@ func (o *office) Accesses() ([]central.Access, error) { return o.seen, nil }
 func (o *office) Export(_ protocol.RecorderID, w io.Writer) error {
 	_, err := io.WriteString(w, "{\"v\":1}\n{}\n")
 	return err
+}
+func (o *office) Destruction(_ context.Context, _ protocol.RecorderID, camera protocol.CameraID) ([]destruction.Day, error) {
+	return []destruction.Day{o.day(camera)}, nil
+}
+func (o *office) Certificate(_ context.Context, _ protocol.RecorderID, camera protocol.CameraID, date string) (destruction.Certificate, error) {
+	at := protocol.T(o.now)
+	c := destruction.Certificate{Origin: "rec-1.stad/beeldwacht", Size: 40, Root: "abc", Cosigned: []destruction.Cosigned{{Witness: "getuige.stad", Time: at}}, Day: o.day(camera)}
+	if date != c.Day.Date {
+		return destruction.Certificate{Day: destruction.Day{Camera: camera, Date: date, Interval: destruction.DayOf(date, page.Amsterdam)}}, nil
+	}
+	c.Rows = []destruction.Row{{Entry: 39, At: at, Reason: "window", Segments: 1438, First: at, Last: at, Due: at}}
+	return c, nil
+}
+func (o *office) day(camera protocol.CameraID) destruction.Day {
+	at := protocol.T(o.now)
+	return destruction.Day{Camera: camera, Date: "2026-11-20", Interval: destruction.DayOf("2026-11-20", page.Amsterdam), Sealed: 1440, Deleted: 1438, Remaining: 2, Unaccounted: 2,
+		Reasons: []destruction.Reason{{Reason: "window", Segments: 1438}}, FirstDue: &at, LastDue: &at, LastGone: &at, Latest: destruction.Late(13 * time.Millisecond),
+		Under: []destruction.Rule{{Entry: 4, Mandate: "m-1", Version: 1, Protocol: "cameraprotocol 2026", Besluit: "B-12", Window: protocol.Window(24 * time.Hour), Segments: 1438, Exact: true}}}
 }
 func (o *office) Stat(context.Context, string) (vault.Object, error) {
 	if o.claimed != nil { // a store that says one thing and gives another
@@ -463,6 +482,8 @@ func TestWhoSeesWhat(t *testing.T) {
 		"/bureau/logboeken/rec-1":           {officer},
 		"/bureau/logboeken/centrale":        {officer},
 		"/bureau/bewaring":                  {officer},
+		"/bureau/vernietiging":              {officer},
+		"/bureau/vernietiging/hal":          {officer},
 		"/bureau/mensen":                    {admin},
 		"/bureau/recorders":                 {admin, officer},
 		"/bureau/mensen/" + string(handler): {admin},
@@ -790,6 +811,26 @@ func TestOfficer2_EveryAccessBesideItsGrantBothWays(t *testing.T) {
 	says(t, o.as(officer).get("/bureau/logboeken"), 200, "Zelf getuige", "40 regels", "Het laatste ondertekende controlepunt", protocol.LedgerOrigin(o.town.Municipality))
 	if w := o.as(officer).get("/bureau/logboeken/centrale"); !strings.Contains(w.Body.String(), "centre.opened") {
 		t.Error("the ledger's log is empty")
+	}
+}
+
+// TestTheOfficerReadsCertificatesOfDestruction: what is unaccounted for is said first; the text is the tool's.
+func TestTheOfficerReadsCertificatesOfDestruction(t *testing.T) {
+	o := newOffice(t)
+	b := o.as(officer)
+	says(t, b.get("/bureau/vernietiging"), 200, "Vernietiging", "Hal stadskantoor")
+	says(t, b.get("/bureau/vernietiging/hal"), 200, "20 november 2026", "1.440", "1.438", "niet verantwoord")
+	if !strings.Contains(b.get("/bureau/vernietiging").Body.String(), `href="/bureau/vernietiging/hal"`) || !strings.Contains(b.get("/bureau/vernietiging/hal").Body.String(), `href="/bureau/vernietiging/hal/2026-11-20"`) {
+		t.Error("no way to the certificate")
+	}
+	says(t, b.get("/bureau/vernietiging/hal/2026-11-20"), 200, "Niet verantwoord: 2 stukken", "cameraprotocol 2026", "B-12", "1 dag", "13ms", "einde van de bewaartermijn", "getuige.stad", "40 regels")
+	says(t, b.get("/en/bureau/vernietiging/hal/2026-11-20"), 200, "Unaccounted for: 2 segments", "end of the window")
+	says(t, b.get("/bureau/vernietiging/hal/2026-11-20.txt"), 200, "VERKLARING VAN VERNIETIGING", "protocol cameraprotocol 2026, besluit B-12")
+	says(t, b.get("/bureau/vernietiging/hal/2026-11-19"), 200, "Er zijn op deze dag geen beelden vastgelegd")
+	for _, path := range []string{"/bureau/vernietiging/nergens", "/bureau/vernietiging/hal/gisteren", "/bureau/vernietiging/hal/2026-02-30", "/bureau/vernietiging/nergens/2026-11-20"} {
+		if w := b.get(path); w.Code != 404 {
+			t.Errorf("%s: %d", path, w.Code)
+		}
 	}
 }
 

@@ -53,6 +53,7 @@ type Office struct {
 	book     *ledger.Book
 	witness  *witness.Witness
 	identity *identity.Store
+	accounts accounts
 	shares   *shares.Store
 
 	// Made by Run.

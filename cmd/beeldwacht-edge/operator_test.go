@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -183,17 +186,21 @@ func label(m *dto.Metric, name string) string {
 	return ""
 }
 
-// TestWatchdogStopsWhenTheDiskHangs replaces a file that expiry reads by a pipe that nobody writes: the loop then waits for ever, as it does for a disk
-// that no longer answers. systemd hears nothing any more, and /health says why.
-func TestWatchdogStopsWhenTheDiskHangs(t *testing.T) {
+// TestDiskHangs replaces a file that expiry reads by a pipe that nobody writes: the loop then waits for ever, as it does for a disk that no longer answers. systemd hears
+// nothing any more, /health says why, recording goes on as far as it can, and a stop does not take for ever: it says what it left, and leaves nothing that the next start
+// does not take up.
+func TestDiskHangs(t *testing.T) {
 	t.Parallel()
 	const watchdog = 2 * time.Second
-	c := newCabinet(t, 3*time.Second, "plein")
-	c.start(watchdog)
-	c.until("a sign of life", func() bool { return c.notify.count("WATCHDOG=1") > 2 && c.camera("plein").Oldest != nil })
-	pipe := c.path("data", "footage", "pipe")
+	c := newCabinet(t, 3*time.Second, "plein", "kade")
+	r := c.start(watchdog)
+	c.until("a sign of life", func() bool {
+		return c.notify.count("WATCHDOG=1") > 2 && c.camera("plein").Oldest != nil && c.camera("kade").Oldest != nil
+	})
+	volume, pipe := c.path("data", "footage", "volume.json"), c.path("data", "footage", "pipe")
 	c.must(syscall.Mkfifo(pipe, 0o600))
-	c.must(os.Rename(pipe, c.path("data", "footage", "volume.json")))
+	c.must(os.Link(volume, volume+".kept"))
+	c.must(os.Rename(pipe, volume))
 	c.until("silence for longer than systemd waits", func() bool { return time.Since(c.notify.last("WATCHDOG=1")) > watchdog })
 	c.until("the reason on /health", func() bool {
 		code, body := c.health()
@@ -202,6 +209,60 @@ func TestWatchdogStopsWhenTheDiskHangs(t *testing.T) {
 	if page, _, _ := c.do("status"); !strings.Contains(unwrapped(page), "does not answer") {
 		t.Errorf("the page does not say it:\n%s", page)
 	}
+	for _, id := range []protocol.CameraID{"plein", "kade"} {
+		if at := c.camera(id); at.State != "recording" || at.LastFrame == nil || time.Since(at.LastFrame.Time) > 10*time.Second {
+			t.Errorf("a deletion that hangs ended recording: %+v", at)
+		}
+	}
+
+	asked := time.Now()
+	c.must(r.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case err := <-r.gone:
+		if err == nil || r.cmd.ProcessState.ExitCode() != 1 {
+			t.Errorf("it says that it stopped in order: %v", err)
+		}
+	case <-time.After(60 * time.Second): // TimeoutStopSec
+		t.Fatal("it does not stop")
+	}
+	t.Logf("stopped in %s", time.Since(asked))
+	if said := r.log.String(); !strings.Contains(said, "cameras and expiry: does not stop, and was left as it was") {
+		t.Error("it does not say what it left")
+	}
+	c.must(os.Rename(volume+".kept", volume))
+	if out, errs, code := c.do("check"); code != 0 {
+		t.Errorf("check: exit code %d\n%s%s", code, out, errs)
+	}
+}
+
+// TestPortsThatAreTaken starts a recorder on the ports of others: it records, says what is amiss, and opens its doors when they are free.
+func TestPortsThatAreTaken(t *testing.T) {
+	t.Parallel()
+	c := newCabinet(t, time.Minute, "plein")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	c.must(err)
+	defer taken.Close()
+	metrics, err := net.Listen("tcp", c.metrics)
+	c.must(err)
+	defer metrics.Close()
+	b, err := os.ReadFile(c.path("edge.yaml"))
+	c.must(err)
+	c.write("edge.yaml", strings.Replace(string(b), `{listen: "127.0.0.1:0"`, fmt.Sprintf("{listen: %q", taken.Addr()), 1))
+	r := c.start(time.Minute)
+	c.until("it records", func() bool { return c.camera("plein").State == "recording" })
+	page, _, _ := c.do("status")
+	for _, want := range []string{"Nobody can look back here: listen tcp " + taken.Addr().String(), "/metrics and /health are not served: listen tcp " + c.metrics, "Look what else uses that address"} {
+		if !strings.Contains(unwrapped(page), want) {
+			t.Errorf("the page does not say %q:\n%s", want, page)
+		}
+	}
+	c.must(errors.Join(taken.Close(), metrics.Close()))
+	c.until("its doors are open, and nothing is amiss any more", func() bool {
+		code, _ := c.health()
+		conn, err := net.Dial("tcp", taken.Addr().String())
+		return err == nil && conn.Close() == nil && code == 200 && len(c.situation().Faults) == 0
+	})
+	r.stop()
 }
 
 // TestCheckExplainsAndRepairsWhatIsSafe spoils a stopped recorder's disk.

@@ -1,10 +1,11 @@
 // Command beeldwacht is the tool beside the two daemons:
 //
-//	beeldwacht demo      the main job on this machine: three cameras, one recorder, one centre
-//	beeldwacht verify    verdicts on a bag or a log, offline
-//	beeldwacht roots     makes the three offline root keys
-//	beeldwacht centre    makes the centre's keys and certificates
-//	beeldwacht enrol     makes a recorder's folder: keys, certificate, pinned roots, first roster
+//	beeldwacht demo         the main job on this machine: three cameras, one recorder, one centre
+//	beeldwacht verify       verdicts on a bag or a log, offline
+//	beeldwacht certificate  what a camera's log proves of the destruction of its footage, per day
+//	beeldwacht roots        makes the three offline root keys
+//	beeldwacht centre       makes the centre's keys and certificates
+//	beeldwacht enrol        makes a recorder's folder: keys, certificate, pinned roots, first roster
 package main
 
 import (
@@ -27,6 +28,7 @@ type command struct {
 var commands = []command{
 	{"demo", "the main job on this machine: three cameras, one recorder, one centre", demoCommand},
 	{"verify", "verdicts on a bag or a log, offline", verifyCommand},
+	{"certificate", "what a log proves of the destruction of footage, per camera and day", certificateCommand},
 	{"roots", "makes the three offline root keys", rootsCommand},
 	{"centre", "makes the centre's keys and certificates", centreCommand},
 	{"enrol", "makes a recorder's folder: keys, certificate, pinned roots, first roster", enrolCommand},
@@ -85,6 +87,6 @@ func usage(w io.Writer) {
 	fmt.Fprintln(w, "\nusage: beeldwacht COMMAND [flags]   (-h after a command lists its flags)")
 	fmt.Fprintln(w)
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.what)
+		fmt.Fprintf(w, "  %-11s %s\n", c.name, c.what)
 	}
 }

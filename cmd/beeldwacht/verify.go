@@ -61,22 +61,32 @@ func (e *verifyError) Error() string { return e.text }
 func (e *verifyError) ExitCode() int { return e.code }
 
 func unexamined(format string, args ...any) error {
-	return &verifyError{exitUnexamined, "verify: " + fmt.Sprintf(format, args...)}
+	return &verifyError{exitUnexamined, fmt.Sprintf(format, args...)}
 }
 
 func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
+	v, err := newVerifier(ctx, "verify", verifyUsage, "one bag, log or journal folder", args, stdout, stderr, func(*flag.FlagSet) {})
+	if err != nil {
+		return err
+	}
+	return v.run()
+}
+
+// newVerifier reads the arguments of a command that judges one file; more adds its own flags.
+func newVerifier(ctx context.Context, command, usage, want string, args []string, stdout, stderr io.Writer, more func(*flag.FlagSet)) (*verifier, error) {
+	flags := flag.NewFlagSet(command, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.Usage = func() { fmt.Fprint(stderr, verifyUsage) }
+	flags.Usage = func() { fmt.Fprint(stderr, usage) }
 	keysFile := flags.String("keys", "", "")
 	asJSON := flags.Bool("json", false, "")
 	lang := flags.String("lang", "nl", "")
+	more(flags)
 	var names []string
 	for rest := args; ; { // flags may stand behind the file
 		if err := flags.Parse(rest); errors.Is(err, flag.ErrHelp) {
-			return err
+			return nil, err
 		} else if err != nil {
-			return &verifyError{code: exitUnexamined}
+			return nil, &verifyError{code: exitUnexamined}
 		}
 		if flags.NArg() == 0 {
 			break
@@ -86,23 +96,22 @@ func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	switch {
 	case len(names) != 1:
 		flags.Usage()
-		return unexamined("%d files given; give one bag, log or journal folder", len(names))
+		return nil, unexamined("%d files given; give %s", len(names), want)
 	case *keysFile == "":
 		flags.Usage()
-		return unexamined("no -keys: without keys nothing can be judged")
+		return nil, unexamined("no -keys: without keys nothing can be judged")
 	case *lang != "nl" && *lang != "en":
-		return unexamined("-lang %s: want nl or en", *lang)
+		return nil, unexamined("-lang %s: want nl or en", *lang)
 	}
 	text, err := os.ReadFile(*keysFile)
 	if err != nil {
-		return unexamined("%v", err)
+		return nil, unexamined("%v", err)
 	}
 	keys, err := parseKeys(text)
 	if err != nil {
-		return unexamined("%s:%v", *keysFile, err)
+		return nil, unexamined("%s:%v", *keysFile, err)
 	}
-	v := &verifier{ctx: ctx, name: names[0], keys: keys, out: stdout, english: *lang == "en", json: *asJSON, meter: newMeter(stderr)}
-	return v.run()
+	return &verifier{ctx: ctx, name: names[0], keys: keys, out: stdout, english: *lang == "en", json: *asJSON, meter: newMeter(stderr)}, nil
 }
 
 // keys are what a bag or log is judged by, from a file of the person who judges.
@@ -256,16 +265,10 @@ func (v *verifier) bag(f io.ReaderAt, size int64) error {
 }
 
 func (v *verifier) log(r io.Reader) error {
-	if v.keys.log == nil {
-		return unexamined("a log is judged by its key: the keys file has no log line")
+	l, err := v.examine(r)
+	if err != nil {
+		return err
 	}
-	source := &stoppableReader{ctx: v.ctx, r: r}
-	verdict, err := chain.Verify(source, chain.Verifier{Origin: v.keys.origin, Log: v.keys.log, Witnesses: v.keys.witnesses, Quorum: v.keys.quorum, Progress: v.meter.entries})
-	v.meter.clear()
-	if source.err != nil {
-		return unexamined("%s: %v", v.name, source.err)
-	}
-	l := v.judgeLog(verdict, err)
 	if v.json {
 		err = v.object(l)
 	} else {
@@ -275,6 +278,20 @@ func (v *verifier) log(r io.Reader) error {
 		return err
 	}
 	return v.exit(l.State)
+}
+
+// examine reads a log to its end and judges it; its error is a log that could not be read.
+func (v *verifier) examine(r io.Reader) (*logReport, error) {
+	if v.keys.log == nil {
+		return nil, unexamined("a log is judged by its key: the keys file has no log line")
+	}
+	source := &stoppableReader{ctx: v.ctx, r: r}
+	verdict, err := chain.Verify(source, chain.Verifier{Origin: v.keys.origin, Log: v.keys.log, Witnesses: v.keys.witnesses, Quorum: v.keys.quorum, Progress: v.meter.entries})
+	v.meter.clear()
+	if source.err != nil {
+		return nil, unexamined("%s: %v", v.name, source.err)
+	}
+	return v.judgeLog(verdict, err), nil
 }
 
 // logReport is what -json prints for a log.

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // The scripts in testdata/verify hold what the tool says and how it exits. They find in their folder: a sound bag (bag.zip), one that does not prove all
 // (bag-late.zip), their keys (roots.txt), the
 // roots of another municipality (other.txt), a log of twelve entries of which ten are cosigned (tail.log), of ten (whole.log), the journal folder it comes
-// from (journal/), its keys (keys.txt), and the same with the centre as only witness (self.log, self.txt).
+// from (journal/), its keys (keys.txt), the same of a recorder whose footage went (aged.log, aged.txt), and the first with the centre as only witness (self.log, self.txt).
 func TestVerifyScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/verify",
@@ -63,14 +63,48 @@ func layOut(env *testscript.Env) error {
 	if err := os.WriteFile(filepath.Join(env.WorkDir, "other.txt"), []byte(other), 0o644); err != nil {
 		return err
 	}
-	if err := layOutLog(env.WorkDir, "witness.eindhoven/beeldwacht", "journal", "whole.log", "tail.log", "keys.txt"); err != nil {
+	if err := layOutLog(env.WorkDir, "witness.eindhoven/beeldwacht", "journal", "whole.log", "tail.log", "keys.txt", time.Second, incidents); err != nil {
 		return err
 	}
-	return layOutLog(env.WorkDir, "witness.helmond/beeldwacht", "self", "self.log", "self-tail.log", "self.txt")
+	if err := layOutLog(env.WorkDir, "witness.eindhoven/beeldwacht", "aged", "aged.log", "aged-tail.log", "aged.txt", 6*time.Hour, destructions); err != nil {
+		return err
+	}
+	return layOutLog(env.WorkDir, "witness.helmond/beeldwacht", "self", "self.log", "self-tail.log", "self.txt", time.Second, incidents)
+}
+
+func incidents(i int) (kind string, body any) {
+	return protocol.KindIncident, protocol.Incident{What: "test", Detail: fmt.Sprintf("entry %d", i)}
+}
+
+// destructions: entry 1 is a mandate of an hour, 2 seals three segments of plein, 3 and 4 say that two of them went, each entry is six hours after the one before; 11, which no checkpoint covers, is the third.
+func destructions(i int) (kind string, body any) {
+	start := time.Date(2026, 11, 21, 16, 0, 0, 0, time.UTC)
+	gone := func(n int) (string, any) {
+		at := start.Add(time.Duration(n) * time.Minute)
+		return protocol.KindExpired, protocol.Expired{Reason: "window", At: protocol.T(at.Add(time.Hour + 12*time.Millisecond)), Segments: []protocol.ExpiredSegment{
+			{Camera: "plein", Run: "r-1", N: n, Minute: 2, Start: protocol.T(at), Due: protocol.T(at.Add(time.Hour))}}}
+	}
+	switch i {
+	case 1:
+		m := &protocol.Mandate{Heading: protocol.Heading{ID: "m-1", Recorder: "rec-1", NotBefore: protocol.T(start), NotAfter: protocol.T(start.AddDate(1, 0, 0))}, Camera: "plein", Regime: protocol.AVG, Version: 1,
+			Streams: []protocol.StreamID{"main"}, Window: protocol.Window(time.Hour), LongestHold: protocol.Window(time.Hour), Sound: "none", Hours: "always", Besluit: "B-12", Protocol: "cameraprotocol 2026"}
+		text, err := protocol.Compose(m)
+		if err != nil {
+			panic(err)
+		}
+		return protocol.KindOrder, protocol.Order{Number: 1, Kind: "mandate", ID: m.ID, Document: string(text)}
+	case 2:
+		return protocol.KindSealed, protocol.Sealed{Count: 3, Cameras: []protocol.SealedCamera{{Camera: "plein", Count: 3, First: protocol.T(start), Last: protocol.T(start.Add(3 * time.Minute)), Oldest: protocol.T(start)}}}
+	case 3, 4:
+		return gone(i - 3)
+	case 11:
+		return gone(2)
+	}
+	return incidents(i)
 }
 
 // layOutLog lets a real journal write itself.
-func layOutLog(dir, witnessName, folder, whole, tail, keysFile string) error {
+func layOutLog(dir, witnessName, folder, whole, tail, keysFile string, step time.Duration, entry func(i int) (kind string, body any)) error {
 	skey, vkey, err := protocol.NewKey("rec-1.helmond/beeldwacht")
 	if err != nil {
 		return err
@@ -92,14 +126,15 @@ func layOutLog(dir, witnessName, folder, whole, tail, keysFile string) error {
 		return err
 	}
 	now := time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)
-	clock := func() time.Time { now = now.Add(time.Second); return now }
+	clock := func() time.Time { now = now.Add(step); return now }
 	ctx, path := context.Background(), filepath.Join(dir, folder)
 	j, err := journal.Open(path, signer.Name(), signer, clock, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		return err
 	}
 	for i := range 12 {
-		if _, err := j.Append(ctx, protocol.KindIncident, protocol.Incident{What: "test", Detail: fmt.Sprintf("entry %d", i)}); err != nil {
+		kind, body := entry(i)
+		if _, err := j.Append(ctx, kind, body); err != nil {
 			return err
 		}
 		if i != 9 {

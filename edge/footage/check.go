@@ -291,7 +291,7 @@ func (s *Store) indexed(parts []string) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.making[filepath.Join(parts[1], parts[2])] {
+	if _, ok := s.making[filepath.Join(parts[1], parts[2])]; ok {
 		return true
 	}
 	known := false

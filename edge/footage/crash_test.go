@@ -260,7 +260,11 @@ func FuzzWholeFragments(f *testing.F) {
 			f.Fatal(err)
 		}
 		s.duration = 9000
-		b, err := fragmentOf(nil, 1, u.DTS, []*sample{s})
+		var sound []Sound
+		if len(samples)%2 == 1 {
+			sound = []Sound{{[]byte("sound"), 7, 960}, {[]byte("more"), 967, 960}}
+		}
+		b, err := fragmentOf(nil, 1, u.DTS, []*sample{s}, sound, 0)
 		if err != nil {
 			f.Fatal(err)
 		}

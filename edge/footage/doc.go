@@ -20,6 +20,10 @@
 //
 //	cat init.mp4 000000 000001 > plays.mp4
 //
+// Where roster and mandate both allow sound, a run may have a second track of it, bit for bit as the camera coded it, in a clock of its own. A fragment then has the sound that
+// begins within its span. Pictures wait half a second at most for theirs, and with them what a crash may lose; sound that comes later goes with the next fragment of its segment or is
+// lost, and never costs a picture. When a mandate narrows to no sound not one frame of it is written from that moment, and the next key frame begins a run without.
+//
 // A segment's wall time is its run's start plus decode time: its start lies up to a frame or two (B-frames) before its first picture is shown, never after.
 //
 // # A segment's file
@@ -31,8 +35,8 @@
 // counts against the disk is the file, 16 bytes more for each 64 KiB.
 //
 // Fragments go to the disk in chunks of 64 KiB as they come. A crash loses at most what was not synced yet and the chunk that was not full. What is left is decrypted up to
-// the last authentic chunk and cut to its last whole fragment. A file that was closed is sealed as it is; any other is encrypted anew under its own key with a new salt
-// (000004.cut, renamed over 000004.open): closing the old stream would use a nonce twice. That key goes with the segment, so it takes both with it.
+// the last authentic chunk and cut to its last whole fragment. It is encrypted anew under its own key with a new salt (000004.cut, renamed over
+// 000004.open): closing the old stream would use a nonce twice, and after a sync that failed only what is written again is sure to be there. That key goes with the segment, so it takes both with it.
 //
 // A volume of format 1 holds plaintext. It opens, and becomes one of format 2: what is there is read and expires as it is, what comes is encrypted.
 //
@@ -68,7 +72,7 @@
 //
 // Rows are JSON with a version. Keys are <camera>/<stream>/<run>[/<n>].
 //
-//	runs        codec, hash of the init, start, window; count, bytes and first moment of what is left of it
+//	runs        codecs, hash of the init, start, window; count, bytes and first moment of what is left of it
 //	segments    the SegmentLine, which key opens it, the window at sealing, offset and decode time of each fragment, the minute it is listed in
 //	unlisted    segments in no minute yet (not journalled)
 //	minutes     leaf hashes and entry number of a footage.sealed entry, until all its segments are gone

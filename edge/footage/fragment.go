@@ -35,8 +35,9 @@ func sampleOf(au AccessUnit) (*sample, error) {
 // fragments lends the memory that fragments are put together in. A fragment is written at once, so that few are in use, however many streams there are.
 var fragments = sync.Pool{New: func() any { return new([]byte) }}
 
-// fragmentOf appends to b one fragment: moof{mfhd traf{tfhd tfdt trun}} mdat (ISO/IEC 14496-12 section 8.8), byte for byte as mediacommon's fmp4.Part does, with one copy instead of three.
-func fragmentOf(b []byte, sequence uint32, base int64, samples []*sample) ([]byte, error) {
+// fragmentOf appends to b one fragment: moof{mfhd traf{tfhd tfdt trun}} mdat (ISO/IEC 14496-12 section 8.8), with a second traf for the sound where there is any, byte for byte as
+// mediacommon's fmp4.Part does, with one copy instead of three. Times of sound count from zero, in its own clock.
+func fragmentOf(b []byte, sequence uint32, base int64, samples []*sample, sound []Sound, zero int64) ([]byte, error) {
 	const (
 		atData, offsets        = 0x01, 0x800 // which fields follow
 		durations, sizes, keys = 0x100, 0x200, 0x400
@@ -58,9 +59,16 @@ func fragmentOf(b []byte, sequence uint32, base int64, samples []*sample) ([]byt
 	if flags&offsets != 0 {
 		width += 4
 	}
-	trun := 20 + width*len(samples)
-	traf := 8 + 16 + 20 + trun
-	moof := 8 + 16 + traf
+	pictures := data
+	for _, s := range sound {
+		data += int64(len(s.Data))
+	}
+	const around = 8 + 16 + 20 // a traf without its trun
+	trun, soundTrun := 20+width*len(samples), 20+8*len(sound)
+	moof := 8 + 16 + around + trun
+	if len(sound) > 0 {
+		moof += around + soundTrun
+	}
 	if data > math.MaxUint32-8 {
 		return nil, errors.New("fragment: too much for one")
 	}
@@ -69,16 +77,19 @@ func fragmentOf(b []byte, sequence uint32, base int64, samples []*sample) ([]byt
 	}
 	u32 := binary.BigEndian.AppendUint32
 	box := func(size int, kind string) { b = append(u32(b, uint32(size)), kind...) }
+	track := func(id uint32, base int64, trun int, flags uint32, count int, at int64) {
+		box(around+trun, "traf")
+		box(16, "tfhd")
+		b = u32(u32(b, 0x020000), id) // offsets count from the moof
+		box(20, "tfdt")
+		b = binary.BigEndian.AppendUint64(u32(b, 1<<24), uint64(base))
+		box(trun, "trun")
+		b = u32(u32(u32(b, 1<<24|flags), uint32(count)), uint32(int64(moof+8)+at))
+	}
 	box(moof, "moof")
 	box(16, "mfhd")
 	b = u32(u32(b, 0), sequence)
-	box(traf, "traf")
-	box(16, "tfhd")
-	b = u32(u32(b, 0x020000), 1) // offsets count from the moof; track 1
-	box(20, "tfdt")
-	b = binary.BigEndian.AppendUint64(u32(b, 1<<24), uint64(base))
-	box(trun, "trun")
-	b = u32(u32(u32(b, 1<<24|flags), uint32(len(samples))), uint32(moof+8))
+	track(pictureTrack, base, trun, flags, len(samples), 0)
 	for _, s := range samples {
 		b = u32(u32(b, s.duration), s.size)
 		if flags&keys != 0 {
@@ -92,6 +103,16 @@ func fragmentOf(b []byte, sequence uint32, base int64, samples []*sample) ([]byt
 			b = u32(b, uint32(s.offset))
 		}
 	}
+	if len(sound) > 0 {
+		track(soundTrack, sound[0].Time-zero, soundTrun, atData|durations|sizes, len(sound), pictures)
+		for i, s := range sound {
+			length := s.Length
+			if i+1 < len(sound) {
+				length = sound[i+1].Time - s.Time // to the next one, over what was lost between
+			}
+			b = u32(u32(b, uint32(length)), uint32(len(s.Data)))
+		}
+	}
 	box(8+int(data), "mdat")
 	for _, s := range samples {
 		for _, n := range s.nals {
@@ -99,6 +120,9 @@ func fragmentOf(b []byte, sequence uint32, base int64, samples []*sample) ([]byt
 				b = append(u32(b, uint32(len(n))), n...)
 			}
 		}
+	}
+	for _, s := range sound {
+		b = append(b, s.Data...)
 	}
 	return b, nil
 }

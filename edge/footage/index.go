@@ -50,6 +50,7 @@ type runRow struct {
 	Stream protocol.StreamID `json:"stream"`
 	Run    protocol.RunID    `json:"run"`
 	Codec  Codec             `json:"codec"`
+	Sound  SoundCodec        `json:"sound,omitempty"` // of its track of sound, if it has one
 	Init   protocol.Hash     `json:"init"`
 	Plain  bool              `json:"plain,omitempty"` // its segments are of version 1
 	Start  protocol.Time     `json:"start"`
@@ -151,26 +152,58 @@ type owedRow struct {
 // database is the index's file. bbolt opens and syncs it; what a transaction did reaches the disk by way of [disk.Disk].
 type database struct {
 	*bbolt.DB
-	disk disk.Disk
+	disk  disk.Disk
+	doubt bool // see errDoubt; guarded by the store's mu
 }
+
+// errDoubt: a transaction stands in the file and was reported as failed twice: a power cut may undo it, and memory does not know of it. Nothing is written until [Store.settleIndex] has
+// made it stay and read it anew.
+var errDoubt = errors.New("the disk does not say whether the index was written")
 
 func openDatabase(d disk.Disk, name string) (*database, error) {
 	// After a large expiry there are many free pages; a map of them does not slow down each transaction after it.
 	db, err := bbolt.Open(name, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
-	return &database{db, d}, err
+	return &database{DB: db, disk: d}, err
 }
 
-// Update is bbolt's.
+// Update is bbolt's: after an error nothing of the transaction stands, but for errDoubt.
 func (db *database) Update(do func(*bbolt.Tx) error) error {
+	if db.doubt {
+		return errDoubt
+	}
+	id, err := db.commit(do)
+	if err == nil || id == 0 {
+		return err
+	}
+	// What the disk calls failed may stand all the same. Then memory must follow it, and one more commit makes it stay.
+	stands := false
+	if e := db.View(func(tx *bbolt.Tx) error { stands = tx.ID() >= id; return nil }); e != nil || !stands {
+		return errors.Join(err, e)
+	}
+	if e := db.settle(); e != nil {
+		return errors.Join(errDoubt, err, e)
+	}
+	return nil
+}
+
+// commit tells which transaction failed, or 0 when it did not come to its commit.
+func (db *database) commit(do func(*bbolt.Tx) error) (id int, err error) {
 	tx, err := db.Begin(true)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer tx.Rollback() // does nothing after a commit
 	if err := do(tx); err != nil {
-		return err
+		return 0, err
 	}
-	return db.disk.Commit(db.Path(), tx.Commit)
+	return tx.ID(), db.disk.Commit(db.Path(), tx.Commit)
+}
+
+// settle makes what stands in the file stay there.
+func (db *database) settle() error {
+	_, err := db.commit(func(*bbolt.Tx) error { return nil })
+	db.doubt = err != nil
+	return err
 }
 
 func streamKey(c protocol.CameraID, s protocol.StreamID) string { return string(c) + "/" + string(s) }

@@ -65,16 +65,22 @@ func newestBegun(list []*protocol.Mandate, now time.Time) *protocol.Mandate {
 	return nil
 }
 
-// allowed is the window of a stream that may be recorded now.
-func (s *Store) allowed(camera protocol.CameraID, stream protocol.StreamID, now time.Time) (protocol.Window, error) {
+// permit is what a mandate allows of a stream that may be recorded.
+type permit struct {
+	window protocol.Window
+	sound  bool
+}
+
+// allowed is what may be recorded of a stream now.
+func (s *Store) allowed(camera protocol.CameraID, stream protocol.StreamID, now time.Time) (permit, error) {
 	m, err := s.mandate(camera, now)
 	if err != nil {
-		return 0, err
+		return permit{}, err
 	}
 	if !slices.Contains(m.Streams, stream) {
-		return 0, fmt.Errorf("%w: %s names other streams", ErrNoMandate, m.ID)
+		return permit{}, fmt.Errorf("%w: %s names other streams", ErrNoMandate, m.ID)
 	}
-	return m.Window, nil
+	return permit{m.Window, m.Sound == protocol.SoundAllowed}, nil
 }
 
 func (s *Store) windowOf(run string) protocol.Window {

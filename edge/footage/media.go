@@ -1,6 +1,9 @@
 package footage
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // Codec is a video codec this recorder can carry unchanged into fMP4.
 type Codec string
@@ -16,6 +19,38 @@ type Format struct {
 	VPS   []byte // H.265 only
 	SPS   []byte
 	PPS   []byte
+	Sound *SoundFormat // nil: pictures alone
+}
+
+// SoundCodec is a sound codec this recorder can carry unchanged into fMP4.
+type SoundCodec string
+
+const (
+	AAC  SoundCodec = "aac"
+	Opus SoundCodec = "opus"
+)
+
+// SoundFormat is what must be known of sound before its first frame can be written.
+type SoundFormat struct {
+	Codec    SoundCodec
+	Rate     int    // of the clock that Sound.Time counts, in Hz; that of Opus is 48000
+	Channels int    // Opus: 1 or 2
+	Config   []byte // AAC: its AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1)
+}
+
+// equal tells whether two formats are one; nil is no sound.
+func (f *SoundFormat) equal(o *SoundFormat) bool {
+	if f == nil || o == nil {
+		return f == o
+	}
+	return f.Codec == o.Codec && f.Rate == o.Rate && f.Channels == o.Channels && bytes.Equal(f.Config, o.Config)
+}
+
+// Sound is one frame of sound as the camera coded it. The receiver keeps Data.
+type Sound struct {
+	Data   []byte
+	Time   int64 // since the start of the run, in 1/Rate s; a frame starts no earlier than the one before it ended
+	Length int64 // in 1/Rate s
 }
 
 // AccessUnit is one frame as the camera coded it. NAL units are without start codes or lengths, in the camera's order, SEI kept;

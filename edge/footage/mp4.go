@@ -17,9 +17,15 @@ const timescale = 90000
 // maxFragment bounds what recovery takes for one fragment, in bytes: a second of any camera is far smaller.
 const maxFragment = 256 << 20
 
-// initOf makes the fMP4 init of a run; it fails on parameter sets that nothing could play.
+// Tracks of a run: pictures first, and sound where it is recorded.
+const (
+	pictureTrack = 1
+	soundTrack   = 2
+)
+
+// initOf makes the fMP4 init of a run; it fails on parameters that nothing could play.
 func initOf(f Format) ([]byte, error) {
-	track := &fmp4.InitTrack{ID: 1, TimeScale: timescale}
+	track := &fmp4.InitTrack{ID: pictureTrack, TimeScale: timescale}
 	switch f.Codec {
 	case H264:
 		track.Codec = &codecs.H264{SPS: f.SPS, PPS: f.PPS}
@@ -28,18 +34,52 @@ func initOf(f Format) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("codec %q: want h264 or h265", string(f.Codec))
 	}
+	tracks := []*fmp4.InitTrack{track}
+	if f.Sound != nil {
+		sound, err := f.Sound.track()
+		if err != nil {
+			return nil, fmt.Errorf("sound: %w", err)
+		}
+		tracks = append(tracks, sound)
+	}
 	var b seekablebuffer.Buffer
-	if err := (&fmp4.Init{Tracks: []*fmp4.InitTrack{track}}).Marshal(&b); err != nil {
+	if err := (&fmp4.Init{Tracks: tracks}).Marshal(&b); err != nil {
 		return nil, fmt.Errorf("%s parameter sets: %w", f.Codec, err)
 	}
 	return b.Bytes(), nil
+}
+
+// maxRate bounds the clock of sound, in Hz: far above what is made, and so low that a run's times stay far from overflowing.
+const maxRate = 1 << 20
+
+func (f *SoundFormat) track() (*fmp4.InitTrack, error) {
+	if f.Rate <= 0 || f.Rate > maxRate {
+		return nil, fmt.Errorf("clock of %d Hz: want 1 to %d", f.Rate, maxRate)
+	}
+	track := &fmp4.InitTrack{ID: soundTrack, TimeScale: uint32(f.Rate)}
+	switch f.Codec {
+	case AAC:
+		c := &codecs.MPEG4Audio{}
+		if err := c.Config.Unmarshal(f.Config); err != nil {
+			return nil, fmt.Errorf("AAC: %w", err)
+		}
+		track.Codec = c
+	case Opus:
+		if f.Channels < 1 || f.Channels > 2 {
+			return nil, fmt.Errorf("Opus with %d channels: want 1 or 2", f.Channels)
+		}
+		track.Codec = &codecs.Opus{ChannelCount: f.Channels}
+	default:
+		return nil, fmt.Errorf("codec %q: want aac or opus", string(f.Codec))
+	}
+	return track, nil
 }
 
 // fragment is where a fragment stands and when: offset in the file, decode time since the start of the run and its duration in 1/90000 s.
 type fragment struct{ offset, time, duration int64 }
 
 // wholeFragments reads what fragmentOf wrote, up to the first fragment that is not whole, and tells where that one starts. A power cut may leave
-// a file shorter than was written, or with zeros where data should be: a fragment is whole when its boxes are there and its NAL lengths fill its samples.
+// a file shorter than was written, or with zeros where data should be: a fragment is whole when its boxes are there, NAL lengths fill its pictures and samples its data.
 func wholeFragments(r io.ReaderAt, size int64) (whole []fragment, end int64, err error) {
 	for end < size {
 		moof, err := readBox(r, end, size, "moof")
@@ -50,11 +90,11 @@ func wholeFragments(r io.ReaderAt, size int64) (whole []fragment, end int64, err
 		if err != nil {
 			return whole, end, err
 		}
-		f, sizes, err := parseMoof(moof)
+		f, pictures, sound, err := parseMoof(moof)
 		if err != nil {
 			return whole, end, err
 		}
-		if err := wholeSamples(mdat[8:], sizes); err != nil {
+		if err := wholeSamples(mdat[8:], pictures, sound); err != nil {
 			return whole, end, err
 		}
 		f.offset = end
@@ -91,29 +131,53 @@ func readBox(r io.ReaderAt, at, size int64, kind string) ([]byte, error) {
 	return box, nil
 }
 
-// parseMoof reads moof{mfhd traf{tfhd tfdt trun}} in the one form that fragmentOf writes.
-func parseMoof(moof []byte) (f fragment, sizes []uint32, err error) {
-	bad := func(what string) (fragment, []uint32, error) { return fragment{}, nil, fmt.Errorf("moof: %s", what) }
-	child := func(b []byte, kind string) (body, rest []byte) {
-		if len(b) < 8 {
-			return nil, nil
-		}
-		n := int64(binary.BigEndian.Uint32(b))
-		if n < 8 || n > int64(len(b)) || string(b[4:8]) != kind {
-			return nil, nil
-		}
-		return b[8:n], b[n:]
+// parseMoof reads moof{mfhd traf{tfhd tfdt trun}} in the one form that fragmentOf writes, perhaps with a second traf of sound.
+func parseMoof(moof []byte) (f fragment, pictures, sound []uint32, err error) {
+	bad := func(what string) (fragment, []uint32, []uint32, error) {
+		return fragment{}, nil, nil, fmt.Errorf("moof: %s", what)
 	}
 	_, rest := child(moof[8:], "mfhd")
 	traf, rest := child(rest, "traf")
-	if traf == nil || len(rest) != 0 {
-		return bad("not one mfhd and one traf")
+	if traf == nil {
+		return bad("not one mfhd and traf")
 	}
-	_, rest = child(traf, "tfhd")
+	f, pictures, err = parseTraf(traf, pictureTrack)
+	if err != nil {
+		return bad(err.Error())
+	}
+	if len(rest) > 0 {
+		if traf, rest = child(rest, "traf"); traf == nil || len(rest) != 0 {
+			return bad("neither one traf nor two")
+		}
+		if _, sound, err = parseTraf(traf, soundTrack); err != nil {
+			return bad(err.Error())
+		}
+	}
+	return f, pictures, sound, nil
+}
+
+// child takes a box off the front of b; body is nil when it is not of that kind.
+func child(b []byte, kind string) (body, rest []byte) {
+	if len(b) < 8 {
+		return nil, nil
+	}
+	n := int64(binary.BigEndian.Uint32(b))
+	if n < 8 || n > int64(len(b)) || string(b[4:8]) != kind {
+		return nil, nil
+	}
+	return b[8:n], b[n:]
+}
+
+func parseTraf(traf []byte, track uint32) (f fragment, sizes []uint32, err error) {
+	bad := func(what string) (fragment, []uint32, error) { return fragment{}, nil, errors.New(what) }
+	tfhd, rest := child(traf, "tfhd")
 	tfdt, rest := child(rest, "tfdt")
 	trun, rest := child(rest, "trun")
-	if len(tfdt) != 12 || len(trun) < 12 || len(rest) != 0 {
+	if len(tfhd) != 8 || len(tfdt) != 12 || len(trun) < 12 || len(rest) != 0 {
 		return bad("not one tfhd, tfdt and trun")
+	}
+	if binary.BigEndian.Uint32(tfhd[4:]) != track {
+		return bad("track out of order")
 	}
 	f.time = int64(binary.BigEndian.Uint64(tfdt[4:]))
 	flags := binary.BigEndian.Uint32(trun) & 0xffffff
@@ -136,13 +200,20 @@ func parseMoof(moof []byte) (f fragment, sizes []uint32, err error) {
 	return f, sizes, nil
 }
 
-func wholeSamples(data []byte, sizes []uint32) error {
-	for _, size := range sizes {
+func wholeSamples(data []byte, pictures, sound []uint32) error {
+	take := func(size uint32) []byte {
 		if uint64(size) > uint64(len(data)) {
+			return nil
+		}
+		sample := data[:size:size]
+		data = data[size:]
+		return sample
+	}
+	for _, size := range pictures {
+		sample := take(size)
+		if sample == nil {
 			return errCut
 		}
-		sample := data[:size]
-		data = data[size:]
 		for len(sample) > 0 {
 			if len(sample) < 4 {
 				return errCut
@@ -152,6 +223,11 @@ func wholeSamples(data []byte, sizes []uint32) error {
 				return errCut
 			}
 			sample = sample[4+n:]
+		}
+	}
+	for _, size := range sound {
+		if take(size) == nil {
+			return errCut
 		}
 	}
 	if len(data) != 0 {

@@ -87,7 +87,7 @@ func (s *Store) saveNews() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range bad {
-		s.incidentLocked("broken row in the index", "", b)
+		s.incidentLocked(b.what, "", b.detail)
 	}
 	if len(s.news) == 0 {
 		return nil

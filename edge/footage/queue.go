@@ -169,9 +169,14 @@ func (s *Store) putRun(tx *bbolt.Tx, before, r *runRow, totals *totalsRow) error
 // saveRuns writes rows of runs, with whatever belongs in the same transaction, and brings the picture in memory up to date. The caller has mu.
 func (s *Store) saveRuns(runs map[string]*runRow, with func(tx *bbolt.Tx) error) error {
 	totals := s.totals
+	if len(runs) == 0 && with == nil {
+		return nil
+	}
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		if err := with(tx); err != nil {
-			return err
+		if with != nil {
+			if err := with(tx); err != nil {
+				return err
+			}
 		}
 		for key, r := range runs {
 			before := s.runs[key]
@@ -322,9 +327,10 @@ func (s *Store) rejudge(camera protocol.CameraID, with func(*bbolt.Tx) error) er
 	return s.saveRuns(runs, with)
 }
 
-// mendQueues gives queues of which the row cannot be read a window: the shortest that segments of their first run were sealed under.
+// mendQueues gives queues of which the row cannot be read a window: the shortest that segments of their first run were sealed under. The caller has mu.
 func (s *Store) mendQueues() error {
-	return s.db.Update(func(tx *bbolt.Tx) (err error) {
+	mended := map[string]*queue{}
+	err := s.db.View(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(inWaiting).Cursor()
 		for k, _ := c.First(); k != nil; {
 			key := keyRun(keyRun(keyRun(string(k))))
@@ -340,29 +346,39 @@ func (s *Store) mendQueues() error {
 				if _, q.window, err = s.remake(tx, head.run); err != nil {
 					return err
 				}
-				if err := put(tx, inQueues, key, queueRow{format, q.window}); err != nil {
-					return err
-				}
-				s.queues[key] = q
-				s.incidentLocked("row of a queue made anew", q.camera, fmt.Sprintf("its footage expires after %s", q.window))
+				mended[key] = q
 			}
 			k, _ = c.Seek([]byte(key + "0")) // '0' follows '/'
 		}
 		return nil
 	})
+	if err != nil || len(mended) == 0 {
+		return err
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) (err error) {
+		for key, q := range mended {
+			err = errors.Join(err, put(tx, inQueues, key, queueRow{format, q.window}))
+		}
+		return err
+	})
+	for key, q := range mended {
+		s.queues[key] = q
+		s.incidentLocked("row of a queue made anew", q.camera, fmt.Sprintf("its footage expires after %s", q.window))
+	}
+	return err
 }
 
 // lose notes that a run's row cannot be read, or is not there. It is called in transactions.
 func (s *Store) lose(run string) {
 	s.badMu.Lock()
 	defer s.badMu.Unlock()
-	s.lost[run] = true
+	s.torn[run] = true
 }
 
 // mendRuns makes rows of runs anew that were found to be lost, from the rows of their segments: they must expire all the same. Their shortest window counts, if not that of their queue.
 func (s *Store) mendRuns() (mended bool) {
 	s.badMu.Lock()
-	lost := slices.Collect(maps.Keys(s.lost))
+	lost := slices.Collect(maps.Keys(s.torn))
 	s.badMu.Unlock()
 	for _, key := range lost {
 		err := s.mendRun(key)
@@ -374,7 +390,7 @@ func (s *Store) mendRuns() (mended bool) {
 			continue
 		}
 		s.badMu.Lock()
-		delete(s.lost, key)
+		delete(s.torn, key)
 		s.badMu.Unlock()
 		mended = true
 	}
@@ -385,7 +401,7 @@ func (s *Store) mendRun(key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known := s.runs[key]; known != nil { // being written: what is in memory is as good as its row was
-		return s.saveRuns(map[string]*runRow{key: known}, func(*bbolt.Tx) error { return nil })
+		return s.saveRuns(map[string]*runRow{key: known}, nil)
 	}
 	var r *runRow
 	var q *queue

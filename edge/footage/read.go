@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
@@ -20,6 +21,9 @@ import (
 
 // ErrExpired: the segment's window was over while it was being read.
 var ErrExpired = errors.New("expired")
+
+// ErrDamaged: a segment, or the init of its run, is not what was recorded, or it, or its key, is gone from a volume that is there. No other try will mend that.
+var ErrDamaged = errors.New("damaged")
 
 // Segment is a sealed segment as a reader sees it, with its place in the minute it was journalled in.
 type Segment struct {
@@ -160,7 +164,7 @@ func (r *Reading) Init(run protocol.RunID) ([]byte, error) {
 	return b, nil
 }
 
-// Open reads a segment of this reading. The last Read, or one before it, fails when the file is not what was recorded, naming it; and with
+// Open reads a segment of this reading. Open, the last Read, or one before it, fails with [ErrDamaged] when the file is not what was recorded, naming it; and with
 // [ErrExpired] when the segment has expired meanwhile.
 func (r *Reading) Open(seg Segment) (io.ReadCloser, error) {
 	i := slices.IndexFunc(r.segments, func(s Segment) bool { return s.SegmentLine == seg.SegmentLine })
@@ -179,10 +183,18 @@ func (r *Reading) Open(seg Segment) (io.ReadCloser, error) {
 		if errors.Is(err, errAuthentic) {
 			return nil, v.changed(err)
 		}
-		return nil, fmt.Errorf("footage: %w", err)
+		return nil, fmt.Errorf("footage: %w", r.s.lost(err))
 	}
 	v.f = f
 	return v, nil
+}
+
+// lost says [ErrDamaged] of what is missing, where the volume is there: what is on a disk that is gone may come back.
+func (s *Store) lost(err error) error {
+	if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrKey)) && s.present() == nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
 }
 
 // openSegment reads a segment's plaintext. An error names the file; see [ErrKey] and errAuthentic.
@@ -266,7 +278,7 @@ func (v *verified) Read(p []byte) (int, error) {
 
 // changed reports a file that is not what was recorded.
 func (v *verified) changed(why error) error {
-	err := fmt.Errorf("footage: %s: not what was recorded: %w", v.s.segmentFile(v.line), why)
+	err := fmt.Errorf("footage: %s: %w: not what was recorded: %w", v.s.segmentFile(v.line), ErrDamaged, why)
 	v.s.incident("file that changed", v.line.Camera, short(err))
 	return err
 }

@@ -82,7 +82,7 @@ type Store struct {
 	tombs     map[string]*tombstone // not gone yet
 	streams   map[string]*streamRow
 	writers   map[string]*Writer
-	making    map[string]bool      // camera/run directories that have no row yet
+	making    map[string]bool      // camera/run directories that have no row yet; true: there will be none, and it must go
 	known     map[string]bool      // incidents that were journalled, by what they are, so that each is once
 	broken    map[string]time.Time // runs that a disk error left open, and when to try to seal them again
 	news      []owedRow            // incidents found where the index could not be written
@@ -97,8 +97,8 @@ type Store struct {
 	unseen         []string      // directories of cameras that were not looked over since the start
 
 	badMu sync.Mutex
-	bad   []string        // rows that could not be read, not yet reported
-	lost  map[string]bool // runs whose rows could not be read
+	bad   []foul          // not yet reported
+	torn  map[string]bool // runs whose rows could not be read
 
 	mandateMu sync.RWMutex
 	mandates  map[protocol.CameraID][]*protocol.Mandate
@@ -117,8 +117,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("footage: %w", err)
 	}
 	s := &Store{Config: c, share: c.HoldShare, settling: make(chan struct{}, 1), changed: make(chan struct{}, 1), untidy: make(chan struct{}, 1),
-		runs: map[string]*runRow{}, empty: map[string]time.Time{}, queues: map[string]*queue{}, lost: map[string]bool{}, holds: map[protocol.HoldID]*holdRow{}, tombs: map[string]*tombstone{}, streams: map[string]*streamRow{},
+		runs: map[string]*runRow{}, empty: map[string]time.Time{}, queues: map[string]*queue{}, torn: map[string]bool{}, holds: map[protocol.HoldID]*holdRow{}, tombs: map[string]*tombstone{}, streams: map[string]*streamRow{},
 		writers: map[string]*Writer{}, making: map[string]bool{}, known: map[string]bool{}, broken: map[string]time.Time{}, mandates: map[protocol.CameraID][]*protocol.Mandate{}}
+	s.Disk = disk.Watch(c.Disk, func(err error) { s.word("disk error", cause(err)) })
 	if err := s.openVolume(); err != nil {
 		return nil, fmt.Errorf("footage: volume %s: %w", c.Dir, err)
 	}
@@ -275,7 +276,7 @@ func (s *Store) newVolume(file, index string) error {
 		}
 		return errors.Join(tx.Bucket(inMeta).Put([]byte("volume"), []byte(s.volume)), tx.Bucket(inMeta).Put(indexFormat, number3))
 	})
-	if err := errors.Join(err, db.Close()); err != nil {
+	if err := errors.Join(err, db.Close(), s.Disk.SyncDir(s.Dir)); err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
 	if err := s.makeKeys(); err != nil {
@@ -324,7 +325,10 @@ func (s *Store) recover(ctx context.Context) error {
 	if err := s.Disk.SyncDir(s.Dir); err != nil {
 		return err
 	}
-	if err := s.load(); err != nil {
+	s.mu.Lock()
+	err := s.load()
+	s.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	for key, r := range s.runs {
@@ -335,7 +339,7 @@ func (s *Store) recover(ctx context.Context) error {
 	}
 	for _, h := range s.Config.Holds {
 		if err := s.place(h); err != nil {
-			s.incident("a hold that was ordered cannot be placed", h.Camera, short(err))
+			s.incident("a hold that was ordered cannot be placed", h.Camera, short(fmt.Errorf("hold %s: %w", h.ID, err)))
 		}
 	}
 	if err := s.lookForStrays(); err != nil {
@@ -353,9 +357,8 @@ func (s *Store) recover(ctx context.Context) error {
 	return nil
 }
 
+// load makes the picture in memory. The caller has mu.
 func (s *Store) load() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		totals, _, err := get[totalsRow](tx, inMeta, "totals")
 		s.totals = totals
@@ -401,7 +404,7 @@ func (s *Store) load() error {
 	if err := s.mendQueues(); err != nil {
 		return err
 	}
-	return s.rejudge("", func(*bbolt.Tx) error { return nil }) // a hold may have been lost
+	return s.rejudge("", nil) // a hold may have been lost
 }
 
 // gapsOfAbsence begins a gap, from the end of its last segment, for each stream that was being recorded when the recorder went down.
@@ -597,9 +600,11 @@ func (s *Store) Close() error {
 	writers := slices.Collect(maps.Values(s.writers))
 	s.closed = true
 	s.mu.Unlock()
+	var closing sync.WaitGroup
 	for _, w := range writers {
-		w.close()
+		closing.Go(w.close) // at once: one that hangs keeps no other from sealing
 	}
+	closing.Wait()
 	err := s.SealMinute(context.Background())
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
@@ -646,9 +651,11 @@ func (s *Store) act() (next time.Time) {
 				next = t
 			}
 		}
+		s.settleIndex()
 		soonest(s.enforceMandates())
 		soonest(s.tendHolds())
 		soonest(s.expire())
+		soonest(s.removeUnmade())
 		again, worked := s.finishBroken()
 		if soonest(again); !worked {
 			return next
@@ -715,11 +722,40 @@ func (s *Store) incidentLocked(what string, camera protocol.CameraID, detail str
 }
 
 // badRow reports a row that cannot be read. It is called in transactions, by whoever may hold mu, so it only leaves word for settle.
-func (s *Store) badRow(err error) {
+func (s *Store) badRow(err error) { s.word("broken row in the index", err.Error()) }
+
+// word leaves word of an incident; any lock may be held.
+func (s *Store) word(what, detail string) {
 	s.badMu.Lock()
 	defer s.badMu.Unlock()
-	if len(s.bad) < 1000 {
-		s.bad = append(s.bad, err.Error())
+	if f := (foul{what, detail}); len(s.bad) < 1000 && !slices.Contains(s.bad, f) {
+		s.bad = append(s.bad, f)
+	}
+}
+
+// foul is something that must not be, found by who cannot journal it.
+type foul struct{ what, detail string }
+
+// settleIndex ends what errDoubt is about.
+func (s *Store) settleIndex() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.db.doubt {
+		return
+	}
+	if err := s.db.settle(); err != nil {
+		return // the disk was heard to fail
+	}
+	known := s.runs
+	s.runs, s.holds, s.tombs, s.queues, s.empty = map[string]*runRow{}, map[protocol.HoldID]*holdRow{}, map[string]*tombstone{}, map[string]*queue{}, map[string]time.Time{} // streams: a gap may stand in memory alone
+	if err := s.load(); err != nil {
+		s.incidentLocked("index cannot be read", "", short(err))
+		s.db.doubt = true
+	}
+	for key, r := range s.runs {
+		if known[key] == nil && !r.Ended { // whoever began it thinks that it failed
+			s.broken[key] = time.Time{}
+		}
 	}
 }
 

@@ -10,8 +10,10 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,12 +41,16 @@ type tape struct {
 
 	on     bool // the session is in a run of its own, which may span several of ours
 	format Format
-	init   []byte
 	base   time.Time // wall clock at its decode time zero
 	run    *openRun
 	failed error     // why frames are not recorded
 	retry  time.Time // not before this is a disk that failed tried again
 	tries  int       // since a segment was last sealed
+
+	// Where sound is recorded; see mix.
+	waiting []AccessUnit
+	sound   []Sound // not written yet
+	heard   int64   // end of the last of it, by its own clock since the session's decode time zero
 }
 
 // openRun is the run being written.
@@ -56,6 +62,7 @@ type openRun struct {
 	zero     int64     // the session's decode time at start
 	hour     time.Time // end of its clock hour
 	init     protocol.Hash
+	sound    bool   // it has a track of sound
 	sequence uint32 // of the last fragment
 
 	seg  *openFile
@@ -80,19 +87,22 @@ type openFile struct {
 	fragments [][2]int64
 }
 
-func (t *tape) allowed() (protocol.Window, error) { return t.s.allowed(t.camera, t.stream, t.s.Now()) }
+func (t *tape) allowed() (permit, error) { return t.s.allowed(t.camera, t.stream, t.s.Now()) }
 
-func (t *tape) start(f Format, init []byte, at time.Time) {
+func (t *tape) start(f Format, at time.Time) {
+	t.drain()
 	if t.run != nil {
 		t.end(CauseCamera, "the camera's session started anew")
 	}
-	t.on, t.format, t.init, t.base, t.failed, t.retry = true, f, init, at.Round(0), nil, time.Time{}
+	t.on, t.format, t.base, t.failed, t.retry = true, f, at.Round(0), nil, time.Time{}
+	t.sound, t.heard = nil, 0
 }
 
 // stop is EndRun.
 func (t *tape) stop(cause Cause, detail string) {
+	t.drain()
 	t.end(cause, detail)
-	t.on = false
+	t.on, t.sound = false, nil
 }
 
 // check ends what may not go on.
@@ -106,11 +116,70 @@ func (t *tape) check() {
 	}
 }
 
-// frame takes the next frame. What goes wrong ends the run; at each key frame it is tried again.
+// patience is how long pictures wait for the sound beside them: sound comes later where coding or sending it takes longer.
+const patience = timescale / 2
+
+// maxWaiting bounds them, in frames.
+const maxWaiting = 256
+
+// maxUnwritten bounds sound that runs ahead of its pictures, in frames: ten seconds and more of any codec but the finest of Opus.
+const maxUnwritten = 1 << 10
+
+// frame is given the next frame.
 func (t *tape) frame(au AccessUnit) {
-	if !t.on {
+	switch {
+	case !t.on:
+	case t.format.Sound == nil:
+		t.picture(au)
+	default:
+		t.waiting = append(t.waiting, au)
+		t.mix()
+	}
+}
+
+// hear is given the next frame of sound. What the mandate does not allow is dropped here, before anything else is done with it.
+func (t *tape) hear(s Sound) {
+	if p, err := t.allowed(); !t.on || t.format.Sound == nil || err != nil || !p.sound {
+		t.sound = nil
 		return
 	}
+	if s.Time < t.heard || s.Length <= 0 || s.Length > math.MaxInt32 || len(s.Data) == 0 || len(t.sound) >= maxUnwritten {
+		return
+	}
+	t.sound, t.heard = append(t.sound, s), s.Time+s.Length
+	t.mix()
+}
+
+// mix takes the pictures beside which all sound has come, and those that have waited for it long enough: a fragment can then be written with its sound. Sound that comes later
+// still goes with the next fragment of its segment, and is lost when there is none. Pictures never wait longer for it, and are never lost for it.
+func (t *tape) mix() {
+	for len(t.waiting) > 0 {
+		first, last := t.waiting[0], t.waiting[len(t.waiting)-1]
+		if ahead := last.DTS - first.DTS; t.ticks(first.DTS) > t.heard && 0 <= ahead && ahead < patience && len(t.waiting) < maxWaiting {
+			return
+		}
+		t.waiting[0] = AccessUnit{}
+		t.waiting = t.waiting[1:]
+		t.picture(first)
+	}
+}
+
+// drain takes all pictures that wait.
+func (t *tape) drain() {
+	for _, au := range t.waiting {
+		t.picture(au)
+	}
+	t.waiting = nil
+}
+
+// ticks is a time in 1/90000 s by the clock of the sound.
+func (t *tape) ticks(time int64) int64 {
+	rate := int64(t.format.Sound.Rate)
+	return time/timescale*rate + time%timescale*rate/timescale
+}
+
+// picture takes the next frame. What goes wrong ends the run; at each key frame it is tried again.
+func (t *tape) picture(au AccessUnit) {
 	if _, err := t.allowed(); err != nil {
 		t.end(CauseMandate, err.Error())
 		t.failed = err
@@ -184,13 +253,13 @@ func (t *tape) complete(next int64) error {
 // cut ends the segment before a key frame where it is long enough, and the run where it must.
 func (t *tape) cut(now int64) error {
 	r := t.run
-	window, err := t.allowed()
+	may, err := t.allowed()
 	if err != nil {
 		return err
 	}
 	own := t.s.windowOf(r.key)
 	at := t.wall(now)
-	over := !at.Before(r.hour) || window > own
+	over := !at.Before(r.hour) || may.window > own || r.sound != (may.sound && t.format.Sound != nil)
 	// Half a frame of slack: cameras do not count to sixty exactly.
 	if !over && now-r.seg.from < units(min(t.s.SegmentLength, own.Duration()/2))-r.step/2 {
 		return nil
@@ -272,11 +341,19 @@ func (t *tape) abandon(err error) {
 }
 
 func (t *tape) begin(au AccessUnit) error {
-	window, err := t.allowed()
+	may, err := t.allowed()
 	if err != nil {
 		return err
 	}
 	if err := t.s.room(); err != nil {
+		return err
+	}
+	f := t.format
+	if !may.sound {
+		f.Sound = nil
+	}
+	init, err := initOf(f)
+	if err != nil {
 		return err
 	}
 	at := t.base.Add(media(au.DTS))
@@ -284,14 +361,17 @@ func (t *tape) begin(au AccessUnit) error {
 		at = au.Arrival // a camera whose clock runs fast: nothing was seen after it arrived, and its window must not end late
 	}
 	start := protocol.T(at)
-	r := &openRun{start: start.Time, zero: au.DTS, hour: start.Truncate(time.Hour).Add(time.Hour), init: protocol.HashOf(t.init)}
+	r := &openRun{start: start.Time, zero: au.DTS, hour: start.Truncate(time.Hour).Add(time.Hour), init: protocol.HashOf(init), sound: f.Sound != nil}
 	if r.id, r.dir, err = t.s.newRunDir(t.camera, start); err != nil {
 		return err
 	}
 	row := &runRow{V: format, Camera: t.camera, Stream: t.stream, Run: r.id, Codec: t.format.Codec, Init: r.init, Start: start, End: start, First: start}
-	err = t.makeRun(r, row, window)
-	if err != nil {
-		err = errors.Join(err, t.s.removeRun(r.dir)) // it has no row, and each try makes another
+	if r.sound {
+		row.Sound = f.Sound.Codec
+	}
+	err = t.makeRun(r, init, row, may.window)
+	if err != nil && !errors.Is(err, errDoubt) {
+		return errors.Join(err, t.s.unmake(t.camera, r.id)) // it has no row, and each try makes another
 	}
 	t.s.made(t.camera, r.id)
 	if err != nil {
@@ -308,9 +388,41 @@ func (s *Store) made(camera protocol.CameraID, run protocol.RunID) {
 	delete(s.making, filepath.Join(string(camera), string(run)))
 }
 
+// unmake removes the directory of a run that did not come to be, now or later.
+func (s *Store) unmake(camera protocol.CameraID, run protocol.RunID) error {
+	err := s.removeRun(s.runDir(camera, run))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if name := filepath.Join(string(camera), string(run)); err == nil {
+		delete(s.making, name)
+	} else {
+		s.making[name] = true
+	}
+	return err
+}
+
+// removeUnmade tries again what unmake could not do.
+func (s *Store) removeUnmade() (next time.Time) {
+	s.mu.Lock()
+	var left []string
+	for name, over := range s.making {
+		if over {
+			left = append(left, name)
+		}
+	}
+	s.mu.Unlock()
+	for _, name := range left {
+		camera, run := filepath.Split(name)
+		if err := s.unmake(protocol.CameraID(filepath.Clean(camera)), protocol.RunID(run)); err != nil {
+			next = s.Now().Add(retryFull)
+		}
+	}
+	return next
+}
+
 // makeRun writes the init and then the run's row.
-func (t *tape) makeRun(r *openRun, row *runRow, window protocol.Window) error {
-	if err := disk.WriteFile(t.s.Disk, filepath.Join(r.dir, "init.mp4"), t.init); err != nil {
+func (t *tape) makeRun(r *openRun, init []byte, row *runRow, window protocol.Window) error {
+	if err := disk.WriteFile(t.s.Disk, filepath.Join(r.dir, "init.mp4"), init); err != nil {
 		return err
 	}
 	if err := errors.Join(t.s.Disk.SyncDir(r.dir), t.s.Disk.SyncDir(filepath.Dir(r.dir)), t.s.at("run made")); err != nil {
@@ -322,11 +434,10 @@ func (t *tape) makeRun(r *openRun, row *runRow, window protocol.Window) error {
 // newRunDir makes the directory of a run, which [Store.made] says has a row now, or is gone.
 func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protocol.RunID, string, error) {
 	parent := filepath.Join(s.Dir, "footage", string(camera))
-	if err := s.Disk.Mkdir(parent, 0o700); err == nil {
-		if err := s.Disk.SyncDir(filepath.Dir(parent)); err != nil {
-			return "", "", err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
+	if err := s.Disk.Mkdir(parent, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", "", err
+	}
+	if err := s.Disk.SyncDir(filepath.Dir(parent)); err != nil { // also of one that is there: whoever made it may have failed to
 		return "", "", err
 	}
 	for {
@@ -336,16 +447,16 @@ func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protoc
 		}
 		id := protocol.RunID(start.Format("20060102t150405.000z") + "-" + hex.EncodeToString(b[:]))
 		s.mu.Lock()
-		s.making[filepath.Join(string(camera), string(id))] = true
+		s.making[filepath.Join(string(camera), string(id))] = false
 		s.mu.Unlock()
 		err := s.Disk.Mkdir(s.runDir(camera, id), 0o700)
 		if err == nil {
 			return id, s.runDir(camera, id), nil
 		}
-		s.made(camera, id)
 		if !errors.Is(err, fs.ErrExist) {
-			return "", "", err
+			return "", "", errors.Join(err, s.unmake(camera, id)) // it may be there all the same
 		}
+		s.made(camera, id)
 	}
 }
 
@@ -383,7 +494,8 @@ func (t *tape) flush() error {
 	r.sequence++
 	lent := fragments.Get().(*[]byte)
 	defer fragments.Put(lent)
-	b, err := fragmentOf((*lent)[:0], r.sequence, r.base, r.samples)
+	sound, zero := t.beside()
+	b, err := fragmentOf((*lent)[:0], r.sequence, r.base, r.samples, sound, zero)
 	if err != nil {
 		return err
 	}
@@ -404,6 +516,35 @@ func (t *tape) flush() error {
 	clear(r.samples)
 	r.samples = r.samples[:0]
 	return t.s.at("fragment")
+}
+
+// beside takes the sound of the fragment that is being written, and says where the run begins by its clock. What belongs to a segment before this one is lost.
+func (t *tape) beside() (sound []Sound, zero int64) {
+	r := t.run
+	if !r.sound {
+		t.sound = nil
+		return nil, 0
+	}
+	if p, err := t.allowed(); err != nil || !p.sound {
+		t.sound = nil // not one more moment
+		return nil, 0
+	}
+	end := r.base
+	for _, s := range r.samples {
+		end += int64(s.duration)
+	}
+	zero = t.ticks(r.zero)
+	first := slices.IndexFunc(t.sound, func(s Sound) bool { return s.Time >= t.ticks(r.zero+r.seg.from) })
+	if first < 0 {
+		first = len(t.sound)
+	}
+	t.sound = t.sound[first:]
+	n := slices.IndexFunc(t.sound, func(s Sound) bool { return s.Time >= t.ticks(r.zero+end) })
+	if n < 0 {
+		n = len(t.sound)
+	}
+	sound, t.sound = t.sound[:n], t.sound[n:]
+	return sound, zero
 }
 
 // seal makes the open segment a sealed one that ends at a decode time: file first, then row (invariant 1).
@@ -499,7 +640,7 @@ func (s *Store) putSegment(line protocol.SegmentLine, row segmentRow) error {
 
 // beginRun makes the run's row, with the entries that say so and that any gap is over.
 func (s *Store) beginRun(r *runRow, window protocol.Window) error {
-	body := protocol.RunStarted{Camera: r.Camera, Stream: r.Stream, Run: r.Run, Codec: string(r.Codec), Init: r.Init, Start: r.Start, Clock: s.Clock()}
+	body := protocol.RunStarted{Camera: r.Camera, Stream: r.Stream, Run: r.Run, Codec: string(r.Codec), Sound: string(r.Sound), Init: r.Init, Start: r.Start, Clock: s.Clock()}
 	started, err := owe(protocol.KindRun, body)
 	if err != nil {
 		return err
@@ -537,9 +678,13 @@ func (s *Store) beginRun(r *runRow, window protocol.Window) error {
 func (s *Store) endRun(key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	run := *s.runs[key]
+	known := s.runs[key]
+	if known == nil {
+		return nil // it has ended
+	}
+	run := *known
 	run.Ended = true
-	return s.saveRuns(map[string]*runRow{key: &run}, func(*bbolt.Tx) error { return nil })
+	return s.saveRuns(map[string]*runRow{key: &run}, nil)
 }
 
 func (s *Store) abandon(run string) {
@@ -776,9 +921,8 @@ func (s *Store) cutWhole(name string, run runRow, n int) (line protocol.SegmentL
 	switch {
 	case row.V == plaintext:
 		err = errors.Join(f.Truncate(end), f.Sync())
-	case closed && end == length:
-		err = f.Sync()
-	default:
+	case closed && end == length && strings.HasSuffix(name, ".seg"): // it was synced before it had that name
+	default: // also what is whole: where a sync failed, the kernel takes it for written ever after, and only writing it again helps
 		err = s.encryptAnew(name, io.NewSectionReader(footage, 0, end), run, n, k)
 	}
 	first, last := whole[0], whole[len(whole)-1]

@@ -75,9 +75,15 @@ func (s *Store) Camera(camera protocol.CameraID, stream protocol.StreamID) *Writ
 // that cannot be written; and with [ErrSlow] while more than half of what may wait for the disk waits there: a run that would break off at once is worth
 // less than the rest of those before it.
 func (w *Writer) StartRun(f Format, at time.Time) error {
-	init, err := initOf(f)
+	silent := f
+	silent.Sound = nil
+	init, err := initOf(silent)
 	if err != nil {
 		return fmt.Errorf("camera %s: %w", w.tape.camera, err)
+	}
+	if _, err := initOf(f); err != nil {
+		w.tape.s.Log.Warn("footage: recording without sound", "camera", w.tape.camera, "error", err)
+		f = silent // sound never costs the pictures
 	}
 	if _, err := w.tape.allowed(); err != nil {
 		w.check()
@@ -92,7 +98,7 @@ func (w *Writer) StartRun(f Format, at time.Time) error {
 	if full {
 		return ErrSlow
 	}
-	return w.add(item{do: func(t *tape) { t.start(f, init, at) }, size: itemBytes + len(init)})
+	return w.add(item{do: func(t *tape) { t.start(f, at) }, size: itemBytes + len(init)})
 }
 
 // Write queues a frame. An error tells why frames are not recorded at present; see [Writer].
@@ -114,11 +120,24 @@ func (w *Writer) Write(au AccessUnit) error {
 		w.dropping = true
 		w.dropped++
 		w.mu.Unlock()
-		return errors.Join(ErrSlow, w.add(item{do: func(t *tape) { t.end(CauseDisk, ErrSlow.Error()) }, size: itemBytes}))
+		return errors.Join(ErrSlow, w.add(item{do: func(t *tape) { t.drain(); t.end(CauseDisk, ErrSlow.Error()) }, size: itemBytes}))
 	}
 	failed := w.failed
 	w.mu.Unlock()
 	return errors.Join(failed, w.add(item{do: func(t *tape) { t.frame(au) }, size: size}))
+}
+
+// WriteSound queues a frame of sound of the run's format. It goes with the pictures of its time, when it comes no more than half a second after them. What the mandate does not
+// allow, what comes too late and what the queue has no room for is dropped: sound never costs pictures.
+func (w *Writer) WriteSound(s Sound) error {
+	size := itemBytes + len(s.Data)
+	w.mu.Lock()
+	full := w.dropping || w.bytes+size > w.tape.s.QueueBytes || len(w.queue) >= maxItems/2
+	w.mu.Unlock()
+	if full {
+		return ErrSlow
+	}
+	return w.add(item{do: func(t *tape) { t.hear(s) }, size: size})
 }
 
 // EndRun ends the run; there is a gap with this cause until another starts. Without a run it says why there is none.

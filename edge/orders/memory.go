@@ -31,6 +31,7 @@ type memory struct {
 
 type hold struct {
 	doc      protocol.Hold
+	order    protocol.Order
 	accepted time.Time         // by this recorder's clock
 	placed   protocol.Interval // rounded to whole segments, once hold.placed says so
 	lifted   bool
@@ -68,7 +69,7 @@ func (m *memory) used(number uint64, envelope protocol.Hash) {
 }
 
 // accept takes in a document that was judged, and makes of it what leaves this package.
-func (m *memory) accept(v verdict, envelope string, seq uint64, at time.Time) (Action, error) {
+func (m *memory) accept(v verdict, order protocol.Order, seq uint64, at time.Time) (Action, error) {
 	m.ids[v.Head().ID] = true
 	switch d := v.Document.(type) {
 	case *protocol.Roster:
@@ -82,7 +83,7 @@ func (m *memory) accept(v verdict, envelope string, seq uint64, at time.Time) (A
 		m.mandates[d.Camera] = append(m.mandates[d.Camera], d)
 		return d, nil
 	case *protocol.Hold:
-		m.holds[d.HoldID()] = &hold{doc: *d, accepted: at}
+		m.holds[d.HoldID()] = &hold{doc: *d, order: order, accepted: at}
 		return *d, nil
 	case *protocol.Lift:
 		if h := m.holds[d.Hold]; h != nil {
@@ -91,7 +92,7 @@ func (m *memory) accept(v verdict, envelope string, seq uint64, at time.Time) (A
 		m.lifts = append(m.lifts, *d)
 		return *d, nil
 	case *protocol.Grant:
-		g := &Grant{signed: v.Signed, roster: m.rosters[len(m.rosters)-1], level: v.level, envelope: envelope, accepted: seq}
+		g := &Grant{signed: v.Signed, roster: m.rosters[len(m.rosters)-1], level: v.level, envelope: order.Note, accepted: seq}
 		m.grants[d.GrantID()] = g
 		return g, nil
 	}
@@ -112,7 +113,7 @@ func (o *Orders) replay() error {
 				_, err = protocol.OpenRoster(s.Raw, m.opened.Roots)
 			}
 			if err == nil {
-				_, err = m.accept(verdict{Signed: s, level: protocol.LevelRoots}, "", h.Seq, h.Time.Time)
+				_, err = m.accept(verdict{Signed: s, level: protocol.LevelRoots}, protocol.Order{}, h.Seq, h.Time.Time)
 			}
 			return err
 		case protocol.KindOrder:
@@ -130,7 +131,7 @@ func (o *Orders) replay() error {
 			if m.ids[s.Head().ID] { // written twice: the first time the journal failed, or seemed to
 				return nil
 			}
-			_, err = m.accept(verdict{Signed: s, level: b.Level}, b.Note, h.Seq, h.Time.Time)
+			_, err = m.accept(verdict{Signed: s, level: b.Level}, b, h.Seq, h.Time.Time)
 			return err
 		case protocol.KindRefused:
 			var b protocol.OrderRefused
@@ -138,6 +139,9 @@ func (o *Orders) replay() error {
 				return err
 			}
 			m.used(b.Number, b.Envelope)
+			if h := m.holds[protocol.HoldID(b.ID)]; h != nil && h.order.Number == b.Number { // see CannotHold
+				delete(m.holds, h.doc.HoldID())
+			}
 			return nil
 		case protocol.KindDropped:
 			o.drops.written = append(o.drops.written, h.Time.Time)
@@ -267,7 +271,21 @@ func (m *memory) mandate(camera protocol.CameraID, now time.Time) (*protocol.Man
 	if err := d.Valid(now); err != nil {
 		return nil, fmt.Errorf("mandate of camera %s, version %d: %w", camera, d.Version, err)
 	}
-	return d, nil
+	return m.capped(d), nil
+}
+
+// capped is a mandate as it counts, within the ceilings on window and sound of the roster in force, which may have come after it.
+func (m *memory) capped(d *protocol.Mandate) *protocol.Mandate {
+	r := m.roster()
+	if d.Window <= r.MaxWindow && (d.Sound != protocol.SoundAllowed || r.Sound == protocol.SoundAllowed) {
+		return d
+	}
+	c := *d
+	c.Window = min(c.Window, r.MaxWindow)
+	if r.Sound != protocol.SoundAllowed {
+		c.Sound = protocol.SoundNone
+	}
+	return &c
 }
 
 // inForce is the index of the newest version that has begun, even if it is over: an older one does not come back. If none has begun it is
@@ -282,7 +300,7 @@ func inForce(all []*protocol.Mandate, now time.Time) int {
 }
 
 // Mandates are, by camera, the one in force and those that follow it by themselves, in the order of their versions. The first may be over, and still says
-// how long footage is kept; what was replaced before is left out. Read only.
+// how long footage is kept; what was replaced before is left out. Windows are no longer than the roster in force allows. Read only.
 func (o *Orders) Mandates() []*protocol.Mandate {
 	now := o.now()
 	o.mu.RLock()
@@ -290,7 +308,9 @@ func (o *Orders) Mandates() []*protocol.Mandate {
 	var in []*protocol.Mandate
 	for _, camera := range slices.Sorted(maps.Keys(o.memory.mandates)) {
 		all := o.memory.mandates[camera]
-		in = append(in, all[inForce(all, now):]...)
+		for _, d := range all[inForce(all, now):] {
+			in = append(in, o.memory.capped(d))
+		}
 	}
 	return in
 }

@@ -18,6 +18,7 @@
 //	envelope 17, a hold …    order.accepted, number 17: the hold is handed out
 //	envelope 17 again        nothing
 //	envelope 18, a grant …   order.refused, number 18: "grant g-1: p-approver has not signed, …"
+//	envelope 19, a hold …    order.accepted, and then order.refused, number 19: it would take more of the disk than holds may
 //
 // # The memory
 //
@@ -216,7 +217,29 @@ func (o *Orders) obey(ctx context.Context, entry protocol.Order, v verdict, now 
 		o.memory.used(entry.Number, entry.Envelope)
 	}
 	o.log.Info("order accepted", "number", entry.Number, "kind", entry.Kind, "id", entry.ID, "level", entry.Level, "entry", seq)
-	return o.memory.accept(v, entry.Note, seq, now)
+	return o.memory.accept(v, entry, seq, now)
+}
+
+// CannotHold says that a hold which was accepted cannot stand, and why: an order.refused entry under its number tells the centre so, and the hold is forgotten as if it had
+// been refused at once. On an error of the journal it is still there, and this may be called again. A hold that is not known is passed over.
+func (o *Orders) CannotHold(ctx context.Context, id protocol.HoldID, why error) error {
+	o.accepting.Lock()
+	defer o.accepting.Unlock()
+	o.mu.RLock()
+	h := o.memory.holds[id]
+	o.mu.RUnlock()
+	if h == nil {
+		return nil
+	}
+	refused := protocol.OrderRefused{Number: h.order.Number, Kind: h.order.Kind, ID: h.order.ID, Reason: short(why), Envelope: h.order.Envelope}
+	if _, err := o.journal.Append(ctx, protocol.KindRefused, refused); err != nil {
+		return fmt.Errorf("orders: hold %s cannot stand: %w; journal: %w", id, why, err)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.memory.holds, id)
+	o.log.Warn("order refused: it was accepted and cannot be carried out", "number", refused.Number, "kind", refused.Kind, "id", id, "reason", refused.Reason)
+	return nil
 }
 
 // verdict is a document that this recorder will obey, and on whose word.

@@ -401,6 +401,60 @@ func TestMandateRules(t *testing.T) {
 	}
 }
 
+// Sound is off unless roster and mandate both allow it: the centre alone cannot switch it on, and what one of them takes back ends at once.
+func TestSoundNeedsRosterAndMandate(t *testing.T) {
+	r := newRecorder(t)
+	ask := func(id string, version uint64, sound string, signers ...protocol.PersonID) (orders.Action, error) {
+		m := r.town.Mandate(cam, version)
+		m.Heading, m.Sound, m.Approvers = r.heading(id, 200*day), sound, signers
+		return r.order(m, signers...)
+	}
+	now := func() string {
+		m, err := r.Mandate(cam, r.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if given := r.Mandates(); len(given) != 1 || given[0].Sound != m.Sound {
+			t.Errorf("footage is given %+v, and the stream %s", given, m.Sound)
+		}
+		return m.Sound
+	}
+	a, err := ask("s-1", 1, protocol.SoundAllowed)
+	r.refused("over the roster's ceiling, which allows none", a, err)
+	if _, err := ask("s-2", 1, protocol.SoundNone); err != nil || now() != protocol.SoundNone {
+		t.Fatalf("%v, %s", err, now())
+	}
+	roster := func(version uint64, sound string) {
+		t.Helper()
+		raw := r.town.Roster(version, func(ro *protocol.Roster) {
+			ro.Heading, ro.Sound = r.heading(fmt.Sprintf("roster-%d", version), 400*day), sound
+		})
+		if sound == "" && strings.Contains(string(raw), "sound") {
+			t.Errorf("a roster that allows no sound speaks of it, which a recorder of the version before refuses:\n%s", raw)
+		}
+		if _, err := r.send(raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roster(2, protocol.SoundAllowed)
+	if now() != protocol.SoundNone {
+		t.Error("the roster alone switched sound on")
+	}
+	if _, err := ask("s-3", 2, protocol.SoundAllowed); err != nil || now() != protocol.SoundAllowed {
+		t.Fatalf("%v, %s", err, now())
+	}
+	a, err = ask("s-4", 3, protocol.SoundNone)
+	r.refused("without sound it is less than version 2: needs two approvers", a, err)
+	roster(3, "")
+	if now() != protocol.SoundNone {
+		t.Error("the roster allows no sound any more, and a mandate from before does")
+	}
+	roster(4, protocol.SoundAllowed)
+	if _, err := ask("s-5", 3, protocol.SoundNone, approver, approver2); err != nil || now() != protocol.SoundNone {
+		t.Errorf("%v, %s", err, now())
+	}
+}
+
 // A lapse needs no order: the register is the power to record, and its term ends by itself.
 func TestMandateLapsesByItself(t *testing.T) {
 	r := newRecorder(t)
@@ -802,4 +856,68 @@ func TestLongDocumentIsRefused(t *testing.T) {
 		r.refused("at most", nil, err)
 	}
 	r.must(r.town.Mandate(cam, 1))
+}
+
+// A hold for which there is no room was accepted, and cannot stand: the journal says which under its own number, also after a restart. An order that is refused because
+// it bears the id of a hold that stands takes nothing from that.
+func TestHoldThatCannotStandIsRefused(t *testing.T) {
+	r := newRecorder(t)
+	r.must(r.town.Mandate(cam, 1))
+	r.must(r.town.Hold("h-1", cam, asked(2)))
+	r.must(r.town.Hold("h-2", cam, asked(3)))
+	if err := r.CannotHold(t.Context(), "h-1", errors.New("no room")); err != nil {
+		t.Fatal(err)
+	}
+	var b protocol.OrderRefused
+	r.lastBody(protocol.KindRefused, &b)
+	if b.Number != 2 || b.Kind != "hold" || b.ID != "h-1" || b.Reason != "no room" || b.Envelope.IsZero() {
+		t.Errorf("%+v", b)
+	}
+	a, err := r.order(r.town.Hold("h-2", cam, asked(3)))
+	r.refused("used before", a, err)
+	before := r.kinds()[protocol.KindRefused]
+	for range 2 {
+		if holds := r.Holds(); len(holds) != 1 || holds[0].ID != "h-2" || r.LastOrder() != r.number {
+			t.Errorf("holds %v, last order %d", holds, r.LastOrder())
+		}
+		if err := r.CannotHold(t.Context(), "h-1", errors.New("again")); err != nil || r.kinds()[protocol.KindRefused] != before {
+			t.Errorf("said twice: %v", err)
+		}
+		r.restart()
+	}
+}
+
+// A roster with a lower ceiling counts at once for mandates that were accepted under a higher one; a mandate that goes no lower than that narrows nothing; and when the
+// ceiling rises again, the mandate counts as it was signed.
+func TestI03_LowerCeilingShortensEveryWindow(t *testing.T) {
+	r := newRecorder(t)
+	r.must(r.town.Mandate(cam, 1))
+	windows := func(want time.Duration) {
+		t.Helper()
+		m, err := r.Mandate(cam, r.now)
+		if err != nil || m.Window.Duration() != want {
+			t.Errorf("in force: %+v, %v; want %s", m, err, want)
+		}
+		for _, m := range r.Mandates() {
+			if m.Window.Duration() != want {
+				t.Errorf("window %s, want %s", m.Window, want)
+			}
+		}
+	}
+	ceiling := func(version uint64, window time.Duration) {
+		t.Helper()
+		if _, err := r.send(r.town.Roster(version, func(r *protocol.Roster) { r.MaxWindow = protocol.Window(window) })); err != nil {
+			t.Fatal(err)
+		}
+	}
+	windows(28 * day)
+	ceiling(2, 7*day)
+	windows(7 * day)
+	r.restart()
+	windows(7 * day)
+	m := r.town.Mandate(cam, 2)
+	m.ID, m.Window = "m-2", protocol.Window(7*day)
+	r.must(m)
+	ceiling(3, 14*day)
+	windows(7 * day)
 }

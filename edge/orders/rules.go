@@ -92,6 +92,9 @@ func (m *memory) judgeMandate(s protocol.Signed, d *protocol.Mandate, now time.T
 	if d.LongestHold > r.MaxHold {
 		return "", fmt.Errorf("longest-hold %s: over the roster's ceiling of %s", d.LongestHold, r.MaxHold)
 	}
+	if d.Sound == protocol.SoundAllowed && r.Sound != protocol.SoundAllowed {
+		return "", errors.New("sound allowed: over the roster's ceiling, which allows none")
+	}
 	earlier := m.mandates[d.Camera]
 	if len(earlier) > 0 {
 		newest := earlier[len(earlier)-1]
@@ -107,7 +110,7 @@ func (m *memory) judgeMandate(s protocol.Signed, d *protocol.Mandate, now time.T
 		return level, err
 	}
 	for _, e := range earlier[inForce(earlier, now):] { // what was replaced before counts no more
-		if why := narrows(d, e); why != "" {
+		if why := narrows(d, m.capped(e)); why != "" {
 			return "", fmt.Errorf("%s than version %d: needs two approvers", why, e.Version)
 		}
 	}
@@ -123,6 +126,8 @@ func narrows(d, e *protocol.Mandate) string {
 		return fmt.Sprintf("longest-hold %s is shorter", d.LongestHold)
 	case d.NotAfter.Before(e.NotAfter.Time):
 		return fmt.Sprintf("not-after %s is earlier", d.NotAfter)
+	case d.Sound != protocol.SoundAllowed && e.Sound == protocol.SoundAllowed:
+		return "without sound it is less"
 	}
 	for _, stream := range e.Streams {
 		if !slices.Contains(d.Streams, stream) {

@@ -58,6 +58,9 @@ func (r *Releaser) bag(ctx context.Context, g *orders.Grant, receipt *journal.Re
 	}()
 	out := &counted{w: f, sum: sha256.New()}
 	info, err := r.write(ctx, out, recipient, g, reading, papers)
+	if errors.Is(err, footage.ErrDamaged) {
+		err = damaged(ctx, reading)
+	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return nil, fmt.Errorf("bag: %w", err)
 	}
@@ -116,6 +119,32 @@ func (r *Releaser) write(ctx context.Context, out io.Writer, recipient age.Recip
 	}
 	info, err := w.Close()
 	return info, errors.Join(err, sealed.Close())
+}
+
+// damaged reads all of a reading to its end and names what is damaged in it, with its times, so that who asked knows which footage there is no more and can ask for the
+// rest with grants that leave it out. That is final: what leaves is what was approved, or nothing.
+func damaged(ctx context.Context, reading *footage.Reading) error {
+	var names []string
+	for _, s := range inBagOrder(reading.Segments()) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		_, err := reading.Init(s.Run)
+		if err == nil {
+			var plaintext io.ReadCloser
+			if plaintext, err = reading.Open(s); err == nil {
+				_, err = io.Copy(io.Discard, plaintext)
+				err = errors.Join(err, plaintext.Close())
+			}
+		}
+		switch {
+		case errors.Is(err, footage.ErrDamaged):
+			names = append(names, fmt.Sprintf("%s %s %d, %s", s.Stream, s.Run, s.N, protocol.Interval{From: s.Start.Time, To: s.End.Time}))
+		case err != nil:
+			return err
+		}
+	}
+	return finally("damaged on this recorder's disk, so nothing was released: %d of %d segments: %s", len(names), len(reading.Segments()), strings.Join(names, "; "))
 }
 
 // inBagOrder is stream by stream, run by run, as the segments stand in their run.

@@ -22,8 +22,8 @@
 // # Failures
 //
 // What may pass (no network, a full vault) is tried again with growing pauses while the grant is valid; the first few failures are journalled as
-// release.failed. What cannot pass (another rounding, a grant that is over) ends with release.failed, final. When the journal cannot be
-// written the release stops at once (invariant 10).
+// release.failed. What cannot pass (another rounding, damaged footage, a grant that is over) ends with release.failed, final; of damaged footage it names each
+// segment, since a court must be able to see which. When the journal cannot be written the release stops at once (invariant 10).
 package release
 
 import (

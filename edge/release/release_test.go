@@ -618,6 +618,61 @@ func TestAnotherRoundingIsRefused(t *testing.T) {
 	}
 }
 
+// Damaged footage is never released, and trying again mends nothing: the release fails for good and names each damaged segment with its times. What is whole can be
+// asked for by itself. A disk that is not there is another matter: it may come back.
+func TestDamagedFootageIsNamed(t *testing.T) {
+	r := newRig(t)
+	r.witness()
+	all := protocol.Span(noon, noon.Add(12*time.Second))
+	rounded, lines, err := r.footage.Round(plein, all)
+	r.check(err)
+	file := func(n int) string {
+		return filepath.Join(r.footage.Dir, "footage", string(plein), string(lines[n].Run), fmt.Sprintf("%06d.seg", lines[n].N))
+	}
+	if len(lines) < 4 {
+		t.Fatalf("%d segments", len(lines))
+	}
+	b, err := os.ReadFile(file(1))
+	r.check(err)
+	b[len(b)/2] ^= 1
+	r.check(os.WriteFile(file(1), b, 0o600))
+	r.check(os.Remove(file(3)))
+
+	volume := filepath.Join(r.footage.Dir, "volume.json")
+	r.check(os.Rename(volume, volume+".away"))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	g := r.grant("g-1", func(g *protocol.Grant) {
+		g.Asked = protocol.Span(lines[3].Start.Time, lines[3].End.Time)
+		g.Interval = g.Asked
+	})
+	if err := r.releaser().Release(ctx, g); err == nil || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("on a disk that is gone: %v", err)
+	}
+	r.check(os.Rename(volume+".away", volume))
+	if err := r.releaser().Release(t.Context(), g); err == nil {
+		t.Error("a missing file was released")
+	}
+
+	if err := r.releaser().Release(t.Context(), r.grant("g-2", func(g *protocol.Grant) { g.Asked, g.Interval = all, rounded })); err == nil {
+		t.Error("released")
+	}
+	failures := bodies[protocol.ReleaseFailed](r, protocol.KindReleaseFail)
+	last := failures[len(failures)-1]
+	for _, n := range []int{1, 3} {
+		if want := fmt.Sprintf("%s %d, %s", lines[n].Run, lines[n].N, protocol.Interval{From: lines[n].Start.Time, To: lines[n].End.Time}); !strings.Contains(last.Reason, want) {
+			t.Errorf("%q is not named in %q", want, last.Reason)
+		}
+	}
+	if !last.Final || last.Grant != "g-2" || !strings.Contains(last.Reason, fmt.Sprintf(": 2 of %d segments", len(lines))) || r.versions() != 0 || len(r.workDir()) != 0 || len(r.orders.Unfinished()) != 0 {
+		t.Errorf("%+v; %d versions, left %v", last, r.versions(), r.workDir())
+	}
+	r.check(r.releaser().Release(t.Context(), r.grant("g-3", func(g *protocol.Grant) {
+		g.Asked = protocol.Span(lines[2].Start.Time, lines[2].End.Time)
+		g.Interval = g.Asked
+	})))
+}
+
 // A full vault is asked again and again while the grant is valid; the footage is read once, and the journal is not filled.
 func TestFullVaultIsTriedAgain(t *testing.T) {
 	r := newRig(t)

@@ -23,7 +23,6 @@ const requestPath = "/bureau/meekijken?sleutel="
 
 // Viewer is the pages of one recorder. All fields must be set, but for Desk and Log.
 type Viewer struct {
-	Listen      string // host:port
 	Certificate tls.Certificate
 	Desk        string // base URL of the centre's desk, where a grant is asked for; empty: the page names none
 	Recorder    protocol.RecorderID
@@ -55,16 +54,8 @@ const (
 	refusalsAnHour   = 20 // entries for one key; all keys without a grant share one such number
 )
 
-// Run serves until ctx ends; it returns nil then. What is being sent has a few seconds to end.
-func (v *Viewer) Run(ctx context.Context) error {
-	l, err := net.Listen("tcp", v.Listen)
-	if err != nil {
-		return fmt.Errorf("viewer: %w", err)
-	}
-	return v.serve(ctx, l)
-}
-
-func (v *Viewer) serve(ctx context.Context, l net.Listener) error {
+// Serve answers on l, which it closes, until ctx ends; it returns nil then. What is being sent has a few seconds to end. It is called once.
+func (v *Viewer) Serve(ctx context.Context, l net.Listener) error {
 	if v.Log == nil {
 		v.Log = slog.New(slog.DiscardHandler)
 	}

@@ -101,7 +101,7 @@ func newScene(t *testing.T) *scene {
 		Orders: s.orders, Now: s.Now, Log: quiet}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.viewer.serve(ctx, l) }()
+	go func() { ended <- s.viewer.Serve(ctx, l) }()
 	s.stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	t.Cleanup(func() {
 		if err := s.stop(); err != nil {

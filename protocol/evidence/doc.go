@@ -28,8 +28,8 @@
 //	g-41/LEESMIJ.html  verify.py  bag-info.txt  manifest-sha256.txt  tagmanifest-sha256.txt
 //
 // Where a release starts in the middle of a run (or goes on behind a hole in it), the mp4 does not begin with init.mp4 itself but with a copy that
-// has one edit list more, so that players start at the first picture and not at an empty hour; see [initAt]. The verifier makes that copy
-// anew from init.mp4.
+// has one edit list more for each track, so that players start at the first picture and not at an empty hour; see [initAt]. The verifier makes that copy
+// anew from init.mp4. A bag with a run that has a track of sound says so in bag-info.txt ("Beeldwacht-Sound: recorded") and LEESMIJ.html, and the verifier holds it to that.
 //
 // segments.tsv has one line a segment, under a line of column names, tab-separated:
 //

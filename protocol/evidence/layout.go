@@ -240,12 +240,17 @@ type info struct {
 	Interval     protocol.Interval
 	Files        int   // in data/
 	Bytes        int64 // of them
+	Sound        bool  // a run in it has a track of sound; a bag without says nothing of it
 }
 
 func (i info) String() string {
-	return fmt.Sprintf("Bag-Software-Agent: %s\nBagging-Date: %s\nPayload-Oxum: %d.%d\nBag-Group-Identifier: %s\nExternal-Identifier: %s\n"+
+	text := fmt.Sprintf("Bag-Software-Agent: %s\nBagging-Date: %s\nPayload-Oxum: %d.%d\nBag-Group-Identifier: %s\nExternal-Identifier: %s\n"+
 		"Beeldwacht-Made: %s\nBeeldwacht-Municipality: %s\nBeeldwacht-Recorder: %s\nBeeldwacht-Camera: %s\nBeeldwacht-Interval: %s\n",
 		i.Software, i.Made.UTC().Format("2006-01-02"), i.Bytes, i.Files, i.Request, i.Grant, i.Made, i.Municipality, i.Recorder, i.Camera, i.Interval)
+	if i.Sound {
+		text += "Beeldwacht-Sound: recorded\n"
+	}
+	return text
 }
 
 func parseInfo(text []byte) (info, error) {
@@ -258,7 +263,7 @@ func parseInfo(text []byte) (info, error) {
 		values[label] = value
 	}
 	i := info{Software: values["Bag-Software-Agent"], Municipality: values["Beeldwacht-Municipality"], Recorder: protocol.RecorderID(values["Beeldwacht-Recorder"]),
-		Camera: protocol.CameraID(values["Beeldwacht-Camera"]), Request: protocol.RequestID(values["Bag-Group-Identifier"]), Grant: protocol.GrantID(values["External-Identifier"])}
+		Camera: protocol.CameraID(values["Beeldwacht-Camera"]), Request: protocol.RequestID(values["Bag-Group-Identifier"]), Grant: protocol.GrantID(values["External-Identifier"]), Sound: values["Beeldwacht-Sound"] != ""}
 	var err error
 	if i.Made, err = protocol.ParseTime(values["Beeldwacht-Made"]); err != nil {
 		return i, fmt.Errorf("Beeldwacht-Made: %w", err)

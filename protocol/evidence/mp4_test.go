@@ -10,6 +10,58 @@ import (
 	codecs "github.com/bluenviron/mediacommon/v2/pkg/formats/mp4/codecs"
 )
 
+// Beside pictures sound starts at the same moment, in its own time scale; what cannot be a recorder's is refused.
+func TestEditListsOfBothTracks(t *testing.T) {
+	var source fmp4.Init
+	clipInit, _ := clip(t, "reordered.mp4")
+	if err := source.Unmarshal(bytes.NewReader(clipInit)); err != nil {
+		t.Fatal(err)
+	}
+	h264 := source.Tracks[0].Codec
+	pictures := &fmp4.InitTrack{ID: 1, TimeScale: 90000, Codec: h264}
+	opus := &fmp4.InitTrack{ID: 2, TimeScale: 48000, Codec: &codecs.Opus{ChannelCount: 1}}
+	const decode = 50*60*90000 + 1 // rounded down: 144000000 and half a tick
+	var part seekablebuffer.Buffer
+	if err := (&fmp4.Part{Tracks: []*fmp4.PartTrack{{ID: 1, BaseTime: decode, Samples: []*fmp4.Sample{{Duration: 9000, Payload: []byte("key")}}},
+		{ID: 2, BaseTime: 144000000 - 700, Samples: []*fmp4.Sample{{Duration: 960, Payload: []byte("sound")}}}}}).Marshal(&part); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		tracks []*fmp4.InitTrack
+		want   []int64
+	}{
+		"pictures and sound": {[]*fmp4.InitTrack{pictures, opus}, []int64{decode, 144000000}},
+		"sound first":        {[]*fmp4.InitTrack{opus, pictures}, nil},
+		"sound alone":        {[]*fmp4.InitTrack{opus}, nil},
+		"pictures twice":     {[]*fmp4.InitTrack{pictures, {ID: 2, TimeScale: 90000, Codec: h264}}, nil},
+		"three":              {[]*fmp4.InitTrack{pictures, opus, {ID: 3, TimeScale: 48000, Codec: opus.Codec}}, nil},
+	} {
+		var init seekablebuffer.Buffer
+		if err := (&fmp4.Init{Tracks: c.tracks}).Marshal(&init); err != nil {
+			t.Fatal(name, err)
+		}
+		made, err := initAt(init.Bytes(), part.Bytes())
+		if (err == nil) != (c.want != nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil || c.want == nil {
+			continue
+		}
+		f, err := mp4.DecodeFile(bytes.NewReader(append(bytes.Clone(made), part.Bytes()...)))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		for i, trak := range f.Init.Moov.Traks {
+			if e := trak.Edts.Elst[0].Entries; len(e) != 1 || e[0].MediaTime != c.want[i] || trak.Edts.Elst[0].Entries[0].MediaRateInteger != 1 {
+				t.Errorf("%s: track %d has edits %+v, want media time %d", name, i+1, e, c.want[i])
+			}
+		}
+		if _, err := initAt(made, part.Bytes()); err == nil {
+			t.Errorf("%s: an edit list beside an edit list", name)
+		}
+	}
+}
+
 // What the recorder writes gets an edit list that somebody else's parser reads as meant: the first picture's presentation time.
 func TestEditListOfWhatRecordersWrite(t *testing.T) {
 	var source fmp4.Init

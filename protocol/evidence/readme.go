@@ -33,10 +33,11 @@ func (b *Writer) readme() ([]byte, error) {
 		Files         []string
 		Segments      int
 		Gaps          []protocol.Gap
+		Sound         bool
 		Persons       bool
 		SelfWitnessed bool
 		Witnesses     []string
-	}{b.grant, b.roster.Municipality, string(b.grant.ID), protocol.T(b.about.Made), b.films(), len(b.segments), b.gaps, level == protocol.LevelPersons,
+	}{b.grant, b.roster.Municipality, string(b.grant.ID), protocol.T(b.about.Made), b.films(), len(b.segments), b.gaps, b.sound, level == protocol.LevelPersons,
 		SelfWitnessed(b.roster.Municipality, names(b.roster.Witnesses)), names(b.roster.Witnesses)})
 	return out.Bytes(), err
 }

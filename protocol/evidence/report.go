@@ -114,7 +114,8 @@ type Report struct {
 	Camera        protocol.CameraID   `json:"camera"`
 	Interval      string              `json:"interval"`
 	Segments      int                 `json:"segments"`
-	Manifest      protocol.Hash       `json:"manifest"` // to compare with the release.done entry
+	Sound         bool                `json:"sound,omitempty"` // a film in it has a track of sound
+	Manifest      protocol.Hash       `json:"manifest"`        // to compare with the release.done entry
 	Level         protocol.Level      `json:"level,omitempty"`
 	SelfWitnessed bool                `json:"selfWitnessed"`
 	Cosigned      []Cosigned          `json:"cosigned,omitempty"`

@@ -527,6 +527,14 @@ func (v *verification) bagInfo() {
 			files, size = files+1, size+m.size
 		}
 	}
+	for _, m := range v.members {
+		if strings.HasSuffix(m.name, "/"+nameInit) {
+			v.report.Sound = v.report.Sound || hasSound(v.content(m.name, maxInit, &Verdict{})) // what is wrong with it is said elsewhere
+		}
+	}
+	if i.Sound != v.report.Sound {
+		integrity.fail(inFile(fileInfo), say("Dit bestand zegt iets anders over geluid dan de films.", "This file says something else of sound than the films."))
+	}
 	if i.Files != files || i.Bytes != size {
 		integrity.fail(inFile(fileInfo), say("Hier staat dat er %d bestanden met beeld zijn, %d bytes; het zijn er %d, %d bytes.", "It says there are %d files of footage, %d bytes; there are %d, %d bytes.", i.Files, i.Bytes, files, size))
 	}

@@ -63,6 +63,7 @@ type Writer struct {
 	open     *openFile       // the file that is being written
 	run      []placed        // of the run that is being written
 	init     []byte          // its init
+	sound    bool            // a run in it has a track of sound
 	minutes  map[uint64]bool // that segments cite
 	segments []protocol.SegmentLine
 	gaps     []protocol.Gap
@@ -198,7 +199,7 @@ func (b *Writer) newFile(s Segment, init, start []byte) error {
 	if len(b.run) > 0 && (b.run[0].Run != s.Run || b.run[0].Stream != s.Stream) {
 		b.finishRun()
 	}
-	b.init = init
+	b.init, b.sound = init, b.sound || hasSound(init)
 	name := runFolder(s.SegmentLine) + s.Start.Format(nameStart) + ".mp4"
 	if err := b.begin(name); err != nil {
 		return err
@@ -329,7 +330,7 @@ func (b *Writer) Close() (BagInfo, error) {
 	}
 	b.file(fileReadme, readme)
 	b.file(fileInfo, []byte(info{Made: protocol.T(b.about.Made), Software: b.about.Software, Municipality: b.roster.Municipality, Recorder: b.grant.Recorder, Camera: b.grant.Camera,
-		Request: b.grant.Request, Grant: b.grant.GrantID(), Interval: b.grant.Interval, Files: b.files, Bytes: b.bytes}.String()))
+		Request: b.grant.Request, Grant: b.grant.GrantID(), Interval: b.grant.Interval, Files: b.files, Bytes: b.bytes, Sound: b.sound}.String()))
 	b.file(fileManifest, []byte(strings.Join(b.payload, "")))
 	manifest := []byte(strings.Join(b.tags, ""))
 	b.file(fileTagManifest, manifest)

@@ -16,6 +16,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/cmd/beeldwacht/enrol"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
+	"github.com/beeldwacht/beeldwacht/protocol/destruction"
 	"github.com/beeldwacht/beeldwacht/protocol/evidence"
 	"golang.org/x/mod/sumdb/note"
 )
@@ -100,6 +101,7 @@ func (c *check) run(ctx context.Context) error {
 	c.promise("I08", func() (string, error) { return c.lapsed(ctx) })
 	c.promise("I05", func() (string, error) { return c.goneAfterHandOver(ctx) })
 	c.promise("I03", c.neverLate)
+	c.promise("I02", func() (string, error) { return c.certified(ctx) })
 	c.promise("pub", func() (string, error) { return c.publicPage(ctx) })
 	c.forged(ctx)
 	return c.delivered(ctx)
@@ -486,6 +488,59 @@ func (c *check) flippedLog() (string, error) {
 		}
 	}
 	return "", errors.New("no hold.placed in the log")
+}
+
+// certified: the privacy officer's certificate of destruction is what anyone makes of the log.
+func (c *check) certified(ctx context.Context) (string, error) {
+	p, err := c.officer.Get(ctx, "/bureau/vernietiging/plein")
+	if err != nil {
+		return "", err
+	}
+	date := time.Now().In(page.Amsterdam).Format(time.DateOnly)
+	if !strings.Contains(p.Text, "Vernietigd") {
+		return "", fmt.Errorf("no days of plein: %s", p.Text)
+	}
+	file, err := c.officer.Fetch(ctx, "/bureau/vernietiging/plein/"+date+".txt")
+	if err != nil {
+		return "", err
+	}
+	log, err := c.logFile()
+	if err != nil {
+		return "", err
+	}
+	head, theirs, _ := strings.Cut(string(file), "\n\n")
+	head, theirs, _ = strings.Cut(theirs, "\n\n")
+	var size uint64
+	for _, line := range strings.Split(head, "\n") {
+		if rest, ok := strings.CutPrefix(line, "Controlepunt"); ok {
+			fmt.Sscanf(rest, "%d", &size)
+		}
+	}
+	account, r := destruction.NewAccount(page.Amsterdam), chain.NewReader(bytes.NewReader(log))
+	mine := destruction.Certificate{Size: size}
+	day := destruction.DayOf(date, page.Amsterdam)
+	for range size {
+		e, err := r.Next()
+		if err != nil {
+			return "", err
+		}
+		h, err := chain.ParseHeader(e.Header)
+		if err != nil {
+			return "", err
+		}
+		account.Read(h, e.Body)
+		if row, ok := destruction.RowOf(h, e.Body, "plein", day); ok {
+			mine.Rows = append(mine.Rows, row)
+		}
+	}
+	mine.Day, _ = account.Day("plein", date)
+	_, ours, _ := strings.Cut(mine.Text(false), "\n\n")
+	_, ours, _ = strings.Cut(ours, "\n\n")
+	if size == 0 || mine.Day.Deleted == 0 || ours != theirs {
+		return "", fmt.Errorf("over %d entries the certificate says\n%s\nand the log\n%s", size, theirs, ours)
+	}
+	return fmt.Sprintf("the certificate of plein on %s is what the log of %d entries gives: %d segments sealed, %d deleted, the latest %s after its time, none unaccounted for", date, size,
+		mine.Day.Sealed, mine.Day.Deleted, mine.Day.Latest), nil
 }
 
 func (c *check) accessShown(ctx context.Context) (string, error) {

@@ -27,6 +27,7 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 	"github.com/pion/rtp"
 )
 
@@ -57,6 +58,7 @@ type Options struct {
 	User      string // asked by digest when not empty
 	Password  string
 	Offer     Offer
+	Sound     *Sound // sent beside the clip, as a track before it; nil is none
 
 	// TLS makes the camera speak RTSPS, and encrypt its video within that once more (SRTP).
 	TLS *tls.Config
@@ -84,6 +86,7 @@ type Camera struct {
 	out      bool // by Options.OutEvery
 	frozen   bool
 	dropKeys bool
+	deaf     bool
 	jump     time.Duration
 	next     *Clip // what to play from the next frame on
 }
@@ -149,6 +152,9 @@ func (c *Camera) Start() error { c.set(func() { c.stopped = false }); return c.s
 
 // Freeze keeps connections open and sends nothing on them while on is true.
 func (c *Camera) Freeze(on bool) { c.set(func() { c.frozen = on }) }
+
+// Deafen sends pictures without sound while on is true.
+func (c *Camera) Deafen(on bool) { c.set(func() { c.deaf = on }) }
 
 // DropKeyFrames sends all but key frames while on is true.
 func (c *Camera) DropKeyFrames(on bool) { c.set(func() { c.dropKeys = on }) }
@@ -247,7 +253,33 @@ func describe(o Options) *description.Session {
 	case OnlySound:
 		return &description.Session{Medias: []*description.Media{sound}}
 	}
+	if o.Sound != nil {
+		sound.Formats = []format.Format{o.Sound.format()}
+		return &description.Session{Medias: []*description.Media{sound, picture}}
+	}
 	return &description.Session{Medias: []*description.Media{picture}}
+}
+
+const soundPayloadType = 97
+
+func (s *Sound) format() format.Format {
+	if s.Codec == "opus" {
+		return &format.Opus{PayloadTyp: soundPayloadType, ChannelCount: s.Channels}
+	}
+	c := &mpeg4audio.AudioSpecificConfig{}
+	if err := c.Unmarshal(s.Config); err != nil {
+		panic(fmt.Sprintf("cameratest: sound: %v", err)) // it came out of a file of ours
+	}
+	return &format.MPEG4Audio{PayloadTyp: soundPayloadType, Config: c, SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3}
+}
+
+// Packet is the frame as it is sent, by RFC 3640 or RFC 7587; sequence and time are the sender's to set.
+func (s *Sound) Packet(frame []byte) *rtp.Packet {
+	payload := frame
+	if s.Codec == "aac" {
+		payload = append([]byte{0, 16, byte(len(frame) >> 5), byte(len(frame) << 3)}, frame...)
+	}
+	return &rtp.Packet{Header: rtp.Header{Version: 2, Marker: true, PayloadType: soundPayloadType, SSRC: 0x50}, Payload: payload}
 }
 
 // handler answers DESCRIBE, SETUP and PLAY for whoever knows the password.
@@ -288,6 +320,7 @@ type player struct {
 	encode func([][]byte) ([]*rtp.Packet, error)
 	frame  int   // the next of clip
 	round  int64 // when this round of the clip began, 90 kHz since the first
+	heard  int   // frames of sound sent
 }
 
 func newPlayer(c *Camera) (*player, error) {
@@ -328,6 +361,7 @@ func (p *player) run(ctx context.Context) {
 				p.c.switchPower() // when it fails the next tick tries again
 			}
 			p.send(int64(elapsed) * 9 / 1e5)
+			p.sendSound(elapsed)
 		}
 	}
 }
@@ -362,6 +396,27 @@ func (p *player) send(now int64) {
 			if p.c.stream.WritePacketRTP(media, packet) != nil {
 				break // the stream is closing; who watches, sees it
 			}
+		}
+	}
+}
+
+// sendSound sends all sound that was over at elapsed since the start: a frame cannot be sent before it was heard.
+func (p *player) sendSound(elapsed time.Duration) {
+	s := p.c.options.Sound
+	if s == nil {
+		return
+	}
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	for ; int64(p.heard+1)*int64(s.Length) <= int64(elapsed)*int64(s.Rate)/int64(time.Second); p.heard++ {
+		if p.c.stream == nil || p.c.frozen || p.c.deaf {
+			continue
+		}
+		packet := s.Packet(s.Frames[p.heard%len(s.Frames)])
+		packet.SequenceNumber = uint16(p.heard)
+		packet.Timestamp = uint32(p.heard*s.Length) + uint32(int64(p.c.jump)*int64(s.Rate)/int64(time.Second)) + 4711
+		if p.c.stream.WritePacketRTP(p.c.stream.Desc.Medias[0], packet) != nil {
+			break
 		}
 	}
 }

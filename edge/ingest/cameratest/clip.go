@@ -22,6 +22,12 @@ var (
 	quay []byte
 	//go:embed clips/reordered.mp4
 	reordered []byte
+	//go:embed clips/flash.mp4
+	flash []byte
+	//go:embed clips/beep-aac.mp4
+	beepAAC []byte
+	//go:embed clips/beep-opus.mp4
+	beepOpus []byte
 )
 
 // Clip is what a camera sees, for ever again. Its frames must not be changed.
@@ -56,6 +62,64 @@ func QuayH264() Clip { return load("kade-oost", quay) }
 
 // ReorderedH264 is three seconds with B-frames: presentation and decode order differ.
 func ReorderedH264() Clip { return load("reordered", reordered) }
+
+// FlashH264 is a dark picture that flashes white for a tenth of a second each two seconds, from the first on: 160x96, 25 frames a second, a key frame every second, eight seconds.
+func FlashH264() Clip { return load("flits", flash) }
+
+// Sound is what a camera hears, for ever again. Its frames must not be changed.
+type Sound struct {
+	Codec    string // "aac" or "opus"
+	Rate     int    // of its RTP clock, in Hz
+	Channels int
+	Config   []byte // AAC: its AudioSpecificConfig
+	Frames   [][]byte
+	Length   int // of each frame, by that clock
+}
+
+// BeepAAC is silence with a beep of a tenth of a second each two seconds, from the first on, the moments at which FlashH264 flashes: AAC-LC, mono, 16 kHz, eight seconds.
+func BeepAAC() *Sound {
+	// Its first frame only primes the decoder.
+	return loadSound("beep-aac", beepAAC, 1024, 1, 125)
+}
+
+// BeepOpus is BeepAAC in Opus.
+func BeepOpus() *Sound { return loadSound("beep-opus", beepOpus, 960, 0, 400) }
+
+// loadSound takes so many frames from one on out of an fMP4.
+func loadSound(name string, file []byte, length, first, count int) *Sound {
+	s := &Sound{Length: length}
+	var init fmp4.Init
+	err := init.Unmarshal(bytes.NewReader(file))
+	var parts fmp4.Parts
+	if err == nil {
+		err = parts.Unmarshal(file)
+	}
+	if err == nil {
+		s.Rate = int(init.Tracks[0].TimeScale)
+		switch codec := init.Tracks[0].Codec.(type) {
+		case *mp4.CodecMPEG4Audio:
+			s.Codec, s.Channels = "aac", codec.Config.ChannelCount
+			s.Config, err = codec.Config.Marshal()
+		case *mp4.CodecOpus:
+			s.Codec, s.Channels = "opus", codec.ChannelCount
+		default:
+			err = fmt.Errorf("codec %T", codec)
+		}
+	}
+	for _, part := range parts {
+		for _, sample := range part.Tracks[0].Samples {
+			s.Frames = append(s.Frames, sample.Payload)
+		}
+	}
+	if err == nil && len(s.Frames) < first+count {
+		err = fmt.Errorf("%d frames, want %d", len(s.Frames), first+count)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("cameratest: sound %s: %v; remake it with clips/make.sh", name, err))
+	}
+	s.Frames = s.Frames[first : first+count]
+	return s
+}
 
 // load takes a clip out of its fMP4. The files are part of the program, so what is wrong with one is a mistake in it.
 func load(name string, file []byte) Clip {

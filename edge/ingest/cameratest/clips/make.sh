@@ -43,3 +43,12 @@ $(label 'kade-oost')" $x264 -bf 0 -crf 27 $fmp4 quay.mp4
 
 # For tests: frames that are not sent in the order in which they are shown.
 run -f lavfi -i "testsrc2=s=192x108:r=10:d=3" $x264 -bf 2 -b_strategy 0 -crf 34 $fmp4 reordered.mp4
+
+# For tests of sound beside pictures: a flash of a tenth of a second each two seconds, from the first on, and a beep at the same moments. Eight seconds, so that whole frames of
+# 1024 samples at 16 kHz fill them.
+run -f lavfi -i "color=black:s=160x96:r=25:d=8" -vf "drawbox=x=0:y=0:w=160:h=96:color=white:t=fill:enable='between(mod(t-1\,2)\,0\,0.099)*gte(t\,1)'" \
+  -c:v libx264 -preset veryslow -threads 1 -pix_fmt yuv420p -g 25 -keyint_min 25 -sc_threshold 0 -bf 0 -crf 30 $fmp4 flash.mp4
+beep="-f lavfi -i aevalsrc=exprs='gte(t\,1)*lt(mod(t-1\,2)\,0.1)*0.6*sin(2*PI*1000*t)':s=16000:d=9"
+sound="-t 8.2 -ac 1 -map_metadata -1 -fflags +bitexact -flags:a +bitexact -movflags +frag_keyframe+empty_moov+default_base_moof -frag_duration 1000000"
+run $beep -c:a aac -b:a 24k $sound beep-aac.mp4
+run $beep -ar 48000 -c:a libopus -b:a 16k -frame_duration 20 $sound beep-opus.mp4
