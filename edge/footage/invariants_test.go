@@ -1129,7 +1129,7 @@ func TestI02_I07_VolumeOfFormat2(t *testing.T) {
 		if told[hal] != 2 || told["kade"] != 1 {
 			t.Errorf("crash %d: the journal tells of %v, want 2 and 1", crash, told)
 		}
-		r.clock.set(noon.Add(2 * time.Minute).Add(time.Hour))
+		r.clock.set(noon.Add(42 * time.Minute))
 		r.sweep(t.Context())
 		if n := len(r.lines(plein)); n != 3 {
 			t.Errorf("crash %d: %d segments at the window of the first, want 3", crash, n)
