@@ -9,7 +9,7 @@
 //
 // # Start and stop
 //
-//	identity → journal → orders (replayed from the journal) → footage (which finishes what was begun and expires, invariant 4)
+//	identity → journal → time → orders (replayed from the journal) → footage (which finishes what was begun and expires, invariant 4)
 //	→ mandates and holds applied → recording → releases that were begun → uplink → viewer
 //
 // Nothing is served before expiry has run. On stop: viewer and releases first, then recording, then footage seals what is open, the journal says that
@@ -56,7 +56,8 @@
 //	journal_writable                   1 when the journal can be written (invariant 10)
 //	journal_behind                     1 when the witness knows more of it than this recorder (invariant 13)
 //	journal_progress_seconds           when the journal's writer last answered, Unix time
-//	clock_synced                       1 when the system says that something keeps its clock
+//	clock_synced                       1 when NTP keeps the machine's clock, and the recorder's time is the same
+//	clock_ahead_seconds                how much later it may be than the recorder's time; footage due by then is shown to nobody
 //	uplink_connected                   1 during a session with the centre's broker
 //	uplink_since_seconds               since when it is so, Unix time
 //	orders_used                        number of the last order used
@@ -76,6 +77,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/beeldwacht/beeldwacht/edge/ingest"
@@ -96,7 +98,7 @@ const Software = "beeldwacht-edge 0.1"
 type Agent struct {
 	Config  Config
 	Secrets Secrets
-	Now     func() time.Time
+	Machine clock.Machine // what tells the time; zero: the machine this runs on
 	Log     *slog.Logger
 	Systemd Systemd   // zero: nobody is told
 	Disk    disk.Disk // under journal and footage; nil: the machine's own
@@ -106,6 +108,7 @@ type Agent struct {
 
 	// Everything below is made in Run before any goroutine starts, and not replaced afterwards.
 	identity *Identity
+	clock    *clock.Clock
 	journal  *journal.Journal
 	orders   *orders.Orders
 	footage  *footage.Store
@@ -121,6 +124,8 @@ type Agent struct {
 
 	streams map[string]*stream // by camera/stream; each stream guards itself
 	seen    ledgerSeen         // owned by the uplink's goroutine once it runs
+	begun   uint64             // entries that the journal had at the start
+	heard   time.Time          // time of the last cosignature; as seen
 }
 
 // Run records until ctx ends. It returns nil after a clean stop, and [ErrLeft] when a disk that does not answer had to be left as it was: some goroutine then still
@@ -152,6 +157,8 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	if a.journal, err = journal.OpenOn(a.Disk, filepath.Join(a.Config.Data, "journal"), origin, a.identity.Signer, a.Now, a.Log); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
+	a.begun = a.journal.Head().Size
+	a.openClock()
 	if a.orders, err = orders.Open(a.journal, a.Config.Recorder, a.identity.Roots, a.identity.Roster, a.Now, a.Log); err != nil {
 		return fmt.Errorf("orders: %w", err)
 	}
@@ -163,7 +170,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	if a.footage, err = footage.Open(ctx, footage.Config{
 		Dir: filepath.Join(a.Config.Data, "footage"), Keys: cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys")), Recorder: a.Config.Recorder, Volume: volume, SegmentLength: a.Config.Footage.Segment,
 		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
-		Journal: overseen{a.journal, &a.watch}, Clock: systemClock, Now: a.Now, Log: a.Log, Disk: a.Disk,
+		Journal: overseen{a.journal, &a.watch}, Clock: a.clock.Read, Log: a.Log, Disk: a.Disk,
 	}); err != nil {
 		return fmt.Errorf("footage: %w", err)
 	}
@@ -179,7 +186,7 @@ func (a *Agent) close() error {
 		a.append(context.Background(), protocol.KindStopped, protocol.Stopped{Reason: "checked, not started"})
 	}
 	if a.journal != nil {
-		err = errors.Join(err, a.journal.Close())
+		err = errors.Join(err, a.clock.Close(), a.journal.Close())
 	}
 	return err
 }
@@ -255,6 +262,7 @@ func (a *Agent) serve(ctx context.Context) error {
 		CheckpointEvery: a.Config.Broker.CheckpointEvery, Journal: a.journal, Cosigned: a.cosigned, Order: a.obey, Ledger: a.ledger,
 		Status: func() ([]byte, error) { return a.status("online") }, Will: func() ([]byte, error) { return a.status("offline") }, Session: a.session, Log: a.Log}
 
+	makers.run("clock", func() error { return a.keepTime(makeCtx) })
 	makers.run("footage", func() error { return a.footage.Run(makeCtx) })
 	makers.run("holds", func() error { return a.tendHolds(makeCtx) })
 	a.streams = map[string]*stream{}
@@ -296,7 +304,7 @@ func (a *Agent) serve(ctx context.Context) error {
 	}
 	a.handIn()
 	stopUplink(nil)
-	err = errors.Join(err, within("the uplink", patience, uplinks.wait), within("the journal", patience, a.journal.Close))
+	err = errors.Join(err, within("the uplink", patience, uplinks.wait), within("the time floor", patience, a.clock.Close), within("the journal", patience, a.journal.Close))
 	if cause := context.Cause(readCtx); ctx.Err() == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		err = errors.Join(err, cause)
 	}
@@ -334,6 +342,10 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 	a.obeying.Lock()
 	defer a.obeying.Unlock()
 	if a.stopping.Load() {
+		return
+	}
+	if a.clock.Read().Doubtful() { // judged by this clock it might be refused, and its number used up; the centre sends it again
+		a.Log.Warn("an order waits until it is known what time it is")
 		return
 	}
 	action, err := a.orders.Accept(ctx, raw)
@@ -427,7 +439,14 @@ func (a *Agent) cosigned(raw []byte) error {
 		}
 		witnesses = append(witnesses, v)
 	}
-	return a.journal.Cosigned(raw, witnesses, int(roster.Quorum))
+	if err := a.journal.Cosigned(raw, witnesses, int(roster.Quorum)); err != nil {
+		return err
+	}
+	if size, at := a.journal.CosignedHead(); size > a.begun && !at.Equal(a.heard) { // made since this start, so it is no older
+		a.heard = at
+		a.clock.Cosigned(at)
+	}
+	return nil
 }
 
 // ledgerSeen is the centre's last checkpoint that stands in this journal, and since when.

@@ -222,7 +222,7 @@ func (s *street) witness(stream []byte) (cosigned []byte, err error) {
 // start is a start of the recorder. stop ends it in order and may be called again.
 func (s *street) start() (a *Agent, stop func()) {
 	s.Helper()
-	a = &Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.NewTextHandler(s.Output(), nil))}
+	a = &Agent{Config: s.config, Log: slog.New(slog.NewTextHandler(s.Output(), nil))}
 	s.check(a.open(s.Context()))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -249,7 +249,7 @@ func (s *street) start() (a *Agent, stop func()) {
 func (s *street) sound() {
 	s.Helper()
 	var out bytes.Buffer
-	a := &Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	a := &Agent{Config: s.config, Log: slog.New(slog.DiscardHandler)}
 	if err := a.Check(s.Context(), &out); err != nil {
 		s.Errorf("%v\n%s", err, &out)
 	}
@@ -456,7 +456,7 @@ func TestI10_RecordsAndExpiresWithoutJournal(t *testing.T) {
 	t.Parallel()
 	s := newStreet(t)
 	s.connect()
-	a := &Agent{Config: s.config, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	a := &Agent{Config: s.config, Log: slog.New(slog.DiscardHandler)}
 	s.check(a.open(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -55,7 +55,8 @@ var metrics = []metric{
 	{"journal_behind", gauge, "1 when the witness knows more of it than this recorder.", flag(func(s *Situation) bool { return s.Journal.Behind }), nil},
 	{"journal_progress_seconds", gauge, "When the journal's writer last answered, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Journal.Progress }), nil},
 
-	{"clock_synced", gauge, "1 when the system says that something keeps its clock.", flag(func(s *Situation) bool { return s.Clock.State == "synced" }), nil},
+	{"clock_synced", gauge, "1 when NTP keeps the machine's clock, and the recorder's time is the same.", flag(func(s *Situation) bool { return s.Clock.State == "synced" }), nil},
+	{"clock_ahead_seconds", gauge, "How much later it may be than the recorder's time; footage due by then is shown to nobody.", number(func(s *Situation) int64 { return s.Clock.Ahead }), nil},
 	{"uplink_connected", gauge, "1 during a session with the centre's broker.", flag(func(s *Situation) bool { return s.Uplink.Connected }), nil},
 	{"uplink_since_seconds", gauge, "Since when it is so, Unix time.", at(func(s *Situation) *protocol.Time { return s.Uplink.Since }), nil},
 	{"orders_used", gauge, "Number of the last order used.", number(func(s *Situation) uint64 { return s.Orders.Used }), nil},

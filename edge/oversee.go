@@ -20,7 +20,7 @@ type watch struct {
 	mu        sync.Mutex
 	started   time.Time
 	hungAfter time.Duration // without progress for so long, a part hangs
-	clock     string        // as systemClock says
+	clock     string        // what clock.Reading says of it
 	clockAt   time.Time     // since when
 	uplink    UplinkSituation
 	footage   time.Time // when expiry last made progress
@@ -126,7 +126,7 @@ func (a *Agent) oversee(ctx context.Context) error {
 	w := &a.watch
 	w.mu.Lock()
 	w.started, w.hungAfter = now, 4*every
-	w.clock, w.clockAt, w.footage, w.journal = systemClock(), now, now, now
+	w.clock, w.clockAt, w.footage, w.journal = a.clock.Read().State, now, now, now
 	w.mu.Unlock()
 
 	var parts sync.WaitGroup
@@ -165,7 +165,7 @@ func (a *Agent) beat(ctx context.Context, every time.Duration) {
 		rounds := a.footage.Progress()
 		moved := rounds != last
 		last = rounds
-		now, clock := a.Now(), systemClock()
+		now, clock := a.Now(), a.clock.Read().State
 		w.mu.Lock()
 		if clock != w.clock {
 			w.clock, w.clockAt = clock, now

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/beeldwacht/beeldwacht/edge/ingest"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -85,8 +86,9 @@ type JournalSituation struct {
 }
 
 type ClockSituation struct {
-	State string        `json:"state"` // "synced", "unsynced" or "unknown": what the system says
+	State string        `json:"state"` // how far to believe it: see clock.Reading
 	Since protocol.Time `json:"since"`
+	Ahead int64         `json:"ahead"` // seconds that it may be later; what is due by then is shown to nobody
 }
 
 type UplinkSituation struct {
@@ -139,6 +141,7 @@ func (a *Agent) Situation() Situation {
 	}
 	s.Unconfigured = slices.Sorted(maps.Keys(missing))
 	a.watch.into(&s, now)
+	s.Clock.Ahead = int64(a.clock.Read().Ahead.Seconds())
 	s.judge()
 	return s
 }
@@ -173,7 +176,7 @@ func (s *stream) situation() CameraSituation {
 func (w *watch) into(s *Situation, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s.Started, s.Clock, s.Uplink = protocol.T(w.started), ClockSituation{w.clock, protocol.T(w.clockAt)}, w.uplink
+	s.Started, s.Clock, s.Uplink = protocol.T(w.started), ClockSituation{State: w.clock, Since: protocol.T(w.clockAt)}, w.uplink
 	s.Footage.Progress, s.Journal.Progress = protocol.T(w.footage), protocol.T(w.journal)
 	s.Footage.Hangs, s.Journal.Hangs = now.Sub(w.footage) > w.hungAfter, now.Sub(w.journal) > w.hungAfter
 	s.Incidents, s.Latest, s.Faults = w.incidents, slices.Clone(w.latest), slices.Sorted(maps.Values(w.faults))
@@ -298,9 +301,18 @@ func (s *Situation) judgeRest(add func(failing bool, what, do string)) {
 			"Recording and deleting go on without it. Look whether this machine reaches the network, and at broker.url in edge.yaml.")
 	}
 	switch s.Clock.State {
-	case "unsynced":
+	case clock.Disputed:
+		what := "The clock of this machine is not believed: it was set, or is wrong."
+		if s.Clock.Ahead > 0 {
+			what += " Footage that would be too old by it is shown to nobody; it is deleted when that is confirmed, or after 72 hours."
+		}
+		add(false, what, "Compare `date` with a watch, and look at `timedatectl`. Set the clock right, and switch chrony or systemd-timesyncd on.")
+	case clock.Unconfirmed:
+		add(false, "The power was off, and nobody has said yet for how long: recording goes on, and nothing older is shown.",
+			"Look at Uplink: a cosignature will do. Or give this machine a time server it can reach; look at `timedatectl`.")
+	case clock.Unsynced:
 		add(false, "Nothing keeps the clock of this machine: times of footage cannot be proven.", "Look at `timedatectl`: switch chrony or systemd-timesyncd on, and give it a time server it can reach.")
-	case "unknown":
+	case clock.Unknown:
 		add(false, "The system does not say whether something keeps its clock: times of footage cannot be proven.",
 			"Look whether the service may call adjtimex (SystemCallFilter in beeldwacht-edge.service).")
 	}

@@ -77,7 +77,7 @@ func (s *stream) record(ctx context.Context, writer ingest.Writer) error {
 	session := &ingest.Session{
 		Source: ingest.Source{Camera: s.config.ID, Stream: s.config.Stream, URL: s.config.URL, User: s.login.User, Password: s.login.Password,
 			Transport: ingest.Transport(s.config.Transport), KeyFrameTimeout: s.config.KeyFrameTimeout},
-		Writer: writer, Now: a.Now, Log: a.Log,
+		Writer: writer, Now: a.Now, Running: a.Machine.Running, Log: a.Log,
 	}
 	session.Changed = func(ingest.State) { a.uplink.StatusChanged() }
 	s.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -60,7 +61,13 @@ func (s *Situation) Text(zone *time.Location) string {
 		cosigned = fmt.Sprintf("%d cosigned %s ago", j.Cosigned, ago(j.CosignedAt))
 	}
 	line("Journal    ", "%d entries, %s; %d owed", j.Entries, cosigned, j.Owed)
-	line("Clock      ", "%s, since %s", s.Clock.State, ago(&s.Clock.Since))
+	later := ""
+	if s.Clock.State == clock.Unconfirmed {
+		later = "; nothing is shown"
+	} else if s.Clock.Ahead > 0 {
+		later = "; it may be " + short(time.Duration(s.Clock.Ahead)*time.Second) + " later, what is due by then is not shown"
+	}
+	line("Clock      ", "%s, since %s%s", s.Clock.State, ago(&s.Clock.Since), later)
 	switch {
 	case s.Uplink.Connected:
 		line("Uplink     ", "connected, since %s", ago(s.Uplink.Since))

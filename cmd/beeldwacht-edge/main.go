@@ -22,7 +22,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/beeldwacht/beeldwacht/edge"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -126,7 +125,7 @@ func (g given) agent(config edge.Config, secrets edge.Secrets, stderr io.Writer)
 	if *g.verbose {
 		level = slog.LevelDebug
 	}
-	return &edge.Agent{Config: config, Secrets: secrets, Now: time.Now, Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))}
+	return &edge.Agent{Config: config, Secrets: secrets, Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))}
 }
 
 func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {

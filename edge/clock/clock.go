@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,9 +46,9 @@ type Machine struct {
 	NTP     func() string // Synced, Unsynced or Unknown
 }
 
-// Config says where the floor is. Disk, File and Machine are needed.
+// Config says where the floor is. File and Machine are needed.
 type Config struct {
-	Disk    disk.Disk
+	Disk    disk.Disk // nil: the machine's own
 	File    string
 	Machine Machine
 	Known   time.Time // the newest time in the journal, zero when it is empty: it stands in for a File that is not there yet
@@ -76,10 +77,12 @@ type News struct {
 // Clock is the recorder's trusted now. Its methods may be called from any goroutine.
 type Clock struct {
 	Config
+	writing sync.Mutex    // held by who writes the file; taken before mu
+	saved   time.Duration // of Running, when it was last written
+
 	mu    sync.Mutex // guards what follows
 	kept  kept
-	dirty bool          // it changed in a way that must not be lost
-	saved time.Duration // Running when it was last written, or was tried to be
+	dirty bool // it changed in a way that must not be lost
 	news  []News
 	told  map[string]telling // by who was told of
 
@@ -112,6 +115,9 @@ type telling struct {
 
 // Open finds the floor, and what time it is after it. What is wrong with the file is news, and stops nobody from recording.
 func Open(c Config) *Clock {
+	if c.Disk == nil {
+		c.Disk = disk.OS
+	}
 	k := &Clock{Config: c, told: map[string]telling{}}
 	running, wall := c.Machine.Running(), c.Machine.Wall().Round(0).UTC()
 	k.kept = kept{V: format, Now: wall, Allowance: span(allowance), Confirmed: true}
@@ -148,7 +154,7 @@ func (k *Clock) start(wall time.Time) {
 	floor := k.kept
 	k.kept.Now, k.kept.Believed = wall, floor.Believed+span(off)
 	k.kept.At, k.kept.Boot = span(k.Machine.Running()), k.Machine.Boot
-	if err := k.write(); err != nil {
+	if err := k.write(k.kept); err != nil {
 		k.kept = floor
 		k.tell("the time floor cannot be written", err.Error())
 	}
@@ -165,8 +171,8 @@ func (k *Clock) read() (floor kept, err error) {
 	return floor, err
 }
 
-func (k *Clock) write() error {
-	raw, err := json.Marshal(k.kept)
+func (k *Clock) write(floor kept) error {
+	raw, err := json.Marshal(floor)
 	if err != nil {
 		return err
 	}
@@ -228,27 +234,43 @@ func (k *Clock) Cosigned(at time.Time) {
 // Observe looks at the clocks, moves trusted now where that is allowed, and keeps the floor. It is to be called each second; and returns what happened. The error says
 // that the floor could not be written: then it is tried again at the next.
 func (k *Clock) Observe() ([]News, error) {
+	k.writing.Lock()
+	defer k.writing.Unlock()
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.advance()
 	k.observe()
-	var err error
-	if running := time.Duration(k.kept.At); k.dirty || running-k.saved >= writeEvery {
-		if err = k.write(); err == nil {
-			k.dirty, k.saved = false, running
-		}
+	news, kept, dirty := k.news, k.snapshot(), k.dirty
+	k.news, k.dirty = nil, false
+	k.mu.Unlock()
+	if !dirty && time.Duration(kept.At)-k.saved < writeEvery {
+		return news, nil
 	}
-	news := k.news
-	k.news = nil
-	return news, err
+	if err := k.write(kept); err != nil {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.dirty = true
+		return news, err
+	}
+	k.saved = time.Duration(kept.At)
+	return news, nil
 }
 
 // Close writes the floor.
 func (k *Clock) Close() error {
+	k.writing.Lock()
+	defer k.writing.Unlock()
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.advance()
-	return k.write()
+	kept := k.snapshot()
+	k.mu.Unlock()
+	return k.write(kept)
+}
+
+// snapshot is what is kept as it is now, to be written while time goes on: nobody who asks what time it is waits for a disk.
+func (k *Clock) snapshot() kept {
+	kept := k.kept
+	kept.Later, kept.Earlier = slices.Clone(kept.Later), slices.Clone(kept.Earlier)
+	return kept
 }
 
 // advance brings what is kept to this moment.

@@ -66,10 +66,11 @@ func (s *Store) Check(ctx context.Context) ([]Finding, error) {
 }
 
 func (s *Store) take() (*snapshot, error) {
-	now := s.Now()
 	c := &snapshot{runs: map[string]runRow{}, segments: map[string]segmentRow{}, tombstones: map[string]tombstoneRow{}, owed: map[string]owedRow{}, queues: map[string]queueRow{}, minutes: map[string]minuteRow{}, unlisted: map[string]bool{}, waiting: map[string]bool{}, kept: map[string]bool{}, open: map[string]bool{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	reading := s.Clock()
+	now := reading.Now
 	standing := s.standing(now)
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		broken := func(err error) { c.find("broken row", "index.db", "%v", err) }
@@ -91,8 +92,8 @@ func (s *Store) take() (*snapshot, error) {
 	})
 	for key, row := range c.segments {
 		l, err := row.line(key)
-		if run, ok := c.runs[keyRun(key)]; err == nil && ok && !now.Before(l.Start.Add(c.queues[run.queue()].Window.Duration())) && !held(standing, l) {
-			c.find("overdue", key, "should have expired at %s", protocol.T(l.Start.Add(c.queues[run.queue()].Window.Duration())))
+		if run, ok := c.runs[keyRun(key)]; err == nil && ok && !now.Before(s.dueFrom(&run, l.Start.Time, reading)) && !held(standing, l) {
+			c.find("overdue", key, "should have expired at %s", protocol.T(s.dueFrom(&run, l.Start.Time, reading)))
 		}
 	}
 	return c, err

@@ -170,7 +170,7 @@ func BenchmarkCostFirstByte(b *testing.B) {
 			at := noon.Add(rand.N(50 * time.Second))
 			began := time.Now()
 			r := &Reading{s: s, camera: plein, interval: protocol.Span(at, at.Add(time.Second))}
-			if err := r.load(s.Now()); err != nil {
+			if err := r.load(s.Clock()); err != nil {
 				b.Fatal(err)
 			}
 			f, err := r.Open(r.segments[0])

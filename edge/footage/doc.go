@@ -73,7 +73,7 @@
 //
 // Rows are JSON with a version. Keys are <camera>/<stream>/<run>[/<n>]; a run's name is its start, so they are in the order of time.
 //
-//	runs        codec, hash of the init, start; count, bytes and first moment of what is left of it; its queue, and its place there
+//	runs        codecs, hash of the init, start; count, bytes and first moment of what is left of it; its queue, and its place there
 //	segments    the SegmentLine, which key opens it, the minute it is listed in; on a second line offset and decode time of each fragment
 //	unlisted    segments in no minute yet (not journalled)
 //	minutes     number of a footage.sealed entry, and how many of its segments are not gone; on a second line the leaf hashes of all
@@ -103,6 +103,12 @@
 //
 // What happened and what the journal must say of it enter the index in one transaction (bucket owed); the entry follows at once, or when the journal works
 // again (invariant 10). A crash in the instant between the journal's sync and the index's may write an entry twice, and of an expiry up to sixteen.
+//
+// # Time
+//
+// Config.Clock says what time it is and how sure that is (package clock). What is due by its Now goes. What is due only by the latest that it may be is withheld: it stays, and Read, Round
+// and Coverage do not know it; unless a hold keeps it. A clock that is set back makes nothing younger: a run's row says how far back it had been set when the run was recorded, and the
+// run is due so much sooner as it was set back since. A hold that has ended does not stand again.
 //
 // # Who owns what
 //

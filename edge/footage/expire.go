@@ -13,6 +13,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	trusted "github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -71,8 +72,9 @@ func (b *buried) stored() int64 {
 // expire unlinks all that is due, and tells when more is. The caller has sweeping.
 func (s *Store) expire() (next time.Time) {
 	for {
-		now := s.Now()
-		worked, err := s.bury(now)
+		reading := s.Clock()
+		now := reading.Now
+		worked, err := s.bury(reading)
 		if err != nil {
 			s.incident("expiry cannot be written to the index", "", short(err))
 			next = now.Add(retryUnlink)
@@ -92,7 +94,8 @@ func (s *Store) expire() (next time.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if due, any := s.nextDue(); any && next.IsZero() {
+	now := s.Clock()
+	if due, any := s.nextDue(now); any && next.IsZero() {
 		next = due
 	}
 	for _, t := range s.tombs {
@@ -102,29 +105,29 @@ func (s *Store) expire() (next time.Time) {
 	}
 	for _, w := range s.writers {
 		if start, run := w.open(); !start.IsZero() && s.runs[run] != nil {
-			soonest(start.Add(s.windowOfRun(s.runs[run]).Duration()))
+			soonest(s.dueFrom(s.runs[run], start, now))
 		}
 	}
 	return next
 }
 
 // nextDue is when the next of all queues comes due. The caller has mu.
-func (s *Store) nextDue() (due time.Time, any bool) {
+func (s *Store) nextDue(now trusted.Reading) (due time.Time, any bool) {
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		for _, q := range s.queues {
 			head, found, err := q.head(tx)
 			if err != nil {
 				return err
 			}
-			if found && (!any || head.due().Before(due)) {
-				due, any = head.due(), true
+			if found && (!any || head.due(s.back(now)).Before(due)) {
+				due, any = head.due(s.back(now)), true
 			}
 		}
 		return nil
 	})
 	if err != nil {
 		s.badRow(err)
-		return s.Now().Add(retryUnlink), true
+		return now.Now.Add(retryUnlink), true
 	}
 	return due, any
 }
@@ -140,13 +143,13 @@ type candidates struct {
 }
 
 // look adds what a run has from the first that was not judged yet, until enough says so.
-func (s *Store) look(tx *bbolt.Tx, c *candidates, r *runRow, standing []Keep, enough func(Aging) bool) {
-	key, window := r.key(), s.windowOfRun(r)
+func (s *Store) look(tx *bbolt.Tx, c *candidates, r *runRow, standing []Keep, now trusted.Reading, enough func(Aging) bool) {
+	key := r.key()
 	if c.runs[key] == nil {
 		c.runs[key] = r
 	}
 	broken := s.eachLine(tx, r, r.From, func(row segmentRow, l protocol.SegmentLine) bool {
-		a := Aging{l, window, row.stored(l)}
+		a := s.aging(r, l, row.stored(l), now)
 		if enough(a) {
 			return false
 		}
@@ -164,7 +167,8 @@ func (s *Store) look(tx *bbolt.Tx, c *candidates, r *runRow, standing []Keep, en
 }
 
 // dueNow collects what is due, as much as one transaction takes. What came due last goes first: so what comes due while there is much to catch up with is not late too.
-func (s *Store) dueNow(tx *bbolt.Tx, c *candidates, standing []Keep, now time.Time) error {
+func (s *Store) dueNow(tx *bbolt.Tx, c *candidates, standing []Keep, now trusted.Reading) error {
+	back := s.back(now)
 	var places []place // in each queue, the last that is due
 	cursors := map[*queue]*bbolt.Cursor{}
 	step := func(q *queue, k []byte) error {
@@ -175,13 +179,13 @@ func (s *Store) dueNow(tx *bbolt.Tx, c *candidates, standing []Keep, now time.Ti
 		if err != nil {
 			return err
 		}
-		at, _ := slices.BinarySearchFunc(places, p, func(a, b place) int { return a.due().Compare(b.due()) })
+		at, _ := slices.BinarySearchFunc(places, p, func(a, b place) int { return a.due(back).Compare(b.due(back)) })
 		places = slices.Insert(places, at, p)
 		return nil
 	}
 	for _, q := range s.queues {
 		cursors[q] = tx.Bucket(inWaiting).Cursor()
-		k, _ := cursors[q].Seek([]byte(q.key() + "/" + momentOf(now.Add(-q.window.Duration())) + "0")) // '0' follows '/'
+		k, _ := cursors[q].Seek([]byte(q.key() + "/" + momentOf(now.Now.Add(back-q.window.Duration())) + "0")) // '0' follows '/'
 		if k == nil {
 			k, _ = cursors[q].Last()
 		} else {
@@ -204,20 +208,20 @@ func (s *Store) dueNow(tx *bbolt.Tx, c *candidates, standing []Keep, now time.Ti
 		case s.keptWhole(r, standing, now):
 			c.runs[p.run] = r
 		default:
-			s.look(tx, c, r, standing, func(a Aging) bool { return now.Before(a.Due()) || len(c.aging) >= buryAtOnce })
+			s.look(tx, c, r, standing, now, func(a Aging) bool { return now.Now.Before(a.Due()) || len(c.aging) >= buryAtOnce })
 		}
 	}
 	return nil
 }
 
 // keptWhole says that all of a run that was not judged yet is due, and that one hold keeps all of it.
-func (s *Store) keptWhole(r *runRow, standing []Keep, now time.Time) bool {
+func (s *Store) keptWhole(r *runRow, standing []Keep, now trusted.Reading) bool {
 	rest := protocol.Interval{From: r.Waits.Time, To: r.End.Time}
-	return !now.Before(r.End.Add(s.windowOfRun(r).Duration())) && slices.ContainsFunc(standing, func(k Keep) bool { return k.Camera == r.Camera && k.Asked.Contains(rest) })
+	return !now.Now.Before(s.dueFrom(r, r.End.Time, now)) && slices.ContainsFunc(standing, func(k Keep) bool { return k.Camera == r.Camera && k.Asked.Contains(rest) })
 }
 
 // oldestFirst collects what may go before its window: the oldest runs, until enough may go, and those that overlap the last of them.
-func (s *Store) oldestFirst(tx *bbolt.Tx, c *candidates, standing []Keep, need int64) error {
+func (s *Store) oldestFirst(tx *bbolt.Tx, c *candidates, standing []Keep, need int64, now trusted.Reading) error {
 	heads := map[*queue]place{}
 	cursors := map[*queue]*bbolt.Cursor{}
 	step := func(q *queue, k []byte) (err error) {
@@ -257,31 +261,32 @@ func (s *Store) oldestFirst(tx *bbolt.Tx, c *candidates, standing []Keep, need i
 		if c.spare < need {
 			until = later(until, r.End.Time)
 		}
-		s.look(tx, c, r, standing, func(Aging) bool { return false })
+		s.look(tx, c, r, standing, now, func(Aging) bool { return false })
 	}
 	return nil
 }
 
 // bury puts tombstones over segments that must go, the intent of expiry, as many as one transaction takes. Worked is false when there is nothing to do.
-func (s *Store) bury(now time.Time) (worked bool, err error) {
+func (s *Store) bury(reading trusted.Reading) (worked bool, err error) {
+	now := reading.Now
 	need, err := s.over()
 	if err != nil {
 		s.incident("free space is not known", "", short(err)) // windows still count
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Before(s.fullUntil) {
+	if waits(now, s.fullUntil, retryFull) {
 		need = 0 // everything was looked at just now, and is held
 	}
 	standing := s.standing(now)
 	c := candidates{rows: map[string]segmentRow{}, runs: map[string]*runRow{}, broken: map[string]bool{}}
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		err := s.dueNow(tx, &c, standing, now)
+		err := s.dueNow(tx, &c, standing, reading)
 		if len(c.aging) >= buryAtOnce {
 			need = 0 // nothing goes early while as much is due as one transaction takes
 		}
 		if err == nil && c.spare < need {
-			err = s.oldestFirst(tx, &c, standing, need)
+			err = s.oldestFirst(tx, &c, standing, need, reading)
 		}
 		return err
 	})
@@ -295,11 +300,11 @@ func (s *Store) bury(now time.Time) (worked bool, err error) {
 	if len(c.runs) == 0 {
 		return false, nil
 	}
-	return s.putTombstones(due[:min(len(due), buryAtOnce)], &c, standing, now)
+	return s.putTombstones(due[:min(len(due), buryAtOnce)], &c, standing, reading)
 }
 
 // putTombstones also moves the runs that were looked at to their new places in their queues.
-func (s *Store) putTombstones(due []Expiring, c *candidates, standing []Keep, now time.Time) (worked bool, err error) {
+func (s *Store) putTombstones(due []Expiring, c *candidates, standing []Keep, now trusted.Reading) (worked bool, err error) {
 	rows := map[Reason]*tombstoneRow{}
 	taken := map[string]*runRow{}
 	for _, d := range due {
@@ -367,8 +372,7 @@ func putTombstone(tx *bbolt.Tx, row *tombstoneRow) (key string, err error) {
 }
 
 // judge finds a run's new place in its queue: that of the oldest left which is not both due and held. What is before it waits for its hold to end.
-func (s *Store) judge(tx *bbolt.Tx, r *runRow, recount bool, standing []Keep, now time.Time) {
-	window := s.windowOfRun(r)
+func (s *Store) judge(tx *bbolt.Tx, r *runRow, recount bool, standing []Keep, now trusted.Reading) {
 	if recount {
 		r.Count, r.Bytes = 0, 0
 		s.eachLine(tx, r, 0, func(row segmentRow, l protocol.SegmentLine) bool {
@@ -383,7 +387,7 @@ func (s *Store) judge(tx *bbolt.Tx, r *runRow, recount bool, standing []Keep, no
 		from := r.From
 		r.From, r.Waits = r.Next, protocol.Time{}
 		s.eachLine(tx, r, from, func(_ segmentRow, l protocol.SegmentLine) bool {
-			if !now.Before(l.Start.Add(window.Duration())) && held(standing, l) {
+			if !now.Now.Before(s.dueFrom(r, l.Start.Time, now)) && held(standing, l) {
 				return true
 			}
 			r.From, r.Waits = l.N, l.Start
@@ -403,7 +407,7 @@ func (s *Store) unlink(now time.Time) {
 	s.mu.Lock()
 	todo := map[string]*tombstone{}
 	for key, t := range s.tombs {
-		if t.unlinked.IsZero() && !now.Before(t.retry) {
+		if t.unlinked.IsZero() && !waits(now, t.retry, retryUnlinkMax) {
 			todo[key] = t
 			for _, b := range t.left {
 				file := s.segmentFile(b.line)
@@ -710,6 +714,11 @@ func cause(err error) string {
 	return short(err)
 }
 
+// waits says that what is tried again at a moment is not tried yet. What seems to wait for longer than it may waits for a clock that was set back, and so no more.
+func waits(now, until time.Time, most time.Duration) bool {
+	return now.Before(until) && until.Sub(now) <= most
+}
+
 // markGone notes that files and their keys do not exist any more: the entries that say so take the place of the tombstones. An entry's At is when the files were unlinked.
 func (s *Store) markGone(gone map[string]*tombstone) error {
 	if len(gone) == 0 {
@@ -870,7 +879,7 @@ func (s *Store) clearRun(r *runRow, now time.Time) (retry time.Time, err error) 
 	}
 	if len(left) > 0 {
 		s.mu.Lock()
-		until := r.End.Add(s.windowOfRun(r).Duration())
+		until := s.dueFrom(r, r.End.Time, s.Clock())
 		for _, k := range s.standing(now) {
 			if k.Camera == r.Camera && k.Asked.Overlaps(protocol.Interval{From: r.Start.Time, To: r.End.Time}) {
 				until = later(until, k.until())
@@ -985,7 +994,7 @@ func (s *Store) room() error {
 		return nil
 	}
 	s.mu.Lock()
-	known := s.Now().Before(s.fullUntil)
+	known := waits(s.Now(), s.fullUntil, retryFull)
 	s.mu.Unlock()
 	if known {
 		return errFull

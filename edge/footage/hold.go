@@ -32,7 +32,7 @@ type holdRow struct {
 }
 
 func (h *holdRow) keep() Keep {
-	k := Keep{Camera: h.Hold.Camera, Asked: h.Hold.Asked, End: h.Hold.End.Time}
+	k := Keep{Camera: h.Hold.Camera, Asked: h.Hold.Asked, End: h.Hold.End.Time, Over: h.Over || h.Lifted != nil}
 	if h.Lifted != nil {
 		k.Lifted = h.Lifted.Time
 	}
@@ -146,7 +146,7 @@ func (s *Store) Holds() ([]HoldState, error) {
 	var out []HoldState
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		for _, h := range s.holds {
-			if !now.Before(h.keep().until()) {
+			if k := h.keep(); k.Over || !now.Before(k.until()) {
 				continue
 			}
 			state := HoldState{Hold: h.Hold, Interval: h.Interval, Segments: h.Segments, Bytes: h.Bytes, Root: h.Root, Complete: h.Confirmed}
@@ -187,7 +187,7 @@ func (s *Store) keeps() []Keep {
 
 // standing are the holds that keep footage at now. The caller has mu.
 func (s *Store) standing(now time.Time) []Keep {
-	return slices.DeleteFunc(s.keeps(), func(k Keep) bool { return !now.Before(k.until()) })
+	return slices.DeleteFunc(s.keeps(), func(k Keep) bool { return k.Over || !now.Before(k.until()) })
 }
 
 func held(keeps []Keep, l protocol.SegmentLine) bool {
@@ -218,32 +218,27 @@ func (s *Store) heldBytes(tx *bbolt.Tx, keeps []Keep) (total int64) {
 	return total
 }
 
-// lines are the sealed segments of a camera that touch an interval, in time order. The caller has mu.
-func (s *Store) lines(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) (lines []protocol.SegmentLine) {
+// eachIn reads the sealed segments of a camera that touch an interval, until see returns false. The caller has mu.
+func (s *Store) eachIn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval, see func(r *runRow, l protocol.SegmentLine) bool) {
+	more := true
 	for r := range s.runsOf(tx, camera, i) {
 		s.eachLine(tx, r, 0, func(_ segmentRow, l protocol.SegmentLine) bool {
 			if i.Overlaps(protocol.Interval{From: l.Start.Time, To: l.End.Time}) {
-				lines = append(lines, l)
+				more = see(r, l)
 			}
-			return l.Start.Before(i.To)
+			return more && l.Start.Before(i.To)
 		})
-	}
-	slices.SortFunc(lines, compareLines)
-	return lines
-}
-
-// any says whether there is a sealed segment of a camera that touches an interval. The caller has mu.
-func (s *Store) any(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) (found bool) {
-	for r := range s.runsOf(tx, camera, i) {
-		s.eachLine(tx, r, 0, func(_ segmentRow, l protocol.SegmentLine) bool {
-			found = found || i.Overlaps(protocol.Interval{From: l.Start.Time, To: l.End.Time})
-			return !found
-		})
-		if found {
-			break
+		if !more {
+			return
 		}
 	}
-	return found
+}
+
+// lines are the sealed segments of a camera that touch an interval, in time order. The caller has mu.
+func (s *Store) lines(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) (lines []protocol.SegmentLine) {
+	s.eachIn(tx, camera, i, func(_ *runRow, l protocol.SegmentLine) bool { lines = append(lines, l); return true })
+	slices.SortFunc(lines, compareLines)
+	return lines
 }
 
 // round widens an interval to the segments that touch it.
@@ -271,7 +266,7 @@ func (s *Store) tendHolds() (next time.Time) {
 		var err error
 		until := h.keep().until()
 		switch {
-		case !h.Over && !now.Before(until):
+		case !h.Over && (h.Lifted != nil || !now.Before(until)):
 			err = s.endHold(h)
 		case h.Over:
 			err = s.forgetHold(h, now)
@@ -284,7 +279,7 @@ func (s *Store) tendHolds() (next time.Time) {
 			s.incidentLocked("hold cannot be written to the index", h.Hold.Camera, short(err))
 			soonest(now.Add(retryUnlink))
 		}
-		if now.Before(until) {
+		if now.Before(until) && !h.Over {
 			soonest(until)
 		}
 	}
@@ -318,7 +313,10 @@ func (s *Store) forgetHold(h *holdRow, now time.Time) error {
 		return nil // an order that comes again must find it ended
 	}
 	left := false
-	err := s.db.View(func(tx *bbolt.Tx) error { left = s.any(tx, h.Hold.Camera, h.Hold.Asked); return nil })
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		s.eachIn(tx, h.Hold.Camera, h.Hold.Asked, func(*runRow, protocol.SegmentLine) bool { left = true; return false })
+		return nil
+	})
 	if err != nil || left {
 		return err
 	}

@@ -62,6 +62,7 @@ type runRow struct {
 	Bytes  int64             `json:"bytes"`          // that those take on disk
 	First  protocol.Time     `json:"first"`          // start of the oldest of those; meaningless when Count is 0
 	From   int               `json:"from"`           // those before this place that are left are due, and held
+	Back   int64             `json:"back,omitzero"`  // ms that the clock had been set back in all when it was recorded: see clock.Reading
 	Waits  protocol.Time     `json:"waits,omitzero"` // start of the oldest from From on, by which the run stands in its queue; zero: there is none
 }
 
@@ -129,8 +130,9 @@ type minuteRow struct {
 type totalsRow struct {
 	V        int   `json:"v"`
 	Segments int   `json:"segments"`
-	Bytes    int64 `json:"bytes"`   // that they take on disk
-	Longest  int64 `json:"longest"` // run there ever was, ms
+	Bytes    int64 `json:"bytes"`         // that they take on disk
+	Longest  int64 `json:"longest"`       // run there ever was, ms
+	Back     int64 `json:"back,omitzero"` // the most that a run has, ms
 }
 
 type streamRow struct {

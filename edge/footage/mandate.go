@@ -94,7 +94,8 @@ func (s *Store) windowOf(run string) protocol.Window {
 
 // enforceMandates shortens windows, and stops what may not be recorded any more or has an open segment that is due.
 func (s *Store) enforceMandates() (next time.Time) {
-	now := s.Now()
+	reading := s.Clock()
+	now := reading.Now
 	s.mandateMu.RLock()
 	windows := map[protocol.CameraID]protocol.Window{}
 	for camera, list := range s.mandates {
@@ -119,7 +120,7 @@ func (s *Store) enforceMandates() (next time.Time) {
 	for key, w := range s.writers {
 		_, err := s.allowed(w.tape.camera, w.tape.stream, now)
 		start, run := w.open()
-		late := !start.IsZero() && s.runs[run] != nil && !now.Before(start.Add(s.windowOfRun(s.runs[run]).Duration()))
+		late := !start.IsZero() && s.runs[run] != nil && !now.Before(s.dueFrom(s.runs[run], start, reading))
 		stream := s.streams[key]
 		if late || err != nil && stream != nil && (stream.Gap == nil || stream.Gap.Cause != string(CauseMandate)) {
 			w.check()

@@ -34,11 +34,13 @@ type runRow2 struct {
 	Count  int               `json:"count"`
 	Bytes  int64             `json:"bytes"`
 	First  protocol.Time     `json:"first"`
+	Sound  SoundCodec        `json:"sound,omitempty"`
+	Back   int64             `json:"back,omitzero"`
 }
 
 func (r *runRow2) now() *runRow {
 	n := &runRow{V: format, Camera: r.Camera, Stream: r.Stream, Run: r.Run, Codec: r.Codec, Init: r.Init, Plain: r.V == plaintext, Start: r.Start, End: r.End,
-		Ended: r.Ended, Next: r.Next, Count: r.Count, Bytes: r.Bytes, First: r.First}
+		Ended: r.Ended, Next: r.Next, Count: r.Count, Bytes: r.Bytes, First: r.First, Sound: r.Sound, Back: r.Back}
 	if r.Count > 0 {
 		n.Waits = r.First
 	}

@@ -60,7 +60,7 @@ func (s *Store) settle(ctx context.Context) (retry time.Time) {
 	case <-ctx.Done():
 		return s.Now().Add(retryJournal)
 	}
-	if s.Now().Before(s.journalRetry) {
+	if waits(s.Now(), s.journalRetry, retryJournal) {
 		return s.journalRetry
 	}
 	err := s.saveNews()

@@ -11,11 +11,12 @@ import (
 type Aging struct {
 	protocol.SegmentLine
 	Window protocol.Window
-	Stored int64 // bytes on disk
+	Stored int64         // bytes on disk
+	Back   time.Duration // how far the clock was set back since it was recorded
 }
 
-// Due is when the segment's first frame reaches its window (invariant 3).
-func (a Aging) Due() time.Time { return a.Start.Add(a.Window.Duration()) }
+// Due is when the segment's first frame reaches its window (invariant 3). A clock that is set back makes nothing younger.
+func (a Aging) Due() time.Time { return a.Start.Add(a.Window.Duration() - a.Back) }
 
 func (a Aging) interval() protocol.Interval {
 	return protocol.Interval{From: a.Start.Time, To: a.End.Time}
@@ -27,6 +28,7 @@ type Keep struct {
 	Asked  protocol.Interval
 	End    time.Time
 	Lifted time.Time
+	Over   bool // it came to its end, and a clock that is set back does not bring it back
 }
 
 func (k Keep) until() time.Time {
@@ -70,7 +72,7 @@ func Expired(segments []Aging, holds []Keep, need int64, now time.Time) (due []E
 		for _, k := range holds {
 			switch until := k.until(); {
 			case !k.covers(s.SegmentLine):
-			case now.Before(until):
+			case !k.Over && now.Before(until):
 				held = later(held, until)
 			default:
 				freed = later(freed, until)

@@ -89,7 +89,7 @@ func ask(t *testing.T, text string) (q question) {
 			w, err := protocol.ParseWindow(f[5])
 			fail(err)
 			q.segments = append(q.segments, Aging{protocol.SegmentLine{Camera: protocol.CameraID(f[1]), Stream: main_, Run: "r", N: int(number(f[2])),
-				Start: protocol.T(at(f[3])), End: protocol.T(at(f[4])), Size: number(f[6])}, w, number(f[6])})
+				Start: protocol.T(at(f[3])), End: protocol.T(at(f[4])), Size: number(f[6])}, w, number(f[6]), 0})
 		case "hold":
 			k := Keep{Camera: protocol.CameraID(f[1]), Asked: protocol.Span(at(f[2]), at(f[3])), End: at(f[4])}
 			if len(f) == 7 {

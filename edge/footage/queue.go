@@ -12,10 +12,12 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	trusted "github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// A queue is the footage of one camera under one window, in the order in which it comes due. Its window stands in one place, so that a shorter mandate is obeyed by writing
+// A queue is the footage of one camera under one window, in the order in which it comes due: by its start, and by how far the clock had been set back until then, since a clock
+// that is set back makes nothing younger. Its window stands in one place, so that a shorter mandate is obeyed by writing
 // one row; and what is due is found without looking at what is not. A camera has another queue only once its window has grown.
 type queue struct {
 	camera protocol.CameraID
@@ -51,8 +53,10 @@ func momentOf(t time.Time) string { return t.UTC().Format(moment) }
 
 // waitingKey is where a run stands in its queue. The row there is empty.
 func (r *runRow) waitingKey() string {
-	return r.queue() + "/" + momentOf(r.Waits.Time) + "/" + string(r.Stream) + "/" + string(r.Run)
+	return r.queue() + "/" + momentOf(r.Waits.Add(r.back())) + "/" + string(r.Stream) + "/" + string(r.Run)
 }
+
+func (r *runRow) back() time.Duration { return time.Duration(r.Back) * time.Millisecond }
 
 // place is a run's place in a queue, as its key says it.
 type place struct {
@@ -61,7 +65,23 @@ type place struct {
 	at  time.Time
 }
 
-func (p place) due() time.Time { return p.at.Add(p.q.window.Duration()) }
+// due is when it comes due on a clock that was set back so far in all.
+func (p place) due(back time.Duration) time.Time { return p.at.Add(p.q.window.Duration() - back) }
+
+// back is how far the clock was set back in all; also of one that has lost count. The caller has mu.
+func (s *Store) back(now trusted.Reading) time.Duration {
+	return max(now.Back, time.Duration(s.totals.Back)*time.Millisecond)
+}
+
+// dueFrom is when a segment of a run expires that starts then. The caller has mu.
+func (s *Store) dueFrom(r *runRow, start time.Time, now trusted.Reading) time.Time {
+	return s.aging(r, protocol.SegmentLine{Start: protocol.Time{Time: start}}, 0, now).Due()
+}
+
+// aging is a segment of a run as expiry sees it. The caller has mu.
+func (s *Store) aging(r *runRow, l protocol.SegmentLine, stored int64, now trusted.Reading) Aging {
+	return Aging{SegmentLine: l, Window: s.windowOfRun(r), Stored: stored, Back: s.back(now) - r.back()}
+}
 
 func (q *queue) place(key []byte) (place, error) {
 	at, run, _ := strings.Cut(strings.TrimPrefix(string(key), q.key()+"/"), "/")
@@ -162,6 +182,7 @@ func (s *Store) putRun(tx *bbolt.Tx, before, r *runRow, totals *totalsRow) error
 	}
 	totals.Segments += r.Count - was.Count
 	totals.Bytes += r.Bytes - was.Bytes
+	totals.Back = max(totals.Back, r.Back)
 	totals.Longest = max(totals.Longest, r.End.Sub(r.Start.Time).Milliseconds())
 	return errors.Join(err, put(tx, inRuns, r.key(), r))
 }

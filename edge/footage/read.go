@@ -13,6 +13,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	trusted "github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/edge/orders"
@@ -21,6 +22,9 @@ import (
 
 // ErrExpired: the segment's window was over while it was being read.
 var ErrExpired = errors.New("expired")
+
+// ErrWithheld: the segment is there, and nobody may see it before it is known how late it is: some clock says that its window is over (see package clock).
+var ErrWithheld = errors.New("withheld until it is known what time it is")
 
 // ErrDamaged: a segment, or the init of its run, is not what was recorded, or it, or its key, is gone from a volume that is there. No other try will mend that.
 var ErrDamaged = errors.New("damaged")
@@ -39,8 +43,8 @@ type Segment struct {
 	Path   []protocol.Hash // RFC 6962 audit path
 	Root   protocol.Hash   // of that tree
 
-	row   segmentRow
-	queue string // which says its window
+	row segmentRow
+	run *runRow // as it was
 }
 
 // Reading is footage that may be read. It pins nothing: what expires while it is open cannot be read any more.
@@ -57,7 +61,8 @@ type Reading struct {
 // grant's (for a standing grant: not within the last [protocol.LookBack]), and a receipt that is not an unused one for exactly this (DESIGN section 1, sentence 2).
 // The receipt is then used.
 func (s *Store) Read(grant *orders.Grant, interval protocol.Interval, receipt *journal.Receipt) (*Reading, error) {
-	now := s.Now()
+	reading := s.Clock()
+	now := reading.Now
 	if err := grant.Valid(now); err != nil {
 		return nil, fmt.Errorf("footage: reading: grant: %w", err)
 	}
@@ -82,29 +87,27 @@ func (s *Store) Read(grant *orders.Grant, interval protocol.Interval, receipt *j
 	if doc.Use == protocol.UseRelease {
 		r.interval = doc.Asked
 	}
-	if err := r.load(now); err != nil {
+	if err := r.load(reading); err != nil {
 		return nil, fmt.Errorf("footage: reading %s %s: %w", doc.Camera, interval, err)
 	}
 	return r, nil
 }
 
-func (r *Reading) load(now time.Time) error {
+func (r *Reading) load(now trusted.Reading) error {
 	s := r.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	standing := s.standing(now)
+	standing := s.standing(now.Now)
 	return s.db.View(func(tx *bbolt.Tx) error {
 		var failed error
 		for run := range s.runsOf(tx, r.camera, r.interval) {
-			window := s.windowOfRun(run)
 			s.eachLine(tx, run, 0, func(row segmentRow, l protocol.SegmentLine) bool {
-				a := Aging{l, window, row.stored(l)}
-				if !r.interval.Overlaps(a.interval()) || !now.Before(a.Due()) && !held(standing, l) {
+				if !r.interval.Overlaps(protocol.Interval{From: l.Start.Time, To: l.End.Time}) || s.hidden(run, l, standing, now) != nil {
 					return l.Start.Before(r.interval.To)
 				}
 				fragments, err := row.fragments()
 				row.list = nil
-				seg := Segment{SegmentLine: l, Codec: run.Codec, RunStart: run.Start, Fragments: fragments, row: row, queue: run.queue()}
+				seg := Segment{SegmentLine: l, Codec: run.Codec, RunStart: run.Start, Fragments: fragments, row: row, run: run}
 				failed = errors.Join(failed, err, seg.prove(tx, row))
 				r.segments = append(r.segments, seg)
 				return true
@@ -171,7 +174,7 @@ func (r *Reading) Open(seg Segment) (io.ReadCloser, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("footage: segment %s is not in this reading", segmentKey(seg.SegmentLine))
 	}
-	v := &verified{s: r.s, line: seg.SegmentLine, queue: r.segments[i].queue, sum: sha256.New()}
+	v := &verified{s: r.s, line: seg.SegmentLine, run: r.segments[i].run, sum: sha256.New()}
 	if err := v.alive(); err != nil {
 		return nil, err
 	}
@@ -241,13 +244,13 @@ func (r *Reading) Close() error { r.segments, r.gaps = nil, nil; return nil }
 
 // verified is a segment's file being read.
 type verified struct {
-	s     *Store
-	line  protocol.SegmentLine
-	queue string // which says its window
-	f     io.ReadCloser
-	sum   hash.Hash
-	read  int64
-	err   error
+	s    *Store
+	line protocol.SegmentLine
+	run  *runRow
+	f    io.ReadCloser
+	sum  hash.Hash
+	read int64
+	err  error
 }
 
 func (v *verified) Read(p []byte) (int, error) {
@@ -287,29 +290,63 @@ func (v *verified) Close() error { return v.f.Close() }
 
 // alive says whether the segment may still be read.
 func (v *verified) alive() error {
-	now := v.s.Now()
+	now := v.s.Clock()
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
 	key := segmentKey(v.line)
-	q := v.s.queues[v.queue]
 	exists := false
 	err := v.s.db.View(func(tx *bbolt.Tx) error { exists = tx.Bucket(inSegments).Get([]byte(key)) != nil; return nil })
 	if err != nil {
 		return err
 	}
-	if !exists || q == nil || !now.Before(v.line.Start.Add(q.window.Duration())) && !held(v.s.standing(now), v.line) {
-		return fmt.Errorf("footage: segment %s: %w", key, ErrExpired)
+	err = ErrExpired
+	if exists {
+		err = v.s.hidden(v.run, v.line, v.s.standing(now.Now), now)
+	}
+	if err != nil {
+		return fmt.Errorf("footage: segment %s: %w", key, err)
 	}
 	return nil
 }
 
-// Round widens an interval outward to whole segments, and says which.
-func (s *Store) Round(camera protocol.CameraID, i protocol.Interval) (protocol.Interval, []protocol.SegmentLine, error) {
+// hidden says why a segment of a run may not be shown, or nil: ErrExpired or ErrWithheld. The caller has mu.
+func (s *Store) hidden(run *runRow, l protocol.SegmentLine, standing []Keep, now trusted.Reading) error {
+	due := s.dueFrom(run, l.Start.Time, now)
+	switch {
+	case now.Latest().Before(due), held(standing, l):
+		return nil
+	case now.Now.Before(due):
+		return ErrWithheld
+	}
+	return ErrExpired
+}
+
+// shown are the segments that touch an interval and may be shown. The error is ErrWithheld where there are others that may not be for now.
+func (s *Store) shown(camera protocol.CameraID, i protocol.Interval) (lines []protocol.SegmentLine, withheld, err error) {
+	now := s.Clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var lines []protocol.SegmentLine
-	err := s.db.View(func(tx *bbolt.Tx) error { lines = s.lines(tx, camera, i); return nil })
-	return round(i, lines), lines, err
+	standing := s.standing(now.Now)
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		s.eachIn(tx, camera, i, func(run *runRow, l protocol.SegmentLine) bool {
+			why := s.hidden(run, l, standing, now)
+			if why == nil {
+				lines = append(lines, l)
+			} else if errors.Is(why, ErrWithheld) {
+				withheld = ErrWithheld
+			}
+			return true
+		})
+		return nil
+	})
+	slices.SortFunc(lines, compareLines)
+	return lines, withheld, err
+}
+
+// Round widens an interval outward to whole segments, and says which. It fails with [ErrWithheld] where it touches footage that is there and not shown.
+func (s *Store) Round(camera protocol.CameraID, i protocol.Interval) (protocol.Interval, []protocol.SegmentLine, error) {
+	lines, withheld, err := s.shown(camera, i)
+	return round(i, lines), lines, errors.Join(withheld, err)
 }
 
 // Stretch is uninterrupted footage of one stream.
@@ -323,7 +360,7 @@ const meet = 10 * time.Millisecond
 
 // Coverage is which footage of a camera touches an interval: whole segments, those that meet joined. It shows times, no footage.
 func (s *Store) Coverage(camera protocol.CameraID, i protocol.Interval) ([]Stretch, error) {
-	_, lines, err := s.Round(camera, i)
+	lines, _, err := s.shown(camera, i)
 	var out []Stretch
 	for _, l := range lines {
 		at := slices.IndexFunc(out, func(c Stretch) bool { return c.Stream == l.Stream && l.Start.Sub(c.To) <= meet })

@@ -19,6 +19,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"go.etcd.io/bbolt"
 
+	trusted "github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -29,7 +30,7 @@ type Journal interface {
 	Append(ctx context.Context, kind string, body any) (seq uint64, err error)
 }
 
-// Config says where footage goes. Dir, Keys, Recorder, Journal and Now are needed; the rest has useful zero values.
+// Config says where footage goes. Dir, Keys, Recorder, Journal and Clock are needed; the rest has useful zero values.
 type Config struct {
 	Dir      string              // the volume
 	Keys     string              // the folder of the keys: not on the volume, and not in a backup
@@ -49,9 +50,9 @@ type Config struct {
 
 	Holder Holder // of the generation key; nil: a file in Keys
 
-	Clock func() string    // what the system says of its clock: "synced", "unsynced" or "unknown". Nil is "unknown"
-	Now   func() time.Time // wall clock
-	Log   *slog.Logger     // nil: none
+	Clock func() trusted.Reading // what time it is, and how sure that is
+	Now   func() time.Time       // the same without the rest; where there is no Clock, all there is
+	Log   *slog.Logger           // nil: none
 
 	Disk disk.Disk // nil: the machine's own
 
@@ -131,8 +132,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 }
 
 func (c *Config) prepare() error {
-	if c.Dir == "" || c.Keys == "" || c.Journal == nil || c.Now == nil {
-		return errors.New("needs Dir, Keys, Journal and Now")
+	if c.Dir == "" || c.Keys == "" || c.Journal == nil || c.Now == nil && c.Clock == nil {
+		return errors.New("needs Dir, Keys, Journal, and Clock or Now")
 	}
 	if rel, err := filepath.Rel(c.Dir, c.Keys); err != nil || filepath.IsLocal(rel) {
 		return errors.Join(fmt.Errorf("keys in %s would lie on the volume %s: who takes the disk would have both", c.Keys, c.Dir), err)
@@ -163,7 +164,11 @@ func (c *Config) prepare() error {
 		c.HoldShare = 50
 	}
 	if c.Clock == nil {
-		c.Clock = func() string { return "unknown" }
+		now := c.Now
+		c.Clock = func() trusted.Reading { return trusted.Reading{Now: now(), State: trusted.Unknown} }
+	} else {
+		now := c.Clock
+		c.Now = func() time.Time { return now().Now }
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -614,6 +619,16 @@ func (s *Store) Close() error {
 	s.settle(context.Background())
 	s.keys.close()
 	return errors.Join(err, s.db.Close())
+}
+
+// TimeMoved tells that the clock was moved: more or less may be due now than Run waits for.
+func (s *Store) TimeMoved() {
+	s.mu.Lock()
+	for key := range s.empty {
+		s.empty[key] = time.Time{}
+	}
+	s.mu.Unlock()
+	s.wake()
 }
 
 // wake makes Run look again.

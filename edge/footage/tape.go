@@ -207,7 +207,7 @@ func (t *tape) take(au AccessUnit) error {
 		}
 	}
 	if t.run == nil {
-		if !au.Key || t.s.Now().Before(t.retry) {
+		if !au.Key || waits(t.s.Now(), t.retry, retryDisk) {
 			return nil
 		}
 		if err := t.begin(au); err != nil {
@@ -640,7 +640,7 @@ func (s *Store) putSegment(line protocol.SegmentLine, row segmentRow) error {
 
 // beginRun makes the run's row, with the entries that say so and that any gap is over.
 func (s *Store) beginRun(r *runRow, window protocol.Window) error {
-	body := protocol.RunStarted{Camera: r.Camera, Stream: r.Stream, Run: r.Run, Codec: string(r.Codec), Sound: string(r.Sound), Init: r.Init, Start: r.Start, Clock: s.Clock()}
+	body := protocol.RunStarted{Camera: r.Camera, Stream: r.Stream, Run: r.Run, Codec: string(r.Codec), Sound: string(r.Sound), Init: r.Init, Start: r.Start, Clock: s.Clock().State}
 	started, err := owe(protocol.KindRun, body)
 	if err != nil {
 		return err
@@ -648,6 +648,7 @@ func (s *Store) beginRun(r *runRow, window protocol.Window) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sk := streamKey(r.Camera, r.Stream)
+	r.Back = s.back(s.Clock()).Milliseconds()
 	var q *queue
 	err = s.saveRuns(map[string]*runRow{r.key(): r}, func(tx *bbolt.Tx) (err error) {
 		if err := s.putNews(tx); err != nil {

@@ -126,8 +126,12 @@ type Writer interface {
 type Session struct {
 	Source Source
 	Writer Writer
-	Now    func() time.Time // with a monotonic reading, as time.Now gives
-	Log    *slog.Logger
+	Now    func() time.Time // when frames are taken
+
+	// Running is a clock that nobody sets: by it and Now a run finds that Now was set. Nil: the monotonic readings of Now's times, as time.Now gives.
+	Running func() time.Duration
+
+	Log *slog.Logger
 
 	// Changed is told each new phase, cause or detail, also of gaps in which no run ever started. It must not block.
 	Changed func(State)

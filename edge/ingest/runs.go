@@ -36,6 +36,7 @@ type runs struct {
 	sets   sets
 	dts    decodeTimes
 	start  time.Time     // arrival of its first frame
+	began  time.Duration // Session.Running then
 	stamp  uint32        // RTP time of its last frame
 	pts    int64         // of its last frame: 90 kHz since start
 	last   int64         // decode time of its last frame
@@ -93,7 +94,7 @@ func (r *runs) unit(u unit, arrival time.Time) bool {
 }
 
 func (r *runs) begin(stamp uint32, arrival time.Time) bool {
-	if arrival.Before(r.tryAt) {
+	if wait := r.tryAt.Sub(arrival); 0 < wait && wait <= r.tried.max { // a longer one is a clock that was set back
 		return false
 	}
 	err := r.session.Writer.StartRun(footage.Format(r.seen), arrival)
@@ -103,6 +104,9 @@ func (r *runs) begin(stamp uint32, arrival time.Time) bool {
 	r.number++
 	r.told = ""
 	r.open, r.sets, r.start, r.stamp, r.pts, r.last, r.divide = true, r.seen, arrival, stamp, 0, -1, ""
+	if r.session.Running != nil {
+		r.began = r.session.Running()
+	}
 	r.dts.reset(r.sets)
 	if err != nil {
 		r.fail(arrival, "starting a run failed", err)
@@ -115,6 +119,9 @@ func (r *runs) checkClocks(stamp uint32, arrival time.Time) {
 	r.pts += int64(int32(stamp - r.stamp))
 	r.stamp = stamp
 	ours := arrival.Sub(r.start)
+	if r.session.Running != nil {
+		ours = r.session.Running() - r.began
+	}
 	wall := arrival.Round(0).Sub(r.start.Round(0))
 	jumped, set := compareClocks(ticks(r.pts), ticks(r.last), ours, wall)
 	if jumped != "" {

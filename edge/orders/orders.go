@@ -313,7 +313,7 @@ func (o *Orders) drop(ctx context.Context, hash protocol.Hash, why error, now ti
 }
 
 func (d *drops) forget(now time.Time) {
-	for len(d.written) > 0 && now.Sub(d.written[0]) >= time.Hour {
+	for len(d.written) > 0 && now.Sub(d.written[0]).Abs() >= time.Hour { // either way: the clock may be set back
 		d.written = d.written[1:]
 	}
 }

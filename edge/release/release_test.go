@@ -32,6 +32,7 @@ import (
 	"github.com/versity/versitygw/embedgw"
 	"golang.org/x/mod/sumdb/note"
 
+	trusted "github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
@@ -199,8 +200,8 @@ func (r *rig) start(roster []byte) {
 	r.check(err)
 	r.orders, err = orders.Open(r.journal, r.town.Recorder, r.town.Roots, roster, r.clock, nil)
 	r.check(err)
-	f, err := footage.Open(context.Background(), footage.Config{Dir: filepath.Join(r.dir, "volume"), Keys: filepath.Join(r.dir, "keys"), Recorder: r.town.Recorder, Journal: r.journal, Now: r.clock, SegmentLength: 2 * time.Second,
-		FragmentLength: 500 * time.Millisecond, MinFree: 1 << 20, QueueBytes: 256 << 20, Clock: func() string { return "synced" }})
+	f, err := footage.Open(context.Background(), footage.Config{Dir: filepath.Join(r.dir, "volume"), Keys: filepath.Join(r.dir, "keys"), Recorder: r.town.Recorder, Journal: r.journal, SegmentLength: 2 * time.Second,
+		FragmentLength: 500 * time.Millisecond, MinFree: 1 << 20, QueueBytes: 256 << 20, Clock: func() trusted.Reading { return trusted.Reading{Now: r.clock(), State: trusted.Synced} }})
 	r.check(err)
 	r.footage = &watched{Store: f}
 	r.Cleanup(func() { r.footage.Close(); r.journal.Close() })

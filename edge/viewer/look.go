@@ -291,6 +291,9 @@ func (v *Viewer) reserve(o *opening) error {
 // A segment that is partly outside is not shown.
 func (v *Viewer) choose(camera protocol.CameraID, asked, permitted protocol.Interval) (shown protocol.Interval, found bool, err error) {
 	_, lines, err := v.Store.Round(camera, asked)
+	if errors.Is(err, footage.ErrWithheld) {
+		return shown, false, errWithheld.of(camera)
+	}
 	if err != nil {
 		return shown, false, err
 	}

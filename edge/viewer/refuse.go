@@ -60,6 +60,9 @@ var (
 	errBehind = &refusal{status: http.StatusServiceUnavailable, journal: true,
 		words: words{"Het logboek van deze recorder klopt niet met wat de getuige weet.", "This recorder's log does not match what its witness knows."},
 		Help:  words{"De recorder neemt op, maar toont niets totdat de privacy officer hem heeft vrijgegeven.", "The recorder records, but shows nothing until the privacy officer has resumed it."}}
+	errWithheld = &refusal{status: http.StatusServiceUnavailable,
+		words: words{"De recorder weet nog niet zeker hoe laat het is. Dit beeld is misschien te oud.", "The recorder is not sure yet what time it is. This footage may be too old."},
+		Help:  words{"Daarom wordt het nu niet getoond. Zodra de tijd zeker is, kunt u weer kijken, of is het beeld gewist. Duurt het langer dan een uur? Meld het bij de beheerder.", "So it is not shown now. As soon as the time is sure you can look again, or the footage is deleted. Does it take more than an hour? Tell whoever runs the recorder."}}
 	errUnwritten = &refusal{status: http.StatusServiceUnavailable,
 		words: words{"Het logboek van deze recorder kan niet worden geschreven.", "This recorder's log cannot be written."},
 		Help:  words{"Zonder logboek wordt niets getoond. De beheerder moet de recorder nakijken.", "Without a log nothing is shown. Whoever runs the recorder must look at it."}}
