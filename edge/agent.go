@@ -20,7 +20,9 @@
 //
 // # When the journal cannot be written
 //
-// The recorder records and expires, and serves nothing (invariant 10): every release and every view begins with a journal entry, which then fails.
+// The recorder records and expires, and serves nothing (invariant 10): every release and every view begins with a journal entry, which then fails. One that cannot even be
+// opened, since its disk is gone or somebody damaged it, does not stop the start: what may be recorded and which disk is the right one stand in a file beside it
+// (remembered), signed by the recorder itself. It is tried again until it opens; then the recorder starts anew by itself.
 //
 // # The operator's view
 //
@@ -115,6 +117,9 @@ type Agent struct {
 	release  *release.Releaser
 	uplink   *uplink.Uplink
 
+	unopened    error  // why the journal cannot be opened; nil: it is
+	remembering []byte // what stands in the file of that name; under obeying
+
 	mandates *broadcast    // an accepted order changed what may be recorded
 	granted  *broadcast    // a release grant was accepted
 	unplaced chan struct{} // holds one: some hold that was ordered could not be placed
@@ -144,7 +149,20 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	case err != nil:
 		return errors.Join(err, a.close())
 	}
-	return a.serve(ctx)
+	err = a.serve(ctx)
+	if errors.Is(err, errAnew) && !errors.Is(err, ErrLeft) && ctx.Err() == nil {
+		a.Log.Info("starting anew: the journal can be opened again")
+		return (&Agent{Config: a.Config, Secrets: a.Secrets, Machine: a.Machine, Log: a.Log, Systemd: a.Systemd, Disk: a.Disk}).Run(ctx)
+	}
+	return err
+}
+
+// files is the disk under journal and footage.
+func (a *Agent) files() disk.Disk {
+	if a.Disk == nil {
+		return disk.OS
+	}
+	return a.Disk
 }
 
 // open brings up journal, orders and footage, in that order. Whoever calls it calls close, also after an error.
@@ -154,27 +172,27 @@ func (a *Agent) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.mandates, a.granted, a.unplaced, a.looking = newBroadcast(), newBroadcast(), make(chan struct{}, 1), make(chan struct{}, 1)
-	if a.journal, err = journal.OpenOn(a.Disk, filepath.Join(a.Config.Data, "journal"), origin, a.identity.Signer, a.Now, a.Log); err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	a.begun = a.journal.Head().Size
-	a.openClock()
-	if a.orders, err = orders.Open(a.journal, a.Config.Recorder, a.identity.Roots, a.identity.Roster, a.Now, a.Log); err != nil {
-		return fmt.Errorf("orders: %w", err)
-	}
-	volume, clean, err := a.before()
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
+	h, err := a.readJournal()
+	switch {
+	case errors.Is(err, journal.ErrInUse):
+		return err
+	case err == nil:
+		a.journal, a.begun, a.orders, a.seen = h.journal, h.begun, h.orders, h.seen
+	default:
+		if h.volume, err = a.withoutJournal(err); err != nil {
+			return err
+		}
 	}
 	a.restoreCosigned()
 	if a.footage, err = footage.Open(ctx, footage.Config{
-		Dir: filepath.Join(a.Config.Data, "footage"), Keys: cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys")), Recorder: a.Config.Recorder, Volume: volume, SegmentLength: a.Config.Footage.Segment,
+		Dir: filepath.Join(a.Config.Data, "footage"), Keys: cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys")), Recorder: a.Config.Recorder, Volume: h.volume, SegmentLength: a.Config.Footage.Segment,
 		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
 		Journal: overseen{a.journal, &a.watch}, Clock: a.clock.Read, Log: a.Log, Disk: a.Disk,
 	}); err != nil {
 		return fmt.Errorf("footage: %w", err)
 	}
-	a.append(ctx, protocol.KindStarted, protocol.Started{Software: Software, Clean: clean, Volume: a.footage.Volume()})
+	a.remember()
+	a.append(ctx, protocol.KindStarted, protocol.Started{Software: Software, Clean: h.clean, Volume: a.footage.Volume()})
 	return a.applyOrders(ctx)
 }
 
@@ -185,40 +203,13 @@ func (a *Agent) close() error {
 		err = a.footage.Close()
 		a.append(context.Background(), protocol.KindStopped, protocol.Stopped{Reason: "checked, not started"})
 	}
+	if a.clock != nil {
+		err = errors.Join(err, a.clock.Close())
+	}
 	if a.journal != nil {
-		err = errors.Join(err, a.clock.Close(), a.journal.Close())
+		err = errors.Join(err, a.journal.Close())
 	}
 	return err
-}
-
-// before reads from the journal which disk the footage was on, whether the run before this one stopped in order, and the last ledger seen.
-func (a *Agent) before() (volume string, clean bool, err error) {
-	clean = true // a first start follows nothing
-	err = a.journal.Replay(func(h chain.Header, body []byte) error {
-		switch h.Kind {
-		case protocol.KindStarted:
-			var s protocol.Started
-			if body != nil {
-				if err := chain.ParseBody(body, &s); err != nil {
-					return fmt.Errorf("entry %d: %w", h.Seq, err)
-				}
-				volume = s.Volume
-			}
-			clean = false
-		case protocol.KindStopped:
-			clean = true
-		case protocol.KindLedger:
-			var seen protocol.LedgerSeen
-			if body != nil {
-				if err := chain.ParseBody(body, &seen); err != nil {
-					return fmt.Errorf("entry %d: %w", h.Seq, err)
-				}
-				a.seen = ledgerSeen{[]byte(seen.Checkpoint), h.Time.Time}
-			}
-		}
-		return nil
-	})
-	return volume, clean, err
 }
 
 // restoreCosigned lets the last cosigned checkpoint of the run before this one count again: the witnesses' keys stand in the roster.
@@ -275,6 +266,7 @@ func (a *Agent) serve(ctx context.Context) error {
 	}
 	readers.run("releases", func() error { return a.releases(readCtx) })
 	uplinks.run("uplink", func() error { return a.uplink.Run(uplinkCtx) })
+	readers.run("journal", func() error { return a.awaitJournal(readCtx) })
 	readers.run("viewer", func() error {
 		a.door(readCtx, "Nobody can look back here", func() (net.Listener, error) { return net.Listen("tcp", a.Config.Viewer.Listen) }, a.view)
 		return nil
@@ -359,6 +351,7 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 	}
 	switch act := action.(type) {
 	case *protocol.Mandate:
+		a.remember()
 		if err := a.footage.SetMandates(a.orders.Mandates()); err != nil {
 			a.incident(ctx, "a mandate could not be carried out", act.Camera, err)
 		}
@@ -370,6 +363,7 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 			a.incident(ctx, "a hold could not be lifted", act.Camera, err)
 		}
 	case *protocol.Roster:
+		a.remember()
 		a.footage.SetHoldShare(int(act.HoldShare))
 		if err := a.footage.SetMandates(a.orders.Mandates()); err != nil { // its ceilings count for mandates that came before
 			a.incident(ctx, "a roster could not be carried out", "", err)

@@ -64,11 +64,14 @@ func (a *Agent) check(ctx context.Context, w *checkReport) (err error) {
 		return nil
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	if a.journal.Behind() {
-		w.find("journal behind", filepath.Join(a.Config.Data, "journal"), "a checkpoint cosigned by the witness is not of this log")
+	if a.unopened != nil {
+		w.find("journal", a.journalDir(), a.unopened.Error())
 	}
-	if err := a.journal.Err(); err != nil { // a start writes an entry
-		w.find("journal that cannot be written", filepath.Join(a.Config.Data, "journal"), err.Error())
+	if a.journal.Behind() {
+		w.find("journal behind", a.journalDir(), "a checkpoint cosigned by the witness is not of this log")
+	}
+	if err := a.journal.Err(); err != nil && a.unopened == nil { // a start writes an entry
+		w.find("journal that cannot be written", a.journalDir(), err.Error())
 	}
 	findings, err := a.footage.Check(ctx)
 	if err != nil {

@@ -140,8 +140,10 @@ func (a *Agent) oversee(ctx context.Context) error {
 		})
 	}
 	a.tellSystemd("READY=1\n" + a.recordingLine())
-	defer a.tellSystemd("STOPPING=1")
 	a.beat(ctx, every)
+	if !errors.Is(context.Cause(ctx), errAnew) {
+		a.tellSystemd("STOPPING=1")
+	}
 	return nil
 }
 

@@ -81,6 +81,8 @@ func (a *Agent) status(state string) ([]byte, error) {
 		Viewer: a.Config.Viewer.URL, Software: Software,
 	}
 	switch {
+	case a.unopened != nil:
+		s.Why = "the journal cannot be opened: this recorder records and expires by what it remembers, and serves nothing; " + a.unopened.Error()
 	case a.journal.Err() != nil:
 		s.Why = "the journal cannot be written: this recorder records and expires, and serves nothing until it is started again; " + a.journal.Err().Error()
 	case a.journal.Behind():

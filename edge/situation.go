@@ -80,6 +80,7 @@ type JournalSituation struct {
 	CosignedAt *protocol.Time `json:"cosignedAt,omitempty"` // absent: none since the start
 	Owed       int            `json:"owed"`                 // entries that it must still take
 	Broken     string         `json:"broken,omitempty"`     // why it cannot be written
+	Unopened   bool           `json:"unopened"`             // not even be opened: what is in it is not known
 	Behind     bool           `json:"behind"`
 	Progress   protocol.Time  `json:"progress"` // when its writer last answered
 	Hangs      bool           `json:"hangs"`    // it has not for too long
@@ -116,10 +117,10 @@ func (a *Agent) Situation() Situation {
 	s := Situation{V: situationVersion, Recorder: a.Config.Recorder, Software: Software, Time: protocol.T(now),
 		Footage: FootageSituation{Dir: filepath.Join(a.Config.Data, "footage"), Bytes: usage.Bytes, Held: usage.Held, HoldShare: int(a.orders.Roster().HoldShare),
 			Free: usage.Free, Size: usage.Total, MaxBytes: a.Config.Footage.MaxBytes, Overdue: usage.Overdue},
-		Journal: JournalSituation{Dir: filepath.Join(a.Config.Data, "journal"), Entries: a.journal.Head().Size, Owed: usage.Owed, Behind: a.journal.Behind()},
+		Journal: JournalSituation{Dir: a.journalDir(), Entries: a.journal.Head().Size, Owed: usage.Owed, Behind: a.journal.Behind()},
 		Orders:  OrdersSituation{Used: a.orders.LastOrder(), Dropped: a.orders.Dropped()}}
-	if err := a.journal.Err(); err != nil {
-		s.Journal.Broken = err.Error()
+	if err := cmp.Or(a.unopened, a.journal.Err()); err != nil {
+		s.Journal.Broken, s.Journal.Unopened = err.Error(), a.unopened != nil
 	}
 	size, at := a.journal.CosignedHead()
 	if s.Journal.Cosigned = size; !at.IsZero() {
@@ -244,6 +245,9 @@ func (s *Situation) judgeDisk(add func(failing bool, what, do string)) {
 func (s *Situation) judgeJournal(add func(failing bool, what, do string)) {
 	j := &s.Journal
 	switch {
+	case j.Unopened:
+		add(true, "The journal cannot be opened: "+strings.TrimSuffix(j.Broken, ".")+".",
+			fmt.Sprintf("Cameras are recorded and footage is deleted on time by what the recorder remembers of its orders, but nobody can look back, nothing is released and no order is obeyed. Is the disk under %s mounted and well (`findmnt`, `dmesg`)? It is tried again by itself. If the disk is well, copy that folder to another disk before anything else, and call the people who maintain beeldwacht.", j.Dir))
 	case j.Broken != "":
 		add(true, "The journal cannot be written: "+j.Broken+".",
 			fmt.Sprintf("Cameras are recorded and footage is deleted on time, but nobody can look back and nothing is released. Look at the disk under %s (`df -h`, `dmesg`), mend it, then: systemctl restart beeldwacht-edge", j.Dir))
@@ -258,7 +262,7 @@ func (s *Situation) judgeJournal(add func(failing bool, what, do string)) {
 			"Cameras are recorded, nothing is shown or released. Do not put anything back, do not delete anything. Phone the privacy officer, who can order this recorder to resume.")
 		return
 	}
-	if s.Time.Sub(s.Started.Time) < 5*time.Minute { // the first has a moment to come
+	if j.Unopened || s.Time.Sub(s.Started.Time) < 5*time.Minute { // the first has a moment to come
 		return
 	}
 	switch {

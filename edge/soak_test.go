@@ -619,7 +619,7 @@ func (k *soak) generations(dir string) (keys map[uint64][]byte) {
 
 // table opens a key table, as package footage describes it, and tells which segments it has the keys of, by chain/place.
 func (k *soak) table(raw []byte, generations map[uint64][]byte) (has func(key string) bool, err error) {
-	if len(raw) < 28 {
+	if len(raw) < 44 {
 		return nil, io.ErrUnexpectedEOF
 	}
 	key := generations[binary.BigEndian.Uint64(raw[8:])]
@@ -634,7 +634,7 @@ func (k *soak) table(raw []byte, generations map[uint64][]byte) (has func(key st
 	k.check(err)
 	aead, err := cipher.NewGCM(block)
 	k.check(err)
-	b, err := aead.Open(nil, raw[16:28], raw[28:], fmt.Appendf(slices.Clone(raw[:16]), "%s\n%s\n", k.town.Recorder, volume.Volume))
+	b, err := aead.Open(nil, raw[32:44], raw[44:], fmt.Appendf(slices.Clone(raw[:32]), "%s\n%s\n", k.town.Recorder, volume.Volume))
 	if err != nil {
 		return nil, err
 	}

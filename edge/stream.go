@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -31,10 +32,10 @@ func (s *stream) keep(ctx context.Context) error {
 	writer := a.footage.Camera(s.config.ID, s.config.Stream)
 	for ctx.Err() == nil {
 		changed := a.mandates.wait()
-		err := s.permitted()
+		sound, err := s.permitted()
 		if err != nil {
 			s.dark(writer, footage.CauseMandate, err.Error())
-		} else if err = s.record(ctx, writer); err != nil { // a source that makes no sense stops nothing but itself (invariant 14)
+		} else if err = s.record(ctx, writer, sound); err != nil { // a source that makes no sense stops nothing but itself (invariant 14)
 			s.dark(writer, footage.CauseCamera, err.Error())
 		}
 		if ctx.Err() != nil {
@@ -62,21 +63,22 @@ func (s *stream) next() time.Duration {
 	return min(time.Hour, max(next.Sub(now), 10*time.Millisecond))
 }
 
-// permitted is nil when this stream may be recorded now, or why it may not.
-func (s *stream) permitted() error {
+// permitted is nil when this stream may be recorded now, and whether with its sound; or why it may not.
+func (s *stream) permitted() (sound bool, err error) {
 	m, err := s.agent.orders.Mandate(s.config.ID, s.agent.Now())
 	if err == nil && !slices.Contains(m.Streams, s.config.Stream) {
 		err = fmt.Errorf("mandate %s does not name stream %s", m.ID, s.config.Stream)
 	}
-	return err
+	return err == nil && m.Sound == protocol.SoundAllowed, err
 }
 
-// record runs a session until there is no mandate for this stream any more.
-func (s *stream) record(ctx context.Context, writer ingest.Writer) error {
+// record runs a session until there is no mandate for this stream any more, or another word in it about sound: the camera is then asked anew, so that what may not be recorded is not even
+// received.
+func (s *stream) record(ctx context.Context, writer ingest.Writer, sound bool) error {
 	a := s.agent
 	session := &ingest.Session{
 		Source: ingest.Source{Camera: s.config.ID, Stream: s.config.Stream, URL: s.config.URL, User: s.login.User, Password: s.login.Password,
-			Transport: ingest.Transport(s.config.Transport), KeyFrameTimeout: s.config.KeyFrameTimeout},
+			Transport: ingest.Transport(s.config.Transport), KeyFrameTimeout: s.config.KeyFrameTimeout, Sound: sound},
 		Writer: writer, Now: a.Now, Running: a.Machine.Running, Log: a.Log,
 	}
 	session.Changed = func(ingest.State) { a.uplink.StatusChanged() }
@@ -90,7 +92,11 @@ func (s *stream) record(ctx context.Context, writer ingest.Writer) error {
 	go func() {
 		for {
 			changed := a.mandates.wait()
-			if err := s.permitted(); err != nil {
+			may, err := s.permitted()
+			if err == nil && may != sound {
+				err = errors.New("the mandate says otherwise of sound than before: the camera is asked anew")
+			}
+			if err != nil {
 				cancel(&ingest.Stop{Cause: footage.CauseMandate, Detail: err.Error()})
 				return
 			}

@@ -60,7 +60,11 @@ func (s *Situation) Text(zone *time.Location) string {
 	if j.CosignedAt != nil {
 		cosigned = fmt.Sprintf("%d cosigned %s ago", j.Cosigned, ago(j.CosignedAt))
 	}
-	line("Journal    ", "%d entries, %s; %d owed", j.Entries, cosigned, j.Owed)
+	if j.Unopened {
+		line("Journal    ", "NOT OPEN; %d entries owed", j.Owed)
+	} else {
+		line("Journal    ", "%d entries, %s; %d owed", j.Entries, cosigned, j.Owed)
+	}
 	later := ""
 	if s.Clock.State == clock.Unconfirmed {
 		later = "; nothing is shown"

@@ -15,12 +15,12 @@ const observeEvery = time.Second
 // Now is the recorder's trusted now: see package clock. Nothing in the recorder that decides asks the machine.
 func (a *Agent) Now() time.Time { return a.clock.Now() }
 
-// openClock finds out what time it is, before anything expires or is shown.
-func (a *Agent) openClock() {
+// openClock finds out what time it is, before anything expires or is shown. It is at least the time of the journal's last entry, where that is known.
+func (a *Agent) openClock(journalled time.Time) {
 	if a.Machine.Running == nil {
 		a.Machine = clock.System()
 	}
-	a.clock = clock.Open(clock.Config{Disk: a.Disk, File: filepath.Join(a.Config.Data, "time"), Machine: a.Machine, Known: a.journal.Head().Time.Time})
+	a.clock = clock.Open(clock.Config{Disk: a.Disk, File: filepath.Join(a.Config.Data, "time"), Machine: a.Machine, Known: journalled})
 }
 
 // keepTime compares the clocks until ctx ends. Where the recorder's time is moved, what waits for a moment looks again.

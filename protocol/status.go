@@ -28,7 +28,8 @@ type Status struct {
 	Share     *ShareAsk      `json:"share,omitempty"` // of a recorder whose keys need the centre's share
 }
 
-// CameraStatus is one camera's state. State is "recording", "gap" or "no mandate".
+// CameraStatus is one camera's state. State is "recording", "gap" or "no mandate". Detail is for people: of a gap, why; while recording one of the words below, with the coding in brackets
+// ("without the camera's sound (G.711)"), or nothing where the camera offers no sound.
 type CameraStatus struct {
 	Camera    CameraID `json:"camera"`
 	State     string   `json:"state"`
@@ -39,6 +40,13 @@ type CameraStatus struct {
 	Bitrate   int64    `json:"bitrate"` // bit/s over the last seconds
 	Oldest    *Time    `json:"oldest,omitempty"`
 }
+
+// What becomes of a camera's sound while it is recorded.
+const (
+	SoundRecorded = "with the camera's sound"
+	SoundLeftOut  = "without the camera's sound" // the mandate allows none, or its coding cannot be kept unchanged
+	SoundSilent   = "the camera offers sound and sends none"
+)
 
 const statusFirst = "beeldwacht/status v1\n"
 

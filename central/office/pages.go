@@ -137,8 +137,9 @@ func (r recorders) Chain(id protocol.RecorderID) desk.Chain {
 	for _, f := range w.Findings {
 		c.Findings = append(c.Findings, findingWords(f))
 	}
-	// A status signed after the last entry known here, which counts fewer: the recorder's disk was put back (invariant 13).
-	if s, ok := r.o.StatusOf(id); ok && s.Entries < w.Size && s.Time.After(w.Last.Add(2*time.Second)) {
+	// A status signed after the last entry known here, which counts fewer: the recorder's disk was put back (invariant 13). None at all is a journal that cannot be opened,
+	// of which the status itself says why.
+	if s, ok := r.o.StatusOf(id); ok && s.Entries > 0 && s.Entries < w.Size && s.Time.After(w.Last.Add(2*time.Second)) {
 		c.Findings = append(c.Findings, central.Words{
 			NL: fmt.Sprintf("De recorder telt minder regels (%d) dan hier bewaard zijn (%d): zijn logboek is teruggezet. Hij neemt op en verstrekt niets.", s.Entries, w.Size),
 			EN: fmt.Sprintf("The recorder counts fewer entries (%d) than are kept here (%d): its log was put back. It records and releases nothing.", s.Entries, w.Size)})

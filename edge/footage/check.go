@@ -21,7 +21,7 @@ import (
 
 // Finding is something that is not as the index says, or an index that contradicts itself.
 type Finding struct {
-	What   string // "missing file", "file that changed", "unknown file", "init that changed", "missing key", "overdue", "wrong count", "wrong minute", "broken row", …
+	What   string // "missing file", "file that changed", "unknown file", "init that changed", "missing key", "key of gone footage", "locked keys", "overdue", "wrong count", "wrong minute", "broken row", …
 	Key    string // the row or the file, relative to the volume
 	Detail string
 }
@@ -53,6 +53,9 @@ func (c *snapshot) find(what, key, format string, a ...any) {
 func (s *Store) Check(ctx context.Context) ([]Finding, error) {
 	s.sweeping.Lock() // nothing expires while the index is compared with itself
 	c, err := s.take()
+	if err == nil {
+		err = s.checkKeys(c)
+	}
 	s.sweeping.Unlock()
 	if err != nil {
 		return nil, fmt.Errorf("footage: check: %w", err)
@@ -97,6 +100,27 @@ func (s *Store) take() (*snapshot, error) {
 		}
 	}
 	return c, err
+}
+
+// checkKeys looks for keys of footage that is gone. Of what has a tombstone the key goes with the next generation.
+func (s *Store) checkKeys(c *snapshot) error {
+	if s.keys.state().Locked {
+		c.find("locked keys", "keys.tbl", "%v: no byte of footage was read", ErrLocked)
+		return nil
+	}
+	going := map[slot]bool{}
+	for _, row := range c.tombstones {
+		for _, b := range row.Segments {
+			if k, encrypted, err := b.slot(); encrypted && err == nil {
+				going[k] = true
+			}
+		}
+	}
+	spare, err := s.keys.spare(going, s.living)
+	for _, k := range spare {
+		c.find("key of gone footage", k.String(), "no footage needs this key")
+	}
+	return err
 }
 
 // compareRows holds the index against itself.
@@ -338,6 +362,8 @@ func (s *Store) compareFile(row segmentRow, l protocol.SegmentLine) (what, detai
 	switch {
 	case errors.Is(err, errAuthentic):
 		return "file that changed", err.Error()
+	case errors.Is(err, ErrLocked): // said once, of all
+		return "", ""
 	case errors.Is(err, ErrKey):
 		return "missing key", err.Error()
 	case errors.Is(err, fs.ErrNotExist):

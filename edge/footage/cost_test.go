@@ -91,7 +91,7 @@ func minutes(b *testing.B, dir string, segments int, files bool) {
 		}))
 	}
 	must(s.db.Sync())
-	must(s.keys.save(s.keys.generation, s.keys.key))
+	must(s.keys.save(&s.keys.now))
 	s.totals = totals
 	must(s.Close())
 }

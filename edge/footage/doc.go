@@ -44,7 +44,8 @@
 // # Keys
 //
 //	keys.tbl         the key table, AES-256-GCM under the generation key
-//	generation.key   the generation key: two slots, rewritten in place
+//	generation.key   the generation key, or its part here: two slots, rewritten in place
+//	writeonly.keys   where a share comes later: the keys of what was recorded before it came
 //
 // They stand in a folder of their own, apart from the volume (Config.Keys), never in the index: bbolt keeps old pages. Each camera has a chain for each clock hour, begun anew
 // when the recorder starts; the keys of its segments hang from its states:
@@ -61,10 +62,42 @@
 // thousands of segments wait; a start and an orderly stop make one for what waits. A new chain is added under the generation there is, and stands on the disk before a frame is
 // written under it. When a step fails, the next try uses the same new key: nobody knows which table a failed rename left.
 //
-// What is said of deletion is worth what the [Holder] is worth. The one there is now is a file, and a file is overwritten where the file system lets it: flash memory, a
-// file system that copies on write (btrfs, ZFS), a snapshot or a backup may keep the old block. Then whoever has that block, a key table and a segment's ciphertext from before
-// can read it. So with a file we say *deleted*, never *erased*. Keys left out of backups and on another disk than the volume make a stolen disk unreadable; a recorder that is
-// stolen whole reads its own disk. A systemd credential, a TPM and a share that the centre holds (write-only recording) are not there yet.
+// # What deletion is worth
+//
+// The generation key may take a second part beside the slot, a share, which does not stand on this disk:
+//
+//	generation key = HKDF-SHA256(slot, salt share, info "beeldwacht generation\n" and the share's id)
+//
+// The table's head names the share that it is under, in the clear. A table goes under another share with a new generation, and what was under the one before is worth nothing
+// once that share is destroyed where it is kept ([Store.Bind]). Who does what to read footage that has expired, having a segment's ciphertext from before:
+//
+//	share               needs                                                                             so we say
+//	none                an old block of generation.key, and an old key table                              deleted
+//	a credential        those, and this machine's credential (its TPM, where systemd sealed it to one)    deleted; who takes the disk alone reads nothing at all
+//	of the centre       those; and the share of that day, which the centre destroys when the next is      deleted; erased within the day
+//	                    in use: an old block of the centre's disk, too
+//
+// A file is overwritten where the file system lets it: flash memory, a file system that copies on write (btrfs, ZFS), a snapshot or a backup may keep the old block; that is why a
+// slot alone earns *deleted* and never *erased*. A credential is read-only and stays the same for ever: it wraps the slots, and what is destroyed is the slot.
+// Keys left out of backups and on another disk than the volume make a stolen disk unreadable in any case; a recorder that is stolen whole reads its own disk, but where the centre has
+// the share and keeps it.
+//
+// # Write-only
+//
+// Where the share comes from the centre (Config.AwaitShare), the table is locked after a start, and the recorder does all that needs no key: it records, expires, unlinks, holds
+// and lifts. It reads nothing: [Store.Read] gives [ErrLocked]. The key of each new segment is made at random and sealed (HPKE) to a public key in writeonly.keys, before a frame is
+// written; the private half is in the locked table. Who takes the recorder in this state reads nothing either, but for the segments being written, whose ciphers are in memory.
+//
+//   - What expires goes on time: unlinked, its directory synced. The key of what was recorded write-only is overwritten at once. A key in the locked table cannot be
+//     taken out of it: the tombstone stays, and so the entry footage.expired waits, which is written after the key is gone; half a kilobyte of memory each. Nobody here can reach
+//     that key, and it is destroyed with the first generation after the share comes, before anything is served.
+//   - What a crash left open cannot be cut and sealed. It waits; when its window is over it is deleted unread, which is an incident, and its key is doomed in writeonly.keys.
+//   - A hold keeps what is sealed. One that touches what a crash left open is confirmed when that is sealed.
+//
+// When the share comes the sealed keys move into the table, but for those of which the footage is gone; a new pair of keys is made, in the table first and then in
+// writeonly.keys, so that at each moment the table has the private half of what that file is sealed to; the old private half goes with the next generation. Old blocks of
+// writeonly.keys are worth nothing from then on. A public key that somebody put in its place shows when the share comes: those segments have no key (Check: "missing key").
+// A share that is lost for good costs all that was recorded until then; a table under it is to be given up with its volume.
 //
 // Keys are wiped from memory after use where Go lets us; the ciphers of open segments and the chains' states are there while the recorder runs, so it must not be swapped out
 // or dump core.

@@ -38,6 +38,7 @@ type tombstone struct {
 	size     int64           // of left, on disk
 	again    bool            // their files may be gone already
 	unlinked time.Time       // when they were; zero: not yet
+	locked   bool            // their keys are in a locked table
 	keyless  bool            // their keys are destroyed, or they never had any
 	tries    int
 	retry    time.Time
@@ -467,7 +468,11 @@ func (s *Store) unlinked(todo map[string]*tombstone, failed map[string][]buried,
 	for key, t := range todo {
 		bad := failed[key]
 		if len(bad) > 0 && len(bad) < t.count {
-			rest, err := s.split(key, t, bad)
+			some := map[string]bool{}
+			for _, b := range bad {
+				some[b.Line] = true
+			}
+			rest, err := s.split(key, t, some)
 			if err != nil {
 				s.incidentLocked("expiry cannot be written to the index", "", short(err))
 				t.again = true // of some the files are gone
@@ -490,28 +495,38 @@ func (t *tombstone) later(now time.Time) {
 	t.tries++
 }
 
-// split gives some of a tombstone's segments one of their own. The caller has mu.
-func (s *Store) split(key string, t *tombstone, some []buried) (rest *tombstone, err error) {
-	apart := map[string]bool{}
-	for _, b := range some {
-		apart[b.Line] = true
-	}
-	stays := slices.DeleteFunc(slices.Clone(t.left), func(b buried) bool { return apart[b.Line] })
-	goes := &tombstoneRow{V: format, Reason: t.reason, Segments: some}
+// split gives some of a tombstone's segments, by their lines, one of their own. The caller has mu.
+func (s *Store) split(key string, t *tombstone, some map[string]bool) (rest *tombstone, err error) {
+	stays, goes := tombstoneRow{V: format, Reason: t.reason}, tombstoneRow{V: format, Reason: t.reason}
 	own := ""
-	err = s.db.Update(func(tx *bbolt.Tx) (err error) {
-		if own, err = putTombstone(tx, goes); err != nil {
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		row, err := s.tombstone(tx, key)
+		if err != nil {
 			return err
 		}
-		return put(tx, inTombstones, key, tombstoneRow{V: format, Reason: t.reason, Segments: stays})
+		for _, b := range row.Segments {
+			if some[b.Line] {
+				goes.Segments = append(goes.Segments, b)
+			} else {
+				stays.Segments = append(stays.Segments, b)
+			}
+		}
+		if own, err = putTombstone(tx, &goes); err != nil {
+			return err
+		}
+		return put(tx, inTombstones, key, stays)
 	})
 	if err != nil {
 		return nil, err
 	}
-	rest = newTombstone(*goes)
-	rest.again, rest.keyless, rest.tries = t.again, t.keyless, t.tries
+	rest = newTombstone(goes)
+	rest.again, rest.keyless, rest.tries, rest.retry = t.again, t.keyless, t.tries, t.retry
 	s.tombs[own] = rest
-	t.left, t.count = stays, len(stays)
+	if t.count = len(stays.Segments); !t.unlinked.IsZero() {
+		rest.unlinked, rest.left, rest.size = t.unlinked, nil, 0
+	} else {
+		t.left, t.size = stays.Segments, t.size-rest.size
+	}
 	return rest, nil
 }
 
@@ -538,7 +553,7 @@ func (s *Store) backlog() bool {
 	defer s.mu.Unlock()
 	waiting := 0
 	for _, t := range s.tombs {
-		if !t.unlinked.IsZero() {
+		if !t.unlinked.IsZero() && !t.locked {
 			waiting += t.count
 		}
 	}
@@ -548,49 +563,59 @@ func (s *Store) backlog() bool {
 // destroyKeys destroys the keys of what has a tombstone and was unlinked, also of what could not be unlinked: then its key, at least, goes in time. What has neither file nor key
 // is gone. A generation is made at most once a minute, unless it is to be now; it tells when the next one may be, if something waits for it.
 func (s *Store) destroyKeys(now time.Time, always bool) (next time.Time) {
+	locked := s.keys.state().Locked
 	wait := s.keys.wait(now)
-	var doomed []slot
-	waiting, gone := map[string]*tombstone{}, map[string]*tombstone{}
+	rows, gone := map[string]tombstoneRow{}, map[string]*tombstone{}
 	count := 0
 	s.mu.Lock()
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		for key, t := range s.tombs {
-			if t.keyless && !t.unlinked.IsZero() {
+			switch {
+			case t.keyless && !t.unlinked.IsZero():
 				gone[key] = t
-			}
-			if t.keyless || t.unlinked.IsZero() && t.tries == 0 {
-				continue
-			}
-			if wait > 0 && !always || count >= keysAtOnce {
+			case t.keyless, t.unlinked.IsZero() && t.tries == 0, t.locked && locked:
+			case wait > 0 && !always || count >= keysAtOnce:
 				next = now.Add(wait)
-				continue
-			}
-			row, err := s.tombstone(tx, key)
-			if err != nil {
-				s.badRow(err)
-			}
-			for _, b := range row.Segments {
-				if k, encrypted, err := b.slot(); encrypted && err == nil { // what no row names goes with its chain
-					doomed = append(doomed, k)
+			default:
+				row, err := s.tombstone(tx, key)
+				if err != nil {
+					s.badRow(err)
 				}
+				rows[key] = row
+				count += t.count
 			}
-			waiting[key] = t
-			count += t.count
 		}
 		return nil
 	})
 	s.mu.Unlock()
-	if err == nil && len(waiting) > 0 {
-		err = s.renewKeys(now, doomed)
+	var doomed []slot
+	for key, row := range rows {
+		mine, later := s.slots(row)
+		if doomed = append(doomed, mine...); len(later) == 0 {
+			continue
+		}
+		delete(rows, key) // for the share, and the entry with it
+		if ready := s.apart(key, later); ready != "" {
+			rows[ready] = row
+		}
+	}
+	if owes := s.keys.owes(); err == nil && (len(rows) > 0 || owes) {
+		if owes && wait > 0 && !always {
+			next = now.Add(wait)
+		} else {
+			err = s.renewKeys(now, doomed)
+		}
 	}
 	if err != nil {
 		s.incident("keys of expired footage cannot be destroyed", "", cause(err))
 		next = now.Add(retryUnlink)
-	} else if len(waiting) > 0 {
+	} else {
 		s.mu.Lock()
-		for key, t := range waiting {
-			if t.keyless = true; !t.unlinked.IsZero() {
-				gone[key] = t
+		for key := range rows {
+			if t := s.tombs[key]; t != nil {
+				if t.keyless = true; !t.unlinked.IsZero() {
+					gone[key] = t
+				}
 			}
 		}
 		s.mu.Unlock()
@@ -602,22 +627,60 @@ func (s *Store) destroyKeys(now time.Time, always bool) (next time.Time) {
 	return next
 }
 
+// slots are the keys of a tombstone that can be destroyed, and the lines of what has a key in a locked table.
+func (s *Store) slots(row tombstoneRow) (keys []slot, later map[string]bool) {
+	later = map[string]bool{}
+	for _, b := range row.Segments {
+		k, encrypted, err := b.slot()
+		switch {
+		case !encrypted || err != nil: // what no row names goes with its chain
+		case s.keys.waits(k):
+			later[b.Line] = true
+		default:
+			keys = append(keys, k)
+		}
+	}
+	return keys, later
+}
+
+// apart gives what a locked table has the keys of a tombstone of its own; ready is the other, if there is one.
+func (s *Store) apart(key string, later map[string]bool) (ready string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tombs[key]
+	if t == nil {
+		return ""
+	}
+	if len(later) == t.count {
+		t.locked = true
+		return ""
+	}
+	rest, err := s.split(key, t, later)
+	if err != nil {
+		s.incidentLocked("expiry cannot be written to the index", "", short(err))
+		return ""
+	}
+	rest.locked = true
+	return key
+}
+
 // renewKeys makes a generation without these keys, and without those of clock hours of which nothing is left.
 func (s *Store) renewKeys(now time.Time, doomed []slot) error {
-	var spent map[hourOf]bool
-	err := s.keys.destroy(now, doomed, s.living, func() (map[hourOf]bool, error) {
-		var err error
-		spent, err = s.spentHours()
-		return spent, err
-	})
-	if err != nil || len(spent) == 0 {
+	if err := s.keys.destroy(now, doomed, s.living, s.needed); err != nil {
+		return err
+	}
+	spent, err := s.spentHours()
+	hours, known := s.keys.hours()
+	if err != nil || len(spent) == 0 || !known {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.db.Update(func(tx *bbolt.Tx) (err error) {
 		for of := range spent {
-			err = errors.Join(err, del(tx, inSpent, of.key()))
+			if !hours[of] {
+				err = errors.Join(err, del(tx, inSpent, of.key()))
+			}
 		}
 		return err
 	})
@@ -625,17 +688,24 @@ func (s *Store) renewKeys(now time.Time, doomed []slot) error {
 
 // tidyKeys drops what a crash left in the key table without footage.
 func (s *Store) tidyKeys() {
-	spent, err := s.spentHours()
-	if err == nil && len(spent) > 0 {
-		s.keys.spoil()
-		err = s.renewKeys(s.Now(), nil)
+	if !s.keys.stale(s.needed()) {
+		return
 	}
-	if err != nil {
+	if err := s.renewKeys(s.Now(), nil); err != nil {
 		s.incident("keys without footage cannot be destroyed", "", cause(err))
 	}
 }
 
-// spentHours are the clock hours of cameras of which the last run went and whose keys were not dropped yet.
+// needed says of which clock hours of a camera there is footage. All but a few have some: those few are known.
+func (s *Store) needed() func(hourOf) bool {
+	spent, err := s.spentHours()
+	if err != nil {
+		s.badRow(err)
+	}
+	return func(of hourOf) bool { return err != nil || !spent[of] }
+}
+
+// spentHours are the clock hours of cameras of which the last run went and whose keys may not have been dropped yet.
 func (s *Store) spentHours() (map[hourOf]bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -898,6 +968,9 @@ func (s *Store) clearRun(r *runRow, now time.Time) (retry time.Time, err error) 
 	}
 	if err := s.dropRunDir(dir); err != nil {
 		return now.Add(retryUnlinkMax), err
+	}
+	if len(left) > 0 {
+		s.keys.owe() // no tombstone asks for their keys
 	}
 	return retry, nil
 }

@@ -304,7 +304,7 @@ func (p *play) drain() {
 		th := &thief{p.T, p.volume, map[string]bool{}}
 		for _, raw := range p.tables {
 			if ok {
-				th.table(raw, key)
+				th.table(raw, &generation{part: key})
 			}
 		}
 		if len(th.keys) > 0 {

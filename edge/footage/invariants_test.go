@@ -874,6 +874,8 @@ func TestI14_BrokenRowHidesNoOther(t *testing.T) {
 	if left := r.files(plein, "*"); len(left) > 0 {
 		t.Errorf("a broken row kept %s for ever", left)
 	}
+	r.clock.advance(time.Minute)
+	r.sweep(t.Context()) // its key
 	r.sound()
 }
 

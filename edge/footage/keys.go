@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -29,6 +30,9 @@ const keySize = 32
 
 // ErrKey: the key of a segment is not in the key table.
 var ErrKey = errors.New("its key is not here")
+
+// ErrLocked: the key table waits for a share; until it comes footage is recorded and expires, and none can be read.
+var ErrLocked = errors.New("its key waits for the share of the centre")
 
 // chainID is random, so that no place of a chain is ever given twice, also after a crash or with a table put back.
 type chainID [8]byte
@@ -67,9 +71,11 @@ type keyChain struct {
 	state  [keySize]byte            // of place from
 	own    map[uint32][keySize]byte // keys of places before from that are still needed
 
-	next uint32          // not yet given out; of a chain from before this start: not known, and nothing is given out
-	open map[uint32]bool // given out, and not in the index yet
+	next uint32 // not yet given out; of a chain from before this start: not known, and nothing is given out
 }
+
+// loose is where a chain begins that has no state: the own keys of segments that were recorded write-only.
+const loose = math.MaxUint32
 
 // hourOf is what a chain is for.
 type hourOf struct {
@@ -123,24 +129,56 @@ func (c *keyChain) walk(see func(n uint32, key []byte) bool) (n uint32, state [k
 
 // keyring is keys.tbl in memory. Whoever wants a segment's key asks it. Its lock may be held while the disk syncs and while the index is read; it is never taken by
 // who holds mu.
+//
+// Locked, it waits for the share that the table is under: it gives out keys that it cannot give back (write-only), and forgets those that it has sealed itself.
 type keyring struct {
 	disk     disk.Disk
 	dir      string
 	recorder protocol.RecorderID
 	volume   string
 	holder   Holder
+	shares   []protocol.Share   // known at the start
+	awaits   bool               // a share comes later
 	every    time.Duration      // a new generation at most so often
 	at       func(string) error // see Config
 	random   func([]byte)       // tests plant canaries
 
-	mu         sync.Mutex // guards what follows
-	generation uint64
-	key        []byte // of the generation
-	coming     []byte // of the next one, once the holder has been asked to keep it: until that generation stands, the table on disk may be of either
-	chains     map[chainID]*keyChain
-	current    map[protocol.CameraID]chainID // the chain that gives keys out
-	dirty      bool                          // what was destroyed here is still under the generation key on disk
-	made       time.Time                     // when the generation was; zero: before this start
+	mu      sync.Mutex // guards what follows
+	now     generation
+	coming  *generation // once the holder has been asked to keep it: until it stands, the table on disk may be of either
+	locked  bool        // now has no key, and the table is only on disk
+	chains  map[chainID]*keyChain
+	current map[protocol.CameraID]chainID // the chain that gives keys out
+	open    map[slot]bool                 // given out, or found in a file that a crash left, and not in the index yet
+	dirty   bool                          // what was destroyed here is still under the generation key on disk
+	made    time.Time                     // when the generation was; zero: before this start
+
+	blind   *blindKeys // the write-only file; nil: there is none
+	private []*blindPrivate
+	fresh   *blindPrivate // of private: the write-only file is to be made anew with its public half, once the table with it stands
+}
+
+// generation is one generation of the table: under a key that takes what the holder keeps and, where there is one, a share.
+type generation struct {
+	number uint64
+	part   []byte          // what the holder keeps
+	share  *protocol.Share // nil: none
+	under  protocol.ShareID
+}
+
+// key is what the table is under. Without a share it is what the holder keeps. The caller wipes it.
+func (g *generation) key() ([]byte, error) {
+	if g.share == nil {
+		return bytes.Clone(g.part), nil
+	}
+	return hkdf.Key(sha256.New, g.part, g.share.Secret[:], "beeldwacht generation\n"+string(g.share.ID), keySize)
+}
+
+func (g *generation) wipe() {
+	clear(g.part)
+	if g.share != nil {
+		clear(g.share.Secret[:])
+	}
 }
 
 // fill is crypto/rand: it never fails.
@@ -148,22 +186,47 @@ func fill(b []byte) { _, _ = rand.Read(b) }
 
 // The table on disk:
 //
-//	"BWKEYS" 0 1 (8) | generation (8) | nonce (12) | AES-256-GCM under the generation key, bound to these 16 bytes, recorder and volume, of:
-//	chains (4), and for each: id (8) | hour (8) | length of camera (1) | camera | from (4) | state (32) | own keys (4) | for each: place (4) | key (32)
+//	"BWKEYS" 0 2 (8) | generation (8) | id of the share, or zeros (16) | nonce (12) | AES-256-GCM under the generation key, bound to these 32 bytes, recorder and volume, of:
+//	chains (4), and for each: id (8) | hour (8) | length of camera (1) | camera | from (4) | state (32) | own keys (4) | for each: place (4) | key (32);
+//	private keys of the write-only file (1), and for each: key (32)
 //
-// All numbers are big endian.
-var tableMagic = []byte("BWKEYS\x00\x01")
+// All numbers are big endian. Version 1 has neither share nor private keys; it is read.
+var (
+	tableMagic  = []byte("BWKEYS\x00\x02")
+	tableMagic1 = []byte("BWKEYS\x00\x01")
+)
 
 const (
-	tableHead  = 8 + 8
-	tableNonce = 12
+	shareIDSize = 16
+	tableHead1  = 8 + 8
+	tableHead   = tableHead1 + shareIDSize
+	tableNonce  = 12
 )
 
 func (k *keyring) table() string { return filepath.Join(k.dir, "keys.tbl") }
 
+// readTable takes a table apart: head as it is bound, and the rest.
+func readTable(raw []byte) (g generation, head, rest []byte, err error) {
+	size := 0
+	switch {
+	case bytes.HasPrefix(raw, tableMagic):
+		size = tableHead
+	case bytes.HasPrefix(raw, tableMagic1):
+		size = tableHead1
+	}
+	if size == 0 || len(raw) < size+tableNonce {
+		return g, nil, nil, errors.New("no key table of a version that is known here")
+	}
+	g.number = binary.BigEndian.Uint64(raw[8:])
+	if id := raw[tableHead1:size]; !bytes.Equal(id, make([]byte, len(id))) {
+		g.under = protocol.ShareID(hex.EncodeToString(id))
+	}
+	return g, raw[:size], raw[size:], nil
+}
+
 func newKeyring(c *Config, volume string) (*keyring, error) {
-	k := &keyring{disk: c.Disk, dir: c.Keys, recorder: c.Recorder, volume: volume, holder: c.Holder, every: min(c.SealEvery, time.Minute), at: c.at, random: c.random,
-		chains: map[chainID]*keyChain{}, current: map[protocol.CameraID]chainID{}}
+	k := &keyring{disk: c.Disk, dir: c.Keys, recorder: c.Recorder, volume: volume, holder: c.Holder, shares: c.Shares, awaits: c.AwaitShare, every: min(c.SealEvery, time.Minute),
+		at: c.at, random: c.random, chains: map[chainID]*keyChain{}, current: map[protocol.CameraID]chainID{}, open: map[slot]bool{}}
 	if err := disk.MkdirAll(k.disk, k.dir); err != nil {
 		return nil, err
 	}
@@ -187,9 +250,11 @@ func makeKeys(c *Config, volume string) (*keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	if raw, err := disk.ReadFile(k.disk, k.table()); err == nil && len(raw) > tableHead+tableNonce+tagSize+4 {
-		return nil, fmt.Errorf("%s holds keys, and not of this volume; mount the disk they belong to, or move the folder away", k.table())
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if raw, err := disk.ReadFile(k.disk, k.table()); err == nil {
+		if _, _, rest, err := readTable(raw); err != nil || len(rest) > tableNonce+tagSize+4+1 {
+			return nil, fmt.Errorf("%s holds keys, and not of this volume; mount the disk they belong to, or move the folder away", k.table())
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	k.dirty = true
@@ -199,7 +264,7 @@ func makeKeys(c *Config, volume string) (*keyring, error) {
 	return k, err
 }
 
-// openKeys reads the table of a volume, and finishes the destruction of the generation before it.
+// openKeys reads the table of a volume, and finishes the destruction of the generation before it. One that is under a share which is still to come stays locked.
 func openKeys(c *Config, volume string) (*keyring, error) {
 	raw, err := disk.ReadFile(c.Disk, filepath.Join(c.Keys, "keys.tbl"))
 	if err != nil {
@@ -209,29 +274,79 @@ func openKeys(c *Config, volume string) (*keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(raw) < tableHead+tableNonce || !bytes.Equal(raw[:8], tableMagic) {
-		return nil, fmt.Errorf("%s: no key table of a version that is known here", k.table())
-	}
-	k.generation = binary.BigEndian.Uint64(raw[8:])
-	if k.key, err = k.holder.Key(k.generation); err != nil {
+	if k.now, _, _, err = readTable(raw); err != nil {
 		return nil, fmt.Errorf("%s: %w", k.table(), err)
 	}
-	aead, err := k.aead(k.key)
-	if err != nil {
-		return nil, err
+	var share *protocol.Share
+	if k.now.under != "" {
+		if i := slices.IndexFunc(k.shares, func(s protocol.Share) bool { return s.ID == k.now.under }); i >= 0 {
+			share = &k.shares[i]
+		} else if len(k.shares) > 0 {
+			return nil, fmt.Errorf("%s: is under another credential or TPM (%s) than this machine gives; put the right one back", k.table(), k.now.under)
+		} else if !k.awaits {
+			return nil, fmt.Errorf("%s: is under a credential, a TPM or the centre's share (%s); set keys_holder as it was", k.table(), k.now.under)
+		} else {
+			k.locked = true
+			k.blind, err = openBlind(k)
+			return k, err
+		}
 	}
-	plain, err := aead.Open(nil, raw[tableHead:tableHead+tableNonce], raw[tableHead+tableNonce:], k.bound(raw[:tableHead]))
+	return k, k.unlock(share)
+}
+
+// unlock reads the table with the share that it is under.
+func (k *keyring) unlock(share *protocol.Share) (err error) {
+	raw, err := disk.ReadFile(k.disk, k.table())
 	if err != nil {
-		return nil, fmt.Errorf("%s: is not of volume %s, or was changed", k.table(), volume)
+		return err
+	}
+	g, head, rest, err := readTable(raw)
+	if err != nil {
+		return fmt.Errorf("%s: %w", k.table(), err)
+	}
+	if g.part, err = k.holder.Key(g.number); err != nil {
+		return fmt.Errorf("%s: %w", k.table(), err)
+	}
+	if share != nil {
+		own := *share
+		g.share = &own
+	}
+	plain, err := k.decipher(&g, head, rest)
+	if err != nil {
+		return fmt.Errorf("%s: is not of volume %s, or was changed", k.table(), k.volume)
 	}
 	defer clear(plain)
-	if err := k.parse(plain); err != nil {
-		return nil, fmt.Errorf("%s: %w", k.table(), err)
+	before := k.chains // locked, these have no key
+	k.chains, k.private = map[chainID]*keyChain{}, nil
+	defer func() {
+		if err != nil {
+			k.chains, k.private = before, nil
+		}
+	}()
+	if err := k.parse(plain, len(head) == tableHead); err != nil {
+		return fmt.Errorf("%s: %w", k.table(), err)
 	}
 	if err := k.disk.Remove(k.table() + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := errors.Join(k.disk.SyncDir(k.dir), k.holder.Only(g.number)); err != nil { // synced first: only then is this the table that a power cut leaves
+		return err
+	}
+	k.now, k.locked = g, false
+	return nil
+}
+
+func (k *keyring) decipher(g *generation, head, rest []byte) ([]byte, error) {
+	key, err := g.key()
+	if err != nil {
 		return nil, err
 	}
-	return k, errors.Join(k.disk.SyncDir(k.dir), k.holder.Only(k.generation)) // synced first: only then is this the table that a power cut leaves
+	defer clear(key)
+	aead, err := k.aead(key)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Open(nil, rest[:tableNonce], rest[tableNonce:], k.bound(head))
 }
 
 func (k *keyring) aead(key []byte) (cipher.AEAD, error) {
@@ -251,6 +366,7 @@ func (k *keyring) encode() []byte {
 	for _, c := range k.chains {
 		size += 8 + 8 + 1 + len(c.camera) + 4 + keySize + 4 + len(c.own)*(4+keySize)
 	}
+	size += 1 + len(k.private)*keySize
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, size), uint32(len(k.chains))) // never grown: a copy left behind would not be wiped
 	for _, id := range slices.SortedFunc(maps.Keys(k.chains), func(a, b chainID) int { return bytes.Compare(a[:], b[:]) }) {
 		c := k.chains[id]
@@ -266,10 +382,14 @@ func (k *keyring) encode() []byte {
 			b = append(binary.BigEndian.AppendUint32(b, n), key[:]...)
 		}
 	}
+	b = append(b, byte(len(k.private)))
+	for _, p := range k.private {
+		b = append(b, p.bytes[:]...)
+	}
 	return b
 }
 
-func (k *keyring) parse(b []byte) error {
+func (k *keyring) parse(b []byte, private bool) error {
 	bad := false
 	take := func(n int) []byte {
 		if n > len(b) {
@@ -283,15 +403,12 @@ func (k *keyring) parse(b []byte) error {
 	number := func() uint32 { return binary.BigEndian.Uint32(take(4)) }
 	for range number() {
 		id := chainID(take(8))
-		c := &keyChain{hour: int64(binary.BigEndian.Uint64(take(8)))} // without maps: there may be tens of thousands
+		c := &keyChain{hour: int64(binary.BigEndian.Uint64(take(8)))}
 		c.camera = protocol.CameraID(take(int(take(1)[0])))
 		c.from, c.state = number(), [keySize]byte(take(keySize))
 		for range number() {
 			n := number()
-			if c.own == nil {
-				c.own = map[uint32][keySize]byte{}
-			}
-			c.own[n] = [keySize]byte(take(keySize))
+			c.keep(n, take(keySize))
 			if bad {
 				return errors.New("cut off")
 			}
@@ -301,21 +418,42 @@ func (k *keyring) parse(b []byte) error {
 		}
 		k.chains[id] = c
 	}
-	if len(b) > 0 {
-		return errors.New("goes on after its end")
+	if private {
+		for range take(1)[0] {
+			p, err := parsePrivate(take(keySize))
+			if bad || err != nil {
+				return errors.New("cut off, or no private key")
+			}
+			k.private = append(k.private, p)
+		}
+	}
+	if bad || len(b) > 0 {
+		return errors.New("goes on after its end, or before")
 	}
 	return nil
 }
 
 // save writes the table under a generation's key and puts it in place.
-func (k *keyring) save(generation uint64, key []byte) error {
+func (k *keyring) save(g *generation) error {
 	plain := k.encode()
 	defer clear(plain)
+	key, err := g.key()
+	if err != nil {
+		return err
+	}
+	defer clear(key)
 	aead, err := k.aead(key)
 	if err != nil {
 		return err
 	}
-	raw := binary.BigEndian.AppendUint64(bytes.Clone(tableMagic), generation)
+	raw := binary.BigEndian.AppendUint64(bytes.Clone(tableMagic), g.number)
+	id := make([]byte, shareIDSize)
+	if g.share != nil {
+		if _, err := hex.Decode(id, []byte(g.share.ID)); err != nil {
+			return fmt.Errorf("share %q: %w", g.share.ID, err)
+		}
+	}
+	raw = append(raw, id...)
 	nonce := make([]byte, tableNonce)
 	fill(nonce)
 	raw = aead.Seal(append(raw, nonce...), nonce, plain, k.bound(raw))
@@ -330,35 +468,129 @@ func (k *keyring) save(generation uint64, key []byte) error {
 
 // renew makes a new generation of what is in memory, and destroys the one before: after it nothing on disk opens what memory has no key for. It leaves off anywhere
 // and is begun again with the same key: the table that a failed rename left may be of either generation. Chains of which nothing is left are dropped.
-func (k *keyring) renew(now time.Time, spent map[hourOf]bool) error {
+func (k *keyring) renew(now time.Time, needed func(hourOf) bool) error {
 	for id, c := range k.chains {
-		if of := (hourOf{c.camera, c.hour}); spent[of] && len(c.open) == 0 {
+		if !needed(hourOf{c.camera, c.hour}) && !k.opened(id) {
 			c.wipe()
 			delete(k.chains, id)
-		} else if spent[of] {
-			delete(spent, of)
 		}
 	}
+	k.private = slices.DeleteFunc(k.private, func(p *blindPrivate) bool { // one that the write-only file is not for any more goes
+		gone := p != k.fresh && (k.blind == nil || !p.opens(k.blind))
+		if gone {
+			clear(p.bytes[:])
+		}
+		return gone
+	})
 	if k.coming == nil {
-		k.coming = make([]byte, keySize)
-		k.random(k.coming)
+		k.coming = &generation{number: k.now.number + 1, part: make([]byte, keySize), share: k.now.share, under: k.now.under}
+		k.random(k.coming.part)
 	}
-	if err := k.holder.Keep(k.generation+1, k.coming); err != nil {
+	if err := k.holder.Keep(k.coming.number, k.coming.part); err != nil {
 		return err
 	}
 	if err := k.at("generation kept"); err != nil {
 		return err
 	}
-	if err := k.save(k.generation+1, k.coming); err != nil {
+	if err := k.save(k.coming); err != nil {
 		return err
 	}
-	clear(k.key)
-	k.generation, k.key, k.coming = k.generation+1, k.coming, nil
-	if err := k.holder.Only(k.generation); err != nil {
+	if k.now.share == k.coming.share {
+		k.now.share = nil // it lives on
+	}
+	k.now.wipe()
+	k.now, k.coming = *k.coming, nil
+	if err := k.holder.Only(k.now.number); err != nil {
 		return err
 	}
 	k.dirty, k.made = false, now
-	return k.at("generation destroyed")
+	if err := k.at("generation destroyed"); err != nil {
+		k.dirty = k.fresh != nil
+		return err
+	}
+	if k.fresh == nil {
+		return nil
+	}
+	blind, err := makeBlind(k, k.fresh)
+	if err != nil {
+		k.dirty = true
+		return err
+	}
+	k.blind, k.fresh, k.dirty = blind, nil, len(k.private) > 1
+	return k.at("write-only file made anew")
+}
+
+// opened says whether a chain has a place that is given out and not in the index yet.
+func (k *keyring) opened(id chainID) bool {
+	for s := range k.open {
+		if s.chain == id {
+			return true
+		}
+	}
+	return false
+}
+
+// bind takes a share: it opens the table that waits for it, or makes a new generation under it. What was recorded write-only moves into the table, but for what is
+// gone meanwhile. After an error the next generation tries again.
+func (k *keyring) bind(share protocol.Share, now time.Time, living func(hourOf, chainID) (map[uint32]bool, error), needed func() func(hourOf) bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.locked && share.ID != k.now.under:
+		return fmt.Errorf("%s is under share %s, this one is %s", k.table(), k.now.under, share.ID)
+	case k.locked:
+		if err := k.unlock(&share); err != nil {
+			return err
+		}
+		clear(k.current) // of which the rest was sealed
+		if err := errors.Join(k.moveIn(), k.tidyLoose(living), k.forgetDoomed(living)); err != nil {
+			return err
+		}
+		k.fresh = newPrivate()
+		k.private = append(k.private, k.fresh)
+	case k.coming == nil && share.ID == k.now.under:
+		return nil
+	case k.coming != nil && k.coming.under != share.ID: // one that failed: nobody knows which of the two the disk has
+		if err := k.renew(now, needed()); err != nil || k.now.under == share.ID {
+			return err
+		}
+		fallthrough
+	case k.coming == nil:
+		k.coming = &generation{number: k.now.number + 1, part: make([]byte, keySize), share: &share, under: share.ID}
+		k.random(k.coming.part)
+	}
+	k.dirty = true
+	return k.renew(now, needed())
+}
+
+// prepare takes what is known at the start into use: a share that the table is not under yet, and the write-only file for a share that is to come.
+func (k *keyring) prepare(now time.Time, living func(hourOf, chainID) (map[uint32]bool, error), needed func() func(hourOf) bool) error {
+	if len(k.shares) > 0 && k.now.under == "" {
+		return k.bind(k.shares[0], now, living, needed)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.locked || !k.awaits {
+		return nil
+	}
+	var err error
+	if k.blind, err = openBlind(k); err != nil {
+		return err
+	}
+	if k.blind != nil && slices.ContainsFunc(k.private, func(p *blindPrivate) bool { return p.opens(k.blind) }) {
+		return nil
+	}
+	k.fresh, k.dirty = newPrivate(), true
+	k.private = append(k.private, k.fresh)
+	return k.renew(now, needed())
+}
+
+// keep notes a key by itself. A chain without any has no map: there may be tens of thousands of chains.
+func (c *keyChain) keep(n uint32, key []byte) {
+	if c.own == nil {
+		c.own = map[uint32][keySize]byte{}
+	}
+	c.own[n] = [keySize]byte(key)
 }
 
 func (c *keyChain) wipe() {
@@ -369,29 +601,52 @@ func (c *keyChain) wipe() {
 	clear(c.own)
 }
 
-// take gives a new segment of a camera its key. It is in the table on disk before it is given. The caller wipes it.
+// take gives a new segment of a camera its key. It is in the table on disk before it is given; or, locked, in the write-only file. The caller wipes it.
 func (k *keyring) take(camera protocol.CameraID, hour time.Time) (slot, []byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	id := k.current[camera]
 	c := k.chains[id]
 	if c == nil || c.hour != hour.Unix() {
-		c = &keyChain{camera: camera, hour: hour.Unix(), open: map[uint32]bool{}}
+		c = &keyChain{camera: camera, hour: hour.Unix()}
 		fill(id[:])
-		k.random(c.state[:])
 		k.chains[id] = c
-		if err := k.save(k.generation, k.key); err != nil {
+		if err := k.begin(c); err != nil {
 			c.wipe()
 			delete(k.chains, id)
 			return slot{}, nil, fmt.Errorf("key table: %w", err)
 		}
 		k.current[camera] = id
 	}
-	n := c.next
+	s := slot{id, c.next}
+	var key []byte
+	var err error
+	if k.locked {
+		key = make([]byte, keySize)
+		k.random(key)
+		if err := k.blind.add(k, s, hourOf{camera, c.hour}, key); err != nil {
+			clear(key)
+			return slot{}, nil, fmt.Errorf("write-only keys: %w", err)
+		}
+	} else if key, err = k.get(s); err != nil {
+		return slot{}, nil, err
+	}
 	c.next++
-	c.open[n] = true
-	key, err := k.get(slot{id, n})
-	return slot{id, n}, key, err
+	k.open[s] = true
+	return s, key, nil
+}
+
+// begin gives a chain its first state, and takes it to the disk. Locked, it gets none: what is not kept cannot be found.
+func (k *keyring) begin(c *keyChain) error {
+	if k.locked {
+		c.from = loose
+		if k.blind == nil {
+			return fmt.Errorf("%s is missing: nothing can be recorded until the share is here", blindFile)
+		}
+		return nil
+	}
+	k.random(c.state[:])
+	return k.save(&k.now)
 }
 
 // find gives the key of a segment, or [ErrKey]. The caller wipes it.
@@ -405,6 +660,9 @@ func (k *keyring) find(s slot) ([]byte, error) {
 const maxChain = 1 << 16
 
 func (k *keyring) get(s slot) (key []byte, err error) {
+	if k.locked {
+		return nil, ErrLocked
+	}
 	c := k.chains[s.chain]
 	if c == nil {
 		return nil, ErrKey
@@ -428,20 +686,58 @@ func (k *keyring) get(s slot) (key []byte, err error) {
 func (k *keyring) adopt(s slot) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if c := k.chains[s.chain]; c != nil {
-		if c.open == nil {
-			c.open = map[uint32]bool{}
-		}
-		c.open[s.n] = true
-	}
+	k.open[s] = true
 }
 
 func (k *keyring) done(s slot) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if c := k.chains[s.chain]; c != nil {
-		delete(c.open, s.n)
+	delete(k.open, s)
+}
+
+// waits says whether a key cannot be destroyed yet, because the table that it is in is locked.
+func (k *keyring) waits(s slot) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.locked && !k.blind.has(s)
+}
+
+func (k *keyring) state() KeyState {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	st := KeyState{Under: k.now.under, Locked: k.locked}
+	if k.locked && k.blind != nil {
+		st.Blind = len(k.blind.at)
 	}
+	return st
+}
+
+// doom destroys the key of a file that went unread: now where it is write-only, otherwise as soon as the table opens.
+func (k *keyring) doom(s slot, of hourOf) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.open, s)
+	if k.blind == nil {
+		return nil // it goes with its hour
+	}
+	if k.blind.has(s) {
+		return k.blind.remove(k, func(o slot, _ hourOf) bool { return o == s })
+	}
+	return k.blind.doom(k, s, of)
+}
+
+// owe asks for another generation: of an hour nothing is left.
+func (k *keyring) owe() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.dirty = true
+}
+
+// owes says whether a generation is to be made although no tombstone waits for one: one that failed, or that drops what is not needed any more.
+func (k *keyring) owes() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.dirty && !k.locked
 }
 
 // wait is how long until the next generation may be made; a clock that was set back makes nobody wait.
@@ -455,9 +751,9 @@ func (k *keyring) wait(now time.Time) time.Duration {
 }
 
 // destroy makes keys unobtainable, in memory first, and then on disk with a new generation. Before the state of a chain is moved on past a key, the keys of
-// what is still needed before it are taken out of it and stand by themselves. Living says which places of a chain the index still needs; spent, of which hours there is no
-// footage any more: their chains go, and those that must stay are taken out of what it gave. Destroying again what is gone changes nothing.
-func (k *keyring) destroy(now time.Time, gone []slot, living func(hourOf, chainID) (map[uint32]bool, error), spent func() (map[hourOf]bool, error)) error {
+// what is still needed before it are taken out of it and stand by themselves. Living says which places of a chain the index still needs; needed, of which hours there is
+// footage at all. Destroying again what is gone changes nothing.
+func (k *keyring) destroy(now time.Time, gone []slot, living func(hourOf, chainID) (map[uint32]bool, error), needed func() func(hourOf) bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	byChain := map[chainID]map[uint32]bool{}
@@ -466,6 +762,11 @@ func (k *keyring) destroy(now time.Time, gone []slot, living func(hourOf, chainI
 			byChain[s.chain] = map[uint32]bool{}
 		}
 		byChain[s.chain][s.n] = true
+	}
+	if k.locked {
+		k.made = now
+		alive := needed()
+		return k.blind.remove(k, func(s slot, of hourOf) bool { return byChain[s.chain][s.n] || !alive(of) && !k.open[s] })
 	}
 	for id, places := range byChain {
 		if c := k.chains[id]; c != nil {
@@ -477,11 +778,7 @@ func (k *keyring) destroy(now time.Time, gone []slot, living func(hourOf, chainI
 	if !k.dirty {
 		return nil
 	}
-	hours, err := spent()
-	if err != nil {
-		return err
-	}
-	return k.renew(now, hours)
+	return k.renew(now, needed())
 }
 
 func (k *keyring) forget(c *keyChain, id chainID, gone map[uint32]bool, living func(hourOf, chainID) (map[uint32]bool, error)) error {
@@ -496,7 +793,7 @@ func (k *keyring) forget(c *keyChain, id chainID, gone map[uint32]bool, living f
 			if alive, err = living(hourOf{c.camera, c.hour}, id); err != nil {
 				return err
 			}
-			maps.Copy(alive, c.open)
+			k.addOpen(id, alive)
 		}
 	}
 	for n := range gone {
@@ -511,10 +808,7 @@ func (k *keyring) forget(c *keyChain, id chainID, gone map[uint32]bool, living f
 	}
 	c.from, c.state = c.walk(func(n uint32, key []byte) bool {
 		if alive[n] && !gone[n] {
-			if c.own == nil {
-				c.own = map[uint32][keySize]byte{}
-			}
-			c.own[n] = [keySize]byte(key)
+			c.keep(n, key)
 		}
 		return n < last
 	})
@@ -522,21 +816,61 @@ func (k *keyring) forget(c *keyChain, id chainID, gone map[uint32]bool, living f
 	return nil
 }
 
-// spoil says that the table on disk holds what must go with the next generation.
-func (k *keyring) spoil() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.dirty = true
+// addOpen adds the places of a chain that are given out.
+func (k *keyring) addOpen(id chainID, places map[uint32]bool) {
+	for s := range k.open {
+		if s.chain == id {
+			places[s.n] = true
+		}
+	}
 }
 
-// allHours are the clock hours that have a chain.
-func (k *keyring) allHours() (hours []hourOf) {
+// stale says whether there is a chain, or an own key, that nothing needs any more.
+func (k *keyring) stale(needed func(hourOf) bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, c := range k.chains {
-		hours = append(hours, hourOf{c.camera, c.hour})
+	if k.locked {
+		return k.blind.any(func(s slot, of hourOf) bool { return !needed(of) && !k.open[s] })
 	}
-	return hours
+	for id, c := range k.chains {
+		if !needed(hourOf{c.camera, c.hour}) && !k.opened(id) {
+			k.dirty = true
+		}
+	}
+	return k.dirty
+}
+
+// spare are keys that stand by themselves and that no footage needs: none in the index, none being written, none that is on its way out.
+func (k *keyring) spare(going map[slot]bool, living func(hourOf, chainID) (map[uint32]bool, error)) (out []slot, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, c := range k.chains {
+		if len(c.own) == 0 {
+			continue
+		}
+		alive, err := living(hourOf{c.camera, c.hour}, id)
+		if err != nil {
+			return nil, err
+		}
+		k.addOpen(id, alive)
+		for n := range c.own {
+			if s := (slot{id, n}); !alive[n] && !going[s] {
+				out = append(out, s)
+			}
+		}
+	}
+	return out, nil
+}
+
+// hours are the clock hours that the table, or the write-only file, has keys of; a locked table does not tell.
+func (k *keyring) hours() (hours map[hourOf]bool, known bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	hours = map[hourOf]bool{}
+	for _, c := range k.chains {
+		hours[hourOf{c.camera, c.hour}] = true
+	}
+	return hours, !k.locked
 }
 
 // close wipes what is in memory.
@@ -547,6 +881,11 @@ func (k *keyring) close() {
 		c.wipe()
 		delete(k.chains, id)
 	}
-	clear(k.key)
-	clear(k.coming)
+	k.now.wipe()
+	if k.coming != nil {
+		k.coming.wipe()
+	}
+	for _, p := range k.private {
+		clear(p.bytes[:])
+	}
 }

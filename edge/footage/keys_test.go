@@ -2,6 +2,7 @@ package footage
 
 import (
 	"bytes"
+	"crypto/hpke"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -35,15 +36,21 @@ type thief struct {
 // and what follows from them.
 func (r *rig) search(later string, images ...string) *thief {
 	r.Helper()
+	return r.searchWith(nil, later, images...)
+}
+
+// searchWith is search by one who also has these shares.
+func (r *rig) searchWith(shares []protocol.Share, later string, images ...string) *thief {
+	r.Helper()
 	th := &thief{r.T, r.volume, map[string]bool{}}
 	holder, err := os.ReadFile(filepath.Join(later, "keys", "generation.key"))
 	if err != nil {
 		r.Fatal(err)
 	}
-	var generations [][]byte
+	var parts [][]byte
 	for _, b := range [][]byte{holder[:slotSize], holder[slotSize:]} {
 		if _, key, ok := parseSlotBlock(b); ok {
-			generations = append(generations, key)
+			parts = append(parts, key)
 		}
 	}
 	raw := th.files(filepath.Join(later, "keys"))
@@ -57,29 +64,33 @@ func (r *rig) search(later string, images ...string) *thief {
 	for _, image := range images {
 		raw = append(raw, th.files(filepath.Join(image, "keys"))...)
 	}
+	var private []*blindPrivate
 	for _, b := range raw {
-		for _, g := range generations {
-			th.table(b, g)
+		for _, part := range parts {
+			private = append(private, th.table(b, &generation{part: part})...)
+			for _, s := range shares {
+				private = append(private, th.table(b, &generation{part: part, share: &s})...)
+			}
 		}
+	}
+	for _, b := range raw {
+		th.blind(b, private)
 	}
 	return th
 }
 
-// table opens a key table and walks on along its chains.
-func (th *thief) table(raw, generation []byte) {
-	if len(raw) < tableHead+tableNonce || !bytes.Equal(raw[:8], tableMagic) {
-		return
+// table opens a key table and walks on along its chains. It gives the private keys in it.
+func (th *thief) table(raw []byte, g *generation) []*blindPrivate {
+	_, head, rest, err := readTable(raw)
+	if err != nil {
+		return nil
 	}
 	k := &keyring{recorder: self, volume: th.volume, chains: map[chainID]*keyChain{}}
-	aead, err := k.aead(generation)
+	plain, err := k.decipher(g, head, rest)
 	if err != nil {
-		th.Fatal(err)
+		return nil
 	}
-	plain, err := aead.Open(nil, raw[tableHead:tableHead+tableNonce], raw[tableHead+tableNonce:], k.bound(raw[:tableHead]))
-	if err != nil {
-		return
-	}
-	if err := k.parse(plain); err != nil {
+	if err := k.parse(plain, len(head) == tableHead); err != nil {
 		th.Fatal(err)
 	}
 	for _, c := range k.chains {
@@ -91,6 +102,23 @@ func (th *thief) table(raw, generation []byte) {
 			}
 		}
 		c.walk(func(n uint32, key []byte) bool { th.keys[string(key)] = true; return n < c.from+50 })
+	}
+	return k.private
+}
+
+// blind opens the keys in a write-only file, also those of which only the record is left.
+func (th *thief) blind(raw []byte, private []*blindPrivate) {
+	k := &keyring{recorder: self, volume: th.volume}
+	for at := blindHead; at+blindRecord <= len(raw); at += blindRecord {
+		s, _, sealed, ok := parseBlind(raw[at:])
+		for _, p := range private {
+			if !ok {
+				break
+			}
+			if key, err := hpke.Open(p.key, hpke.HKDFSHA256(), hpke.AES256GCM(), k.blindBound(s), sealed); err == nil {
+				th.keys[string(key)] = true
+			}
+		}
 	}
 }
 
@@ -412,7 +440,7 @@ func TestI02_KeysGoInAnyOrder(t *testing.T) {
 				k.done(s)
 			}
 			now = now.Add(time.Minute)
-			if err := k.destroy(now, order[:n], living, func() (map[hourOf]bool, error) { return nil, nil }); err != nil {
+			if err := k.destroy(now, order[:n], living, everyHour); err != nil {
 				t.Fatal(err)
 			}
 			order = order[n:]
@@ -435,6 +463,8 @@ func TestI02_KeysGoInAnyOrder(t *testing.T) {
 	}
 }
 
+func everyHour() func(hourOf) bool { return func(hourOf) bool { return true } }
+
 func testKeys(t testing.TB) *keyring {
 	t.Helper()
 	k, err := makeKeys(&Config{Keys: t.TempDir(), Recorder: self, Disk: disk.OS, at: func(string) error { return nil }, random: fill}, "5e0c")
@@ -450,14 +480,14 @@ func TestI02_OneGenerationAMinute(t *testing.T) {
 	r.allow(time.Minute, plein)
 	r.record(plein, 20*time.Second)
 	r.reopen()
-	first := r.keys.generation
+	first := r.keys.now.number
 	r.clock.set(noon.Add(time.Minute))
 	var next time.Time
 	for range 20 {
 		next = r.sweep(t.Context())
 		r.clock.advance(time.Second)
 	}
-	if n := r.keys.generation - first; n != 1 || len(r.files(plein, "*.seg")) != 0 {
+	if n := r.keys.now.number - first; n != 1 || len(r.files(plein, "*.seg")) != 0 {
 		t.Errorf("%d generations in 20 s, %d files left; want one, and none", n, len(r.files(plein, "*.seg")))
 	}
 	if n := len(r.expired()); n != 1 {
@@ -473,8 +503,8 @@ func TestI02_OneGenerationAMinute(t *testing.T) {
 	r.clock.set(next)
 	r.sweep(t.Context())
 	e := bodies[protocol.Expired](t, r.book, protocol.KindExpired)
-	if len(r.expired()) != 10 || r.keys.generation != first+2 || !e[1].At.Equal(noon.Add(time.Minute+2*time.Second)) {
-		t.Errorf("%d expired in %d generations; the second at %s, want when its file went", len(r.expired()), r.keys.generation-first, e[1].At)
+	if len(r.expired()) != 10 || r.keys.now.number != first+2 || !e[1].At.Equal(noon.Add(time.Minute+2*time.Second)) {
+		t.Errorf("%d expired in %d generations; the second at %s, want when its file went", len(r.expired()), r.keys.now.number-first, e[1].At)
 	}
 }
 
@@ -588,7 +618,7 @@ func TestI02_NoKeyInTheIndexOrInTheClear(t *testing.T) {
 			bolts++
 		}
 		for _, found := range c.in(b) {
-			if filepath.Base(path) == "generation.key" && bytes.Equal(found, r.keys.key) {
+			if filepath.Base(path) == "generation.key" && bytes.Equal(found, r.keys.now.part) {
 				holders++
 				continue
 			}
@@ -884,17 +914,17 @@ func TestI14_MissingKeyIsNamed(t *testing.T) {
 
 // What stands in the table after decryption is authentic; all the same no bytes may bring the recorder down.
 func FuzzKeyTable(f *testing.F) {
-	k := &keyring{chains: map[chainID]*keyChain{{1}: {camera: plein, from: 3, own: map[uint32][keySize]byte{1: {7}}}, {2}: {camera: hal}}}
+	k := &keyring{private: []*blindPrivate{newPrivate()}, chains: map[chainID]*keyChain{{1}: {camera: plein, from: 3, own: map[uint32][keySize]byte{1: {7}}}, {2}: {camera: hal}}}
 	f.Add(k.encode())
 	f.Add(k.encode()[:40])
 	f.Add(binary.BigEndian.AppendUint32(nil, 1<<31))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		k := &keyring{chains: map[chainID]*keyChain{}}
-		if k.parse(b) != nil {
+		if k.parse(b, true) != nil {
 			return
 		}
 		again := &keyring{chains: map[chainID]*keyChain{}}
-		if err := again.parse(k.encode()); err != nil || len(again.chains) != len(k.chains) {
+		if err := again.parse(k.encode(), true); err != nil || len(again.chains) != len(k.chains) || len(again.private) != len(k.private) {
 			t.Fatalf("%d chains, again %d: %v", len(k.chains), len(again.chains), err)
 		}
 		for id, c := range k.chains {
@@ -916,8 +946,7 @@ func BenchmarkGeneration(b *testing.B) {
 		for hour := range int64(28 * 24) {
 			id := chainID{}
 			fill(id[:])
-			c := &keyChain{camera: protocol.CameraID(fmt.Sprint("cam-", camera)), hour: hour}
-			k.chains[id] = c
+			k.chains[id] = &keyChain{camera: protocol.CameraID(fmt.Sprint("cam-", camera)), hour: hour}
 		}
 	}
 	var ours, bare time.Duration
@@ -925,7 +954,7 @@ func BenchmarkGeneration(b *testing.B) {
 	for b.Loop() {
 		start := time.Now()
 		k.dirty = true
-		if err := k.destroy(now, nil, nil, func() (map[hourOf]bool, error) { return nil, nil }); err != nil {
+		if err := k.destroy(now, nil, nil, everyHour); err != nil {
 			b.Fatal(err)
 		}
 		ours += time.Since(start)

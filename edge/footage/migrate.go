@@ -83,9 +83,10 @@ func (s *Store) migrate() error {
 			return err
 		}
 	}
+	hours, _ := s.keys.hours() // a crash may have left keys without footage
 	err = s.db.Update(func(tx *bbolt.Tx) error {
 		err := tx.Bucket(inMeta).Put(indexFormat, number3)
-		for _, of := range s.keys.allHours() { // a crash may have left keys without footage
+		for of := range hours {
 			if len(s.runsOfHour(tx, of)) == 0 {
 				err = errors.Join(err, tx.Bucket(inSpent).Put([]byte(of.key()), nil))
 			}

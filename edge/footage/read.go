@@ -80,6 +80,9 @@ func (s *Store) Read(grant *orders.Grant, interval protocol.Interval, receipt *j
 	if doc.Recorder != s.Recorder {
 		return nil, fmt.Errorf("footage: reading: grant %s is for recorder %s", doc.ID, doc.Recorder)
 	}
+	if s.KeyState().Locked {
+		return nil, fmt.Errorf("footage: reading: %w", ErrLocked)
+	}
 	if err := receipt.Use(doc.Camera, interval); err != nil {
 		return nil, fmt.Errorf("footage: reading: %w", err)
 	}

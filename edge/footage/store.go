@@ -48,7 +48,9 @@ type Config struct {
 	HoldShare  int   // percent of MaxBytes, or of the disk, that held footage may take: the roster's. Zero is 50
 	QueueBytes int   // what may wait for the disk, per stream. Zero is 8 MiB
 
-	Holder Holder // of the generation key; nil: a file in Keys
+	Holder     Holder           // of the generation key, or of its part here; nil: a file in Keys
+	Shares     []protocol.Share // the other part, where it is known at the start: a credential, or what a TPM keeps. A table that is under none is put under the first
+	AwaitShare bool             // the other part comes with [Store.Bind]. Until then a table that is under one is locked: recording is write-only
 
 	Clock func() trusted.Reading // what time it is, and how sure that is
 	Now   func() time.Time       // the same without the rest; where there is no Clock, all there is
@@ -243,6 +245,36 @@ func (s *Store) openVolume() error {
 	return nil
 }
 
+// Bind takes a share of the centre: it opens the key table that waits for it, or puts an open one under it with a new generation. When it returns nil nothing on this
+// disk opens with the share before it. What could not be read until now is served, sealed and destroyed from then on.
+func (s *Store) Bind(share protocol.Share) error {
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
+	if err := s.keys.bind(share, s.Now(), s.living, s.needed); err != nil {
+		return fmt.Errorf("footage: keys: %w", err)
+	}
+	s.mu.Lock()
+	for run := range s.broken { // some waited for their key
+		s.broken[run] = time.Time{}
+	}
+	for _, t := range s.tombs {
+		t.locked = false
+	}
+	s.mu.Unlock()
+	s.wake()
+	return nil
+}
+
+// KeyState is what the key table needs.
+type KeyState struct {
+	Under  protocol.ShareID // the share that it is under; empty: none
+	Locked bool             // it waits for that share
+	Blind  int              // keys that were recorded write-only and wait likewise
+}
+
+// KeyState tells the state of the key table.
+func (s *Store) KeyState() KeyState { return s.keys.state() }
+
 func (s *Store) makeKeys() (err error) {
 	if s.keys, err = makeKeys(&s.Config, s.volume); err != nil {
 		return fmt.Errorf("keys: %w", err)
@@ -353,6 +385,9 @@ func (s *Store) recover(ctx context.Context) error {
 	s.tidying.Lock()
 	s.lookOver() // of a small volume it is all
 	s.tidying.Unlock()
+	if err := s.keys.prepare(s.Now(), s.living, s.needed); err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
 	s.sweep(ctx)
 	s.tidyKeys()
 	if err := s.gapsOfAbsence(); err != nil {

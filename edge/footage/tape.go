@@ -777,8 +777,14 @@ func (s *Store) finishBroken() (next time.Time, worked bool) {
 			delete(s.broken, key)
 		} else {
 			s.broken[key] = now.Add(10 * time.Second)
-			camera, _, _ := strings.Cut(key, "/")
-			s.incidentLocked("open run cannot be sealed", protocol.CameraID(camera), short(err))
+			if run := s.runs[key]; errors.Is(err, ErrLocked) && run != nil {
+				if due := s.dueFrom(run, run.End.Time, s.Clock()); due.After(now) && due.Before(s.broken[key]) {
+					s.broken[key] = due
+				}
+			} else {
+				camera, _, _ := strings.Cut(key, "/")
+				s.incidentLocked("open run cannot be sealed", protocol.CameraID(camera), short(err))
+			}
 		}
 		s.mu.Unlock()
 	}
@@ -810,6 +816,11 @@ func (s *Store) finishRun(key string) error {
 			return s.endRun(key)
 		}
 		line, row, err := s.cutWhole(name, run, n)
+		if errors.Is(err, ErrLocked) {
+			if err = s.expireUnread(name, run, err); err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -835,6 +846,36 @@ func (s *Store) finishRun(key string) error {
 			return err
 		}
 	}
+}
+
+// expireUnread deletes a file that a crash left open, and that cannot be cut and sealed because its key waits for the share, when its window is over: it begins where
+// the last sealed segment ends. A hold that may touch it keeps it. Until then it gives why back.
+func (s *Store) expireUnread(name string, run runRow, why error) error {
+	reading := s.Clock()
+	now := reading.Now
+	s.mu.Lock()
+	early := now.Before(s.dueFrom(&run, run.End.Time, reading))
+	kept := early || slices.ContainsFunc(s.standing(now), func(k Keep) bool { return k.Camera == run.Camera && run.End.Before(k.Asked.To) })
+	s.mu.Unlock()
+	if kept {
+		return why
+	}
+	f, err := disk.Open(s.Disk, name)
+	if err != nil {
+		return err
+	}
+	k, err := readHead(f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := s.keys.doom(k, hourOfRun(&run)); err != nil { // before the file, which alone says which key it has
+		return err
+	}
+	if err := errors.Join(s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err != nil {
+		return err
+	}
+	s.incident("footage expired before it could be sealed", run.Camera, fmt.Sprintf("the end of run %s, from %s, was cut off by a stop and never read: the share of the centre did not come in its window", run.Run, run.End))
+	return nil
 }
 
 // unindexed is the file of a place in a run that has no row yet.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
+	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/pion/rtp"
 )
 
@@ -92,6 +93,9 @@ func TestRealCameras(t *testing.T) {
 			if sound := strings.Contains(s.answers["DESCRIBE"], "m=audio"); sound != strings.Contains(state.Detail, "without the camera's sound") {
 				t.Errorf("the camera offers sound: %v; the state says %q", sound, state.Detail)
 			}
+			if runs[0].format.Sound != nil {
+				t.Error("sound that nobody asked for")
+			}
 			if state.Lost > 1 {
 				t.Errorf("%d frames counted as lost", state.Lost)
 			}
@@ -105,6 +109,33 @@ func TestRealCameras(t *testing.T) {
 			s.beside = true
 			check(t, s, Auto)
 		})
+		for _, transport := range []Transport{TCP, UDP} {
+			text := s.answers["DESCRIBE"]
+			if !strings.Contains(text, "m=audio") {
+				break
+			}
+			t.Run(camera+", sound wanted, "+string(transport), func(t *testing.T) {
+				_, d := describe([]byte(text[strings.Index(text, "v=0"):]), true)
+				s := s
+				s.sound, s.beside = cameratest.BeepAAC(), transport == TCP
+				s.hear = func(_ int, p *rtp.Packet) []*rtp.Packet {
+					if d.sound != nil {
+						p.PayloadType = d.sound.payload
+					}
+					return []*rtp.Packet{p}
+				}
+				r, _ := recordFake(t, s, withSound(transport))
+				r.until(frames(25))
+				if d.sound != nil {
+					r.until(heardFrames(5))
+				}
+				run, state := r.tape.copy()[0], r.session.State()
+				r.same(run.units, s.clip)
+				if state.Lost > 1 || (run.format.Sound != nil) != (d.sound != nil) || strings.HasPrefix(state.Detail, protocol.SoundRecorded) != (d.sound != nil) {
+					t.Errorf("sound that can be recorded: %+v; format %+v, state %+v", d.sound, run.format.Sound, state)
+				}
+			})
+		}
 		t.Run(camera+", parameter sets only in the description", func(t *testing.T) {
 			s := s
 			encoded := base64.StdEncoding.EncodeToString

@@ -14,11 +14,13 @@ import (
 type described struct {
 	payloads []byte   // RTP payload types of the video
 	beside   []string // the tracks that are not recorded, in words for people: "sound (G.711)"
+	sound    *soundTrack
 }
 
 // describe makes of a description (SDP, RFC 8866) one with only what is needed, so that nothing else in it can be held against the video: its tracks, how they are
-// coded, and parameter sets that can be read. Without video all tracks stay, so that it can be told what the camera offers.
-func describe(sdp []byte) ([]byte, described) {
+// coded, and parameter sets that can be read; and, where sound is wanted, the first track of it that can be recorded. Without video all tracks stay, so that it can be told what the camera
+// offers.
+func describe(sdp []byte, hear bool) ([]byte, described) {
 	var blocks [][]string // the lines of the session, and of each medium
 	blocks = append(blocks, nil)
 	for line := range strings.Lines(string(sdp)) {
@@ -38,11 +40,29 @@ func describe(sdp []byte) ([]byte, described) {
 	}
 	media := blocks[1:]
 	whole := func(block []string) bool { return isVideo(block) && mapped(block) }
-	if slices.ContainsFunc(media, whole) {
-		media = slices.DeleteFunc(slices.Clone(media), func(block []string) bool { return !whole(block) })
-	}
 	var d described
-	for _, block := range media {
+	heard := -1 // of media
+	if slices.ContainsFunc(media, whole) {
+		for i, block := range media {
+			if hear && d.sound == nil {
+				if d.sound = soundIn(block); d.sound != nil {
+					heard = i
+				}
+			}
+			if !whole(block) && i != heard {
+				d.beside = append(d.beside, name(block))
+			}
+		}
+	} else {
+		whole = func([]string) bool { return true }
+	}
+	for i, block := range media {
+		if i == heard {
+			out = append(out, d.sound.described(block)...)
+			continue
+		} else if !whole(block) {
+			continue
+		}
 		if isVideo(block) && d.payloads == nil {
 			for _, p := range payloads(block) {
 				d.payloads = append(d.payloads, byte(p))
@@ -55,13 +75,6 @@ func describe(sdp []byte) ([]byte, described) {
 				out = append(out, line)
 			case strings.HasPrefix(line, "a=fmtp:"):
 				out = append(out, parameters(line, codecs(block)))
-			}
-		}
-	}
-	if len(media) < len(blocks)-1 {
-		for _, block := range blocks[1:] {
-			if !whole(block) {
-				d.beside = append(d.beside, name(block))
 			}
 		}
 	}

@@ -20,7 +20,7 @@ func TestDescribeNamesWhatIsLeftOut(t *testing.T) {
 		"ubiquiti_sdp":                  {"sound (AAC)", "sound (Opus)"},
 	} {
 		text := captured(t, file)
-		_, d := describe([]byte(text[strings.Index(text, "v=0"):]))
+		_, d := describe([]byte(text[strings.Index(text, "v=0"):]), false)
 		for i := range d.beside {
 			d.beside[i] = strings.TrimSuffix(d.beside[i], " (TP-LINK)")
 		}
@@ -42,7 +42,7 @@ func FuzzDescribe(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		out, d := describe(in)
+		out, d := describe(in, false)
 		if len(out) > 2*len(in)+200 {
 			t.Fatalf("%d bytes of %d", len(out), len(in))
 		}

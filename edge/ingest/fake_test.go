@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -37,6 +38,12 @@ type script struct {
 	packet func(n int, p *rtp.Packet) []*rtp.Packet         // what is sent instead of a packet of the nth frame
 	report func(now time.Time) (time.Time, bool)            // the camera's clock, for a sender report every few frames
 	beside bool                                             // all tracks are sent, as if they were set up
+
+	sound       *cameratest.Sound                        // offered and, when it is set up, sent beside the clip
+	hear        func(k int, p *rtp.Packet) []*rtp.Packet // what is sent instead of the kth frame of sound since PLAY
+	soundReport func(now time.Time) (time.Time, bool)    // as report
+	dumb        bool                                     // sends no video to who asks for sound
+	info        func(picture, sound uint32) string       // RTP-Info
 
 	user, password string
 	path           bool // digest over "/path"
@@ -136,9 +143,9 @@ type session struct {
 	hung  bool       // says and hears nothing any more, and stays connected
 	heard time.Time
 
-	channel int
-	udp     [2]*net.UDPConn
-	to      [2]*net.UDPAddr
+	setups int
+	udp    [4]*net.UDPConn // of the video and of the sound
+	to     [4]*net.UDPAddr
 }
 
 func (c *session) hang() {
@@ -279,6 +286,9 @@ func (c *session) handle(lines []string) {
 				refused = true
 			}
 		}
+		if f.info != nil && method == "PLAY" && strings.HasPrefix(line, "RTP-Info") {
+			line = "RTP-Info: " + f.info(^uint32(20000)+1, soundZero)
+		}
 		out = append(out, line)
 	}
 	if refused {
@@ -323,6 +333,11 @@ func (c *session) setup(said, asked string) (line string, agreed bool) {
 	if len(keep) > 0 {
 		rest = ";" + strings.Join(keep, ";")
 	}
+	at := 0 // its first channel
+	if c.f.sound != nil {
+		at = 2 * c.setups
+		c.setups++
+	}
 	if _, ports, ok := strings.Cut(asked, "client_port="); ok {
 		first, _, _ := strings.Cut(ports, "-")
 		port, err := strconv.Atoi(first)
@@ -330,13 +345,13 @@ func (c *session) setup(said, asked string) (line string, agreed bool) {
 			c.f.Error(err)
 		}
 		for i := range 2 {
-			if c.udp[i], err = net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
+			if c.udp[at+i], err = net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
 				c.f.Error(err)
 				return "", false
 			}
-			c.to[i] = &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port + i}
+			c.to[at+i] = &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port + i}
 		}
-		port1, port2 := c.udp[0].LocalAddr().(*net.UDPAddr).Port, c.udp[1].LocalAddr().(*net.UDPAddr).Port
+		port1, port2 := c.udp[at].LocalAddr().(*net.UDPAddr).Port, c.udp[at+1].LocalAddr().(*net.UDPAddr).Port
 		if c.f.otherPort {
 			port1, port2 = 4, 5
 		}
@@ -345,7 +360,7 @@ func (c *session) setup(said, asked string) (line string, agreed bool) {
 	if c.f.noTCP {
 		return "", false
 	}
-	return "Transport: RTP/AVP/TCP;unicast;interleaved=0-1" + rest, true
+	return fmt.Sprintf("Transport: RTP/AVP/TCP;unicast;interleaved=%d-%d%s", at, at+1, rest), true
 }
 
 // admitted checks a digest.
@@ -392,7 +407,57 @@ func (f *fake) description() string {
 		fmtp = append(fmtp, name+"="+value)
 	}
 	slices.Sort(fmtp)
-	return sdp + strings.Join(fmtp, "; ") + "\n"
+	sdp += strings.Join(fmtp, "; ") + "\n"
+	if s := f.sound; s != nil && s.Codec == "aac" {
+		sdp += fmt.Sprintf("m=audio 0 RTP/AVP 97\na=control:trackID=1\na=rtpmap:97 MPEG4-GENERIC/%d/%d\na=fmtp:97 profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;config=%x\n",
+			s.Rate, s.Channels, s.Config)
+	} else if s != nil {
+		sdp += "m=audio 0 RTP/AVP 97\na=control:trackID=1\na=rtpmap:97 opus/48000/2\n"
+	}
+	return sdp
+}
+
+// soundZero is the RTP time of the first frame of sound: it wraps soon.
+const soundZero = math.MaxUint32 - 100000
+
+// talk sends the sound, from its start and for ever, until the connection ends: each frame when it is over.
+func (c *session) talk(start time.Time) {
+	f := c.f
+	for k := 0; ; k++ {
+		select {
+		case <-c.done:
+			return
+		case <-time.After(time.Until(start.Add(time.Duration(k+1) * time.Duration(f.sound.Length) * time.Second / time.Duration(f.sound.Rate)))):
+		}
+		stamp := uint32(soundZero + int64(k)*int64(f.sound.Length))
+		p := f.sound.Packet(f.sound.Frames[k%len(f.sound.Frames)])
+		p.SequenceNumber, p.Timestamp = uint16(65000+k), stamp
+		packets := []*rtp.Packet{p}
+		if f.hear != nil {
+			packets = f.hear(k, p)
+		}
+		for _, p := range packets {
+			raw, err := p.Marshal()
+			if err != nil {
+				f.Error(err)
+			}
+			c.send(2, raw)
+		}
+		if f.soundReport != nil && k%16 == 1 {
+			if at, ok := f.soundReport(start.Add(time.Duration(k) * time.Duration(f.sound.Length) * time.Second / time.Duration(f.sound.Rate))); ok {
+				c.send(3, senderReport(f, at, stamp))
+			}
+		}
+	}
+}
+
+func senderReport(t testing.TB, at time.Time, stamp uint32) []byte {
+	ntp := uint64(at.Unix()+2208988800)<<32 | uint64(at.Nanosecond())<<32/1e9
+	raw, err := (&rtcp.SenderReport{SSRC: 7, NTPTime: ntp, RTPTime: stamp}).Marshal()
+	if err != nil {
+		t.Error(err)
+	}
+	return raw
 }
 
 var videoLine = regexp.MustCompile(`m=video \d+ RTP/AVP (\d+)`)
@@ -420,7 +485,7 @@ func (c *session) send(channel byte, p []byte) {
 		c.write(append([]byte{'$', channel, byte(len(p) >> 8), byte(len(p))}, p...))
 		return
 	}
-	if channel < 2 && !c.f.blockUDP {
+	if int(channel) < len(c.udp) && c.udp[channel] != nil && !c.f.blockUDP {
 		c.udp[channel].WriteToUDP(p, c.to[channel])
 	}
 }
@@ -436,8 +501,14 @@ func (c *session) play() {
 		}
 		payload = byte(n)
 	}
+	if f.dumb && c.setups > 1 {
+		return
+	}
 	encode := encoder(f.T, f.clip.Codec)
 	sequence, start, round := uint16(65500), time.Now(), int64(0)
+	if f.sound != nil && c.setups > 1 {
+		go c.talk(start)
+	}
 	for n := 0; ; n++ {
 		frame := f.clip.Frames[n%len(f.clip.Frames)]
 		if n > 0 && n%len(f.clip.Frames) == 0 {
@@ -461,16 +532,11 @@ func (c *session) play() {
 		if n%8 == 2 && len(f.says) > 0 {
 			c.write([]byte(strings.ReplaceAll(f.says[n/8%len(f.says)], "\n", "\r\n") + "\r\n\r\n"))
 		}
-		now := time.Now()
-		stamp := uint32(frame.PTS) - 20000 // wraps soon
+		now := start.Add(time.Duration(frame.PTS) * time.Second / 90000) // when it was seen
+		stamp := uint32(frame.PTS) - 20000                               // wraps soon
 		if f.report != nil && n%8 == 1 {
 			if at, ok := f.report(now); ok {
-				ntp := uint64(at.Unix()+2208988800)<<32 | uint64(at.Nanosecond())<<32/1e9
-				sr, err := (&rtcp.SenderReport{SSRC: 7, NTPTime: ntp, RTPTime: stamp}).Marshal()
-				if err != nil {
-					f.Error(err)
-				}
-				c.send(1, sr)
+				c.send(1, senderReport(f, at, stamp))
 			}
 		}
 		if f.beside {

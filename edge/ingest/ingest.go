@@ -35,7 +35,10 @@
 //	parameter sets only described, only in band, late, crooked                   recorded from the first key frame after them
 //	parameter sets and key frame in one unit with start codes; signing SEI       recorded, SEI bit for bit
 //	marker on each packet or slice, or none                                      recorded; the first frame after a start may be lost
-//	crooked SDP, other tracks of any kind, sendonly                              recorded; sound that is left out is named in [State.Detail]
+//	crooked SDP, other tracks of any kind, sendonly                              recorded; what becomes of its sound is in [State.Detail]
+//	AAC (RFC 3640, LATM), Opus, where [Source.Sound] allows it                   recorded bit for bit, beside the pictures of its time (hearing)
+//	sound that starts late, stops, jumps, is lost or never comes                 pictures as ever
+//	SETUP of sound refused, or answered with the video's channel; no video then  asked anew without sound
 //	crooked status, Content-Type, Content-Base, Transport, CSeq; stray bytes     recorded
 //	OPTIONS refused or never answered                                            recorded, after 3 s
 //	digest over a path, with qop, MD5 or SHA-256; nonces that change; Basic      recorded; Basic goes to the configured host only
@@ -50,11 +53,12 @@
 //
 //	H.264 interleaved (packetization-mode 2), H.265 with decoding order numbers  a depacketiser that sorts by them; no camera seen needs it
 //	MJPEG, MPEG-4, AV1, H.266                                                    a format in edge/footage; until then the gap names what is offered
-//	sound, AAC and Opus too                                                      a mandate that allows it and a second track in edge/footage
+//	sound in G.711, G.722, G.726, MP2, LATM with its parameters in band          fMP4 cannot carry them unchanged (G.711 and others), or a parser of those in band
+//	sound beside video that is encrypted within TLS (SRTP)                       as the video: SRTP here
 //	SRTP within RTSPS together with anything crooked, or over UDP                gortsplib's own TLS is used for it, without repairs; needs SRTP (pion/srtp) here
 //	multicast only, RTSP over HTTP or WebSocket                                  a SETUP of our own, a tunnel in dial; gortsplib v5 has the tunnels
 //	a description without Content-Length, a wrong length in a packet             reading until silence; finding the next packet by its channel and SSRC
-//	a camera that plays only when its sound was set up too                       SETUP of all tracks; ours sets up the video alone. None seen
+//	a camera that plays only when its sound was set up too, and may not be heard SETUP of all tracks; ours sets up the video alone. None seen
 //	all video under another payload type than described                          taking the type of most packets; until then it is a gap, not a green light
 //	key frames further apart than KeyFrameTimeout                                a longer KeyFrameTimeout in the configuration, or the camera's own setting
 //	a sequence that starts anew over TCP in mid-frame                            nothing: that one frame is counted as lost
@@ -64,7 +68,8 @@
 // # Who owns what
 //
 // Run's goroutine connects and waits. gortsplib's reading goroutine calls down through depacketiser and runs, which belong to it while a
-// connection lasts. The video's packets leave its way in repair, before gortsplib looks at them. With UDP two more goroutines feed that one, for RTSP and for RTP, and end with the connection.
+// connection lasts. The video's packets leave its way in repair, before gortsplib looks at them. With UDP more goroutines feed that one, for RTSP and for RTP and,
+// with sound, for RTCP of each track, and end with the connection.
 // What others ask of a session is in status, behind its own lock.
 package ingest
 
@@ -101,6 +106,7 @@ type Source struct {
 	User      string // these two go before those in URL
 	Password  string
 	Transport Transport
+	Sound     bool        // the camera is asked for its sound too. Only where the mandate allows it
 	TLS       *tls.Config // for rtsps; nil checks the camera's certificate against the system's roots
 
 	// KeyFrameTimeout is how long a connected camera may deliver no key frame before that is a gap. Zero is 10 s. It must be longer than the
@@ -118,6 +124,7 @@ func (s Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 type Writer interface {
 	StartRun(f footage.Format, at time.Time) error // at is the arrival of the run's first frame
 	Write(footage.AccessUnit) error
+	WriteSound(footage.Sound) error // only of a run whose format has sound; an error costs that frame alone
 	EndRun(cause footage.Cause, detail string) error
 }
 
@@ -141,6 +148,14 @@ type Session struct {
 	RetryMin, RetryMax, RetryRefused time.Duration
 
 	status status
+}
+
+// steady is a moment, read as now, by a clock that nobody sets: for what passes between two of them.
+func (s *Session) steady(now time.Time) time.Time {
+	if s.Running == nil {
+		return now // its monotonic reading counts
+	}
+	return time.Unix(0, 0).Add(s.Running())
 }
 
 // Stop is the cause to cancel Run's context with, when there is a better reason than that the recorder stops: a lapsed mandate, for
@@ -235,6 +250,7 @@ type target struct {
 	login    *login
 	udp      bool // how RTP is asked of the camera
 	marksAll bool // see depacketiser.every
+	unheard  int  // see maxUnheard
 	srtp     bool // this camera's video is encrypted within TLS, and is left to gortsplib, without repairs
 	secrets  *strings.Replacer
 }

@@ -82,16 +82,22 @@ func TestGStreamerCameras(t *testing.T) {
 	open := startGst(t, "", "")
 	closed := startGst(t, user, password)
 	for _, codec := range []string{"h264", "h265"} {
-		for sound, said := range map[string]string{"none": "", "aac": "without the camera's sound (AAC)", "g711": "without the camera's sound (G.711)"} {
+		for _, c := range []struct {
+			sound   string
+			allowed bool
+			said    string
+		}{{"none", true, ""}, {"aac", true, "with the camera's sound (AAC)"}, {"opus", true, "with the camera's sound (Opus)"}, {"g711", true, "without the camera's sound (G.711)"},
+			{"aac", false, "without the camera's sound (AAC)"}} {
 			for _, over := range []Transport{TCP, UDP} {
 				for login, port := range map[string]int{"open": open, "digest": closed} {
-					if login == "digest" && sound != "g711" {
+					if login == "digest" && c.sound != "g711" || !c.allowed && (codec == "h265" || over == UDP) {
 						continue // each encoder costs
 					}
-					t.Run(fmt.Sprintf("%s, %s, sound %s, %s", codec, over, sound, login), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%s, %s, sound %s, allowed %v, %s", codec, over, c.sound, c.allowed, login), func(t *testing.T) {
 						t.Parallel()
-						r := recordURL(t, fmt.Sprintf("rtsp://127.0.0.1:%d/%s-%s-%s", port, codec, sound, over), "", "", func(s *Session) {
-							s.Source.Transport, s.Source.KeyFrameTimeout = over, 30*time.Second // sixteen encoders start at once
+						r := recordURL(t, fmt.Sprintf("rtsp://127.0.0.1:%d/%s-%s-%s", port, codec, c.sound, over), "", "", func(s *Session) {
+							s.Source.Transport, s.Source.KeyFrameTimeout = over, 30*time.Second // twenty encoders start at once
+							s.Source.Sound = c.allowed
 							if login == "digest" {
 								s.Source.User, s.Source.Password = user, password
 							}
@@ -100,14 +106,31 @@ func TestGStreamerCameras(t *testing.T) {
 						state := r.session.State()
 						r.finish(nil)
 						runs := r.tape.copy()
-						if len(runs) != 1 || state.Lost > 1 || state.Detail != said || string(runs[0].format.Codec) != codec {
-							t.Errorf("%d runs of %s, state %+v; want one, and to be told %q", len(runs), runs[0].format.Codec, state, said)
+						if len(runs) != 1 || state.Lost > 1 || state.Detail != c.said || string(runs[0].format.Codec) != codec {
+							t.Errorf("%d runs of %s, state %+v; want one, and to be told %q", len(runs), runs[0].format.Codec, state, c.said)
 						}
 						decodes(t, runs[0])
+						if f := runs[0].format.Sound; (f != nil) != strings.HasPrefix(c.said, "with the") {
+							t.Errorf("format of sound %+v", f)
+						} else if f != nil {
+							covers(t, runs[0])
+						}
 					})
 				}
 			}
 		}
+	}
+}
+
+// covers checks that there is sound beside most of the pictures.
+func covers(t *testing.T, run taped) {
+	t.Helper()
+	var heard float64
+	for _, s := range run.sound {
+		heard += float64(s.Length) / float64(run.format.Sound.Rate)
+	}
+	if seen := float64(run.units[len(run.units)-1].PTS) / 90000; heard < 0.7*seen || heard > seen+2 {
+		t.Errorf("%.2f s of sound beside %.2f s of pictures", heard, seen)
 	}
 }
 

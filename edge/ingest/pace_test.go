@@ -144,6 +144,7 @@ type spoiler struct {
 }
 
 func (s *spoiler) StartRun(footage.Format, time.Time) error { return nil }
+func (s *spoiler) WriteSound(footage.Sound) error           { return nil }
 func (s *spoiler) EndRun(footage.Cause, string) error       { return nil }
 func (s *spoiler) Write(au footage.AccessUnit) error {
 	s.mu.Lock()

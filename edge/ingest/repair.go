@@ -33,7 +33,7 @@ import (
 //
 // Requests are numbered anew here (CSeq), since one of gortsplib's can become several.
 func repair(conn net.Conn, host string, secure bool, login *login) *repaired {
-	return &repaired{Conn: conn, in: bufio.NewReaderSize(conn, maxHead+4), login: login, host: host, secure: secure, ssrc: map[byte][4]byte{}, video: -1, closed: make(chan struct{}), gone: make(chan struct{})}
+	return &repaired{Conn: conn, in: bufio.NewReaderSize(conn, maxHead+4), login: login, host: host, secure: secure, ssrc: map[byte][4]byte{}, video: -1, sound: -1, closed: make(chan struct{}), gone: make(chan struct{})}
 }
 
 // overUDP makes of a connection one that asks for UDP where gortsplib asks for TCP.
@@ -75,31 +75,39 @@ type repaired struct {
 	out      []byte // repaired, and not yet read
 	ssrc     map[byte][4]byte
 	video    int      // the channel of the video; -1 until it was set up
+	sound    int      // the channel of the sound; -1 where none was set up
+	setups   int      // tracks that were asked for: the video, then perhaps sound
 	payloads []byte   // payload types of the video
-	beside   []string // what the camera offers beside the video, in words for people
+	beside   []string // what the camera offers beside what is asked for, in words for people
+	hear     bool     // sound is wanted; set before the first message
+	heard    *soundTrack
 
-	playing atomic.Bool
-	onVideo func(packet []byte) // takes the video's RTP, see around; set before PLAY
-	alive   time.Time           // when gortsplib was last told of it
+	playing  atomic.Bool
+	onVideo  func(packet []byte)             // takes the video's RTP, see around; set before PLAY, as the two that follow
+	onSound  func(packet []byte)             // may be nil, and then there is no onReport either
+	onReport func(sound bool, packet []byte) // takes RTCP of both
+	alive    time.Time                       // when gortsplib was last told of it
 
 	mu        sync.Mutex // guards what follows, and keeps messages on the wire whole
 	number    int        // of the last request on the wire
 	pending   []*request // sent and not answered, oldest first
 	challenge *challenge
-	hurried   bool       // a first OPTIONS is on its way: reading ends after patience
-	udp       *datagrams // from SETUP on
-	parting   bool       // TEARDOWN was sent
-	toTLS     bool       // the camera sent us to another address, which speaks TLS
+	hurried   bool         // a first OPTIONS is on its way: reading ends after patience
+	udp       []*datagrams // one a track, from its SETUP on
+	parting   bool         // TEARDOWN was sent
+	toTLS     bool         // the camera sent us to another address, which speaks TLS
 }
 
 // request is one of gortsplib's.
 type request struct {
 	method, address string
-	lines           []string // without CSeq and Authorization
-	cseq            string   // gortsplib's
-	asked           string   // the Transport that gortsplib asked for, when another was
-	number          int      // ours, of the last time that it was sent
-	tries           int      // times that it was sent because the camera asked who we are
+	lines           []string   // without CSeq and Authorization
+	cseq            string     // gortsplib's
+	asked           string     // the Transport that gortsplib asked for, when another was
+	track           int        // of SETUP: 0 is the video, 1 sound
+	udp             *datagrams // of SETUP, when the Transport was another
+	number          int        // ours, of the last time that it was sent
+	tries           int        // times that it was sent because the camera asked who we are
 }
 
 func (r *request) header(name string) string {
@@ -143,15 +151,21 @@ func (r *repaired) Write(p []byte) (int, error) {
 			}
 		}
 	case "SETUP":
-		if r.messages != nil && r.udp == nil {
+		q.track = r.setups
+		r.setups++
+		if r.messages != nil {
 			if err := r.overUDP(q); err != nil {
 				return 0, err
 			}
 		}
 	case "PLAY":
 		r.playing.Store(true)
-		if r.udp != nil {
-			if err := r.udp.play(r.messages, r.mend); err != nil {
+		for i, d := range r.udp {
+			mend := r.mend
+			if i > 0 {
+				mend = func(p []byte) []byte { return p } // gortsplib sees none of it
+			}
+			if err := d.play(r.messages, mend, r.onSound != nil); err != nil {
 				return 0, err
 			}
 		}
@@ -173,14 +187,16 @@ func (r *repaired) overUDP(q *request) error {
 	if !ok || !also {
 		return fmt.Errorf("no UDP beside %T", r.Conn)
 	}
-	var err error
-	if r.udp, err = listen(local.IP, camera.IP); err != nil {
+	d, err := listen(local.IP, camera.IP)
+	if err != nil {
 		return err
 	}
+	d.channel = byte(2 * q.track)
+	r.udp, q.udp = append(r.udp, d), d
 	q.asked = q.header("transport")
 	for i, line := range q.lines {
 		if name, _, _ := header(line); name == "transport" {
-			q.lines[i] = "Transport: " + r.udp.asks()
+			q.lines[i] = "Transport: " + d.asks()
 		}
 	}
 	return nil
@@ -201,8 +217,9 @@ func (r *repaired) Close() error {
 			}
 		}
 		close(r.closed)
-		if err = r.Conn.Close(); udp != nil {
-			err = errors.Join(err, udp.stop())
+		err = r.Conn.Close()
+		for _, d := range udp {
+			err = errors.Join(err, d.stop())
 		}
 	})
 	return err
@@ -387,9 +404,22 @@ func (r *repaired) mend(p []byte) []byte {
 }
 
 // around takes the video's RTP out of what is passed on, and to where it is going: gortsplib would take each packet through three buffers and as many locks. It must
-// hear something now and then, or it takes the camera for silent: once a second it gets a receiver report about nothing.
+// hear something now and then, or it takes the camera for silent: once a second it gets a receiver report about nothing. All of the sound goes with it.
 func (r *repaired) around(message []byte) []byte {
-	if len(message) < 4 || message[0] != '$' || r.onVideo == nil || int(message[1]) != r.video {
+	if len(message) < 4 || message[0] != '$' || r.onVideo == nil {
+		return message
+	}
+	if channel := int(message[1]); channel != r.video {
+		switch {
+		case r.onSound == nil:
+		case channel == r.sound:
+			r.onSound(message[4:])
+			return nil
+		case channel == r.sound|1, channel == r.video|1:
+			if r.onReport(channel == r.sound|1, message[4:]); channel == r.sound|1 || r.messages != nil {
+				return nil // over UDP gortsplib never had any
+			}
+		}
 		return message
 	}
 	r.onVideo(message[4:])
@@ -494,8 +524,8 @@ func (r *repaired) answered(lines []string, body []byte) ([]byte, error) {
 	}
 	if bytes.HasPrefix(body, []byte("v=0")) {
 		var d described
-		body, d = describe(body)
-		r.payloads, r.beside = d.payloads, d.beside
+		body, d = describe(body, r.hear)
+		r.payloads, r.beside, r.heard = d.payloads, d.beside, d.sound
 		if !typed {
 			kept = append(kept, "Content-Type: application/sdp")
 		}
@@ -567,10 +597,14 @@ func (r *repaired) location(value string) (string, error) {
 	return value, nil
 }
 
-// transport takes out of a Transport what cannot be read and is not needed, and notes the channel of the video, which is the only one set up.
+// transport takes out of a Transport what cannot be read and is not needed, and notes the channel of the track.
 func (r *repaired) transport(q *request, value string) string {
-	if q.asked != "" && r.udp.agreed(value) {
-		r.video = 0
+	channel := &r.video
+	if q.track > 0 {
+		channel = &r.sound
+	}
+	if q.asked != "" && q.udp.agreed(value) {
+		*channel = int(q.udp.channel)
 		return q.asked
 	}
 	var fields []string
@@ -588,7 +622,7 @@ func (r *repaired) transport(q *request, value string) string {
 			interleaved = true
 			first, _, _ := strings.Cut(v, "-")
 			if n, err := strconv.Atoi(first); err == nil {
-				r.video = n
+				*channel = n
 			}
 		}
 		fields = append(fields, strings.TrimSpace(field))

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 )
 
@@ -26,6 +29,7 @@ const answerTimeout = 10 * time.Second
 const (
 	rtspsPort    = "322"
 	maxRedirects = 4
+	maxUnheard   = 2 // connections in a row that asked for sound and brought no picture; the next goes without
 )
 
 // stream connects and receives until that breaks, the camera falls short, or ctx ends. It returns why. A camera that does not send in the way it is asked is asked
@@ -47,6 +51,9 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 	camera := func(format string, a ...any) problem {
 		return problem{cause: footage.CauseCamera, detail: t.redact(fmt.Sprintf(format, a...))}
 	}
+	before := t.unheard
+	silent := before >= maxUnheard
+	t.unheard = 0
 	var conn *repaired
 	var line *paced // below it
 	dialled := 0
@@ -71,6 +78,7 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 			}
 			line = below
 			conn = repair(plain, host, secure, t.login)
+			conn.hear = s.Source.Sound && !silent
 			if t.udp && !secure {
 				conn = overUDP(conn)
 			}
@@ -112,13 +120,27 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 	if _, err := client.Setup(offered.BaseURL, media, 0, 0); err != nil {
 		return t.classify("SETUP", err)
 	}
+	track, err := s.setUpSound(client, offered, conn)
+	if err != nil { // sound never costs pictures
+		if p := t.classify("SETUP", err); p.cause == footage.CauseNetwork {
+			return p
+		}
+		s.Log.Info("the camera is asked anew without its sound", "reason", t.redact(err.Error()))
+		client.Close()
+		t.unheard = maxUnheard
+		return s.connect(ctx, t, runs)
+	}
 	if conn != nil {
-		s.status.besides(conn.beside)
+		coding := ""
+		if track != nil {
+			coding = track.name
+		}
+		s.status.besides(conn.beside, coding)
 	}
 
 	watch := time.NewTimer(s.Source.KeyFrameTimeout)
 	defer watch.Stop()
-	runs.connected(described)
+	runs.connected(described, track)
 	depacketiser := &depacketiser{codec: described.Codec, every: t.marksAll}
 	var lost uint64
 	emit := func(u unit) {
@@ -147,8 +169,18 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 			}
 		}
 	}
-	if _, err := client.Play(nil); err != nil {
+	if track != nil {
+		conn.listen(runs.sound)
+	}
+	answer, err := client.Play(nil)
+	if err != nil {
+		if track != nil {
+			t.unheard = before + 1
+		}
 		return t.classify("PLAY", err)
+	}
+	if track != nil {
+		runs.sound.info.Store(playedOf(strings.Join(answer.Header["RTP-Info"], ","), media.Control, audioOf(offered).Control))
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- client.Wait() }()
@@ -163,10 +195,76 @@ func (s *Session) connect(ctx context.Context, t *target, runs *runs) problem {
 		p = camera("%s", s.missing(runs))
 	}
 	p.connected, t.marksAll = true, depacketiser.every
+	if track != nil && runs.latest.IsZero() {
+		t.unheard = before + 1
+	}
 	if runs.latest.IsZero() && p.cause == footage.CauseCamera && (t.udp || s.Source.Transport == UDP) {
 		p.otherWay = true // a firewall between passes no UDP
 	}
 	return p
+}
+
+// setUpSound asks for the sound beside the video, where it is wanted and there is some.
+func (s *Session) setUpSound(client *gortsplib.Client, offered *description.Session, conn *repaired) (*soundTrack, error) {
+	if conn == nil || conn.heard == nil {
+		return nil, nil
+	}
+	media := audioOf(offered)
+	if media == nil {
+		return nil, errors.New("its description lost it")
+	}
+	if _, err := client.Setup(offered.BaseURL, media, 0, 0); err != nil {
+		return nil, err
+	}
+	conn.mu.Lock()
+	defer conn.mu.Unlock()
+	if conn.sound < 0 || conn.sound&^1 == conn.video&^1 {
+		return nil, fmt.Errorf("it wants to send its sound on channel %d, beside video on %d", conn.sound, conn.video)
+	}
+	return conn.heard, nil
+}
+
+// audioOf is the sound that describe left in a description.
+func audioOf(offered *description.Session) *description.Media {
+	i := slices.IndexFunc(offered.Medias, func(m *description.Media) bool { return m.Type == description.MediaTypeAudio })
+	if i < 0 {
+		return nil
+	}
+	return offered.Medias[i]
+}
+
+// listen leads the sound, and the sender reports of both tracks, to where they are put together.
+func (r *repaired) listen(h *hearing) {
+	s := h.runs.session
+	var p rtp.Packet
+	r.onSound = func(packet []byte) {
+		if p.Unmarshal(packet) == nil {
+			now := s.Now()
+			if h.runs.open {
+				s.status.heard(now)
+			}
+			h.heard(&p, s.steady(now))
+		}
+	}
+	r.onReport = func(sound bool, packet []byte) {
+		packets, err := rtcp.Unmarshal(packet)
+		if err != nil {
+			return
+		}
+		for _, one := range packets {
+			if report, ok := one.(*rtcp.SenderReport); ok {
+				h.reported(sound, ntpTime(report.NTPTime), report.RTPTime, s.steady(s.Now()))
+			}
+		}
+	}
+}
+
+// ntpTime reads the time of a sender report (RFC 3550 section 4); zero is a camera that has none.
+func ntpTime(t uint64) time.Time {
+	if t>>32 == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(t>>32), int64(t&math.MaxUint32*1e9>>32))
 }
 
 // missing says what of a connected camera is missing.

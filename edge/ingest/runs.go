@@ -47,11 +47,15 @@ type runs struct {
 	tryAt  time.Time
 	latest time.Time // arrival of the last picture since connecting
 	keys   uint64    // key frames since connecting, whether or not the parameter sets were known
+	sound  *hearing  // of the connection; nil where no sound is asked for
 }
 
 // connected forgets what belonged to the connection before.
-func (r *runs) connected(described sets) {
-	r.seen, r.prefix, r.latest, r.keys = described, nil, time.Time{}, 0
+func (r *runs) connected(described sets, sound *soundTrack) {
+	r.seen, r.prefix, r.latest, r.keys, r.sound = described, nil, time.Time{}, 0, nil
+	if sound != nil {
+		r.sound = newHearing(sound, r)
+	}
 }
 
 // unit takes an access unit; true is a key frame that was, or could be, recorded.
@@ -72,6 +76,9 @@ func (r *runs) unit(u unit, arrival time.Time) bool {
 	}
 	if r.latest = arrival; key {
 		r.keys++
+	}
+	if r.sound != nil {
+		r.sound.saw(u.stamp, r.session.steady(arrival))
 	}
 	if r.open {
 		r.checkClocks(u.stamp, arrival)
@@ -97,7 +104,12 @@ func (r *runs) begin(stamp uint32, arrival time.Time) bool {
 	if wait := r.tryAt.Sub(arrival); 0 < wait && wait <= r.tried.max { // a longer one is a clock that was set back
 		return false
 	}
-	err := r.session.Writer.StartRun(footage.Format(r.seen), arrival)
+	format := footage.Format(r.seen)
+	if r.sound != nil {
+		format.Sound = &r.sound.track.format
+		r.sound.began()
+	}
+	err := r.session.Writer.StartRun(format, arrival)
 	if r.full = errors.Is(err, footage.ErrSlow); r.full {
 		return false
 	}

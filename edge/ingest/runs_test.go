@@ -18,7 +18,7 @@ func receiver(t *testing.T) *runs {
 	}
 	s.status.begin(s)
 	r := &runs{session: s, tried: backoff{min: time.Second, max: time.Minute}}
-	r.connected(sets{Codec: footage.H264})
+	r.connected(sets{Codec: footage.H264}, nil)
 	return r
 }
 

@@ -43,6 +43,7 @@ type taped struct {
 	format footage.Format
 	at     time.Time
 	units  []footage.AccessUnit
+	sound  []footage.Sound
 	ended  bool
 	cause  footage.Cause
 	detail string
@@ -93,6 +94,22 @@ func (t *tape) Write(u footage.AccessUnit) error {
 	return nil
 }
 
+func (t *tape) WriteSound(s footage.Sound) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.last()
+	switch n := len(r.sound); {
+	case r.ended:
+		t.wrong = append(t.wrong, "sound after the end of its run")
+	case r.format.Sound == nil:
+		t.wrong = append(t.wrong, "sound in a run without")
+	case s.Length <= 0 || s.Time < 0 || n > 0 && s.Time < r.sound[n-1].Time+r.sound[n-1].Length:
+		t.wrong = append(t.wrong, fmt.Sprintf("sound of %d at %d, after %d frames", s.Length, s.Time, n))
+	}
+	r.sound = append(r.sound, s)
+	return nil
+}
+
 func (t *tape) EndRun(cause footage.Cause, detail string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -116,7 +133,7 @@ func (t *tape) copy() []taped {
 	defer t.mu.Unlock()
 	runs := slices.Clone(t.runs)
 	for i := range runs {
-		runs[i].units = slices.Clone(runs[i].units)
+		runs[i].units, runs[i].sound = slices.Clone(runs[i].units), slices.Clone(runs[i].sound)
 	}
 	return runs
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
+	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
 // Phase is what a session is doing.
@@ -21,7 +22,7 @@ const (
 type State struct {
 	Phase  Phase
 	Cause  footage.Cause // of a gap
-	Detail string        // for people, no secrets: of a gap; while recording, which sound of the camera is not recorded
+	Detail string        // for people, no secrets: of a gap; while recording, what becomes of the camera's sound, see protocol.CameraStatus
 	Since  time.Time     // of the phase and cause
 
 	LastFrame time.Time // arrival of the last access unit, recorded or not
@@ -40,6 +41,8 @@ type status struct {
 	state   State
 	tracks  string // that the camera offers and are not recorded
 	beside  string // the sound among them, for people
+	sound   string // the coding of the sound that the camera was asked for
+	heardAt time.Time
 
 	measured time.Time // the start of the present measurement of BitRate
 	bytes    int64
@@ -69,29 +72,51 @@ func (s *status) gap(cause footage.Cause, detail string) {
 // recording says that the Writer took a frame.
 func (s *status) recording() { s.change(State{Phase: Recording}) }
 
-// besides notes which tracks the camera offers and is not asked for. Of sound that is said for as long as the camera is recorded, since people may think they have it.
-func (s *status) besides(tracks []string) {
+// besides notes which tracks the camera offers and is not asked for, and the coding of the sound that it is asked for, if it is. What becomes of sound is said for as long as the camera is
+// recorded, since people may think they have it, or that they do not.
+func (s *status) besides(tracks []string, sound string) {
 	s.mu.Lock()
 	detail := ""
 	for _, track := range tracks {
-		if strings.HasPrefix(track, "sound") {
-			detail = "without the camera's " + track
+		if coding, ok := strings.CutPrefix(track, "sound"); ok {
+			detail = protocol.SoundLeftOut + coding
 			break
 		}
 	}
 	all := strings.Join(tracks, ", ")
 	news := all != s.tracks
-	s.beside, s.tracks = detail, all
+	s.beside, s.tracks, s.sound, s.heardAt = detail, all, sound, s.session.Now()
 	s.mu.Unlock()
 	if news && all != "" {
 		s.session.Log.Info("the camera offers more than is recorded", "left out", all)
 	}
 }
 
+// soundless is how long sound may stay away before that is said.
+const soundless = 10 * time.Second
+
+// about is what people should know of the camera's sound while its pictures are recorded. The caller holds mu.
+func (s *status) about() string {
+	switch {
+	case s.sound == "":
+		return s.beside
+	case s.state.LastFrame.Sub(s.heardAt) > soundless:
+		return protocol.SoundSilent + " (" + s.sound + ")"
+	}
+	return protocol.SoundRecorded + " (" + s.sound + ")"
+}
+
+// heard notes that sound came.
+func (s *status) heard(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heardAt = at
+}
+
 func (s *status) change(to State) {
 	s.mu.Lock()
 	if to.Phase == Recording {
-		to.Detail = s.beside
+		to.Detail = s.about()
 	}
 	if to.Phase == s.state.Phase && to.Cause == s.state.Cause && to.Detail == s.state.Detail {
 		s.mu.Unlock()

@@ -27,6 +27,7 @@ type datagrams struct {
 	rtp, rtcp *net.UDPConn
 	from      []net.IP
 	ports     [2]int // at the camera, RTP and RTCP; 0 is not known
+	channel   byte   // that it would have, interleaved
 	messages  chan []byte
 	done      chan struct{}
 	close     sync.Once
@@ -99,8 +100,8 @@ func (d *datagrams) agreed(transport string) bool {
 	return true
 }
 
-// play opens the firewalls between, and starts to receive into messages.
-func (d *datagrams) play(messages chan []byte, mend func([]byte) []byte) error {
+// play opens the firewalls between, and starts to receive into messages; sender reports too, where somebody wants them.
+func (d *datagrams) play(messages chan []byte, mend func([]byte) []byte, reports bool) error {
 	d.messages = messages
 	if d.ports[0] != 0 {
 		empty, err := (&rtp.Packet{Header: rtp.Header{Version: 2}}).Marshal()
@@ -117,7 +118,33 @@ func (d *datagrams) play(messages chan []byte, mend func([]byte) []byte) error {
 		defer d.running.Done()
 		d.receive(mend)
 	}()
+	if reports {
+		d.running.Add(1)
+		go func() {
+			defer d.running.Done()
+			d.receiveReports()
+		}()
+	}
 	return nil
+}
+
+// receiveReports hands on what the camera says of the track, on the odd channel beside it.
+func (d *datagrams) receiveReports() {
+	buf := make([]byte, maxDatagram)
+	for {
+		n, from, err := d.rtcp.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return // closed
+		}
+		if n < 8 || buf[0]>>6 != 2 || !slices.ContainsFunc(d.from, net.IP(from.Addr().Unmap().AsSlice()).Equal) {
+			continue
+		}
+		select {
+		case d.messages <- append([]byte{'$', d.channel | 1, byte(n >> 8), byte(n)}, buf[:n]...):
+		case <-d.done:
+			return
+		}
+	}
 }
 
 // report tells the camera how it is received; some stop sending to who never does. A report that does not leave is followed by another.
@@ -160,8 +187,8 @@ func (d *datagrams) receive(mend func([]byte) []byte) {
 		case n < 12 || buf[0]>>6 != 2 || !slices.ContainsFunc(d.from, ip.Equal):
 			continue
 		default:
-			// As if interleaved, on channel 0.
-			p := datagram{append([]byte{'$', 0, byte(n >> 8), byte(n)}, buf[:n]...)}
+			// As if interleaved.
+			p := datagram{append([]byte{'$', d.channel, byte(n >> 8), byte(n)}, buf[:n]...)}
 			next = d.row.take(p, now)
 		}
 		var wait time.Time

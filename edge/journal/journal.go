@@ -58,6 +58,8 @@ type Journal struct {
 	quit    chan struct{} // closed by Close
 	done    chan struct{} // closed by the writer as it ends
 
+	unopened error // why it could not be opened at all; see Unopened
+
 	closing sync.Once
 
 	// Owned by the writer goroutine.
@@ -104,15 +106,19 @@ func OpenOn(d disk.Disk, dir, origin string, signer note.Signer, now func() time
 	if d == nil {
 		d = disk.OS
 	}
-	j := &Journal{
-		disk: d, dir: dir, origin: origin, signer: signer, now: now, log: log,
-		appends: make(chan *waiting), pings: make(chan chan error), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
-	}
+	j := newJournal(d, dir, origin, signer, now, log)
 	if err := j.open(); err != nil {
 		return nil, fmt.Errorf("journal: %w", errors.Join(err, j.closeFiles()))
 	}
 	go j.write()
 	return j, nil
+}
+
+func newJournal(d disk.Disk, dir, origin string, signer note.Signer, now func() time.Time, log *slog.Logger) *Journal {
+	return &Journal{
+		disk: d, dir: dir, origin: origin, signer: signer, now: now, log: log,
+		appends: make(chan *waiting), pings: make(chan chan error), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
+	}
 }
 
 func (j *Journal) open() error {
@@ -403,6 +409,9 @@ func (j *Journal) Replay(do func(h chain.Header, body []byte) error) error {
 var errEnough = errors.New("enough")
 
 func (j *Journal) each(from uint64, do func(chain.Header, chain.Entry) error) error {
+	if j.unopened != nil {
+		return j.unopened
+	}
 	j.mu.Lock()
 	size := j.head.Size
 	var at place
@@ -446,12 +455,18 @@ func (j *Journal) each(from uint64, do func(chain.Header, chain.Entry) error) er
 
 // Checkpoint is the present head, signed now by the recorder.
 func (j *Journal) Checkpoint() ([]byte, error) {
+	if j.unopened != nil {
+		return nil, j.unopened
+	}
 	head := j.Head()
 	return chain.SignCheckpoint(chain.Checkpoint{Origin: j.origin, Size: head.Size, Root: head.Root()}, j.signer)
 }
 
 // CheckpointAt is the head that the log had at size entries, signed now. A batch of a long tail ends before the journal does.
 func (j *Journal) CheckpointAt(size uint64) ([]byte, error) {
+	if j.unopened != nil {
+		return nil, j.unopened
+	}
 	if head := j.Head(); size > head.Size {
 		return nil, fmt.Errorf("journal: no checkpoint at %d entries: there are %d", size, head.Size)
 	}
@@ -467,6 +482,9 @@ func (j *Journal) CheckpointAt(size uint64) ([]byte, error) {
 // ignored. One that this log does not lead to — more entries than it has, or another root — leaves the log behind its
 // witnesses, for good and across restarts, and returns [ErrBehind] (invariant 13).
 func (j *Journal) Cosigned(signed []byte, witnesses []note.Verifier, quorum int) error {
+	if j.unopened != nil { // whether this log leads to it is not known
+		return j.unopened
+	}
 	if quorum < 1 {
 		return fmt.Errorf("journal: a quorum of %d witnesses: at least one must cosign", quorum)
 	}

@@ -3,6 +3,7 @@ package orders
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -330,6 +331,59 @@ func (o *Orders) NextChange(now time.Time) time.Time {
 		}
 	}
 	return next
+}
+
+// Standing is what counts of all orders where the journal cannot be read: who may order, and what may be recorded. Kept beside the journal, it lets a recorder record and
+// expire without it; see [OpenStanding].
+type Standing struct {
+	Roster   string   `json:"roster"`   // in force, as signed
+	Mandates []string `json:"mandates"` // those in force or to follow, without signatures: they were verified when they were accepted
+	Last     uint64   `json:"last"`     // number of the last envelope used, for the status
+}
+
+// Standing is what stands now.
+func (o *Orders) Standing() (s Standing, err error) {
+	now := o.now()
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	m := &o.memory
+	s.Roster, s.Last = string(m.rosters[len(m.rosters)-1].Raw), m.last
+	for _, camera := range slices.Sorted(maps.Keys(m.mandates)) {
+		all := m.mandates[camera]
+		for _, d := range all[inForce(all, now):] {
+			text, err := protocol.Compose(d)
+			if err != nil {
+				return s, fmt.Errorf("orders: mandate %s: %w", d.ID, err)
+			}
+			s.Mandates = append(s.Mandates, string(text))
+		}
+	}
+	return s, nil
+}
+
+// OpenStanding is a memory without its journal, which cannot be read. Mandates and roster count; every other order is in the journal, and nothing is accepted.
+func OpenStanding(j Journal, self protocol.RecorderID, roots protocol.Roots, s Standing, now func() time.Time, log *slog.Logger) (*Orders, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	o := &Orders{journal: j, self: self, now: now, log: log, memory: newMemory()}
+	if _, err := protocol.OpenRoster([]byte(s.Roster), roots); err != nil {
+		return nil, fmt.Errorf("orders: %w", err)
+	}
+	o.memory.last = s.Last
+	for _, text := range append([]string{s.Roster}, s.Mandates...) {
+		d, err := protocol.ParseDocument([]byte(text))
+		if err == nil && d.Head().Recorder != self {
+			err = fmt.Errorf("for recorder %s, this is %s", d.Head().Recorder, self)
+		}
+		if err == nil {
+			_, err = o.memory.accept(verdict{Signed: d}, protocol.Order{}, 0, time.Time{})
+		}
+		if err != nil {
+			return nil, fmt.Errorf("orders: what is remembered: %w", err)
+		}
+	}
+	return o, nil
 }
 
 // Holds are those ordered, not lifted and not at their end, by id.

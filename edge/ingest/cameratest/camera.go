@@ -86,6 +86,7 @@ type Camera struct {
 	out      bool // by Options.OutEvery
 	frozen   bool
 	dropKeys bool
+	sound    *Sound
 	deaf     bool
 	jump     time.Duration
 	next     *Clip // what to play from the next frame on
@@ -104,7 +105,7 @@ func New(o Options) (*Camera, error) {
 		return nil, fmt.Errorf("cameratest: address %q: %w", o.Addr, err)
 	}
 	ctx, quit := context.WithCancel(context.Background())
-	c := &Camera{options: o, done: make(chan struct{}), quit: quit}
+	c := &Camera{options: o, sound: o.Sound, done: make(chan struct{}), quit: quit}
 	// A free port is sought below those that the kernel gives to outgoing connections, or one of those could take it while the camera is dark.
 	for try := 0; ; try++ {
 		c.addr = o.Addr
@@ -152,6 +153,9 @@ func (c *Camera) Start() error { c.set(func() { c.stopped = false }); return c.s
 
 // Freeze keeps connections open and sends nothing on them while on is true.
 func (c *Camera) Freeze(on bool) { c.set(func() { c.frozen = on }) }
+
+// Hear goes over to other sound, which is offered when the camera is switched on the next time.
+func (c *Camera) Hear(s *Sound) { c.set(func() { c.sound = s }) }
 
 // Deafen sends pictures without sound while on is true.
 func (c *Camera) Deafen(on bool) { c.set(func() { c.deaf = on }) }
@@ -209,7 +213,7 @@ func (c *Camera) on() error {
 	if err := server.Start(); err != nil {
 		return err
 	}
-	stream := &gortsplib.ServerStream{Server: server, Desc: describe(c.options)}
+	stream := &gortsplib.ServerStream{Server: server, Desc: describe(c.options, c.sound)}
 	if err := stream.Initialize(); err != nil {
 		server.Close()
 		return err
@@ -231,7 +235,7 @@ func (c *Camera) off() {
 
 const payloadType = 96
 
-func describe(o Options) *description.Session {
+func describe(o Options, heard *Sound) *description.Session {
 	var video format.Format
 	switch clip := o.Clip; {
 	case o.Offer == OnlyMJPEG:
@@ -253,8 +257,8 @@ func describe(o Options) *description.Session {
 	case OnlySound:
 		return &description.Session{Medias: []*description.Media{sound}}
 	}
-	if o.Sound != nil {
-		sound.Formats = []format.Format{o.Sound.format()}
+	if heard != nil {
+		sound.Formats = []format.Format{heard.format()}
 		return &description.Session{Medias: []*description.Media{sound, picture}}
 	}
 	return &description.Session{Medias: []*description.Media{picture}}
@@ -402,12 +406,12 @@ func (p *player) send(now int64) {
 
 // sendSound sends all sound that was over at elapsed since the start: a frame cannot be sent before it was heard.
 func (p *player) sendSound(elapsed time.Duration) {
-	s := p.c.options.Sound
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	s := p.c.sound
 	if s == nil {
 		return
 	}
-	p.c.mu.Lock()
-	defer p.c.mu.Unlock()
 	for ; int64(p.heard+1)*int64(s.Length) <= int64(elapsed)*int64(s.Rate)/int64(time.Second); p.heard++ {
 		if p.c.stream == nil || p.c.frozen || p.c.deaf {
 			continue

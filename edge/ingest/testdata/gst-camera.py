@@ -2,7 +2,7 @@
 #
 #   gst-camera.py PORT USER PASSWORD
 #
-# serves rtsp://127.0.0.1:PORT/CODEC-SOUND-TRANSPORT until it is killed, CODEC h264 or h265, SOUND none, aac or g711, TRANSPORT tcp or udp; all behind digest
+# serves rtsp://127.0.0.1:PORT/CODEC-SOUND-TRANSPORT until it is killed, CODEC h264 or h265, SOUND none, aac, opus or g711, TRANSPORT tcp or udp; all behind digest
 # authentication when USER is not empty. One line "ready" says that it listens.
 import sys
 
@@ -35,6 +35,7 @@ encoders = {
 sounds = {
     "none": "",
     "aac": " audiotestsrc is-live=true ! audioconvert ! avenc_aac ! rtpmp4gpay name=pay1 pt=97",
+    "opus": " audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=1 ! opusenc ! rtpopuspay name=pay1 pt=97",
     "g711": " audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8",
 }
 transports = {"tcp": GstRtsp.RTSPLowerTrans.TCP, "udp": GstRtsp.RTSPLowerTrans.UDP}
