@@ -31,6 +31,8 @@ var explanations = map[string]explanation{
 		"Do not remove it. Look at the disk (`dmesg`, `smartctl -a`); replace it when there are more of these. " + callOfficer},
 	"missing key": {"A piece of footage is here, but its key is not: it can never be read again. The folder with keys was lost, put back from a copy, or damaged.",
 		"Do not put keys back from a copy. Look whether the disk with the folder `keys` is mounted (`findmnt`). " + callOfficer},
+	"missing disk": {"One of the disks with footage is not where it should be, or another is in its place. Its footage was not looked at. Cameras are recorded on the other disks; when its footage is due its keys are destroyed, so that nobody can read it.",
+		"Is it mounted (`findmnt`), does it have power (`dmesg`)? Mount it, in this or in another's place, and check again. Is it dead? Take it out of `volumes` (edge.yaml). Is it gone? " + callOfficer},
 	"key of gone footage": {"A piece of footage is gone, and its key is still here. Nobody can see it, but who has an old copy of the disk could.",
 		"Look whether the disk with the folder `keys` can be written (`df -h`, `dmesg`), start the recorder, stop it, and check again. If it stays: " + callOfficer},
 	"locked keys": {"This recorder needs the centre's share of its key to read its footage, and it is only given while the recorder runs. So what the footage holds was not looked at; all the rest was.",

@@ -84,7 +84,7 @@ func (a *Agent) status(state string) ([]byte, error) {
 	case a.unopened != nil:
 		s.Why = "the journal cannot be opened: this recorder records and expires by what it remembers, and serves nothing; " + a.unopened.Error()
 	case a.journal.Err() != nil:
-		s.Why = "the journal cannot be written: this recorder records and expires, and serves nothing until it is started again; " + a.journal.Err().Error()
+		s.Why = "the journal cannot be written: this recorder records and expires, and serves nothing until it can; " + a.journal.Err().Error()
 	case a.journal.Behind():
 		s.Why = "the witness has more of this journal than this recorder: it records and serves nothing until a resume is ordered"
 	}

@@ -138,10 +138,15 @@ func Replace(d Disk, name string, content []byte) error {
 
 // MkdirAll makes a directory and those above it that are not there, for good.
 func MkdirAll(d Disk, name string) error {
+	parent := filepath.Dir(name)
 	if info, err := d.Lstat(name); err == nil && (info.IsDir() || info.Mode()&fs.ModeSymlink != 0) {
+		// Whoever made it may have failed to make it stay. Where its parent may not be read, somebody else made it.
+		if err := d.SyncDir(parent); !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
 		return nil
 	}
-	if parent := filepath.Dir(name); parent != name {
+	if parent != name {
 		if err := MkdirAll(d, parent); err != nil {
 			return err
 		}
@@ -149,7 +154,7 @@ func MkdirAll(d Disk, name string) error {
 	if err := d.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return d.SyncDir(filepath.Dir(name))
+	return d.SyncDir(parent)
 }
 
 // Absent says that a name is known not to exist.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,8 +22,8 @@ import (
 
 // Finding is something that is not as the index says, or an index that contradicts itself.
 type Finding struct {
-	What   string // "missing file", "file that changed", "unknown file", "init that changed", "missing key", "key of gone footage", "locked keys", "overdue", "wrong count", "wrong minute", "broken row", …
-	Key    string // the row or the file, relative to the volume
+	What   string // "missing file", "file that changed", "unknown file", "init that changed", "missing key", "key of gone footage", "locked keys", "missing disk", "overdue", "wrong count", "wrong minute", "broken row", …
+	Key    string // the row or the file, relative to its volume
 	Detail string
 }
 
@@ -194,10 +195,14 @@ func (c *snapshot) compareRows() {
 // compareRuns holds runs against their segments, and against their places in queues: what does not stand there would not expire.
 func (c *snapshot) compareRuns(count map[string]int, bytes map[string]int64) {
 	var totals totalsRow
+	for key, run := range c.runs {
+		totals = totals.with(run.Volume, 1, run.Count, run.Bytes)
+		if q, ok := c.queues[run.queue()]; ok && q.Volume != run.Volume {
+			c.find("run that would not expire", key, "it is on another volume than its queue")
+		}
+	}
 	places := map[string]bool{}
 	for key, run := range c.runs {
-		totals.Segments += run.Count
-		totals.Bytes += run.Bytes
 		if run.Count != count[key] || run.Bytes != bytes[key] {
 			c.find("wrong count", key, "the run's row says %d segments of %d bytes, there are %d of %d", run.Count, run.Bytes, count[key], bytes[key])
 		}
@@ -214,8 +219,8 @@ func (c *snapshot) compareRuns(count map[string]int, bytes map[string]int64) {
 			c.find("run that would not expire", key, "another, or none, stands at its place in the queue")
 		}
 	}
-	if totals.Segments != c.totals.Segments || totals.Bytes != c.totals.Bytes {
-		c.find("wrong count", "index.db", "the totals say %d segments of %d bytes, there are %d of %d", c.totals.Segments, c.totals.Bytes, totals.Segments, totals.Bytes)
+	if !maps.Equal(totals.On, c.totals.On) {
+		c.find("wrong count", "index.db", "the totals say %v, and it is %v", c.totals.On, totals.On)
 	}
 }
 
@@ -226,7 +231,10 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 		dir := filepath.Join("footage", string(run.Camera), string(run.Run))
 		known[dir] = true
 		known[filepath.Join(dir, "init.mp4")] = true
-		b, err := disk.ReadFile(s.Disk, filepath.Join(s.Dir, dir, "init.mp4"))
+		if s.isAway(s.volumeOf(&run)) != nil {
+			continue
+		}
+		b, err := disk.ReadFile(s.Disk, filepath.Join(s.runDir(run.Camera, run.Run), "init.mp4"))
 		switch {
 		case !s.stays(key):
 		case err != nil:
@@ -245,6 +253,9 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 		}
 		name := s.relative(l)
 		known[name] = true
+		if s.isAway(s.where(l.Camera, l.Run)) != nil {
+			continue
+		}
 		what, detail := s.compareFile(row, l)
 		if what != "" && s.still(inSegments, key) {
 			c.find(what, name, "%s", detail)
@@ -266,19 +277,27 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 			c.find("broken row", key, "%v", err)
 		}
 		for _, e := range gone.Segments {
-			name := s.relative(protocol.SegmentLine{Camera: e.Camera, Run: e.Run, N: e.N})
+			of := protocol.SegmentLine{Camera: e.Camera, Run: e.Run, N: e.N}
+			name := s.relative(of)
 			known[name] = true
-			if _, err := s.Disk.Lstat(filepath.Join(s.Dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			if _, err := s.Disk.Lstat(s.segmentFile(of)); !errors.Is(err, fs.ErrNotExist) {
 				c.find("footage that should be gone", name, "the index says it was deleted")
 			}
 		}
 	}
-	return s.checkDir(c, "footage", known)
+	for _, v := range s.volumes {
+		if away := s.isAway(v); away != nil {
+			c.find("missing disk", v.Dir, "%s", short(away))
+		} else if err := s.checkDir(c, v, "footage", known); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkDir looks for what the index does not know in a directory of footage: those of the volume and of a camera belong to nobody.
-func (s *Store) checkDir(c *snapshot, dir string, known map[string]bool) error {
-	entries, err := s.Disk.ReadDir(filepath.Join(s.Dir, dir))
+func (s *Store) checkDir(c *snapshot, v *volume, dir string, known map[string]bool) error {
+	entries, err := s.Disk.ReadDir(filepath.Join(v.Dir, dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // expired meanwhile
 	}
@@ -287,11 +306,11 @@ func (s *Store) checkDir(c *snapshot, dir string, known map[string]bool) error {
 	}
 	for _, e := range entries {
 		name := filepath.Join(dir, e.Name())
-		if camera := e.IsDir() && dir == "footage"; !camera && !known[name] && !s.own(name) {
+		if camera := e.IsDir() && dir == "footage"; !camera && !known[name] && !s.knownNow(v, name) {
 			c.find("unknown file", name, "the index does not know it")
 		}
 		if e.IsDir() {
-			if err := s.checkDir(c, name, known); err != nil {
+			if err := s.checkDir(c, v, name, known); err != nil {
 				return err
 			}
 		}
@@ -299,13 +318,13 @@ func (s *Store) checkDir(c *snapshot, dir string, known map[string]bool) error {
 	return nil
 }
 
-// own says whether a path that the snapshot did not know is known by now, or gone.
-func (s *Store) own(name string) bool {
+// knownNow says whether a path that the snapshot did not know is known by now, or gone.
+func (s *Store) knownNow(v *volume, name string) bool {
 	parts := strings.Split(name, string(filepath.Separator))
 	if s.indexed(parts) {
 		return true
 	}
-	_, err := s.Disk.Lstat(filepath.Join(s.Dir, name))
+	_, err := s.Disk.Lstat(filepath.Join(v.Dir, name))
 	return errors.Is(err, fs.ErrNotExist)
 }
 

@@ -24,7 +24,7 @@ import (
 // just before noon. With files, each has one of 4 KiB, and its key is real; otherwise there are only rows. They are written as they would be, but many in one transaction, unsynced.
 func minutes(b *testing.B, dir string, segments int, files bool) {
 	b.Helper()
-	s, _ := volume(b, dir)
+	s, _ := storeOf(b, dir)
 	s.db.NoSync = true
 	const cameras, perRun = 64, 60
 	must := func(err error) {
@@ -44,7 +44,7 @@ func minutes(b *testing.B, dir string, segments int, files bool) {
 			for batch := 0; batch < 100 && segments > 0; batch, n = batch+1, n+1 {
 				camera := protocol.CameraID(fmt.Sprintf("camera-%02d", n/hours))
 				start := protocol.T(noon.Truncate(time.Hour).Add(-time.Duration(hours-n%hours) * time.Hour))
-				q, err := s.queueFor(tx, camera, protocol.MaxWindow)
+				q, err := s.queueFor(tx, camera, protocol.MaxWindow, "")
 				must(err)
 				s.queues[q.key()] = q
 				run := &runRow{V: format, Camera: camera, Stream: main_, Run: protocol.RunID(momentOf(start.Time) + fmt.Sprintf("-%04x", n%(1<<16))), Codec: H264,
@@ -96,7 +96,7 @@ func minutes(b *testing.B, dir string, segments int, files bool) {
 	must(s.Close())
 }
 
-func volume(b *testing.B, dir string) (*Store, *clock) {
+func storeOf(b *testing.B, dir string) (*Store, *clock) {
 	b.Helper()
 	c := &clock{t: noon}
 	s, err := Open(context.Background(), config(dir, c, &book{}))
@@ -119,7 +119,7 @@ func BenchmarkCostStart(b *testing.B) {
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			began := time.Now()
-			s, _ := volume(b, dir)
+			s, _ := storeOf(b, dir)
 			took[n] = time.Since(began)
 			runtime.GC()
 			runtime.ReadMemStats(&after)
@@ -147,7 +147,7 @@ func BenchmarkCostFirstByte(b *testing.B) {
 	for b.Loop() {
 		dir := filepath.Join(b.TempDir(), "volume")
 		minutes(b, dir, 200_000, false)
-		s, c := volume(b, dir)
+		s, c := storeOf(b, dir)
 		if err := s.SetMandates([]*protocol.Mandate{mandate(plein, 24*time.Hour)}); err != nil {
 			b.Fatal(err)
 		}
@@ -200,7 +200,7 @@ func BenchmarkCostExpiry(b *testing.B) {
 	for b.Loop() {
 		dir := filepath.Join(b.TempDir(), "volume")
 		minutes(b, dir, segments, true)
-		s, c := volume(b, dir)
+		s, c := storeOf(b, dir)
 		bare, err := filepath.Abs(filepath.Join(b.TempDir(), "bare"))
 		if err == nil {
 			err = os.CopyFS(bare, os.DirFS(filepath.Join(s.Dir, "footage")))

@@ -6,7 +6,7 @@
 //     [Store.Run] destroys it by a timer, without network and also when the journal cannot be written.
 //   - Show footage without trace. [Store.Read] wants a grant and a receipt, and refuses their zero values.
 //   - Lose footage silently. What goes before its window, what is missing and what was never recorded is an entry with a reason.
-//   - Mistake a missing disk for deleted footage. A volume has an identity; [Open] refuses one that is absent, swapped or half there.
+//   - Mistake a missing disk for deleted footage. A volume has an identity; one that is absent, swapped or half there is not used, and what it holds is said to be missing.
 //
 // # A volume
 //
@@ -14,6 +14,38 @@
 //	index.db                          bbolt: the index, and the only truth about what exists
 //	footage/<camera>/<run>/init.mp4   the run's fMP4 init: no picture, in the clear
 //	footage/<camera>/<run>/000003.seg a sealed segment: fMP4 fragments from a key frame on, encrypted; 000004.open is being written
+//
+// That is the volume in Config.Dir. A recorder may have more of them, on other disks (Config.Volumes), which have a mark in place of the index:
+//
+//	volume.json                       as above, with an identity of its own
+//	mark                              random, written anew each minute in which something changed; the index has it too
+//	footage/                          as above
+//
+// Index and keys are one, for all volumes, and stand on none of the other disks: what becomes of a disk, all that it holds is known to the segment, its keys go when it is due and
+// stay while it is held, and none of its files is mapped into this process (a disk that dies under a mapped index kills who reads it). So only Config.Dir and Config.Keys are
+// needed for all the rest: put them on the disk that you trust most. An index on each disk would make each of them readable by itself, but for keys and journal, which are one
+// anyway; and what it knows would die with its disk, or come back old with a copy of it.
+//
+// # Where footage goes
+//
+// Each camera has a home: the volume whose Cameras name it, else the one where fewest cameras are at home when it first records, of those the one with most free space, remembered
+// from then on. Each run goes home. Where that cannot be (the disk is away, a run failed on it in the last half minute, or only held footage is left on it), the run goes to the next
+// volume in the order of the configuration, and so round. A run never changes volume, so a camera goes home at its next run: within the hour. Space is made on each volume from its
+// own footage. An example, of volumes a, b (Cameras: plein) and c, with 1, 2 and 3 TB free:
+//
+//	plein begins         home b, as configured
+//	hal, kade begin      home c, then a: nobody is at home on either, and c has more free
+//	b is pulled out      plein goes on, on c, with its next key frame; the segment that was being written is cut to what is whole when b is back
+//	c is full, all held  hal and plein go to a, where the oldest that is not held makes room
+//	b is back            plein goes home at its next run, within the hour
+//
+// The death of a disk costs what was on it, and of each camera that was recorded on it the frames up to its next key frame. What was on it is a gap of cause missing in
+// [Store.Gaps] (not in the journal: the disk may come back), in no [Reading], and in a hold's first entry it is left out: another follows when all of it can be seen. When it is due
+// its keys go, as those of all footage do; its files follow when the disk is back, and only then the entry. A disk that is put back from a copy finds no other keys and no other
+// index than before: what expired since opens with nothing, and is deleted; what it lacks is counted and told.
+//
+// A volume that is taken out of the configuration takes no new footage and ages out where it is; one that is missing besides counts as gone segment by segment, with their keys.
+// A new disk in place of a dead one gets a folder of its own, by a path that was not used before: an empty folder where a volume was is a disk that is not mounted.
 //
 // A run is named after its start and four random digits, 20261121t020000.000z-7f3a, so that no id returns (invariant 6). A run ends at the first key frame of a
 // new clock hour; no run takes up a segment of another clock hour than its own. Decode times go on over the run, so that of what is read out of it
@@ -106,11 +138,11 @@
 //
 // Rows are JSON with a version. Keys are <camera>/<stream>/<run>[/<n>]; a run's name is its start, so they are in the order of time.
 //
-//	runs        codecs, hash of the init, start; count, bytes and first moment of what is left of it; its queue, and its place there
+//	runs        codecs, hash of the init, start; count, bytes and first moment of what is left of it; its volume, its queue, and its place there
 //	segments    the SegmentLine, which key opens it, the minute it is listed in; on a second line offset and decode time of each fragment
 //	unlisted    segments in no minute yet (not journalled)
 //	minutes     number of a footage.sealed entry, and how many of its segments are not gone; on a second line the leaf hashes of all
-//	queues      <camera>/<number>: a window
+//	queues      <camera>/<number>: a window, on a volume
 //	waiting     <queue>/<start>/<stream>/<run>: the runs of a queue, in the order in which they come due
 //	kept        runs of which something is due and held
 //	open        runs that have not ended; over: those that have, and of which only the directory is left
@@ -119,6 +151,8 @@
 //	holds       what is held, asked and confirmed
 //	streams     which gap a stream is in, if any; gaps: those that ended
 //	owed        entries that the journal must still take, in order
+//	volumes     those beside that of the index: where each was last, its mark
+//	homes       of the cameras for which the configuration names none
 //	meta        the volume's identity, the index's version, totals
 //
 // The window stands in the row of a queue and only ever gets shorter: a shorter mandate shortens it at once for all that waits there, a longer one starts a new run in another queue.
@@ -147,6 +181,6 @@
 //
 // One goroutine for each [Writer] owns that stream's open run and segment. Run's goroutine is the clock; it and the callers of SetMandates, Place and Lift
 // take turns at unlinking what is due (lock sweeping). Its clerk destroys keys, writes what is owed and clears away (lock tidying): none of that holds up the clock. The index and its
-// picture in memory (open runs, queues, totals, holds, tombstones, streams) belong to whoever has lock mu. Locks are taken in the order sweeping, tidying, settling, the key table's, mu,
-// mandateMu; no entry is appended and no footage file is touched under mu.
+// picture in memory (open runs, queues, totals, volumes, holds, tombstones, streams) belong to whoever has lock mu. Locks are taken in the order sweeping, tidying, settling, the key table's, mu,
+// mandateMu, placesMu; no entry is appended and no footage file is touched under mu.
 package footage

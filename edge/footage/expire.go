@@ -32,6 +32,7 @@ const (
 // tombstone is a row of tombstones at work: segments whose files are still there, or may be, or whose keys are.
 type tombstone struct {
 	reason   Reason
+	volume   string // as in a run's row
 	count    int
 	left     []buried        // whose files are not known to be gone; none: all are, with their directories synced
 	runs     map[string]bool // that they belong to
@@ -45,7 +46,7 @@ type tombstone struct {
 }
 
 func newTombstone(row tombstoneRow) *tombstone {
-	t := &tombstone{reason: row.Reason, count: len(row.Segments), left: row.Segments, runs: map[string]bool{}, keyless: true}
+	t := &tombstone{reason: row.Reason, volume: row.Volume, count: len(row.Segments), left: row.Segments, runs: map[string]bool{}, keyless: true}
 	for _, b := range row.Segments {
 		t.runs[runKey(b.line.Camera, b.line.Stream, b.line.Run)] = true
 		t.size += b.stored()
@@ -75,10 +76,13 @@ func (s *Store) expire() (next time.Time) {
 	for {
 		reading := s.Clock()
 		now := reading.Now
-		worked, err := s.bury(reading)
-		if err != nil {
-			s.incident("expiry cannot be written to the index", "", short(err))
-			next = now.Add(retryUnlink)
+		worked := false
+		for _, v := range s.volumes {
+			some, err := s.bury(v, reading)
+			if worked = worked || some; err != nil {
+				s.incident("expiry cannot be written to the index", "", short(err))
+				next = now.Add(retryUnlink)
+			}
 		}
 		s.unlink(now)
 		s.round()
@@ -143,8 +147,8 @@ type candidates struct {
 	broken map[string]bool // runs with rows that cannot be read: they do not count
 }
 
-// look adds what a run has from the first that was not judged yet, until enough says so.
-func (s *Store) look(tx *bbolt.Tx, c *candidates, r *runRow, standing []Keep, now trusted.Reading, enough func(Aging) bool) {
+// weigh adds what a run has from the first that was not judged yet, until enough says so.
+func (s *Store) weigh(tx *bbolt.Tx, c *candidates, r *runRow, standing []Keep, now trusted.Reading, enough func(Aging) bool) {
 	key := r.key()
 	if c.runs[key] == nil {
 		c.runs[key] = r
@@ -167,8 +171,8 @@ func (s *Store) look(tx *bbolt.Tx, c *candidates, r *runRow, standing []Keep, no
 	c.broken[key] = c.broken[key] || broken > 0
 }
 
-// dueNow collects what is due, as much as one transaction takes. What came due last goes first: so what comes due while there is much to catch up with is not late too.
-func (s *Store) dueNow(tx *bbolt.Tx, c *candidates, standing []Keep, now trusted.Reading) error {
+// dueNow collects what is due on a volume, as much as one transaction takes. What came due last goes first: so what comes due while there is much to catch up with is not late too.
+func (s *Store) dueNow(tx *bbolt.Tx, v *volume, c *candidates, standing []Keep, now trusted.Reading) error {
 	back := s.back(now)
 	var places []place // in each queue, the last that is due
 	cursors := map[*queue]*bbolt.Cursor{}
@@ -185,6 +189,9 @@ func (s *Store) dueNow(tx *bbolt.Tx, c *candidates, standing []Keep, now trusted
 		return nil
 	}
 	for _, q := range s.queues {
+		if q.volume != v.inRow() {
+			continue
+		}
 		cursors[q] = tx.Bucket(inWaiting).Cursor()
 		k, _ := cursors[q].Seek([]byte(q.key() + "/" + momentOf(now.Now.Add(back-q.window.Duration())) + "0")) // '0' follows '/'
 		if k == nil {
@@ -209,7 +216,7 @@ func (s *Store) dueNow(tx *bbolt.Tx, c *candidates, standing []Keep, now trusted
 		case s.keptWhole(r, standing, now):
 			c.runs[p.run] = r
 		default:
-			s.look(tx, c, r, standing, now, func(a Aging) bool { return now.Now.Before(a.Due()) || len(c.aging) >= buryAtOnce })
+			s.weigh(tx, c, r, standing, now, func(a Aging) bool { return now.Now.Before(a.Due()) || len(c.aging) >= buryAtOnce })
 		}
 	}
 	return nil
@@ -222,7 +229,7 @@ func (s *Store) keptWhole(r *runRow, standing []Keep, now trusted.Reading) bool 
 }
 
 // oldestFirst collects what may go before its window: the oldest runs, until enough may go, and those that overlap the last of them.
-func (s *Store) oldestFirst(tx *bbolt.Tx, c *candidates, standing []Keep, need int64, now trusted.Reading) error {
+func (s *Store) oldestFirst(tx *bbolt.Tx, v *volume, c *candidates, standing []Keep, need int64, now trusted.Reading) error {
 	heads := map[*queue]place{}
 	cursors := map[*queue]*bbolt.Cursor{}
 	step := func(q *queue, k []byte) (err error) {
@@ -232,6 +239,9 @@ func (s *Store) oldestFirst(tx *bbolt.Tx, c *candidates, standing []Keep, need i
 		return err
 	}
 	for _, q := range s.queues {
+		if q.volume != v.inRow() {
+			continue
+		}
 		cursors[q] = tx.Bucket(inWaiting).Cursor()
 		k, _ := cursors[q].Seek([]byte(q.key() + "/"))
 		if err := step(q, k); err != nil {
@@ -262,32 +272,32 @@ func (s *Store) oldestFirst(tx *bbolt.Tx, c *candidates, standing []Keep, need i
 		if c.spare < need {
 			until = later(until, r.End.Time)
 		}
-		s.look(tx, c, r, standing, now, func(Aging) bool { return false })
+		s.weigh(tx, c, r, standing, now, func(Aging) bool { return false })
 	}
 	return nil
 }
 
-// bury puts tombstones over segments that must go, the intent of expiry, as many as one transaction takes. Worked is false when there is nothing to do.
-func (s *Store) bury(reading trusted.Reading) (worked bool, err error) {
+// bury puts tombstones over segments of a volume that must go, the intent of expiry, as many as one transaction takes. Worked is false when there is nothing to do.
+func (s *Store) bury(v *volume, reading trusted.Reading) (worked bool, err error) {
 	now := reading.Now
-	need, err := s.over()
+	need, err := s.over(v)
 	if err != nil {
 		s.incident("free space is not known", "", short(err)) // windows still count
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if waits(now, s.fullUntil, retryFull) {
+	if waits(now, v.fullUntil, retryFull) {
 		need = 0 // everything was looked at just now, and is held
 	}
 	standing := s.standing(now)
 	c := candidates{rows: map[string]segmentRow{}, runs: map[string]*runRow{}, broken: map[string]bool{}}
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		err := s.dueNow(tx, &c, standing, reading)
+		err := s.dueNow(tx, v, &c, standing, reading)
 		if len(c.aging) >= buryAtOnce {
 			need = 0 // nothing goes early while as much is due as one transaction takes
 		}
 		if err == nil && c.spare < need {
-			err = s.oldestFirst(tx, &c, standing, need, reading)
+			err = s.oldestFirst(tx, v, &c, standing, need, reading)
 		}
 		return err
 	})
@@ -295,24 +305,24 @@ func (s *Store) bury(reading trusted.Reading) (worked bool, err error) {
 		return false, err
 	}
 	due, _ := Expired(c.aging, s.keeps(), need, now)
-	if s.full = need > 0 && len(due) == 0; s.full {
-		s.fullUntil = now.Add(retryFull)
+	if v.full = need > 0 && len(due) == 0; v.full {
+		v.fullUntil = now.Add(retryFull)
 	}
 	if len(c.runs) == 0 {
 		return false, nil
 	}
-	return s.putTombstones(due[:min(len(due), buryAtOnce)], &c, standing, reading)
+	return s.putTombstones(v, due[:min(len(due), buryAtOnce)], &c, standing, reading)
 }
 
 // putTombstones also moves the runs that were looked at to their new places in their queues.
-func (s *Store) putTombstones(due []Expiring, c *candidates, standing []Keep, now trusted.Reading) (worked bool, err error) {
+func (s *Store) putTombstones(v *volume, due []Expiring, c *candidates, standing []Keep, now trusted.Reading) (worked bool, err error) {
 	rows := map[Reason]*tombstoneRow{}
 	taken := map[string]*runRow{}
 	for _, d := range due {
 		key := segmentKey(d.SegmentLine)
 		t := rows[d.Reason]
 		if t == nil {
-			t = &tombstoneRow{V: format, Reason: d.Reason}
+			t = &tombstoneRow{V: format, Reason: d.Reason, Volume: v.inRow()}
 			rows[d.Reason] = t
 		}
 		row := c.rows[key]
@@ -398,44 +408,62 @@ func (s *Store) judge(tx *bbolt.Tx, r *runRow, recount bool, standing []Keep, no
 	s.eachLine(tx, r, 0, func(_ segmentRow, l protocol.SegmentLine) bool { r.First = l.Start; return false })
 }
 
+// grave is a segment under a tombstone, and its file.
+type grave struct {
+	tombstone, dir, file string
+	buried
+}
+
 // unlink destroys the files under tombstones, directory by directory, and syncs each directory once. What fails is tried again; the others go on.
 func (s *Store) unlink(now time.Time) {
-	type grave struct {
-		tombstone, dir, file string
-		buried
-	}
-	var graves []grave
 	s.mu.Lock()
-	todo := map[string]*tombstone{}
+	todo := map[*volume]map[string]*tombstone{}
 	for key, t := range s.tombs {
 		if t.unlinked.IsZero() && !waits(now, t.retry, retryUnlinkMax) {
-			todo[key] = t
-			for _, b := range t.left {
-				file := s.segmentFile(b.line)
-				graves = append(graves, grave{key, filepath.Dir(file), file, b})
+			v := s.volumeOf(&runRow{Volume: t.volume})
+			if todo[v] == nil {
+				todo[v] = map[string]*tombstone{}
 			}
+			todo[v][key] = t
 		}
 	}
 	s.mu.Unlock()
-	if len(todo) == 0 {
-		return
+	for _, v := range s.volumes {
+		if len(todo[v]) > 0 {
+			s.unlinkOn(v, todo[v], now)
+		}
 	}
+}
+
+func (s *Store) unlinkOn(v *volume, todo map[string]*tombstone, now time.Time) {
 	failed := map[string][]buried{}
 	fail := func(g grave) { failed[g.tombstone] = append(failed[g.tombstone], g.buried) }
-	if err := s.present(); err != nil {
-		s.incident("disk", "", short(err))
+	var graves []grave
+	for key, t := range todo {
+		for _, b := range t.left {
+			file := s.segmentFile(b.line)
+			graves = append(graves, grave{key, filepath.Dir(file), file, b})
+		}
+	}
+	if err := s.present(v); err != nil {
+		if !v.listed {
+			s.giveUp(v, todo, now)
+		}
 		for _, g := range graves {
-			fail(g)
+			if todo[g.tombstone] != nil {
+				fail(g)
+			}
 		}
 		s.unlinked(todo, failed, now)
 		return
 	}
+	s.touched(v)
 	slices.SortFunc(graves, func(a, b grave) int { return strings.Compare(a.file, b.file) })
 	dirs := map[string][]grave{}
 	for _, g := range graves {
 		switch err := s.Disk.Remove(g.file); {
 		case errors.Is(err, fs.ErrNotExist):
-			if !todo[g.tombstone].again {
+			if !todo[g.tombstone].again && !v.copied {
 				s.incident("missing file", g.line.Camera, fmt.Sprintf("%s was gone before it expired", g.file))
 			}
 		case err != nil:
@@ -497,7 +525,8 @@ func (t *tombstone) later(now time.Time) {
 
 // split gives some of a tombstone's segments, by their lines, one of their own. The caller has mu.
 func (s *Store) split(key string, t *tombstone, some map[string]bool) (rest *tombstone, err error) {
-	stays, goes := tombstoneRow{V: format, Reason: t.reason}, tombstoneRow{V: format, Reason: t.reason}
+	stays := tombstoneRow{V: format, Reason: t.reason, Volume: t.volume}
+	goes := stays
 	own := ""
 	err = s.db.Update(func(tx *bbolt.Tx) error {
 		row, err := s.tombstone(tx, key)
@@ -895,11 +924,19 @@ func (s *Store) removeRuns() (next time.Time) {
 		return nil
 	})
 	s.mu.Unlock()
-	if err != nil || len(over) == 0 || s.present() != nil {
+	if err != nil {
 		return next
 	}
+	there := map[*volume]bool{}
 	parents := map[string][]*runRow{}
 	for _, r := range over {
+		v := s.volumeOf(r)
+		if _, asked := there[v]; !asked {
+			there[v] = s.present(v) == nil
+		}
+		if !there[v] && v.listed {
+			continue
+		}
 		retry, err := s.clearRun(r, now)
 		if err != nil {
 			s.incident("a run without footage cannot be removed", r.Camera, short(err))
@@ -983,9 +1020,11 @@ func (s *Store) forgetRuns(runs []*runRow) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	streams := map[string]bool{}
+	totals := s.totals
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		for _, r := range runs {
 			key := r.key()
+			totals = totals.with(r.Volume, -1, 0, 0)
 			for _, bucket := range [][]byte{inSegments, inUnlisted} {
 				c := tx.Bucket(bucket).Cursor()
 				for k, _ := c.Seek([]byte(key + "/")); k != nil && strings.HasPrefix(string(k), key+"/"); k, _ = c.Seek([]byte(key + "/")) {
@@ -1003,13 +1042,15 @@ func (s *Store) forgetRuns(runs []*runRow) error {
 			}
 			streams[streamKey(r.Camera, r.Stream)] = true
 		}
-		return s.forgetGaps(tx, streams)
+		return errors.Join(s.forgetGaps(tx, streams), putTotals(tx, &totals))
 	})
 	if err != nil {
 		return err
 	}
+	s.totals = totals
 	for _, r := range runs {
 		delete(s.empty, r.key())
+		s.forgetPlace(r.Camera, r.Run)
 	}
 	return nil
 }
@@ -1038,18 +1079,24 @@ func (s *Store) forgetGaps(tx *bbolt.Tx, streams map[string]bool) error {
 	return nil
 }
 
-// over is how many bytes must go: above MaxBytes, or in the space that is to stay free. What has a tombstone is on its way.
-func (s *Store) over() (int64, error) {
-	free, _, err := s.Disk.Free(s.Dir)
+// over is how many bytes must go from a volume: above its MaxBytes, or in the space that is to stay free. What has a tombstone is on its way. Of one that is not there
+// nothing goes to make room.
+func (s *Store) over(v *volume) (int64, error) {
+	if s.present(v) != nil {
+		return 0, nil
+	}
+	free, _, err := s.Disk.Free(v.Dir)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var going int64
 	for _, t := range s.tombs {
-		going += t.size
+		if t.volume == v.inRow() {
+			going += t.size
+		}
 	}
 	over := int64(0)
-	if s.MaxBytes > 0 {
-		over = s.totals.Bytes - s.MaxBytes
+	if v.MaxBytes > 0 {
+		over = s.totals.On[v.inRow()].Bytes - v.MaxBytes
 	}
 	if err != nil {
 		return max(0, over), err
@@ -1057,9 +1104,9 @@ func (s *Store) over() (int64, error) {
 	return max(0, over, s.MinFree-free-going), nil
 }
 
-// room makes room for another segment, or says that there is none: only held footage is left.
-func (s *Store) room() error {
-	over, err := s.over()
+// room makes room on a volume for another segment, or says that there is none: only held footage is left.
+func (s *Store) room(v *volume) error {
+	over, err := s.over(v)
 	if err != nil {
 		return err
 	}
@@ -1067,7 +1114,7 @@ func (s *Store) room() error {
 		return nil
 	}
 	s.mu.Lock()
-	known := waits(s.Now(), s.fullUntil, retryFull)
+	known := waits(s.Now(), v.fullUntil, retryFull)
 	s.mu.Unlock()
 	if known {
 		return errFull
@@ -1076,7 +1123,7 @@ func (s *Store) room() error {
 	s.wakeClerk()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.full {
+	if v.full {
 		return errFull
 	}
 	return nil

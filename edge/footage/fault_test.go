@@ -3,7 +3,9 @@ package footage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/beeldwacht/beeldwacht/edge/disk/disktest"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -101,12 +105,14 @@ type play struct {
 	disk   *disktest.Disk
 	window time.Duration
 
-	answers []error                         // what calls answered
-	sealed  map[string]protocol.SegmentLine // what the index had at any moment
-	runs    map[protocol.RunID]bool
-	held    protocol.Interval // of plein, while a hold is known to stand
-	begun   bool              // a hold was asked for: from here on it may stand
-	tables  [][]byte          // each key table that ever had its place
+	answers  []error                         // what calls answered
+	sealed   map[string]protocol.SegmentLine // what the index had at any moment
+	runs     map[protocol.RunID]bool
+	volumeID string
+	held     protocol.Interval // of plein, while a hold is known to stand
+	begun    bool              // a hold was asked for: from here on it may stand
+	tables   [][]byte          // each key table that ever had its place
+	slots    map[string]slot   // which key each of sealed has
 }
 
 // newPlay begins in root, which is made with what is in from.
@@ -118,7 +124,7 @@ func newPlay(t *testing.T, root, from string, now time.Time, entries []entry) *p
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &play{rig: &rig{T: t, clock: &clock{t: now}, book: &book{entries: slices.Clone(entries)}}, root: root, disk: d, window: 5 * time.Minute, sealed: map[string]protocol.SegmentLine{}, runs: map[protocol.RunID]bool{}}
+	p := &play{rig: &rig{T: t, clock: &clock{t: now}, book: &book{entries: slices.Clone(entries)}}, root: root, disk: d, window: 5 * time.Minute, sealed: map[string]protocol.SegmentLine{}, runs: map[protocol.RunID]bool{}, slots: map[string]slot{}}
 	p.space(1 << 40)
 	return p
 }
@@ -139,7 +145,7 @@ func (p *play) start() {
 		s, err := Open(context.Background(), c)
 		p.note(err)
 		if err == nil {
-			p.Store = s
+			p.Store, p.volumeID = s, s.volume
 			break
 		}
 	}
@@ -235,6 +241,51 @@ func (p *play) look() {
 		}
 		p.sealed[key], p.runs[l.Run] = l, true
 	}
+	err := p.db.View(func(tx *bbolt.Tx) error {
+		return each(tx, inSegments, "", p.badRow, func(key string, r segmentRow) error {
+			if k, encrypted, err := r.slot(); err == nil && encrypted {
+				p.slots[key] = k
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		p.Error(err)
+	}
+}
+
+// thief takes a disk as it is, with each key table that ever stood on it, and must find no key of what the journal says is gone.
+func (p *play) thief(image string) {
+	p.Helper()
+	holder, err := os.ReadFile(filepath.Join(image, "keys", "generation.key"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	} else if err != nil || len(holder) != 2*slotSize {
+		return // of a volume that is not there yet
+	}
+	told := p.told()
+	for _, block := range [][]byte{holder[:slotSize], holder[slotSize:]} {
+		_, key, ok := parseSlotBlock(block)
+		for _, raw := range p.tables {
+			_, head, rest, err := readTable(raw)
+			if err != nil || !ok {
+				continue // written by halves
+			}
+			k := &keyring{recorder: self, volume: p.volumeID, chains: map[chainID]*keyChain{}}
+			plain, err := k.decipher(&generation{part: key}, head, rest)
+			if err != nil {
+				continue
+			}
+			if err := k.parse(plain, len(head) == tableHead); err != nil {
+				p.Fatal(err)
+			}
+			for segment, s := range p.slots {
+				if _, err := k.get(s); err == nil && told[segment] > 0 {
+					p.Errorf("the journal says that %s is gone, and a thief has its key", segment)
+				}
+			}
+		}
+	}
 }
 
 // check holds a recorder that goes on, or is back, to its promises.
@@ -317,7 +368,7 @@ func (p *play) drain() {
 type flaw struct {
 	name  string
 	fault disktest.Fault
-	loss  disktest.Loss // what the power cut takes that comes with it, or at the end
+	loss  disktest.Loss // what the power cut takes that comes with it, or at the end; nil: the process is killed, and started again before a power cut takes all
 	where func(disktest.Op) bool
 	more  int // steps after it that go wrong as well
 }
@@ -337,6 +388,7 @@ func flaws(n uint64) []flaw {
 		{"cut, all is kept", disktest.Fault{Cut: true}, disktest.Kept, disktest.Op.Changes, 0},
 		{"cut, some is kept", disktest.Fault{Cut: true}, disktest.Some(n), disktest.Op.Changes, 0},
 		{"cut within", disktest.Fault{Cut: true, Torn: true}, disktest.Kept, writes, 0},
+		{"killed, and cut after the next start", disktest.Fault{Cut: true}, nil, disktest.Op.Changes, 0},
 	}
 }
 
@@ -364,7 +416,7 @@ func TestFaultAtEveryStep(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			ready, clock, book, ops := s.rehearse(t)
-			every := 7
+			every := 11
 			if os.Getenv("BEELDWACHT_SWEEP") == "all" {
 				every = 1
 			}
@@ -467,9 +519,26 @@ func (s scene) spoil(t *testing.T, ready string, now time.Time, entries []entry,
 			t.Errorf("nobody is told")
 		}
 	}
+	if f.loss == nil {
+		p.stop()
+		p.disk.Resume()
+		p.book.break_(nil)
+		p.answers = nil
+		if p.start(); len(p.answers) > 0 {
+			t.Fatal("after a kill: ", p.answers)
+		}
+		p.check()
+		f.loss = disktest.Lost
+	}
 	image := p.cut(f.loss)
+	for _, name := range []string{"keys.tbl", "keys.tbl.new"} {
+		if b, err := os.ReadFile(filepath.Join(p.root, "keys", name)); err == nil {
+			p.tables = append(p.tables, b)
+		}
+	}
+	p.thief(image)
 	q := newPlay(t, p.root+".again", image, p.clock.Now(), p.book.entries)
-	q.sealed, q.held, q.window, q.tables = p.sealed, p.held, p.window, p.tables
+	q.sealed, q.held, q.window, q.tables, q.slots = p.sealed, p.held, p.window, p.tables, p.slots
 	before := len(bodies[protocol.Incident](t, q.book, protocol.KindIncident))
 	q.start()
 	if q.Store == nil || len(q.answers) > 0 {

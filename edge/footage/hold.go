@@ -29,6 +29,7 @@ type holdRow struct {
 	Segments  int               `json:"segments"`
 	Bytes     int64             `json:"bytes"`
 	Root      protocol.Hash     `json:"root"`
+	Missing   int               `json:"missing,omitempty"` // segments it keeps that could not be seen then: it is confirmed again when they can
 }
 
 func (h *holdRow) keep() Keep {
@@ -47,6 +48,7 @@ type HoldState struct {
 	Bytes    int64         // of footage, as it will be released
 	Root     protocol.Hash // RFC 6962 root over the SegmentLines, in time order
 	Complete bool          // every segment that touches Asked is sealed: the hold.placed entry is written or owed
+	Missing  int           // segments that it keeps besides, on a disk that is not there
 }
 
 // Place keeps what touches h.Asked, also what is still to be recorded, until h.End. Footage that was already due is not brought back. It returns when the hold stands; that
@@ -70,12 +72,9 @@ func (s *Store) place(h protocol.Hold) error {
 		return fmt.Errorf("is for recorder %s", h.Recorder)
 	}
 	now := s.Now()
-	_, total, err := s.Disk.Free(s.Dir)
+	total, err := s.capacity()
 	if err != nil {
 		return err
-	}
-	if s.MaxBytes > 0 {
-		total = min(total, s.MaxBytes)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,8 +133,15 @@ func (s *Store) lift(id protocol.HoldID) error {
 		return err
 	}
 	s.holds[id] = &row
-	s.fullUntil = time.Time{}
+	s.lookForRoom()
 	return nil
+}
+
+// lookForRoom has volumes that only held footage was left on looked at again. The caller has mu.
+func (s *Store) lookForRoom() {
+	for _, v := range s.volumes {
+		v.fullUntil = time.Time{}
+	}
 }
 
 // Holds are the holds that stand, oldest first.
@@ -149,7 +155,7 @@ func (s *Store) Holds() ([]HoldState, error) {
 			if k := h.keep(); k.Over || !now.Before(k.until()) {
 				continue
 			}
-			state := HoldState{Hold: h.Hold, Interval: h.Interval, Segments: h.Segments, Bytes: h.Bytes, Root: h.Root, Complete: h.Confirmed}
+			state := HoldState{Hold: h.Hold, Interval: h.Interval, Segments: h.Segments, Bytes: h.Bytes, Root: h.Root, Complete: h.Confirmed, Missing: h.Missing}
 			if !h.Confirmed {
 				if err := s.measure(tx, &state); err != nil {
 					return err
@@ -167,8 +173,8 @@ func (s *Store) Holds() ([]HoldState, error) {
 
 // measure fills in what a hold keeps now.
 func (s *Store) measure(tx *bbolt.Tx, h *HoldState) (err error) {
-	lines := s.lines(tx, h.Camera, h.Asked)
-	h.Interval, h.Segments, h.Bytes = round(h.Asked, lines), len(lines), 0
+	lines, away := s.lines(tx, h.Camera, h.Asked), s.linesOn(tx, h.Camera, h.Asked, true)
+	h.Interval, h.Segments, h.Bytes, h.Missing = round(h.Asked, append(away, lines...)), len(lines), 0, len(away)
 	for _, l := range lines {
 		h.Bytes += l.Size
 	}
@@ -234,9 +240,19 @@ func (s *Store) eachIn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interv
 	}
 }
 
-// lines are the sealed segments of a camera that touch an interval, in time order. The caller has mu.
-func (s *Store) lines(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) (lines []protocol.SegmentLine) {
-	s.eachIn(tx, camera, i, func(_ *runRow, l protocol.SegmentLine) bool { lines = append(lines, l); return true })
+// lines are the sealed segments of a camera that touch an interval and can be reached, in time order. The caller has mu.
+func (s *Store) lines(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) []protocol.SegmentLine {
+	return s.linesOn(tx, camera, i, false)
+}
+
+// linesOn is lines, or those whose disk is away.
+func (s *Store) linesOn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval, away bool) (lines []protocol.SegmentLine) {
+	s.eachIn(tx, camera, i, func(r *runRow, l protocol.SegmentLine) bool {
+		if (s.volumeOf(r).away != nil) == away {
+			lines = append(lines, l)
+		}
+		return true
+	})
 	slices.SortFunc(lines, compareLines)
 	return lines
 }
@@ -272,6 +288,8 @@ func (s *Store) tendHolds() (next time.Time) {
 			err = s.forgetHold(h, now)
 		case !h.Confirmed && !now.Before(h.Hold.Asked.To) && !s.unsealedIn(h.Hold.Camera, h.Hold.Asked):
 			err = s.confirm(h)
+		case h.Missing > 0 && !s.unsealedIn(h.Hold.Camera, h.Hold.Asked):
+			err = s.complete(h)
 		case !h.Confirmed && now.Before(h.Hold.Asked.To):
 			soonest(h.Hold.Asked.To)
 		}
@@ -302,7 +320,7 @@ func (s *Store) endHold(h *holdRow) error {
 	})
 	if err == nil {
 		s.holds[h.Hold.HoldID()] = &row
-		s.fullUntil = time.Time{}
+		s.lookForRoom()
 	}
 	return err
 }
@@ -327,14 +345,32 @@ func (s *Store) forgetHold(h *holdRow, now time.Time) error {
 	return nil
 }
 
+// complete confirms a hold again when it sees what it did not see the first time.
+func (s *Store) complete(h *holdRow) error {
+	state := HoldState{Hold: h.Hold}
+	err := s.db.View(func(tx *bbolt.Tx) error { return s.measure(tx, &state) })
+	if err != nil || state.Missing >= h.Missing {
+		return err
+	}
+	return s.confirm(h)
+}
+
+// confirm owes the entry that says what a hold keeps, as far as that can be seen: a hold of which nothing can be seen yet is not confirmed.
 func (s *Store) confirm(h *holdRow) error {
 	row := *h
+	unseen := false
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		state := HoldState{Hold: h.Hold}
 		if err := s.measure(tx, &state); err != nil {
 			return err
 		}
-		row.Confirmed, row.Interval, row.Segments, row.Bytes, row.Root = true, state.Interval, state.Segments, state.Bytes, state.Root
+		if state.Missing > 0 {
+			s.incidentLocked("hold on a missing disk", h.Hold.Camera, fmt.Sprintf("hold %s: %d segments that it keeps cannot be seen, %d can", h.Hold.ID, state.Missing, state.Segments))
+		}
+		if unseen = state.Missing > 0 && state.Segments == 0; unseen {
+			return nil
+		}
+		row.Confirmed, row.Interval, row.Segments, row.Bytes, row.Root, row.Missing = true, state.Interval, state.Segments, state.Bytes, state.Root, state.Missing
 		placed, err := owe(protocol.KindHoldPlaced, protocol.HoldPlaced{Hold: h.Hold.HoldID(), Request: h.Hold.Request, Camera: h.Hold.Camera, Asked: h.Hold.Asked,
 			Interval: row.Interval, Segments: row.Segments, Bytes: row.Bytes, Root: row.Root, End: h.Hold.End})
 		if err != nil {
@@ -342,7 +378,7 @@ func (s *Store) confirm(h *holdRow) error {
 		}
 		return errors.Join(put(tx, inHolds, string(h.Hold.ID), row), putOwed(tx, placed))
 	})
-	if err == nil {
+	if err == nil && !unseen {
 		s.holds[h.Hold.HoldID()] = &row
 	}
 	return err
@@ -356,7 +392,7 @@ func (s *Store) unsealedIn(camera protocol.CameraID, i protocol.Interval) bool {
 		}
 	}
 	for key := range s.broken {
-		if r := s.runs[key]; r != nil && r.Camera == camera && r.Start.Before(i.To) {
+		if r := s.runs[key]; r != nil && s.volumeOf(r).away == nil && r.Camera == camera && r.Start.Before(i.To) {
 			return true
 		}
 	}

@@ -75,9 +75,10 @@ func (h *slots) Only(generation uint64) error {
 	defer clear(b)
 	for i := range int64(2) {
 		slot := b[i*slotSize : (i+1)*slotSize]
-		if g, _, ok := parseSlotBlock(slot); ok && g == generation || bytes.Equal(slot, make([]byte, slotSize)) {
+		if g, _, ok := parseSlotBlock(slot); ok && g == generation {
 			continue
 		}
+		// Also where it reads as zeros: after a kill, or a sync that failed, that may be so in the machine's memory alone.
 		if err := h.rewrite(i, make([]byte, slotSize)); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -40,8 +41,10 @@ var (
 	inOpen       = []byte("open")
 	inOver       = []byte("over")
 	inSpent      = []byte("spent")
+	inVolumes    = []byte("volumes")
+	inHomes      = []byte("homes")
 
-	buckets = [][]byte{inMeta, inRuns, inSegments, inUnlisted, inMinutes, inTombstones, inHolds, inStreams, inGaps, inOwed, inQueues, inWaiting, inKept, inOpen, inOver, inSpent}
+	buckets = [][]byte{inMeta, inRuns, inSegments, inUnlisted, inMinutes, inTombstones, inHolds, inStreams, inGaps, inOwed, inQueues, inWaiting, inKept, inOpen, inOver, inSpent, inVolumes, inHomes}
 )
 
 type runRow struct {
@@ -57,13 +60,14 @@ type runRow struct {
 	End    protocol.Time     `json:"end"`   // of the last segment sealed; Start when there is none
 	Queue  uint64            `json:"queue"` // of its camera, which says its window
 	Ended  bool              `json:"ended"`
-	Next   int               `json:"next"`           // place of the next segment to seal
-	Count  int               `json:"count"`          // rows in segments
-	Bytes  int64             `json:"bytes"`          // that those take on disk
-	First  protocol.Time     `json:"first"`          // start of the oldest of those; meaningless when Count is 0
-	From   int               `json:"from"`           // those before this place that are left are due, and held
-	Back   int64             `json:"back,omitzero"`  // ms that the clock had been set back in all when it was recorded: see clock.Reading
-	Waits  protocol.Time     `json:"waits,omitzero"` // start of the oldest from From on, by which the run stands in its queue; zero: there is none
+	Next   int               `json:"next"`             // place of the next segment to seal
+	Count  int               `json:"count"`            // rows in segments
+	Bytes  int64             `json:"bytes"`            // that those take on disk
+	First  protocol.Time     `json:"first"`            // start of the oldest of those; meaningless when Count is 0
+	From   int               `json:"from"`             // those before this place that are left are due, and held
+	Back   int64             `json:"back,omitzero"`    // ms that the clock had been set back in all when it was recorded: see clock.Reading
+	Volume string            `json:"volume,omitempty"` // where its footage is; empty: beside the index. Its queue says the same
+	Waits  protocol.Time     `json:"waits,omitzero"`   // start of the oldest from From on, by which the run stands in its queue; zero: there is none
 }
 
 func (r *runRow) key() string { return runKey(r.Camera, r.Stream, r.Run) }
@@ -104,6 +108,7 @@ type segmentRow struct {
 type tombstoneRow struct {
 	V        int      `json:"v"`
 	Reason   Reason   `json:"reason"`
+	Volume   string   `json:"volume,omitempty"` // that they are on, as in a run's row
 	Segments []buried `json:"segments"`
 }
 
@@ -128,11 +133,32 @@ type minuteRow struct {
 
 // totalsRow counts over all runs, so that nobody has to.
 type totalsRow struct {
-	V        int   `json:"v"`
+	V       int                    `json:"v"`
+	On      map[string]volumeTotal `json:"on"`            // by volume, as in a run's row
+	Longest int64                  `json:"longest"`       // run there ever was, ms
+	Back    int64                  `json:"back,omitzero"` // the most that a run has, ms
+}
+
+type volumeTotal struct {
+	Runs     int   `json:"runs"`
 	Segments int   `json:"segments"`
-	Bytes    int64 `json:"bytes"`         // that they take on disk
-	Longest  int64 `json:"longest"`       // run there ever was, ms
-	Back     int64 `json:"back,omitzero"` // the most that a run has, ms
+	Bytes    int64 `json:"bytes"` // that they take on disk
+}
+
+// with is the totals and so much more on a volume.
+func (t totalsRow) with(volume string, runs, segments int, bytes int64) totalsRow {
+	on := maps.Clone(t.On)
+	if on == nil {
+		on = map[string]volumeTotal{}
+	}
+	v := on[volume]
+	if v = (volumeTotal{v.Runs + runs, v.Segments + segments, v.Bytes + bytes}); v == (volumeTotal{}) {
+		delete(on, volume)
+	} else {
+		on[volume] = v
+	}
+	t.On = on
+	return t
 }
 
 type streamRow struct {

@@ -778,7 +778,11 @@ func (k *keyring) destroy(now time.Time, gone []slot, living func(hourOf, chainI
 	if !k.dirty {
 		return nil
 	}
-	return k.renew(now, needed())
+	failed := k.coming != nil
+	if err := k.renew(now, needed()); err != nil || !failed {
+		return err
+	}
+	return k.renew(now, needed()) // the table of the try that failed may have had more, under the key of the one that did not
 }
 
 func (k *keyring) forget(c *keyChain, id chainID, gone map[uint32]bool, living func(hourOf, chainID) (map[uint32]bool, error)) error {
@@ -838,6 +842,66 @@ func (k *keyring) stale(needed func(hourOf) bool) bool {
 		}
 	}
 	return k.dirty
+}
+
+// only keeps of a camera's hour the keys of places that the index needs or that are being written, each by itself, and lets go of the chains' states: whatever else was given
+// out opens no more, and nothing more is given out.
+func (k *keyring) only(now time.Time, of hourOf, living func(hourOf, chainID) (map[uint32]bool, error), needed func() func(hourOf) bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.locked {
+		var failed error
+		return errors.Join(k.blind.remove(k, func(s slot, hour hourOf) bool {
+			if hour != of || k.open[s] {
+				return false
+			}
+			alive, err := living(of, s.chain)
+			failed = errors.Join(failed, err)
+			return err == nil && !alive[s.n]
+		}), failed)
+	}
+	for id, c := range k.chains {
+		if (hourOf{c.camera, c.hour}) != of {
+			continue
+		}
+		alive, err := living(of, id)
+		if err != nil {
+			return err
+		}
+		k.addOpen(id, alive)
+		for n := range c.own {
+			if !alive[n] {
+				c.own[n] = [keySize]byte{}
+				delete(c.own, n)
+				k.dirty = true
+			}
+		}
+		if c.from == loose {
+			continue
+		}
+		last := c.from
+		for n := range alive {
+			if n >= c.from && n-c.from <= maxChain {
+				last = max(last, n)
+			}
+		}
+		c.walk(func(n uint32, key []byte) bool {
+			if alive[n] {
+				c.keep(n, key)
+			}
+			return n < last
+		})
+		clear(c.state[:])
+		c.from = loose
+		if k.current[c.camera] == id {
+			delete(k.current, c.camera)
+		}
+		k.dirty = true
+	}
+	if !k.dirty {
+		return nil
+	}
+	return k.renew(now, needed())
 }
 
 // spare are keys that stand by themselves and that no footage needs: none in the index, none being written, none that is on its way out.

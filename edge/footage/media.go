@@ -73,5 +73,6 @@ const (
 	CauseRecorder Cause = "recorder" // the recorder was down or restarting
 	CauseMandate  Cause = "mandate"  // no valid mandate: recording is not allowed
 	CauseDisk     Cause = "disk"     // the disk is too slow, full or gone
+	CauseMissing  Cause = "missing"  // it was recorded, on a disk that is not there now. Never in the journal: the disk may come back
 	CauseClock    Cause = "clock"    // the clock jumped; a new run was started
 )

@@ -36,11 +36,12 @@ type runRow2 struct {
 	First  protocol.Time     `json:"first"`
 	Sound  SoundCodec        `json:"sound,omitempty"`
 	Back   int64             `json:"back,omitzero"`
+	Volume string            `json:"volume,omitempty"`
 }
 
 func (r *runRow2) now() *runRow {
 	n := &runRow{V: format, Camera: r.Camera, Stream: r.Stream, Run: r.Run, Codec: r.Codec, Init: r.Init, Plain: r.V == plaintext, Start: r.Start, End: r.End,
-		Ended: r.Ended, Next: r.Next, Count: r.Count, Bytes: r.Bytes, First: r.First, Sound: r.Sound, Back: r.Back}
+		Ended: r.Ended, Next: r.Next, Count: r.Count, Bytes: r.Bytes, First: r.First, Sound: r.Sound, Back: r.Back, Volume: r.Volume}
 	if r.Count > 0 {
 		n.Waits = r.First
 	}
@@ -105,7 +106,7 @@ func (s *Store) migrateRuns(tx *bbolt.Tx, from string) (next string, more bool, 
 			return "", false, err
 		}
 		err = each(tx, inQueues, "", s.badRow, func(key string, row queueRow) error {
-			q, err := parseQueue(key, row.Window)
+			q, err := parseQueue(key, row)
 			if err == nil {
 				s.queues[key] = q
 			}
@@ -139,7 +140,7 @@ func (s *Store) migrateRuns(tx *bbolt.Tx, from string) (next string, more bool, 
 			}
 			s.incident("row of a run made anew", r.Camera, fmt.Sprintf("run %s: its %d segments expire by their own window", r.Run, r.Count))
 		}
-		q, err := s.queueFor(tx, r.Camera, window)
+		q, err := s.queueFor(tx, r.Camera, window, r.Volume)
 		if err != nil {
 			return "", false, err
 		}

@@ -16,31 +16,35 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// A queue is the footage of one camera under one window, in the order in which it comes due: by its start, and by how far the clock had been set back until then, since a clock
+// A queue is the footage of one camera under one window and on one volume, in the order in which it comes due: by its start, and by how far the clock had been set back until then, since a clock
 // that is set back makes nothing younger. Its window stands in one place, so that a shorter mandate is obeyed by writing
 // one row; and what is due is found without looking at what is not. A camera has another queue only once its window has grown.
 type queue struct {
 	camera protocol.CameraID
 	n      uint64
 	window protocol.Window // only ever gets shorter
+	volume string          // as in a run's row
 }
 
 type queueRow struct {
 	V      int             `json:"v"`
 	Window protocol.Window `json:"window"`
+	Volume string          `json:"volume,omitempty"`
 }
 
 func queueKey(c protocol.CameraID, n uint64) string { return string(c) + "/" + number(n) }
 
 func (q *queue) key() string { return queueKey(q.camera, q.n) }
 
-func parseQueue(key string, window protocol.Window) (*queue, error) {
+func (q *queue) row() queueRow { return queueRow{format, q.window, q.volume} }
+
+func parseQueue(key string, row queueRow) (*queue, error) {
 	camera, n, _ := strings.Cut(key, "/")
 	var q queue
-	if _, err := fmt.Sscanf(n, "%016x", &q.n); err != nil || window.Valid() != nil {
-		return nil, fmt.Errorf("index: queues %s: window %s", key, window)
+	if _, err := fmt.Sscanf(n, "%016x", &q.n); err != nil || row.Window.Valid() != nil {
+		return nil, fmt.Errorf("index: queues %s: window %s", key, row.Window)
 	}
-	q.camera, q.window = protocol.CameraID(camera), window
+	q.camera, q.window, q.volume = protocol.CameraID(camera), row.Window, row.Volume
 	return &q, nil
 }
 
@@ -111,10 +115,10 @@ func (s *Store) windowOfRun(r *runRow) protocol.Window {
 	return 0 // load gave every queue a window; without one nothing is kept
 }
 
-// queueFor is the camera's queue for a window, a new one where there is none: then it must join queues when the transaction is committed. The caller has mu.
-func (s *Store) queueFor(tx *bbolt.Tx, camera protocol.CameraID, window protocol.Window) (*queue, error) {
+// queueFor is the camera's queue for a window on a volume, a new one where there is none: then it must join queues when the transaction is committed. The caller has mu.
+func (s *Store) queueFor(tx *bbolt.Tx, camera protocol.CameraID, window protocol.Window, volume string) (*queue, error) {
 	for _, q := range s.queues {
-		if q.camera == camera && q.window == window {
+		if q.camera == camera && q.window == window && q.volume == volume {
 			return q, nil
 		}
 	}
@@ -122,8 +126,8 @@ func (s *Store) queueFor(tx *bbolt.Tx, camera protocol.CameraID, window protocol
 	if err != nil {
 		return nil, fmt.Errorf("index: queues: %w", err)
 	}
-	q := &queue{camera, n, window}
-	return q, put(tx, inQueues, q.key(), queueRow{format, window})
+	q := &queue{camera, n, window, volume}
+	return q, put(tx, inQueues, q.key(), q.row())
 }
 
 // shorten gives queues a shorter window. A longer one lengthens nothing.
@@ -133,7 +137,7 @@ func (s *Store) shorten(windows map[protocol.CameraID]protocol.Window) error {
 	shorter := map[string]*queue{}
 	for key, q := range s.queues {
 		if w, ok := windows[q.camera]; ok && w < q.window {
-			shorter[key] = &queue{q.camera, q.n, w}
+			shorter[key] = &queue{q.camera, q.n, w, q.volume}
 		}
 	}
 	if len(shorter) == 0 {
@@ -141,7 +145,7 @@ func (s *Store) shorten(windows map[protocol.CameraID]protocol.Window) error {
 	}
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		for key, q := range shorter {
-			if err := put(tx, inQueues, key, queueRow{format, q.window}); err != nil {
+			if err := put(tx, inQueues, key, q.row()); err != nil {
 				return err
 			}
 		}
@@ -180,8 +184,11 @@ func (s *Store) putRun(tx *bbolt.Tx, before, r *runRow, totals *totalsRow) error
 	if r.Ended && r.Count == 0 {
 		err = errors.Join(err, tx.Bucket(inOver).Put([]byte(r.key()), nil))
 	}
-	totals.Segments += r.Count - was.Count
-	totals.Bytes += r.Bytes - was.Bytes
+	made := 0
+	if before == nil {
+		made = 1
+	}
+	*totals = totals.with(r.Volume, made, r.Count-was.Count, r.Bytes-was.Bytes)
 	totals.Back = max(totals.Back, r.Back)
 	totals.Longest = max(totals.Longest, r.End.Sub(r.Start.Time).Milliseconds())
 	return errors.Join(err, put(tx, inRuns, r.key(), r))
@@ -356,7 +363,7 @@ func (s *Store) mendQueues() error {
 		for k, _ := c.First(); k != nil; {
 			key := keyRun(keyRun(keyRun(string(k))))
 			if s.queues[key] == nil {
-				q, err := parseQueue(key, protocol.MaxWindow)
+				q, err := parseQueue(key, queueRow{Window: protocol.MaxWindow})
 				if err != nil {
 					return err
 				}
@@ -366,6 +373,9 @@ func (s *Store) mendQueues() error {
 				}
 				if _, q.window, err = s.remake(tx, head.run); err != nil {
 					return err
+				}
+				if r := s.run(tx, head.run); r != nil {
+					q.volume = r.Volume
 				}
 				mended[key] = q
 			}
@@ -378,7 +388,7 @@ func (s *Store) mendQueues() error {
 	}
 	err = s.db.Update(func(tx *bbolt.Tx) (err error) {
 		for key, q := range mended {
-			err = errors.Join(err, put(tx, inQueues, key, queueRow{format, q.window}))
+			err = errors.Join(err, put(tx, inQueues, key, q.row()))
 		}
 		return err
 	})
@@ -435,26 +445,32 @@ func (s *Store) mendRun(key string) error {
 		if r, window, err = s.remake(tx, key); err != nil {
 			return err
 		}
+		if r != nil {
+			s.settleMended(r)
+		}
 		for _, k := range s.waits(tx, key) {
-			q = s.queues[keyRun(keyRun(keyRun(k)))]
+			if q = s.queues[keyRun(keyRun(keyRun(k)))]; q != nil && r != nil {
+				r.Volume = q.volume
+			}
 			err = errors.Join(err, del(tx, inWaiting, k))
 		}
 		if r == nil || err != nil {
 			return errors.Join(err, del(tx, inRuns, key), del(tx, inOpen, key), del(tx, inKept, key), del(tx, inOver, key))
 		}
 		if q == nil {
-			if q, err = s.queueFor(tx, r.Camera, window); err != nil {
+			if q, err = s.queueFor(tx, r.Camera, window, r.Volume); err != nil {
 				return err
 			}
 		}
 		r.Queue = q.n
-		counted := &runRow{Count: r.Count, Bytes: r.Bytes} // in the totals
+		counted := &runRow{Count: r.Count, Bytes: r.Bytes, Volume: r.Volume} // in the totals
 		return errors.Join(s.putRun(tx, counted, r, &totals), putTotals(tx, &totals))
 	})
 	if err != nil || r == nil {
 		return err
 	}
 	s.totals, s.queues[q.key()], s.runs[key] = totals, q, r
+	s.setPlace(r.Camera, r.Run, s.volumeOf(r))
 	s.broken[key] = time.Time{} // whatever of it has no row yet is sealed, and it is ended
 	s.incidentLocked("row of a run made anew", r.Camera, fmt.Sprintf("run %s: its %d segments expire by their own window", r.Run, r.Count))
 	return nil

@@ -104,6 +104,9 @@ func (r *Reading) load(now trusted.Reading) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		var failed error
 		for run := range s.runsOf(tx, r.camera, r.interval) {
+			if s.volumeOf(run).away != nil {
+				continue
+			}
 			s.eachLine(tx, run, 0, func(row segmentRow, l protocol.SegmentLine) bool {
 				if !r.interval.Overlaps(protocol.Interval{From: l.Start.Time, To: l.End.Time}) || s.hidden(run, l, standing, now) != nil {
 					return l.Start.Before(r.interval.To)
@@ -189,15 +192,15 @@ func (r *Reading) Open(seg Segment) (io.ReadCloser, error) {
 		if errors.Is(err, errAuthentic) {
 			return nil, v.changed(err)
 		}
-		return nil, fmt.Errorf("footage: %w", r.s.lost(err))
+		return nil, fmt.Errorf("footage: %w", r.s.lost(r.s.where(seg.Camera, seg.Run), err))
 	}
 	v.f = f
 	return v, nil
 }
 
 // lost says [ErrDamaged] of what is missing, where the volume is there: what is on a disk that is gone may come back.
-func (s *Store) lost(err error) error {
-	if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrKey)) && s.present() == nil {
+func (s *Store) lost(v *volume, err error) error {
+	if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrKey)) && s.present(v) == nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return err
@@ -332,6 +335,9 @@ func (s *Store) shown(camera protocol.CameraID, i protocol.Interval) (lines []pr
 	standing := s.standing(now.Now)
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		s.eachIn(tx, camera, i, func(run *runRow, l protocol.SegmentLine) bool {
+			if s.volumeOf(run).away != nil {
+				return true
+			}
 			why := s.hidden(run, l, standing, now)
 			if why == nil {
 				lines = append(lines, l)
@@ -346,10 +352,21 @@ func (s *Store) shown(camera protocol.CameraID, i protocol.Interval) (lines []pr
 	return lines, withheld, err
 }
 
-// Round widens an interval outward to whole segments, and says which. It fails with [ErrWithheld] where it touches footage that is there and not shown.
+// Round widens an interval outward to whole segments, and says which of them can be reached. It fails with [ErrWithheld] where it touches footage that is there and not shown, and with
+// [ErrAway] where all that it touches is on disks that are not there.
 func (s *Store) Round(camera protocol.CameraID, i protocol.Interval) (protocol.Interval, []protocol.SegmentLine, error) {
 	lines, withheld, err := s.shown(camera, i)
-	return round(i, lines), lines, errors.Join(withheld, err)
+	if err = errors.Join(withheld, err); err != nil {
+		return round(i, lines), lines, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var away []protocol.SegmentLine
+	err = s.db.View(func(tx *bbolt.Tx) error { away = s.linesOn(tx, camera, i, true); return nil })
+	if err == nil && len(away) > 0 && len(lines) == 0 {
+		err = fmt.Errorf("footage: camera %s, %s: %w", camera, i, ErrAway)
+	}
+	return round(i, append(away, lines...)), lines, err
 }
 
 // Stretch is uninterrupted footage of one stream.
@@ -396,11 +413,16 @@ func (s *Store) gapsIn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interv
 			gaps = append(gaps, *row.Gap)
 		}
 	}
+	if err != nil {
+		return gaps, err
+	}
+	away, err := s.awayGaps(tx, camera, i, gaps)
+	gaps = append(gaps, away...)
 	slices.SortFunc(gaps, func(a, b protocol.Gap) int { return a.From.Compare(b.From.Time) })
 	return gaps, err
 }
 
-// Oldest is the first frame of a camera's oldest footage on this disk.
+// Oldest is the first frame of a camera's oldest footage here, also of what is on a disk that is not there.
 func (s *Store) Oldest(camera protocol.CameraID) (oldest time.Time, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -413,29 +435,33 @@ func (s *Store) Oldest(camera protocol.CameraID) (oldest time.Time, found bool) 
 
 // Usage is what footage takes, in bytes.
 type Usage struct {
-	Bytes   int64 // that sealed footage takes on the disk
+	Bytes   int64 // that sealed footage takes on all volumes
 	Held    int64 // of that, under a standing hold
-	Free    int64 // on the disk
-	Total   int64 // of the disk
-	Overdue int   // segments that should be gone and could not be deleted yet
+	Free    int64 // on the disks that take new footage
+	Total   int64 // of those disks
+	Overdue int   // segments that should be gone and could not be deleted yet; not those on a disk that is away, whose keys are gone
 	Owed    int   // entries that the journal has not taken yet
+
+	Volumes []VolumeUsage
 }
 
 // Usage measures; what cannot be measured is zero, and logged.
 func (s *Store) Usage() Usage {
 	now := s.Now()
-	var u Usage
-	var err error
-	if u.Free, u.Total, err = s.Disk.Free(s.Dir); err != nil {
-		s.Log.Error("footage: free space is not known", "error", err)
+	u := Usage{Volumes: s.volumeUsage()}
+	for _, v := range u.Volumes {
+		if u.Bytes += v.Bytes; v.Listed {
+			u.Free, u.Total = u.Free+v.Free, u.Total+v.Total
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u.Bytes = s.totals.Bytes
 	for _, t := range s.tombs {
-		u.Overdue += len(t.left)
+		if s.volumeOf(&runRow{Volume: t.volume}).away == nil {
+			u.Overdue += len(t.left)
+		}
 	}
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err := s.db.View(func(tx *bbolt.Tx) error {
 		u.Owed = tx.Bucket(inOwed).Stats().KeyN
 		u.Held = s.heldBytes(tx, s.standing(now))
 		return nil

@@ -32,10 +32,11 @@ type Journal interface {
 
 // Config says where footage goes. Dir, Keys, Recorder, Journal and Clock are needed; the rest has useful zero values.
 type Config struct {
-	Dir      string              // the volume
+	Dir      string              // of the index: a volume itself
 	Keys     string              // the folder of the keys: not on the volume, and not in a backup
 	Recorder protocol.RecorderID // whose it is; a volume of another recorder is refused
-	Volume   string              // the identity it must have, as [Store.Volume] told before; empty: none is known, and an empty Dir becomes a new volume
+	Volume   string              // the identity Dir must have, as [Store.Volume] told before; empty: none is known, and an empty Dir becomes a new volume
+	Volumes  []Volume            // where new footage goes; none: to Dir
 	Journal  Journal
 	Holds    []protocol.Hold // those that were ordered: placed, where they are not, before anything expires at the start
 
@@ -43,9 +44,9 @@ type Config struct {
 	FragmentLength time.Duration // about; a crash loses at most this and what was not yet synced. Zero is 1 s
 	SealEvery      time.Duration // how often sealed segments are journalled; keys are destroyed at most so often, or once a minute if that is more. Zero is 1 min
 
-	MaxBytes   int64 // of footage; zero: as much as the disk takes
+	MaxBytes   int64 // of footage in Dir, where Volumes does not say it; zero: as much as the disk takes
 	MinFree    int64 // bytes that stay free on the disk. Zero is 512 MiB
-	HoldShare  int   // percent of MaxBytes, or of the disk, that held footage may take: the roster's. Zero is 50
+	HoldShare  int   // percent of what all volumes may take that held footage may take: the roster's. Zero is 50
 	QueueBytes int   // what may wait for the disk, per stream. Zero is 8 MiB
 
 	Holder     Holder           // of the generation key, or of its part here; nil: a file in Keys
@@ -62,42 +63,50 @@ type Config struct {
 	random func([]byte)             // tests: makes the keys
 }
 
-// Store is one volume of footage. Its methods may be called from any goroutine.
+// Store is the footage of a recorder: one index, and the volumes it is on. Its methods may be called from any goroutine.
 type Store struct {
 	Config
 	volume string
 	db     *database
 	keys   *keyring
 
+	own     *volume            // Dir
+	volumes []*volume          // those of the configuration in its order, then those that are no longer in it. Fixed once it is open; each volume says what guards it
+	byID    map[string]*volume // likewise
+
+	placesMu sync.RWMutex       // taken last of all
+	places   map[string]*volume // camera/run: where the runs are that are not in Dir
+
 	sweeping     sync.Mutex    // held by whoever makes footage expire; guards seen
-	tidying      sync.Mutex    // held by whoever destroys keys and removes what expired footage left; guards unseen
+	tidying      sync.Mutex    // held by whoever destroys keys and removes what expired footage left
 	settling     chan struct{} // holds one token for whoever appends what is owed, and guards journalRetry
 	journalRetry time.Time
 	changed      chan struct{} // tells Run that something may be due earlier than it thinks
 	untidy       chan struct{} // tells Run's clerk that there is work
 
-	mu        sync.Mutex           // guards the index for writing, and what follows: its picture in memory
-	runs      map[string]*runRow   // that have not ended
-	empty     map[string]time.Time // runs that ended and have no footage any more, and when to try to remove them again
-	queues    map[string]*queue
-	totals    totalsRow
-	holds     map[protocol.HoldID]*holdRow
-	tombs     map[string]*tombstone // not gone yet
-	streams   map[string]*streamRow
-	writers   map[string]*Writer
-	making    map[string]bool      // camera/run directories that have no row yet; true: there will be none, and it must go
-	known     map[string]bool      // incidents that were journalled, by what they are, so that each is once
-	broken    map[string]time.Time // runs that a disk error left open, and when to try to seal them again
-	news      []owedRow            // incidents found where the index could not be written
-	full      bool                 // only held footage is left to delete
-	fullUntil time.Time            // not before this is that looked at again
-	share     int                  // see Config.HoldShare
+	mu      sync.Mutex           // guards the index for writing, and what follows: its picture in memory
+	runs    map[string]*runRow   // that have not ended
+	empty   map[string]time.Time // runs that ended and have no footage any more, and when to try to remove them again
+	queues  map[string]*queue
+	totals  totalsRow
+	holds   map[protocol.HoldID]*holdRow
+	tombs   map[string]*tombstone // not gone yet
+	streams map[string]*streamRow
+	writers map[string]*Writer
+	making  map[string]bool      // camera/run directories that have no row yet; true: there will be none, and it must go
+	known   map[string]bool      // incidents that were journalled, by what they are, so that each is once
+	broken  map[string]time.Time // runs that a disk error left open, and when to try to seal them again
+	news    []owedRow            // incidents found where the index could not be written
+	guests  map[protocol.CameraID]guest
+	homes   map[protocol.CameraID]string // the volume that a camera's runs go to, where the configuration does not say it
+	cut     map[string]slot              // of those in broken: which key its open file has
+	unseen  []unseen                     // directories that were not looked over since the start, or since their disk came
+	share   int                          // see Config.HoldShare
 
 	closed bool
 
 	rounds, tidied atomic.Uint64 // see Progress
 	seen           uint64        // of tidied
-	unseen         []string      // directories of cameras that were not looked over since the start
 
 	badMu sync.Mutex
 	bad   []foul          // not yet reported
@@ -121,7 +130,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s := &Store{Config: c, share: c.HoldShare, settling: make(chan struct{}, 1), changed: make(chan struct{}, 1), untidy: make(chan struct{}, 1),
 		runs: map[string]*runRow{}, empty: map[string]time.Time{}, queues: map[string]*queue{}, torn: map[string]bool{}, holds: map[protocol.HoldID]*holdRow{}, tombs: map[string]*tombstone{}, streams: map[string]*streamRow{},
-		writers: map[string]*Writer{}, making: map[string]bool{}, known: map[string]bool{}, broken: map[string]time.Time{}, mandates: map[protocol.CameraID][]*protocol.Mandate{}}
+		writers: map[string]*Writer{}, making: map[string]bool{}, known: map[string]bool{}, broken: map[string]time.Time{}, mandates: map[protocol.CameraID][]*protocol.Mandate{},
+		byID: map[string]*volume{}, places: map[string]*volume{}, homes: map[protocol.CameraID]string{}, guests: map[protocol.CameraID]guest{}, cut: map[string]slot{}}
 	s.Disk = disk.Watch(c.Disk, func(err error) { s.word("disk error", cause(err)) })
 	if err := s.openVolume(); err != nil {
 		return nil, fmt.Errorf("footage: volume %s: %w", c.Dir, err)
@@ -137,8 +147,10 @@ func (c *Config) prepare() error {
 	if c.Dir == "" || c.Keys == "" || c.Journal == nil || c.Now == nil && c.Clock == nil {
 		return errors.New("needs Dir, Keys, Journal, and Clock or Now")
 	}
-	if rel, err := filepath.Rel(c.Dir, c.Keys); err != nil || filepath.IsLocal(rel) {
-		return errors.Join(fmt.Errorf("keys in %s would lie on the volume %s: who takes the disk would have both", c.Keys, c.Dir), err)
+	for _, v := range append([]Volume{{Dir: c.Dir}}, c.Volumes...) {
+		if rel, err := filepath.Rel(v.Dir, c.Keys); err != nil || filepath.IsLocal(rel) {
+			return errors.Join(fmt.Errorf("keys in %s would lie on the volume %s: who takes the disk would have both", c.Keys, v.Dir), err)
+		}
 	}
 	if err := protocol.ValidID(c.Recorder); err != nil {
 		return fmt.Errorf("recorder: %w", err)
@@ -197,7 +209,7 @@ func (s *Store) openVolume() error {
 	raw, err := disk.ReadFile(s.Disk, file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := s.newVolume(file, index); err != nil {
+		if err := s.newVolume(index); err != nil {
 			return err
 		}
 	case err != nil:
@@ -225,13 +237,13 @@ func (s *Store) openVolume() error {
 	switch v.V {
 	case plaintext: // what is there stays as it is and ages out; keys are for what comes. They are there before the volume says so
 		if err = s.makeKeys(); err == nil {
-			err = s.putVolume(file)
+			err = s.putIdentity(s.Dir, s.volume)
 		}
 	case oneLine, format:
 		if s.keys, err = openKeys(&s.Config, s.volume); err != nil {
 			err = fmt.Errorf("keys: %w", err)
 		} else if v.V != format { // before its index is: no older program may write in what is half done
-			err = s.putVolume(file)
+			err = s.putIdentity(s.Dir, s.volume)
 		}
 	default: // newVolume made them
 		err = nil
@@ -282,7 +294,7 @@ func (s *Store) makeKeys() (err error) {
 	return nil
 }
 
-func (s *Store) newVolume(file, index string) error {
+func (s *Store) newVolume(index string) error {
 	if s.Config.Volume != "" {
 		return fmt.Errorf("volume %s is not here: no volume.json; is the disk mounted?", s.Config.Volume)
 	}
@@ -319,15 +331,7 @@ func (s *Store) newVolume(file, index string) error {
 	if err := s.makeKeys(); err != nil {
 		return err
 	}
-	return s.putVolume(file) // the last: it says that all of it is there
-}
-
-func (s *Store) putVolume(file string) error {
-	raw, err := json.Marshal(volumeFile{format, s.volume, s.Recorder})
-	if err != nil {
-		return err
-	}
-	return errors.Join(disk.Replace(s.Disk, file, append(raw, '\n')), s.Disk.SyncDir(filepath.Dir(s.Dir)))
+	return s.putIdentity(s.Dir, s.volume) // the last: it says that all of it is there
 }
 
 func (s *Store) openIndex(index string) error {
@@ -356,20 +360,20 @@ func (s *Store) openIndex(index string) error {
 
 // recover brings the volume to where normal running would have brought it.
 func (s *Store) recover(ctx context.Context) error {
-	if err := disk.MkdirAll(s.Disk, filepath.Join(s.Dir, "footage")); err != nil {
-		return err
-	}
-	if err := s.Disk.SyncDir(s.Dir); err != nil {
-		return err
-	}
 	s.mu.Lock()
 	err := s.load()
 	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
+	if err := s.openVolumes(); err != nil {
+		return err
+	}
 	for key, r := range s.runs {
 		s.broken[key] = time.Time{}
+		if s.volumeOf(r).away != nil {
+			continue
+		}
 		if err := s.adoptOpen(key); err != nil {
 			s.incident("open run cannot be looked at", r.Camera, short(err))
 		}
@@ -379,12 +383,15 @@ func (s *Store) recover(ctx context.Context) error {
 			s.incident("a hold that was ordered cannot be placed", h.Camera, short(fmt.Errorf("hold %s: %w", h.ID, err)))
 		}
 	}
-	if err := s.lookForStrays(); err != nil {
-		return err
+	for _, v := range s.volumes {
+		if v.away != nil || v.copied {
+			continue
+		}
+		if err := s.lookForStrays(v); err != nil {
+			return err
+		}
 	}
-	s.tidying.Lock()
 	s.lookOver() // of a small volume it is all
-	s.tidying.Unlock()
 	if err := s.keys.prepare(s.Now(), s.living, s.needed); err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
@@ -394,6 +401,12 @@ func (s *Store) recover(ctx context.Context) error {
 		return err
 	}
 	s.settle(ctx)
+	for _, v := range s.volumes {
+		if v.away == nil && v.copied {
+			s.clean(v)
+		}
+	}
+	s.lookOver()
 	return nil
 }
 
@@ -416,7 +429,7 @@ func (s *Store) load() error {
 		runs(inOver, func(key string) { s.empty[key] = time.Time{} })
 		return errors.Join(err,
 			each(tx, inQueues, "", s.badRow, func(key string, row queueRow) error {
-				q, err := parseQueue(key, row.Window)
+				q, err := parseQueue(key, row)
 				if err != nil {
 					s.badRow(err)
 					return nil
@@ -424,6 +437,7 @@ func (s *Store) load() error {
 				s.queues[key] = q
 				return nil
 			}),
+			each(tx, inHomes, "", s.badRow, func(key string, r homeRow) error { s.homes[protocol.CameraID(key)] = r.Volume; return nil }),
 			each(tx, inHolds, "", s.badRow, func(key string, h holdRow) error { s.holds[h.Hold.HoldID()] = &h; return nil }),
 			each(tx, inStreams, "", s.badRow, func(key string, r streamRow) error { s.streams[key] = &r; return nil }),
 			each(tx, inTombstones, "", s.badRow, func(key string, row tombstoneRow) error {
@@ -491,16 +505,22 @@ func (s *Store) lastEnd(stream string) (end time.Time, found bool) {
 	return end, found && err == nil
 }
 
-// lookForStrays begins a look over all directories of the volume.
-func (s *Store) lookForStrays() error {
-	cameras, err := s.Disk.ReadDir(filepath.Join(s.Dir, "footage"))
+// unseen is a camera's directory that was not looked over yet.
+type unseen struct {
+	v      *volume
+	camera string
+}
+
+// lookForStrays begins a look over all directories of a volume.
+func (s *Store) lookForStrays(v *volume) error {
+	cameras, err := s.Disk.ReadDir(filepath.Join(v.Dir, "footage"))
 	if err != nil {
 		return err
 	}
-	s.tidying.Lock()
-	defer s.tidying.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, c := range cameras {
-		s.unseen = append(s.unseen, c.Name())
+		s.unseen = append(s.unseen, unseen{v, c.Name()})
 	}
 	return nil
 }
@@ -508,25 +528,31 @@ func (s *Store) lookForStrays() error {
 // lookOver goes on with the look that the start began, some hundreds of runs at a time: there may be tens of thousands, and nobody needs to wait for it. It finds what is
 // not in the order that a crash leaves: a run whose row cannot be read, or is not there, and directories without one. Next is zero when there is nothing more to look at.
 func (s *Store) lookOver() (next time.Time) {
-	for looked := 0; len(s.unseen) > 0; {
-		if looked >= clearAtOnce {
+	for looked := 0; ; {
+		s.mu.Lock()
+		left := s.unseen
+		if len(left) > 0 && looked < clearAtOnce {
+			s.unseen = left[1:]
+		}
+		s.mu.Unlock()
+		switch {
+		case len(left) == 0:
+			return next
+		case looked >= clearAtOnce:
 			return s.Now()
 		}
-		camera := s.unseen[0]
-		s.unseen = s.unseen[1:]
-		n, err := s.strays(camera)
-		if err != nil {
-			s.incident("unknown file", "", short(err))
+		n, err := s.strays(left[0].v, left[0].camera)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.incident("unknown file", "", cause(err))
 		}
 		looked += n
 	}
-	return next
 }
 
 // strays removes run directories of a camera that a crash left without a row: nothing but an init can be in them. Anything more is footage that the index does not
 // know; it is reported and left to be looked at, since nothing here offers it to anyone.
-func (s *Store) strays(camera string) (looked int, err error) {
-	at := filepath.Join(s.Dir, "footage", camera)
+func (s *Store) strays(v *volume, camera string) (looked int, err error) {
+	at := filepath.Join(v.Dir, "footage", camera)
 	dirs, err := s.Disk.ReadDir(at)
 	if err != nil {
 		return 0, err
@@ -607,6 +633,7 @@ func (s *Store) clerk(ctx context.Context) {
 			if err := s.SealMinute(ctx); err != nil && ctx.Err() == nil {
 				s.Log.Error("journalling sealed segments", "error", err)
 			}
+			s.markChanged()
 			minute = now.Add(s.SealEvery)
 		}
 		if back := now.Add(s.SealEvery); back.Before(minute) {
@@ -652,6 +679,7 @@ func (s *Store) Close() error {
 	defer s.tidying.Unlock()
 	s.destroyKeys(s.Now(), true)
 	s.settle(context.Background())
+	s.markChanged()
 	s.keys.close()
 	return errors.Join(err, s.db.Close())
 }
@@ -702,6 +730,7 @@ func (s *Store) act() (next time.Time) {
 			}
 		}
 		s.settleIndex()
+		s.look()
 		soonest(s.enforceMandates())
 		soonest(s.tendHolds())
 		soonest(s.expire())
@@ -810,24 +839,11 @@ func (s *Store) settleIndex() {
 }
 
 func (s *Store) runDir(c protocol.CameraID, r protocol.RunID) string {
-	return filepath.Join(s.Dir, "footage", string(c), string(r))
+	return filepath.Join(s.where(c, r).Dir, "footage", string(c), string(r))
 }
 
 func (s *Store) segmentFile(l protocol.SegmentLine) string {
 	return filepath.Join(s.runDir(l.Camera, l.Run), fmt.Sprintf("%06d.seg", l.N))
-}
-
-// present says whether the volume is still where it was: a missing disk is not a missing file.
-func (s *Store) present() error {
-	raw, err := disk.ReadFile(s.Disk, filepath.Join(s.Dir, "volume.json"))
-	if err != nil {
-		return fmt.Errorf("volume %s is gone: %w", s.volume, err)
-	}
-	var v volumeFile
-	if err := json.Unmarshal(raw, &v); err != nil || v.Volume != s.volume {
-		return fmt.Errorf("volume %s is gone: another is in its place", s.volume)
-	}
-	return nil
 }
 
 // removeRun removes a run's directory in which at most its init is left.

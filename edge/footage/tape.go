@@ -61,6 +61,7 @@ type openRun struct {
 	start    time.Time // wall clock, whole milliseconds
 	zero     int64     // the session's decode time at start
 	hour     time.Time // end of its clock hour
+	volume   *volume
 	init     protocol.Hash
 	sound    bool   // it has a track of sound
 	sequence uint32 // of the last fragment
@@ -109,6 +110,10 @@ func (t *tape) stop(cause Cause, detail string) {
 func (t *tape) check() {
 	if _, err := t.allowed(); err != nil {
 		t.end(CauseMandate, err.Error())
+		return
+	}
+	if t.run != nil && t.s.isAway(t.run.volume) != nil {
+		t.abandon(t.s.isAway(t.run.volume))
 		return
 	}
 	if t.run != nil && t.run.seg != nil && !t.s.Now().Before(t.wall(t.run.seg.from).Add(t.s.windowOf(t.run.key).Duration())) {
@@ -275,7 +280,7 @@ func (t *tape) cut(now int64) error {
 		t.run = nil
 		return err
 	}
-	return t.s.room()
+	return t.s.room(r.volume)
 }
 
 // end ends the run in order, if one is open; there is a gap from there on.
@@ -332,7 +337,7 @@ func (t *tape) abandon(err error) {
 			}
 		}
 		t.run = nil
-		t.s.abandon(r.key)
+		t.s.abandon(r, t.failed)
 		t.w.opened(time.Time{}, "")
 	}
 	t.s.Log.Error("footage: recording stopped", "camera", t.camera, "stream", t.stream, "error", err)
@@ -343,9 +348,6 @@ func (t *tape) abandon(err error) {
 func (t *tape) begin(au AccessUnit) error {
 	may, err := t.allowed()
 	if err != nil {
-		return err
-	}
-	if err := t.s.room(); err != nil {
 		return err
 	}
 	f := t.format
@@ -362,24 +364,36 @@ func (t *tape) begin(au AccessUnit) error {
 	}
 	start := protocol.T(at)
 	r := &openRun{start: start.Time, zero: au.DTS, hour: start.Truncate(time.Hour).Add(time.Hour), init: protocol.HashOf(init), sound: f.Sound != nil}
-	if r.id, r.dir, err = t.s.newRunDir(t.camera, start); err != nil {
-		return err
-	}
-	row := &runRow{V: format, Camera: t.camera, Stream: t.stream, Run: r.id, Codec: t.format.Codec, Init: r.init, Start: start, End: start, First: start}
+	row := &runRow{V: format, Camera: t.camera, Stream: t.stream, Codec: t.format.Codec, Init: r.init, Start: start, End: start, First: start}
 	if r.sound {
 		row.Sound = f.Sound.Codec
 	}
-	err = t.makeRun(r, init, row, may.window)
-	if err != nil && !errors.Is(err, errDoubt) {
-		return errors.Join(err, t.s.unmake(t.camera, r.id)) // it has no row, and each try makes another
-	}
-	t.s.made(t.camera, r.id)
-	if err != nil {
+	if err := t.s.onSome(t.camera, func(v *volume) error { return t.beginOn(v, r, init, row, may.window) }); err != nil {
 		return err
 	}
 	r.key = row.key()
 	t.run, t.failed = r, nil
 	return t.s.at("run indexed")
+}
+
+// beginOn begins a run on a volume, or leaves nothing there.
+func (t *tape) beginOn(v *volume, r *openRun, init []byte, row *runRow, window protocol.Window) (err error) {
+	if err := t.s.room(v); err != nil {
+		return err
+	}
+	if r.id, r.dir, err = t.s.newRunDir(v, t.camera, row.Start); err != nil {
+		return err
+	}
+	r.volume, row.Run, row.Volume = v, r.id, v.inRow()
+	switch err = t.makeRun(r, init, row, window); {
+	case errors.Is(err, errDoubt):
+		t.s.unmakeLater(t.camera, r.id) // where it turns out to have no row
+		return err
+	case err != nil:
+		return errors.Join(err, t.s.unmake(t.camera, r.id)) // it has no row, and each try makes another
+	}
+	t.s.made(t.camera, r.id)
+	return nil
 }
 
 func (s *Store) made(camera protocol.CameraID, run protocol.RunID) {
@@ -391,25 +405,38 @@ func (s *Store) made(camera protocol.CameraID, run protocol.RunID) {
 // unmake removes the directory of a run that did not come to be, now or later.
 func (s *Store) unmake(camera protocol.CameraID, run protocol.RunID) error {
 	err := s.removeRun(s.runDir(camera, run))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if name := filepath.Join(string(camera), string(run)); err == nil {
-		delete(s.making, name)
-	} else {
-		s.making[name] = true
+	if err != nil {
+		s.unmakeLater(camera, run)
+		return err
 	}
-	return err
+	s.forgetPlace(camera, run)
+	s.made(camera, run)
+	return nil
 }
 
-// removeUnmade tries again what unmake could not do.
+func (s *Store) unmakeLater(camera protocol.CameraID, run protocol.RunID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.making[filepath.Join(string(camera), string(run))] = true
+}
+
+// removeUnmade tries again what unmake could not do, once it is certain that there is no row.
 func (s *Store) removeUnmade() (next time.Time) {
 	s.mu.Lock()
 	var left []string
 	for name, over := range s.making {
-		if over {
+		if over && !s.db.doubt {
 			left = append(left, name)
 		}
 	}
+	left = slices.DeleteFunc(left, func(name string) bool {
+		camera, run := filepath.Split(name)
+		has := s.hasRun(protocol.CameraID(filepath.Clean(camera)), protocol.RunID(run))
+		if has {
+			delete(s.making, name)
+		}
+		return has
+	})
 	s.mu.Unlock()
 	for _, name := range left {
 		camera, run := filepath.Split(name)
@@ -432,8 +459,8 @@ func (t *tape) makeRun(r *openRun, init []byte, row *runRow, window protocol.Win
 }
 
 // newRunDir makes the directory of a run, which [Store.made] says has a row now, or is gone.
-func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protocol.RunID, string, error) {
-	parent := filepath.Join(s.Dir, "footage", string(camera))
+func (s *Store) newRunDir(v *volume, camera protocol.CameraID, start protocol.Time) (protocol.RunID, string, error) {
+	parent := filepath.Join(v.Dir, "footage", string(camera))
 	if err := s.Disk.Mkdir(parent, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", "", err
 	}
@@ -446,9 +473,9 @@ func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protoc
 			return "", "", err
 		}
 		id := protocol.RunID(start.Format("20060102t150405.000z") + "-" + hex.EncodeToString(b[:]))
-		s.mu.Lock()
-		s.making[filepath.Join(string(camera), string(id))] = false
-		s.mu.Unlock()
+		if !s.reserve(camera, id, v) {
+			continue
+		}
 		err := s.Disk.Mkdir(s.runDir(camera, id), 0o700)
 		if err == nil {
 			return id, s.runDir(camera, id), nil
@@ -456,6 +483,7 @@ func (s *Store) newRunDir(camera protocol.CameraID, start protocol.Time) (protoc
 		if !errors.Is(err, fs.ErrExist) {
 			return "", "", errors.Join(err, s.unmake(camera, id)) // it may be there all the same
 		}
+		s.forgetPlace(camera, id)
 		s.made(camera, id)
 	}
 }
@@ -633,6 +661,7 @@ func (s *Store) putSegment(line protocol.SegmentLine, row segmentRow) error {
 	run := *known
 	run.add(line, row.stored(line))
 	row.Line, row.Window = line.String(), s.windowOfRun(&run)
+	s.volumeOf(known).changed = true
 	return s.saveRuns(map[string]*runRow{rk: &run}, func(tx *bbolt.Tx) error {
 		return errors.Join(putSegment(tx, key, row), put(tx, inUnlisted, key, true))
 	})
@@ -654,7 +683,7 @@ func (s *Store) beginRun(r *runRow, window protocol.Window) error {
 		if err := s.putNews(tx); err != nil {
 			return err
 		}
-		if q, err = s.queueFor(tx, r.Camera, window); err != nil {
+		if q, err = s.queueFor(tx, r.Camera, window, r.Volume); err != nil {
 			return err
 		}
 		r.Queue = q.n
@@ -688,10 +717,14 @@ func (s *Store) endRun(key string) error {
 	return s.saveRuns(map[string]*runRow{key: &run}, nil)
 }
 
-func (s *Store) abandon(run string) {
+func (s *Store) abandon(r *openRun, why error) {
+	s.avoid(r.volume, why)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.broken[run] = time.Time{}
+	s.broken[r.key] = time.Time{}
+	if r.seg != nil {
+		s.cut[r.key] = r.seg.key
+	}
 }
 
 // gap says that a stream has no footage from a moment on. A gap keeps its first cause, but a missing mandate goes before any other, and a better
@@ -773,9 +806,13 @@ func (s *Store) finishBroken() (next time.Time, worked bool) {
 	for _, key := range due {
 		err := s.finishRun(key)
 		s.mu.Lock()
-		if err == nil {
+		switch {
+		case err == nil:
 			delete(s.broken, key)
-		} else {
+			delete(s.cut, key)
+		case errors.Is(err, ErrAway): // was told of the volume
+			s.broken[key] = now.Add(10 * time.Second)
+		default:
 			s.broken[key] = now.Add(10 * time.Second)
 			if run := s.runs[key]; errors.Is(err, ErrLocked) && run != nil {
 				if due := s.dueFrom(run, run.End.Time, s.Clock()); due.After(now) && due.Before(s.broken[key]) {
@@ -807,7 +844,7 @@ func (s *Store) finishRun(key string) error {
 		return nil
 	}
 	run := *known
-	if err := s.present(); err != nil {
+	if err := s.present(s.volumeOf(known)); err != nil {
 		return err
 	}
 	for n := run.Next; ; n++ {

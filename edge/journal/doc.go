@@ -4,7 +4,7 @@
 //
 // No footage is read before the access is on record: whoever reads needs a [Receipt], only [Journal.Access] makes one, and it does so
 // after the entry is on the disk; [Journal.Resume] makes it again for an intent without outcome (DESIGN section 1, sentence 2). The journal has one writer; when it cannot be written every
-// later Append fails until it is reopened, and with it the act it was for (invariant 10). A recorder that finds its witnesses
+// later Append fails, and with it the act it was for (invariant 10), until the disk lets the files be cut back to the last entry that was acknowledged; the next entry then says since when it failed. A recorder that finds its witnesses
 // know more than it does, or something else, gets no Receipt any more (invariant 13).
 //
 // # Files

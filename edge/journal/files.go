@@ -3,6 +3,8 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -10,17 +12,14 @@ import (
 	"github.com/beeldwacht/beeldwacht/edge/disk"
 )
 
-// openAppend opens a file for appending and reading; a new one is entered in its directory for good before this returns.
+// openAppend opens a file for appending and reading; it is entered in its directory for good before this returns.
 func openAppend(d disk.Disk, path string) (disk.File, error) {
-	isNew := disk.Absent(d, path)
 	f, err := d.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if isNew {
-		if err := d.SyncDir(filepath.Dir(path)); err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
+	if err := d.SyncDir(filepath.Dir(path)); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
@@ -40,7 +39,27 @@ func cut(d disk.Disk, path string, size int64) error {
 	if err != nil {
 		return err
 	}
-	err = f.Truncate(size)
+	return errors.Join(shorten(f, size), f.Close())
+}
+
+func shorten(f disk.File, size int64) error {
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// again writes what stands in a file from an offset on once more, and syncs it. What a crash, or a sync that failed, left in the machine's memory need not be on the disk, and only what is written
+// again is synced again.
+func again(d disk.Disk, path string, from int64) error {
+	f, err := d.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	b, err := io.ReadAll(io.NewSectionReader(f, from, math.MaxInt64-from))
+	if err == nil {
+		_, err = f.WriteAt(b, from)
+	}
 	if err == nil {
 		err = f.Sync()
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -23,14 +24,15 @@ import (
 )
 
 const (
-	maxBatch     = 256     // entries in one commit
+	maxBatch     = 256 // entries in one commit
+	mendEvery    = time.Second
 	markEvery    = 256     // entries between remembered places
 	maxEntrySize = 1 << 20 // bytes that Entries returns at a time
 )
 
 var (
-	// ErrBroken: a write failed, so what is on the disk is not known. Every Append fails until the journal is opened anew (invariant 10).
-	ErrBroken = errors.New("journal: cannot be written; it must be opened anew")
+	// ErrBroken: a write failed, so what is on the disk is not known. Every Append fails until the disk lets the journal be mended (invariant 10).
+	ErrBroken = errors.New("journal: cannot be written")
 
 	// ErrInUse: Open found the writer's lock taken.
 	ErrInUse = errors.New("another process writes this journal")
@@ -64,8 +66,9 @@ type Journal struct {
 
 	// Owned by the writer goroutine.
 	headers, hashes, bodies disk.File
-	month                   string // of bodies
-	at                      place  // where the next entry goes
+	month                   string    // of bodies
+	at                      place     // where the next entry goes
+	tried                   time.Time // when mending was, last
 
 	stored disk.File // hashes, for reading
 
@@ -75,6 +78,7 @@ type Journal struct {
 	head         chain.Head
 	marks        []place // where entry i×markEvery begins
 	broken       error
+	brokenAt     time.Time
 	behind       bool
 	cosigned     chain.Checkpoint // verified since Open
 	cosignedAt   time.Time
@@ -85,7 +89,7 @@ type Journal struct {
 // waiting is one Append on its way.
 type waiting struct {
 	kind   string
-	body   jsontext.Value
+	body   any         // its JSON
 	answer chan answer // buffered: nobody may be waiting any more
 }
 
@@ -208,7 +212,7 @@ func (j *Journal) Append(ctx context.Context, kind string, body any) (seq uint64
 	if err != nil {
 		return 0, fmt.Errorf("journal: %s: %w", kind, err)
 	}
-	w := &waiting{kind: kind, body: b, answer: make(chan answer, 1)}
+	w := &waiting{kind: kind, body: jsontext.Value(b), answer: make(chan answer, 1)}
 	select {
 	case j.appends <- w:
 	case <-j.done:
@@ -232,10 +236,11 @@ func (j *Journal) write() {
 		case <-j.quit:
 			return
 		case answer := <-j.pings:
+			j.commit(nil)
 			answer <- j.Err()
 		case first := <-j.appends:
 			batch := []*waiting{first}
-			for more := true; more && len(batch) < maxBatch; {
+			for more := true; more && len(batch) < maxBatch-1; {
 				select {
 				case w := <-j.appends:
 					batch = append(batch, w)
@@ -248,12 +253,17 @@ func (j *Journal) write() {
 	}
 }
 
-// commit makes entries of a batch, writes and syncs them, and answers.
+// commit makes entries of a batch, writes and syncs them, and answers. On a journal that is mended the first of them says that it was broken.
 func (j *Journal) commit(batch []*waiting) {
 	now := j.now()
 	j.mu.Lock()
-	head, broken := j.head, j.broken
+	head, broken, since := j.head, j.broken, j.brokenAt
 	j.mu.Unlock()
+	if broken != nil && j.mend(now) {
+		what := protocol.Incident{What: "journal", Detail: fmt.Sprintf("could not be written since %s: %v", protocol.T(since), broken)}
+		batch = slices.Insert(batch, 0, &waiting{kind: protocol.KindIncident, body: what, answer: make(chan answer, 1)})
+		broken = nil
+	}
 
 	var entries []chain.Entry
 	var sealed []*waiting
@@ -285,18 +295,24 @@ func (j *Journal) commit(batch []*waiting) {
 	marks, err := j.store(entries, first, monthOf(head.Time), hashes.Bytes())
 
 	j.mu.Lock()
+	was := j.broken
 	if err != nil {
-		j.broken = fmt.Errorf("%w: %w", ErrBroken, err)
-		broken = j.broken
+		broken = fmt.Errorf("%w: %w", ErrBroken, err)
+		if was == nil {
+			j.broken, j.brokenAt, j.tried = broken, now, now
+		}
 	} else {
-		j.head = head
+		j.head, j.broken = head, nil
 		j.marks = append(j.marks, marks...)
 	}
 	j.announce()
 	j.mu.Unlock()
 
-	if err != nil {
-		j.log.Error("journal: cannot be written; nothing is served until it is opened anew", "dir", j.dir, "entries", first, "error", err)
+	switch {
+	case err != nil:
+		j.log.Error("journal: cannot be written; nothing is served until it can", "dir", j.dir, "entries", first, "error", err)
+	case was != nil:
+		j.log.Warn("journal: can be written again", "dir", j.dir, "since", since)
 	}
 	for i, w := range sealed {
 		w.answer <- answer{seq: first + uint64(i), err: broken}
@@ -311,6 +327,9 @@ func (j *Journal) store(entries []chain.Entry, first uint64, month string, hashe
 		}
 	}
 	at := j.at
+	if at.month != month {
+		at.month, at.body = month, 0
+	}
 	var headers, bodies bytes.Buffer
 	for i, e := range entries {
 		if (first+uint64(i))%markEvery == 0 {
@@ -348,13 +367,33 @@ func (j *Journal) turn(month string) error {
 	}
 	old := j.bodies
 	j.bodies, j.month = f, month
-	if j.at.month != month {
-		j.at.month, j.at.body = month, 0
-	}
 	if old != nil {
 		return old.Close() // it is synced; but a close that fails means a disk that fails
 	}
 	return nil
+}
+
+// mend brings the files of a broken journal back to the last entry that was acknowledged. What was written after it was never told to anybody.
+func (j *Journal) mend(now time.Time) bool {
+	if since := now.Sub(j.tried); since >= 0 && since < mendEvery {
+		return false
+	}
+	j.tried = now
+	body := j.at.body
+	if j.month != j.at.month { // begun, and nothing came of it
+		body = 0
+	}
+	err := shorten(j.headers, j.at.header) // before the bodies, as in recovery
+	if err == nil && j.bodies != nil {
+		err = shorten(j.bodies, body)
+	}
+	if err == nil {
+		err = shorten(j.hashes, chain.HashCount(j.Head().Size)*tlog.HashSize)
+	}
+	if err != nil {
+		j.log.Warn("journal: still cannot be written", "dir", j.dir, "error", err)
+	}
+	return err == nil
 }
 
 // announce tells all that wait on Changed; call with mu held.
@@ -563,7 +602,7 @@ func (j *Journal) fallBehind(signed []byte, why error) error {
 	j.behind = true
 	j.announce()
 	j.mu.Unlock()
-	if was {
+	if was && !disk.Absent(j.disk, filepath.Join(j.dir, behindFile)) {
 		return nil
 	}
 	j.log.Error("journal: this log is not the one its witnesses know; nothing is served any more", "dir", j.dir, "error", why)

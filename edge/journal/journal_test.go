@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -31,6 +30,7 @@ var start = time.Date(2026, 11, 30, 23, 59, 0, 0, time.UTC) // close to a new mo
 // world is a recorder's key, its witnesses and its clock.
 type world struct {
 	t         testing.TB
+	disk      disk.Disk // nil: the machine's own
 	dir       string
 	signer    note.Signer
 	log       note.Verifier
@@ -71,7 +71,7 @@ func (w *world) must(err error) {
 func (w *world) now() time.Time { return time.UnixMilli(w.clock.Load()) }
 
 func (w *world) tryOpen() (*Journal, error) {
-	return Open(w.dir, origin, w.signer, w.now, slog.New(slog.NewTextHandler(&w.logged, nil)))
+	return OpenOn(w.disk, w.dir, origin, w.signer, w.now, slog.New(slog.NewTextHandler(&w.logged, nil)))
 }
 
 func (w *world) open() *Journal {
@@ -413,81 +413,6 @@ func TestClockThatGoesBackIsNoReasonToStop(t *testing.T) {
 	w.must(j.Close())
 	if j := w.open(); j.Head().Size != 10 {
 		t.Errorf("size %d", j.Head().Size)
-	}
-}
-
-// failing is a file on a disk that gives up.
-type failing struct {
-	disk.File
-	onWrite, onSync error
-	half            bool
-}
-
-func (f failing) Write(b []byte) (int, error) {
-	if f.onWrite == nil {
-		return f.File.Write(b)
-	}
-	if f.half {
-		n, err := f.File.Write(b[:len(b)/2])
-		return n, errors.Join(f.onWrite, err)
-	}
-	return 0, f.onWrite
-}
-
-func (f failing) Sync() error {
-	if f.onSync == nil {
-		return f.File.Sync()
-	}
-	return f.onSync
-}
-
-func TestI10_FailedWriteStopsEveryActUntilReopened(t *testing.T) {
-	for name, c := range map[string]struct {
-		spoil func(j *Journal)
-		kept  uint64 // entries after reopening
-	}{
-		"no space for headers": {func(j *Journal) { j.headers = failing{File: j.headers, onWrite: syscall.ENOSPC} }, 3},
-		"half a header":        {func(j *Journal) { j.headers = failing{File: j.headers, onWrite: syscall.ENOSPC, half: true} }, 3},
-		"headers sync":         {func(j *Journal) { j.headers = failing{File: j.headers, onSync: syscall.EIO} }, 4}, // failed but persisted
-		"no space for bodies":  {func(j *Journal) { j.bodies = failing{File: j.bodies, onWrite: syscall.ENOSPC} }, 3},
-		"half a body":          {func(j *Journal) { j.bodies = failing{File: j.bodies, onWrite: syscall.EIO, half: true} }, 3},
-		"bodies sync":          {func(j *Journal) { j.bodies = failing{File: j.bodies, onSync: syscall.EIO} }, 3},
-		"hashes":               {func(j *Journal) { j.hashes = failing{File: j.hashes, onWrite: syscall.ENOSPC, half: true} }, 3},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			j := w.open()
-			w.fill(j, 3)
-			changed := j.Changed()
-			c.spoil(j) // the writer reads it after the next Append reaches it
-			if _, err := j.Append(context.Background(), "test", struct{}{}); !errors.Is(err, ErrBroken) {
-				t.Fatalf("append on a failing disk: %v", err)
-			}
-			<-changed
-			// The disk is fine again, but what is on it is not known: nothing more until it is opened anew.
-			if f, ok := j.headers.(failing); ok {
-				j.headers = f.File
-			}
-			body := access("plein", span(0, 60))
-			if r, err := j.Access(context.Background(), protocol.KindIntent, body, "plein", body.Interval); !errors.Is(err, ErrBroken) || r != nil {
-				t.Errorf("access on a broken journal: %v, %v", r, err)
-			}
-			if err := j.Err(); !errors.Is(err, ErrBroken) || j.Head().Size != 3 {
-				t.Errorf("Err %v, size %d", err, j.Head().Size)
-			}
-			if got, err := j.Entries(0, 10); err != nil || len(got) != 3 {
-				t.Errorf("reading a broken journal: %d entries, %v", len(got), err)
-			}
-			w.must(j.Close())
-			j = w.open()
-			if j.Head().Size != c.kept {
-				t.Errorf("%d entries after reopening, want %d", j.Head().Size, c.kept)
-			}
-			w.fill(j, 2)
-			if d, err := w.verify(); err != nil || d.Entries != c.kept+2 {
-				t.Errorf("%+v, %v", d, err)
-			}
-		})
 	}
 }
 

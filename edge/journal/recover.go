@@ -75,7 +75,32 @@ func (j *Journal) recover() error {
 		j.log.Warn("journal: stored hashes were missing or wrong and have been computed again", "dir", j.dir, "from", from)
 	}
 	j.at = c.at
-	return nil
+	return j.fasten()
+}
+
+// fasten makes sure that the last batch is on the disk, and not only in the machine's memory: what is told to the witnesses from here on must be there after a power cut.
+func (j *Journal) fasten() error {
+	if j.head.Size == 0 {
+		return nil
+	}
+	from := j.marks[(j.head.Size-1)/markEvery]
+	if i := (j.head.Size - 1) / markEvery; i > 0 {
+		from = j.marks[i-1] // so that it is all of the batch
+	}
+	if err := again(j.disk, filepath.Join(j.dir, headersFile), from.header); err != nil {
+		return err
+	}
+	months, err := bodyMonths(j.disk, j.dir)
+	for _, m := range months {
+		at := int64(0)
+		if m == from.month {
+			at = from.body
+		}
+		if err == nil && m >= from.month && m <= j.at.month {
+			err = again(j.disk, filepath.Join(j.dir, bodiesFile(m)), at)
+		}
+	}
+	return err
 }
 
 // add advances the head by an entry whose body may have been destroyed. A body that is not even in a body's form is torn.

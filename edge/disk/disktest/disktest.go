@@ -118,6 +118,9 @@ func (d *Disk) Ops() []Op { d.mu.Lock(); defer d.mu.Unlock(); return slices.Clon
 // Cut takes the power away.
 func (d *Disk) Cut() { d.mu.Lock(); defer d.mu.Unlock(); d.cut = true }
 
+// Resume gives it back with nothing lost, as when only the process was killed.
+func (d *Disk) Resume() { d.mu.Lock(); defer d.mu.Unlock(); d.cut = false }
+
 // Loss is what of the unsynced a power cut takes.
 type Loss func() bool
 
