@@ -113,9 +113,14 @@ func (f *EndingProposed) apply(s *State, e Event) error {
 
 func (f *PlacementEnded) apply(s *State, e Event) error {
 	return s.place(f.Camera, e, f.Reason, func(p *Placement) {
-		p.Status, p.Proposed = Suspended, nil
-		if f.Ending == Withdraw {
+		p.Proposed = nil
+		switch f.Ending {
+		case Mute:
+			p.Sound = Sound{}
+		case Withdraw:
 			p.Status, p.ValidTo = Removed, e.Time
+		default:
+			p.Status = Suspended
 		}
 	})
 }

@@ -462,6 +462,60 @@ func TestR01_PlacementStatesCodedPurposesAndWhy(t *testing.T) {
 	c.refused(Activate{registrar, "nieuw"}, CodePurpose)
 }
 
+// Sound goes further than the picture: off by default, and on only with a reason and an assessment of its own, by protocol and roster, said on the sign and in public.
+func TestR01_R12_R15_SoundHasItsOwnReasonAssessmentAndSign(t *testing.T) {
+	c := newCentre(t)
+	if m := c.s.Placement("hal").Mandate(); m.Sound != protocol.SoundNone {
+		t.Errorf("sound is %s where nobody spoke of it", m.Sound)
+	}
+	rules := *c.s.Protocol(ProtocolRef{"gebouwen", 1})
+	rules.Version, rules.Sound = 2, true
+	c.do(AdoptProtocol{registrar, rules})
+	p := hall()
+	p.Camera, p.Sound = "balie", Sound{Reason: "bedreigingen aan de balie zijn niet te zien"}
+	c.refused(RegisterPlacement{registrar, p}, CodeInvalid) // no assessment
+	p.Sound = Sound{DPIA: "DPIA-2026-7"}
+	c.refused(RegisterPlacement{registrar, p}, CodeInvalid) // no reason
+	p.Sound.Reason = "bedreigingen aan de balie zijn niet te zien"
+	wpg := square()
+	wpg.Camera, wpg.Sound = "straat", p.Sound
+	c.refused(RegisterPlacement{registrar, wpg}, CodeRegime)
+	c.do(RegisterPlacement{registrar, p})
+	c.refused(Activate{registrar, "balie"}, CodeNotReady) // the sign says nothing of it
+	c.do(PlaceSign{registrar, "balie", Sign{Placed: day(-1), Sound: true}})
+	c.refused(Activate{registrar, "balie"}, CodeNotReady) // version 1 of the protocol allows none
+	p.Protocol.Version, p.Sign = 2, c.s.Placement("balie").Sign
+	c.do(AmendPlacement{registrar, p})
+	c.refused(Activate{registrar, "balie"}, CodeRoster)
+	roster := c.town.Roster(2, func(r *protocol.Roster) {
+		r.LevelCentre, r.Sound = true, protocol.SoundAllowed
+	})
+	c.do(PublishRoster{admin, "rec-1", roster})
+	c.do(Activate{registrar, "balie"})
+	if m := lastOrder[*protocol.Mandate](c); m.Camera != "balie" || m.Sound != protocol.SoundAllowed {
+		t.Errorf("mandate %+v", m)
+	}
+	if pub, ok := c.s.PublicCamera("balie", c.now); !ok || !pub.Sound || pub.SoundReason != p.Sound.Reason {
+		t.Errorf("public: %+v", pub)
+	}
+
+	// Less of it takes two approvers, and leaves the pictures as they are.
+	c.refused(EndPlacement{approver, "hal", Mute, "x"}, CodeState)
+	c.do(EndPlacement{approver, "balie", Mute, "niet meer nodig"})
+	c.refused(EndPlacement{approver, "balie", Mute, "niet meer nodig"}, CodeSamePerson)
+	c.do(EndPlacement{approver2, "balie", Mute, "niet meer nodig"})
+	m := lastOrder[*protocol.Mandate](c)
+	if m.Sound != protocol.SoundNone || m.Version != 2 || !m.NotAfter.Equal(p.Besluit.ValidUntil.Time) || !slices.Equal(m.Approvers, []protocol.PersonID{approver, approver2}) {
+		t.Errorf("mandate %+v", m)
+	}
+	if b := c.s.Placement("balie"); b.Status != Active || b.Sound != (Sound{}) || b.Proposed != nil {
+		t.Errorf("placement %+v", b)
+	}
+	if pub, _ := c.s.PublicCamera("balie", c.now); pub.Sound {
+		t.Error("the public is told of sound that is over")
+	}
+}
+
 func TestR02_NoJudgingOfStaff(t *testing.T) {
 	c := newCentre(t)
 	f := theft()

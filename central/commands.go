@@ -97,7 +97,7 @@ type (
 		Camera  protocol.CameraID
 		Besluit Besluit
 	}
-	// EndPlacement suspends or withdraws. By an approver of the camera's regime; it happens when a second approver asks the same.
+	// EndPlacement suspends, withdraws or stops the sound. By an approver of the camera's regime; it happens when a second approver asks the same.
 	EndPlacement struct {
 		By     protocol.PersonID
 		Camera protocol.CameraID

@@ -119,7 +119,7 @@ type (
 		Camera  protocol.CameraID `json:"camera"`
 		Besluit Besluit           `json:"besluit"`
 	}
-	// EndingProposed is the first approver's signature under suspending or withdrawing; PlacementEnded the second's.
+	// EndingProposed is the first approver's signature under suspending, withdrawing or stopping the sound; PlacementEnded the second's.
 	EndingProposed struct {
 		Camera protocol.CameraID `json:"camera"`
 		Ending Ending            `json:"ending"`
@@ -296,7 +296,7 @@ var eventWords = map[string]Words{
 	"placement.activated":  {"camera in gebruik genomen", "camera activated"},
 	"placement.renewed":    {"besluit verlengd", "decision renewed"},
 	"placement.ending":     {"beëindiging voorgesteld", "ending proposed"},
-	"placement.ended":      {"camera opgeschort of ingetrokken", "camera suspended or withdrawn"},
+	"placement.ended":      {"camera of geluid gestopt", "camera or sound stopped"},
 	"order.issued":         {"opdracht aan recorder", "order to recorder"},
 	"order.refused":        {"opdracht geweigerd door recorder", "order refused by recorder"},
 	"order.foreign":        {"opdracht van een ander aan recorder", "order to recorder by another"},

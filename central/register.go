@@ -110,6 +110,12 @@ func (p PlacementFacts) check(d *decision) error {
 		return missing("beeldstromen, bijvoorbeeld main", "streams, for example main")
 	case !slices.Contains(Publications, p.Publication):
 		return missing("hoe precies de plaats openbaar is", "how precisely the place is public")
+	case p.Sound != Sound{} && p.Regime == protocol.WPG:
+		return refuse(CodeRegime, soundInPublic.NL, soundInPublic.EN)
+	case p.Sound != Sound{} && strings.TrimSpace(p.Sound.Reason) == "": // R1
+		return missing("waarom beeld zonder geluid niet volstaat", "why the picture without sound will not do")
+	case p.Sound != Sound{} && strings.TrimSpace(p.Sound.DPIA) == "": // R12
+		return missing("het kenmerk van de DPIA die over het geluid gaat", "the reference of the DPIA that covers the sound")
 	case p.Publication != PublishExact && strings.TrimSpace(p.PublicationReason) == "":
 		return missing("waarom de plaats niet precies openbaar is", "why the place is not exactly public")
 	case strings.TrimSpace(p.Contact) == "": // R16
@@ -174,6 +180,9 @@ func (c Activate) decide(d *decision) error {
 	if p.Sign.Placed.IsZero() && p.Sign.Exception == "" { // R15
 		return refuse(CodeNotReady, "Plaats eerst het bord, of leg vast waarom dat niet kan.", "Place the sign first, or record why that cannot be.")
 	}
+	if p.Sound != (Sound{}) && !p.Sign.Sound && p.Sign.Exception == "" { // R15
+		return refuse(CodeNotReady, "Zet eerst op het bord dat er ook geluid wordt opgenomen.", "First have the sign say that sound is recorded too.")
+	}
 	if err := d.ready(p.Besluit); err != nil {
 		return err
 	}
@@ -213,10 +222,19 @@ func (d *decision) mandate(p *Placement, b Besluit) error {
 	if rules.Window > roster.MaxWindow || rules.LongestHold > roster.MaxHold {
 		return refuse(CodeRoster, "Het protocol bewaart langer dan het rooster van de recorder toestaat.", "The protocol keeps footage longer than the recorder's roster allows.")
 	}
+	sound := protocol.SoundNone
+	if p.Sound != (Sound{}) {
+		if sound = protocol.SoundAllowed; !rules.Sound {
+			return refuse(CodeNotReady, "Het cameraprotocol staat geen geluid toe.", "The camera protocol allows no sound.")
+		}
+		if roster.Sound != protocol.SoundAllowed {
+			return refuse(CodeRoster, "Het rooster van de recorder staat geen geluid toe.", "The recorder's roster allows no sound.")
+		}
+	}
 	m := &protocol.Mandate{
 		Heading: d.heading("m", p.Recorder, b.ValidUntil),
 		Camera:  p.Camera, Regime: p.Regime, Version: p.nextVersion(), Streams: p.Streams,
-		Window: rules.Window, LongestHold: rules.LongestHold, Sound: "none", Hours: "always", Besluit: b.Reference, Protocol: rules.Ref(),
+		Window: rules.Window, LongestHold: rules.LongestHold, Sound: sound, Hours: "always", Besluit: b.Reference, Protocol: rules.Ref(),
 	}
 	return d.issue(m, p.Regime, b.ValidUntil)
 }
@@ -264,10 +282,12 @@ func (c EndPlacement) decide(d *decision) error {
 		return err
 	}
 	switch {
-	case c.Ending != Suspend && c.Ending != Withdraw:
-		return missing("opschorten of intrekken", "suspend or withdraw")
+	case c.Ending != Suspend && c.Ending != Withdraw && c.Ending != Mute:
+		return missing("opschorten, intrekken of alleen het geluid stoppen", "suspend, withdraw or stop the sound only")
 	case strings.TrimSpace(c.Reason) == "":
 		return missing("de reden", "the reason")
+	case c.Ending == Mute && p.Sound == Sound{}:
+		return refuse(CodeState, "Deze camera neemt geen geluid op.", "This camera records no sound.")
 	case p.Status != Active && !(p.Status == Suspended && c.Ending == Withdraw):
 		return refuse(CodeState, "Deze camera is niet in gebruik.", "This camera is not in use.")
 	}
@@ -286,6 +306,9 @@ func (c EndPlacement) decide(d *decision) error {
 	// The narrowing mandate is the last one, ending now. It stays on its way until the last one would have ended.
 	m := *last
 	m.Heading = d.heading("m", p.Recorder, d.now)
+	if c.Ending == Mute { // the pictures go on
+		m.Heading, m.Sound = d.heading("m", p.Recorder, last.NotAfter), protocol.SoundNone
+	}
 	m.Version = p.nextVersion()
 	m.Approvers = []protocol.PersonID{p.Proposed.By, c.By}
 	return d.issue(&m, p.Regime, last.NotAfter)

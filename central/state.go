@@ -127,7 +127,8 @@ type CameraProtocol struct {
 	Purposes    []Purpose       `json:"purposes"`
 	Window      protocol.Window `json:"window"`
 	LongestHold protocol.Window `json:"longestHold"`
-	AdoptedBy   string          `json:"adoptedBy"` // the body: college, burgemeester
+	Sound       bool            `json:"sound,omitzero"` // cameras under it may record sound, each for its own reason
+	AdoptedBy   string          `json:"adoptedBy"`      // the body: college, burgemeester
 	AdoptedOn   protocol.Time   `json:"adoptedOn"`
 	Published   string          `json:"published"` // where: URL or reference
 	Document    protocol.Hash   `json:"document,omitzero"`
@@ -172,6 +173,13 @@ type Besluit struct {
 type Sign struct {
 	Placed    protocol.Time `json:"placed,omitzero"`
 	Exception string        `json:"exception,omitempty"`
+	Sound     bool          `json:"sound,omitzero"` // it says that sound is recorded too
+}
+
+// Sound is why a camera's sound is recorded beside its picture. It is more than the picture, so it has a reason and an assessment of its own; zero: it is not recorded.
+type Sound struct {
+	Reason string `json:"reason"` // why the picture alone will not do (R1)
+	DPIA   string `json:"dpia"`   // reference of the assessment that covers the sound (R12)
 }
 
 // PlacementFacts is what a registrar records of a camera (REQUIREMENTS section 3).
@@ -185,6 +193,7 @@ type PlacementFacts struct {
 	Purposes          []Purpose           `json:"purposes"`
 	Subsidiarity      string              `json:"subsidiarity"`    // why no less intrusive way will do (R1)
 	Proportionality   string              `json:"proportionality"` // why this is not more than needed
+	Sound             Sound               `json:"sound,omitzero"`
 	Besluit           Besluit             `json:"besluit,omitzero"`
 	Protocol          ProtocolRef         `json:"protocol,omitzero"`
 	Sign              Sign                `json:"sign,omitzero"`

@@ -300,6 +300,8 @@ type PublicPlacement struct {
 	Besluit           Besluit
 	Protocol          *CameraProtocol
 	Window            protocol.Window // how long footage stays
+	Sound             bool            // it is recorded too
+	SoundReason       string          // why; level exact or street
 	Sign              Sign
 	Publication       Publication
 	PublicationReason string
@@ -328,7 +330,7 @@ func (s *State) PublicCamera(id protocol.CameraID, now time.Time) (PublicPlaceme
 	}
 	pub := PublicPlacement{
 		Camera: p.Camera, Regime: p.Regime, Status: p.StatusAt(now), Purposes: p.Purposes, Besluit: p.Besluit,
-		Protocol: s.Protocol(p.Protocol), Window: p.Window(), Sign: p.Sign, Publication: p.Publication, PublicationReason: p.PublicationReason,
+		Protocol: s.Protocol(p.Protocol), Window: p.Window(), Sound: p.Sound != Sound{}, Sign: p.Sign, Publication: p.Publication, PublicationReason: p.PublicationReason,
 		Contact: p.Contact, Recorder: p.Recorder, ValidFrom: p.ValidFrom, ValidTo: p.ValidTo,
 	}
 	pub.Besluit.Area = ""
@@ -338,6 +340,7 @@ func (s *State) PublicCamera(id protocol.CameraID, now time.Time) (PublicPlaceme
 	if p.Publication == PublishExact || p.Publication == PublishStreet {
 		// Free text about the place says where it is, so it goes no further than the place itself.
 		pub.Name, pub.Place, pub.Subsidiarity, pub.Proportionality = p.Name, p.Place, p.Subsidiarity, p.Proportionality
+		pub.SoundReason = p.Sound.Reason
 	}
 	if p.Publication == PublishExact {
 		position, direction := p.Position, p.Direction

@@ -241,13 +241,29 @@ var judgingStaffWords = Words{
 	"The cameras are expressly not meant for judging how staff do their work (privacy statement). That is why this purpose does not exist here.",
 }
 
-// Ending is how a mandate ends before its time.
+// Ending is how a mandate ends, or becomes less, before its time.
 type Ending string
 
 const (
 	Suspend  Ending = "suspend"  // may be activated again
 	Withdraw Ending = "withdraw" // for good
+	Mute     Ending = "mute"     // its sound only: the pictures go on
 )
+
+var endingWords = map[Ending]Words{
+	Suspend:  {"opschorten", "suspend"},
+	Withdraw: {"intrekken", "withdraw"},
+	Mute:     {"het geluid stoppen", "stop the sound"},
+}
+
+func (e Ending) Words() Words { return endingWords[e] }
+
+// soundInPublic says why a WPG camera has no sound. Source: art. 151c Gemeentewet speaks of images alone (†: a lawyer may correct it here); recording what others say in public without
+// taking part is another power (art. 139a and 139b Sr).
+var soundInPublic = Words{
+	"Een camera voor de openbare orde neemt geen geluid op: artikel 151c Gemeentewet gaat over beelden.",
+	"A camera for public order records no sound: article 151c of the Municipalities Act is about images.",
+}
 
 // Terms of this house that are not law; law is in protocol.
 const (

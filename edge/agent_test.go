@@ -28,6 +28,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -40,15 +41,16 @@ const plein protocol.CameraID = "plein-noord"
 // street is a whole recorder on its place: a camera that plays, a broker, and a centre that witnesses its journal and sends it orders.
 type street struct {
 	*testing.T
-	town   *protocoltest.Town
-	dir    string
-	config Config
-	camera *cameratest.Camera
-	key    *ecdsa.PrivateKey
-	ca     *x509.Certificate
-	addr   string // the broker's
-	number uint64 // of the last order
-	log    note.Verifier
+	town    *protocoltest.Town
+	dir     string
+	config  Config
+	machine clock.Machine // zero: the one this runs on
+	camera  *cameratest.Camera
+	key     *ecdsa.PrivateKey
+	ca      *x509.Certificate
+	addr    string // the broker's
+	number  uint64 // of the last order
+	log     note.Verifier
 
 	mu     sync.Mutex
 	broker *mqtt.Server
@@ -222,7 +224,7 @@ func (s *street) witness(stream []byte) (cosigned []byte, err error) {
 // start is a start of the recorder. stop ends it in order and may be called again.
 func (s *street) start() (a *Agent, stop func()) {
 	s.Helper()
-	a = &Agent{Config: s.config, Log: slog.New(slog.NewTextHandler(s.Output(), nil))}
+	a = &Agent{Config: s.config, Machine: s.machine, Log: slog.New(slog.NewTextHandler(s.Output(), nil))}
 	s.check(a.open(s.Context()))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

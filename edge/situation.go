@@ -142,7 +142,10 @@ func (a *Agent) Situation() Situation {
 	}
 	s.Unconfigured = slices.Sorted(maps.Keys(missing))
 	a.watch.into(&s, now)
-	s.Clock.Ahead = int64(a.clock.Read().Ahead.Seconds())
+	reading := a.clock.Read()
+	if s.Clock.Ahead = int64(reading.Ahead.Round(time.Second).Seconds()); s.Clock.State != reading.State { // since the last beat
+		s.Clock.State, s.Clock.Since = reading.State, protocol.T(now)
+	}
 	s.judge()
 	return s
 }
@@ -325,7 +328,7 @@ func (s *Situation) judgeRest(add func(failing bool, what, do string)) {
 	}
 	if s.Incidents > 0 {
 		last := s.Latest[len(s.Latest)-1]
-		add(false, fmt.Sprintf("%d incidents since the start; the last %s ago: %s %s: %s.", s.Incidents, s.ago(last.At), last.What, last.Camera, strings.TrimSuffix(last.Detail, ".")),
+		add(false, fmt.Sprintf("%d incidents since the start; the last %s ago: %s: %s.", s.Incidents, s.ago(last.At), strings.TrimSpace(last.What+" "+string(last.Camera)), strings.TrimSuffix(last.Detail, ".")),
 			"The centre sees them too. Look at the disk first, then at `journalctl -u beeldwacht-edge`.")
 	}
 }

@@ -68,7 +68,7 @@ func (s *Situation) Text(zone *time.Location) string {
 	later := ""
 	if s.Clock.State == clock.Unconfirmed {
 		later = "; nothing is shown"
-	} else if s.Clock.Ahead > 0 {
+	} else if s.Clock.Ahead >= 60 { // less may be a witness that is a little fast
 		later = "; it may be " + short(time.Duration(s.Clock.Ahead)*time.Second) + " later, what is due by then is not shown"
 	}
 	line("Clock      ", "%s, since %s%s", s.Clock.State, ago(&s.Clock.Since), later)

@@ -115,7 +115,7 @@ func (d *desk) onCamera(v *visit, name string, command func(protocol.CameraID) (
 func (d *desk) sign(v *visit) {
 	d.onCamera(v, "sign", func(id protocol.CameraID) (central.Command, error) {
 		placed, err := parseDay(v.value("geplaatst"))
-		return central.PlaceSign{By: v.me(), Camera: id, Sign: central.Sign{Placed: placed, Exception: v.value("uitzondering")}}, err
+		return central.PlaceSign{By: v.me(), Camera: id, Sign: central.Sign{Placed: placed, Exception: v.value("uitzondering"), Sound: v.value("bord-geluid") == "ja"}}, err
 	})
 }
 
@@ -231,7 +231,8 @@ func (v *visit) placementFacts() (f central.PlacementFacts, refusal *central.Ref
 	if f.Besluit, dates = v.besluit(); dates == nil {
 		f.Sign.Placed, dates = parseDay(v.value("geplaatst"))
 	}
-	f.Sign.Exception = v.value("uitzondering")
+	f.Sign.Exception, f.Sign.Sound = v.value("uitzondering"), v.value("bord-geluid") == "ja"
+	f.Sound = central.Sound{Reason: v.value("geluid"), DPIA: v.value("geluid-dpia")}
 	if dates != nil {
 		return f, bad("Vul datums in als jaar-maand-dag: "+dates.Error()+".", "Fill in dates as year-month-day: "+dates.Error()+".")
 	}
@@ -284,6 +285,11 @@ func (d *desk) amendForm(v *visit) {
 		set("besluit-tot", p.Besluit.ValidUntil)
 		set("geplaatst", p.Sign.Placed)
 		set("uitzondering", p.Sign.Exception)
+		if p.Sign.Sound {
+			set("bord-geluid", "ja")
+		}
+		set("geluid", p.Sound.Reason)
+		set("geluid-dpia", p.Sound.DPIA)
 	})
 	if !there {
 		d.nothing(v)

@@ -695,6 +695,11 @@ func TestR2_JudgingStaffHasNoChoiceAndAReason(t *testing.T) {
 func TestFacility1_DarkCamerasAndTheirCause(t *testing.T) {
 	o := newOffice(t)
 	says(t, o.as(staff).get("/bureau"), 200, "Hal stadskantoor", "Neemt op", "Laatste beeld: 21 november 2026 om 02:00:00")
+	for detail, said := range map[string]string{protocol.SoundLeftOut + " (G.711)": "Zonder het geluid van de camera (G.711).", protocol.SoundRecorded + " (AAC)": "Met het geluid van de camera (AAC).",
+		protocol.SoundSilent + " (Opus)": "De camera biedt geluid aan en stuurt het niet (Opus)."} { // also while it is recorded: people may think they have it
+		o.status.Cameras[0] = protocol.CameraStatus{Camera: "hal", State: "recording", Detail: detail, Since: protocol.T(o.now.Add(-time.Hour))}
+		says(t, o.as(staff).get("/bureau/cameras"), 200, "Neemt op", said)
+	}
 	o.status.Cameras[0] = protocol.CameraStatus{Camera: "hal", State: "gap", Cause: "network", Since: protocol.T(o.now.Add(-time.Hour))}
 	says(t, o.as(staff).get("/bureau/cameras"), 200, "Donker: neemt niet op", "Sinds 21 november 2026 om 01:00:00", "de camera is niet te bereiken")
 	o.now = o.now.Add(10 * time.Minute)

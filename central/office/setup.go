@@ -58,6 +58,7 @@ type SetupProtocol struct {
 	Purposes    []central.Purpose `yaml:"purposes"`
 	Window      protocol.Window   `yaml:"window"`
 	LongestHold protocol.Window   `yaml:"longest_hold"`
+	Sound       bool              `yaml:"sound"` // cameras under it may record sound, each for its own reason
 	AdoptedBy   string            `yaml:"adopted_by"`
 	AdoptedOn   protocol.Time     `yaml:"adopted_on"`
 	Published   string            `yaml:"published"`
@@ -78,6 +79,9 @@ type SetupPlacement struct {
 	Protocol          string              `yaml:"protocol"` // id
 	ProtocolVersion   int                 `yaml:"protocol_version"`
 	SignPlaced        protocol.Time       `yaml:"sign_placed"`
+	SignSound         bool                `yaml:"sign_sound"`   // it says that sound is recorded
+	SoundReason       string              `yaml:"sound_reason"` // both empty: no sound
+	SoundDPIA         string              `yaml:"sound_dpia"`
 	Recorder          protocol.RecorderID `yaml:"recorder"`
 	Streams           []protocol.StreamID `yaml:"streams"`
 	Publication       central.Publication `yaml:"publication"`
@@ -174,7 +178,7 @@ func (o *Office) Apply(ctx context.Context, s Setup) error {
 		ref := central.ProtocolRef{ID: p.ID, Version: p.Version}
 		o.book.View(func(st *central.State) { there = st.Protocol(ref) != nil })
 		if err := do("protocol "+ref.String(), there, central.AdoptProtocol{By: s.Registrar, CameraProtocol: central.CameraProtocol{
-			ID: p.ID, Version: p.Version, Title: p.Title, Regime: p.Regime, Purposes: p.Purposes, Window: p.Window, LongestHold: p.LongestHold,
+			ID: p.ID, Version: p.Version, Title: p.Title, Regime: p.Regime, Purposes: p.Purposes, Window: p.Window, LongestHold: p.LongestHold, Sound: p.Sound,
 			AdoptedBy: p.AdoptedBy, AdoptedOn: p.AdoptedOn, Published: p.Published}}); err != nil {
 			return err
 		}
@@ -207,7 +211,7 @@ func (p SetupPlacement) facts() central.PlacementFacts {
 		Camera: p.Camera, Name: p.Name, Regime: p.Regime, Position: central.At(p.Latitude, p.Longitude), Place: p.Place, Direction: p.Direction,
 		Purposes: p.Purposes, Subsidiarity: p.Subsidiarity, Proportionality: p.Proportionality,
 		Besluit:  central.Besluit{Reference: b.Reference, Date: b.Date, ValidFrom: b.ValidFrom, ValidUntil: b.ValidUntil, Body: b.Body, Area: b.Area},
-		Protocol: central.ProtocolRef{ID: p.Protocol, Version: p.ProtocolVersion}, Sign: central.Sign{Placed: p.SignPlaced},
+		Protocol: central.ProtocolRef{ID: p.Protocol, Version: p.ProtocolVersion}, Sign: central.Sign{Placed: p.SignPlaced, Sound: p.SignSound}, Sound: central.Sound{Reason: p.SoundReason, DPIA: p.SoundDPIA},
 		Recorder: p.Recorder, Streams: p.Streams, Publication: p.Publication, PublicationReason: p.PublicationReason, Contact: p.Contact,
 		ValidFrom: b.ValidFrom, ValidTo: b.ValidUntil,
 	}

@@ -269,6 +269,7 @@ func functions(l Lang) template.FuncMap {
 		"bytes":         l.Bytes,
 		"number":        l.Number,
 		"cause":         func(c string) string { return l.In(CauseWords(c)) },
+		"sound":         func(c string) string { return l.In(SoundWords(c)) },
 		"selfWitnessed": func() string { return l.In(SelfWitnessedWords) },
 		"level":         func(v protocol.Level) string { return l.In(LevelWords(v)) },
 	}

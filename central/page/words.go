@@ -194,3 +194,17 @@ func CauseWords(cause string) Words {
 	}
 	return Both("oorzaak onbekend", "cause unknown")
 }
+
+// SoundWords say what becomes of a camera's sound, of the words in its status (protocol.CameraStatus); what else stands there they leave as it is.
+func SoundWords(detail string) Words {
+	for said, w := range map[string]Words{
+		protocol.SoundRecorded: Both("Met het geluid van de camera", "With the camera's sound"),
+		protocol.SoundLeftOut:  Both("Zonder het geluid van de camera", "Without the camera's sound"),
+		protocol.SoundSilent:   Both("De camera biedt geluid aan en stuurt het niet", "The camera offers sound and sends none"),
+	} {
+		if coding, ok := strings.CutPrefix(detail, said); ok {
+			return Both(w.NL+coding, w.EN+coding)
+		}
+	}
+	return Both(detail, detail)
+}

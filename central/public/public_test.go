@@ -106,7 +106,7 @@ func TestR16_TheListSaysWhatTheMapSays(t *testing.T) {
 func TestCitizen2_TheCameraPageAnswersWhyWhoAndUntilWhen(t *testing.T) {
 	h := serve(t, example())
 	_, body, _ := get(t, h, "/camera/plein")
-	wants(t, body, "artikel 151c Gemeentewet", "Extra licht en toezicht hielpen niet genoeg.", "korpschef", "Daarna stopt de opname.", "28 dagen", "8 maart 2026", "de politie; de gemeente stuurt", "Neemt nu op")
+	wants(t, body, "Deze camera neemt geen geluid op.", "artikel 151c Gemeentewet", "Extra licht en toezicht hielpen niet genoeg.", "korpschef", "Daarna stopt de opname.", "28 dagen", "8 maart 2026", "de politie; de gemeente stuurt", "Neemt nu op")
 	_, body, _ = get(t, h, "/en/camera/hal")
 	wants(t, body, "the camera cannot be reached", "article 6 GDPR", "7 days")
 	if code, body, _ := get(t, h, "/camera/weg"); code != 404 || !strings.Contains(body, "Naar alle camera") {
@@ -114,6 +114,17 @@ func TestCitizen2_TheCameraPageAnswersWhyWhoAndUntilWhen(t *testing.T) {
 	}
 	_, body, _ = get(t, h, "/bord/plein")
 	wants(t, body, "cameras.helmond.example/camera/plein", "28 dagen")
+	if strings.Contains(body, "geluid") {
+		t.Error("the sign of a camera without sound speaks of it")
+	}
+
+	heard := example()
+	heard.list[1].Sound, heard.list[1].SoundReason = true, "bedreigingen aan de balie zijn niet te zien"
+	h = serve(t, heard)
+	_, body, _ = get(t, h, "/camera/"+string(heard.list[1].Camera))
+	wants(t, body, "Deze camera neemt ook geluid op.", "bedreigingen aan de balie zijn niet te zien")
+	_, body, _ = get(t, h, "/bord/"+string(heard.list[1].Camera))
+	wants(t, body, "Ook geluid wordt opgenomen")
 }
 
 func TestWordsFromTheRegisterCannotBecomeCode(t *testing.T) {

@@ -57,6 +57,7 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 	flags.Func("handler", "who may handle requests: AVG/p-12; may be given again", seats(&people.Handlers))
 	flags.Func("approver", "who may approve requests: AVG/p-13; may be given again", seats(&people.Approvers))
 	flags.BoolVar(&people.LevelCentre, "level-centre", false, "accept the centre's word for handler and approver; does not withstand a hostile centre")
+	flags.BoolVar(&people.Sound, "sound", false, "mandates may allow sound; without this no camera of this recorder is recorded with sound, whatever the centre says")
 	out := flags.String("out", "", "folder to make; carry it to the recorder by hand")
 	if err := parse(flags, args, "recorder", "municipality", "centre", "roots", "sign", "officer", "out"); err != nil {
 		return err

@@ -85,9 +85,6 @@ type Clock struct {
 	dirty bool // it changed in a way that must not be lost
 	news  []News
 	told  map[string]telling // by who was told of
-
-	witness   time.Time // the last one's word; zero: none since the start
-	witnessAt time.Duration
 }
 
 // kept is the file: the floor, and what must outlive a stop.
@@ -97,10 +94,12 @@ type kept struct {
 	At        span      `json:"at"`  // of Running, in
 	Boot      string    `json:"boot"`
 	Back      span      `json:"back"`
-	Ran       span      `json:"ran"`       // in all
-	Allowance span      `json:"allowance"` // what is left to one source alone
-	Believed  span      `json:"believed"`  // of power cuts, since somebody confirmed the time
-	Confirmed bool      `json:"confirmed"` // in this boot, or because there was nothing before it
+	Ran       span      `json:"ran"`              // in all
+	Allowance span      `json:"allowance"`        // what is left to one source alone
+	Believed  span      `json:"believed"`         // of power cuts, since somebody confirmed the time
+	Confirmed bool      `json:"confirmed"`        // in this boot, or because there was nothing before it
+	Witness   time.Time `json:"witness,omitzero"` // the last one's word in this boot; zero: none
+	Heard     span      `json:"heard,omitzero"`   // at
 	Later     steady    `json:"later,omitempty"`
 	Earlier   steady    `json:"earlier,omitempty"`
 }
@@ -146,7 +145,7 @@ func Open(c Config) *Clock {
 
 // start finds the time after a power cut, of which the machine's clock says how long it was. That it was believed is on the disk before it counts.
 func (k *Clock) start(wall time.Time) {
-	k.kept.Confirmed = false
+	k.kept.Confirmed, k.kept.Witness = false, time.Time{}
 	off := wall.Sub(k.kept.Now)
 	if off < 0 || time.Duration(k.kept.Believed)+off > believed {
 		return // what the machine says is no more than a claim: see observe
@@ -200,7 +199,7 @@ func (k *Clock) Read() Reading {
 	r := Reading{Now: now, Back: time.Duration(k.kept.Back), State: k.Machine.NTP()}
 	wall := k.Machine.Wall().Sub(now)
 	r.Ahead = max(0, wall)
-	if !k.witness.IsZero() {
+	if !k.kept.Witness.IsZero() { // it travelled: then it is later still, and never earlier
 		r.Ahead = max(r.Ahead, k.said(now, running))
 	}
 	if r.Ahead < still {
@@ -215,20 +214,20 @@ func (k *Clock) Read() Reading {
 	return r
 }
 
-// said is how far from now the witness's last word is, by the running clock. It travelled: what is less than agree may be the way.
+// said is how far from now the witness's last word is, by the running clock.
 func (k *Clock) said(now time.Time, running time.Duration) time.Duration {
-	by := k.witness.Add(running - k.witnessAt).Sub(now)
-	if by.Abs() < agree {
-		return 0
-	}
-	return by
+	return k.kept.Witness.Add(running - time.Duration(k.kept.Heard)).Sub(now)
 }
 
 // Cosigned takes the time of a cosignature that came just now, of a checkpoint that covers an entry made since this start. The last word counts.
 func (k *Clock) Cosigned(at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.witness, k.witnessAt = at, k.Machine.Running()
+	now, running := k.now()
+	if k.kept.Witness.IsZero() || (k.said(now, running)-at.Sub(now)).Abs() > agree {
+		k.dirty = true // otherwise it says what it said before
+	}
+	k.kept.Witness, k.kept.Heard = at, span(running)
 }
 
 // Observe looks at the clocks, moves trusted now where that is allowed, and keeps the floor. It is to be called each second; and returns what happened. The error says
@@ -286,10 +285,12 @@ func (k *Clock) observe() {
 	now, running := k.kept.Now, time.Duration(k.kept.At)
 	wall := k.Machine.Wall().Sub(now)
 	ntp := k.Machine.NTP() == Synced
-	heard := !k.witness.IsZero() && running-k.witnessAt <= recent
+	heard := !k.kept.Witness.IsZero() && running-time.Duration(k.kept.Heard) <= recent
 	said := time.Duration(0)
 	if heard {
-		said = k.said(now, running)
+		if said = k.said(now, running); said.Abs() < agree {
+			said = 0 // that may be the way
+		}
 	}
 	switch {
 	case ntp && heard && (wall-said).Abs() <= agree:

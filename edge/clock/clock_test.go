@@ -303,6 +303,25 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
+// What a witness said still withholds after the process was started anew, until it can say it again.
+func TestRestartForgetsNoWitness(t *testing.T) {
+	c := newCabinet(t)
+	c.run(time.Hour, time.Minute)
+	c.powerCut(10*day, -50*365*day)
+	c.centre = honest
+	c.look()
+	c.centre = nil
+	c.pass(time.Minute)
+	c.start()
+	if r := c.Read(); r.Latest().Before(c.true.Add(-2*time.Second)) || r.Ahead == beyond {
+		t.Errorf("it may be %s at the latest, and is %s", r.Latest(), c.true)
+	}
+	c.powerCut(10*day, -50*365*day)
+	if r := c.Read(); r.Ahead != beyond {
+		t.Errorf("a witness of another boot is believed: it may be %s at the latest", r.Latest())
+	}
+}
+
 // One word from outside after a power cut is enough to show what is not too old by it, and not to destroy.
 func TestPowerCutConfirmedByOne(t *testing.T) {
 	c := newCabinet(t)

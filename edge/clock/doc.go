@@ -20,7 +20,7 @@
 //	start       the machine's clock, after a power cut        by at most 72 h in all until somebody confirms the time: a fuse that blows on Friday night and is
 //	                                                          found on Monday. Within one boot Running tells how long the recorder was off, however long it was
 //
-// A witness that is less than a minute away moves nothing: its times are whole seconds, and they travelled.
+// A witness that is less than a minute away moves nothing: its times are whole seconds, and they travelled. It withholds all the same.
 //
 // # What withholds
 //

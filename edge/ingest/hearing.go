@@ -259,6 +259,7 @@ func (h *hearing) write(f placed) {
 		return
 	}
 	h.next = at + f.length
+	h.runs.session.status.heard(h.runs.session.Now())
 }
 
 // playedOf reads RTP-Info (RFC 2326 section 12.33); nil is nothing that can be used. Its addresses end as those of the tracks do.

@@ -239,11 +239,7 @@ func (r *repaired) listen(h *hearing) {
 	var p rtp.Packet
 	r.onSound = func(packet []byte) {
 		if p.Unmarshal(packet) == nil {
-			now := s.Now()
-			if h.runs.open {
-				s.status.heard(now)
-			}
-			h.heard(&p, s.steady(now))
+			h.heard(&p, s.steady(s.Now()))
 		}
 	}
 	r.onReport = func(sound bool, packet []byte) {

@@ -120,6 +120,7 @@ type People struct {
 	Handlers    []protocol.Seat
 	Approvers   []protocol.Seat
 	LevelCentre bool
+	Sound       bool // mandates may allow sound
 }
 
 // valid wants, for each regime, somebody who can check and somebody else who can approve: otherwise nothing could ever be released.
@@ -242,6 +243,9 @@ func firstRoster(id protocol.RecorderID, vkey, municipality, centreDir string, p
 		Version: 1, Municipality: municipality, RecorderKey: vkey,
 		Officer: people.Officer, Handlers: people.Handlers, Approvers: people.Approvers, LevelCentre: people.LevelCentre,
 		Quorum: 1, MaxWindow: protocol.MaxWindow, MaxHold: protocol.Window(protocol.MaxHold), HoldShare: 50,
+	}
+	if people.Sound {
+		r.Sound = protocol.SoundAllowed
 	}
 	for name, field := range map[string]*string{"order": &r.OrderKey, "ledger": &r.LedgerKey, "vault": &r.VaultKey} {
 		key, err := ReadLine(filepath.Join(centreDir, name+".pub"))

@@ -325,6 +325,7 @@ type player struct {
 	frame  int   // the next of clip
 	round  int64 // when this round of the clip began, 90 kHz since the first
 	heard  int   // frames of sound sent
+	start  time.Time
 }
 
 func newPlayer(c *Camera) (*player, error) {
@@ -349,16 +350,15 @@ func (p *player) run(ctx context.Context) {
 	defer close(p.c.done)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	var start time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			if start.IsZero() {
-				start = now
+			if p.start.IsZero() {
+				p.start = now
 			}
-			elapsed := now.Sub(start)
+			elapsed := now.Sub(p.start)
 			if o := p.c.options; o.OutEvery > 0 {
 				out := elapsed%o.OutEvery >= o.OutEvery-o.OutFor
 				p.c.set(func() { p.c.out = out })
@@ -384,6 +384,7 @@ func (p *player) send(now int64) {
 			return
 		}
 		stamp := uint32(p.round + f.PTS + int64(p.c.jump)*9/1e5)
+		seen := p.start.Add(time.Duration(p.round+f.PTS) * time.Second / 90000)
 		if p.frame++; p.frame == len(p.clip.Frames) {
 			p.frame, p.round = 0, p.round+p.clip.Length
 		}
@@ -397,7 +398,7 @@ func (p *player) send(now int64) {
 		media := p.c.stream.Desc.Medias[len(p.c.stream.Desc.Medias)-1]
 		for _, packet := range packets {
 			packet.Timestamp = stamp
-			if p.c.stream.WritePacketRTP(media, packet) != nil {
+			if p.c.stream.WritePacketRTPWithNTP(media, packet, seen) != nil {
 				break // the stream is closing; who watches, sees it
 			}
 		}
@@ -419,7 +420,8 @@ func (p *player) sendSound(elapsed time.Duration) {
 		packet := s.Packet(s.Frames[p.heard%len(s.Frames)])
 		packet.SequenceNumber = uint16(p.heard)
 		packet.Timestamp = uint32(p.heard*s.Length) + uint32(int64(p.c.jump)*int64(s.Rate)/int64(time.Second)) + 4711
-		if p.c.stream.WritePacketRTP(p.c.stream.Desc.Medias[0], packet) != nil {
+		heard := p.start.Add(time.Duration(p.heard) * time.Duration(s.Length) * time.Second / time.Duration(s.Rate))
+		if p.c.stream.WritePacketRTPWithNTP(p.c.stream.Desc.Medias[0], packet, heard) != nil {
 			break
 		}
 	}
