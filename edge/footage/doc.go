@@ -92,7 +92,7 @@
 // Destroying keys makes a new generation: keep a new generation key beside the old; write the table without those keys under it, sync, rename, sync the directory; overwrite the
 // old generation key. From then on no table that was ever on the disk opens, but this one. A new generation is made at most once each SealEvery or minute, whichever is less, sooner only when
 // thousands of segments wait; a start and an orderly stop make one for what waits. A new chain is added under the generation there is, and stands on the disk before a frame is
-// written under it. When a step fails, the next try uses the same new key: nobody knows which table a failed rename left.
+// written under it. When a step fails, the next try uses the same new key: nobody knows which table a failed rename left; and then one more generation follows, since that table may have had more.
 //
 // # What deletion is worth
 //
