@@ -19,9 +19,12 @@ import (
 )
 
 const (
-	buryAtOnce   = 500 // segments in one transaction: what comes due meanwhile is in the next
-	expiredEntry = 100 // segments in one footage.expired entry: some 30 kB of the 64 an entry may have
-	clearAtOnce  = 500 // runs in one transaction
+	buryAtOnce   = 1000 // segments in one transaction, and the rest of the last run: what comes due meanwhile is in the next
+	buryAtLeast  = 60
+	buryAtMost   = 4000
+	roundAtMost  = 200 * time.Millisecond // that a round of expiry should take: on a slow disk it does less at once
+	expiredEntry = 100                    // segments in one footage.expired entry: some 30 kB of the 64 an entry may have
+	clearAtOnce  = 500                    // runs in one transaction
 	keysAtOnce   = 20_000
 
 	retryUnlink    = time.Second
@@ -74,6 +77,7 @@ func (b *buried) stored() int64 {
 // expire unlinks all that is due, and tells when more is. The caller has sweeping.
 func (s *Store) expire() (next time.Time) {
 	for {
+		began := time.Now()
 		reading := s.Clock()
 		now := reading.Now
 		worked := false
@@ -85,6 +89,12 @@ func (s *Store) expire() (next time.Time) {
 			}
 		}
 		s.unlink(now)
+		switch took := time.Since(began); {
+		case took > roundAtMost:
+			s.atOnce = max(buryAtLeast, s.atOnce/2)
+		case took < roundAtMost/3:
+			s.atOnce = min(buryAtOnce, 2*s.atOnce)
+		}
 		s.round()
 		if worked {
 			s.wakeClerk()
@@ -203,7 +213,7 @@ func (s *Store) dueNow(tx *bbolt.Tx, v *volume, c *candidates, standing []Keep, 
 			return err
 		}
 	}
-	for len(places) > 0 && len(c.aging) < buryAtOnce && len(c.runs) < clearAtOnce {
+	for len(places) > 0 && len(c.aging) < s.atOnce && len(c.runs) < clearAtOnce {
 		p := places[len(places)-1]
 		places = places[:len(places)-1]
 		k, _ := cursors[p.q].Prev()
@@ -216,7 +226,7 @@ func (s *Store) dueNow(tx *bbolt.Tx, v *volume, c *candidates, standing []Keep, 
 		case s.keptWhole(r, standing, now):
 			c.runs[p.run] = r
 		default:
-			s.weigh(tx, c, r, standing, now, func(a Aging) bool { return now.Now.Before(a.Due()) || len(c.aging) >= buryAtOnce })
+			s.weigh(tx, c, r, standing, now, func(a Aging) bool { return now.Now.Before(a.Due()) || len(c.aging) >= buryAtMost })
 		}
 	}
 	return nil
@@ -293,7 +303,7 @@ func (s *Store) bury(v *volume, reading trusted.Reading) (worked bool, err error
 	c := candidates{rows: map[string]segmentRow{}, runs: map[string]*runRow{}, broken: map[string]bool{}}
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		err := s.dueNow(tx, v, &c, standing, reading)
-		if len(c.aging) >= buryAtOnce {
+		if len(c.aging) >= s.atOnce {
 			need = 0 // nothing goes early while as much is due as one transaction takes
 		}
 		if err == nil && c.spare < need {
@@ -311,7 +321,7 @@ func (s *Store) bury(v *volume, reading trusted.Reading) (worked bool, err error
 	if len(c.runs) == 0 {
 		return false, nil
 	}
-	return s.putTombstones(v, due[:min(len(due), buryAtOnce)], &c, standing, reading)
+	return s.putTombstones(v, due[:min(len(due), buryAtMost)], &c, standing, reading)
 }
 
 // putTombstones also moves the runs that were looked at to their new places in their queues.
@@ -586,7 +596,7 @@ func (s *Store) backlog() bool {
 			waiting += t.count
 		}
 	}
-	return waiting >= 10*buryAtOnce
+	return waiting >= keysAtOnce/4
 }
 
 // destroyKeys destroys the keys of what has a tombstone and was unlinked, also of what could not be unlinked: then its key, at least, goes in time. What has neither file nor key

@@ -77,7 +77,7 @@ type Store struct {
 	placesMu sync.RWMutex       // taken last of all
 	places   map[string]*volume // camera/run: where the runs are that are not in Dir
 
-	sweeping     sync.Mutex    // held by whoever makes footage expire; guards seen
+	sweeping     sync.Mutex    // held by whoever makes footage expire; guards seen and atOnce
 	tidying      sync.Mutex    // held by whoever destroys keys and removes what expired footage left
 	settling     chan struct{} // holds one token for whoever appends what is owed, and guards journalRetry
 	journalRetry time.Time
@@ -107,6 +107,7 @@ type Store struct {
 
 	rounds, tidied atomic.Uint64 // see Progress
 	seen           uint64        // of tidied
+	atOnce         int           // how many segments a round of expiry takes on
 
 	badMu sync.Mutex
 	bad   []foul          // not yet reported
@@ -128,7 +129,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err := c.prepare(); err != nil {
 		return nil, fmt.Errorf("footage: %w", err)
 	}
-	s := &Store{Config: c, share: c.HoldShare, settling: make(chan struct{}, 1), changed: make(chan struct{}, 1), untidy: make(chan struct{}, 1),
+	s := &Store{Config: c, share: c.HoldShare, atOnce: buryAtOnce, settling: make(chan struct{}, 1), changed: make(chan struct{}, 1), untidy: make(chan struct{}, 1),
 		runs: map[string]*runRow{}, empty: map[string]time.Time{}, queues: map[string]*queue{}, torn: map[string]bool{}, holds: map[protocol.HoldID]*holdRow{}, tombs: map[string]*tombstone{}, streams: map[string]*streamRow{},
 		writers: map[string]*Writer{}, making: map[string]bool{}, known: map[string]bool{}, broken: map[string]time.Time{}, mandates: map[protocol.CameraID][]*protocol.Mandate{},
 		byID: map[string]*volume{}, places: map[string]*volume{}, homes: map[protocol.CameraID]string{}, guests: map[protocol.CameraID]guest{}, cut: map[string]slot{}}
