@@ -24,9 +24,10 @@ packages: ## installs the Debian packages that the tests need and that are missi
 bench: ## what a recorder costs beside ffmpeg and a bare reader on this machine, seven minutes; BENCH=-h lists what it can be told
 	go run ./cmd/beeldwacht/bench $(BENCH)
 
-soak: ## longer: each fuzz target for FUZZTIME, then HISTORIES of wrong clocks, then a recorder killed KILLS times, then the demo's promises ROUNDS times
+soak: ## longer: each fuzz target for FUZZTIME, every fault of every step on the disk, HISTORIES of wrong clocks, a recorder killed KILLS times, the demo's promises ROUNDS times
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 		echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) -fuzzminimizetime 1x $$p || exit 1; done; done
+	BEELDWACHT_SWEEP=all go test -run FaultAtEveryStep -timeout 30m ./edge/footage ./edge/journal
 	BEELDWACHT_HISTORIES=$(or $(HISTORIES),500) go test -run NeverLate -timeout 60m ./edge/footage
 	BEELDWACHT_KILLS=$(or $(KILLS),1000) go test -v -run SIGKILL -timeout 90m ./edge
 	@for i in $$(seq $(or $(ROUNDS),3)); do go run ./cmd/beeldwacht demo -check || exit 1; done

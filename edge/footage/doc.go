@@ -12,6 +12,7 @@
 //
 //	volume.json                       {"v":3,"volume":"5e0c…","recorder":"rec-1"}: written once
 //	index.db                          bbolt: the index, and the only truth about what exists
+//	reserve                           1 MiB of nothing; when others have filled the disk the index gets its space, so that footage goes on expiring
 //	footage/<camera>/<run>/init.mp4   the run's fMP4 init: no picture, in the clear
 //	footage/<camera>/<run>/000003.seg a sealed segment: fMP4 fragments from a key frame on, encrypted; 000004.open is being written
 //

@@ -321,7 +321,12 @@ func (s *Store) bury(v *volume, reading trusted.Reading) (worked bool, err error
 	if len(c.runs) == 0 {
 		return false, nil
 	}
-	return s.putTombstones(v, due[:min(len(due), buryAtMost)], &c, standing, reading)
+	worked, err = s.putTombstones(v, due[:min(len(due), buryAtMost)], &c, standing, reading)
+	if err != nil && s.spendReserve(err) {
+		s.atOnce = buryAtLeast // it does not hold much
+		return true, nil
+	}
+	return worked, err
 }
 
 // putTombstones also moves the runs that were looked at to their new places in their queues.

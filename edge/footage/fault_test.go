@@ -515,7 +515,7 @@ func (s scene) spoil(t *testing.T, ready string, now time.Time, entries []entry,
 			t.Fatal("cannot be opened: ", p.answers)
 		}
 		p.goOn()
-		if len(p.answers) == 0 && len(p.incidents()) == 0 && !p.gap(CauseDisk) {
+		if len(p.answers) == 0 && len(p.incidents()) == 0 && !p.gap(CauseDisk) && filepath.Base(op.Name) != reserve { // which is made another time
 			t.Errorf("nobody is told")
 		}
 	}

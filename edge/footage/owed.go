@@ -39,10 +39,10 @@ func putOwed(tx *bbolt.Tx, row owedRow) error {
 	return put(tx, inOwed, number(n), row)
 }
 
-// putNews writes the incidents that waited for a transaction. The caller has mu and empties news when that is committed.
+// putNews writes the incidents and gaps that waited for a transaction. The caller has mu and empties news when that is committed.
 func (s *Store) putNews(tx *bbolt.Tx) error {
-	for _, row := range s.news {
-		if err := putOwed(tx, row); err != nil {
+	for _, write := range s.news {
+		if err := write(tx); err != nil {
 			return err
 		}
 	}

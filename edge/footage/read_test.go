@@ -16,6 +16,7 @@ import (
 	"github.com/Eyevinn/mp4ff/mp4"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/edge/orders"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -33,12 +34,17 @@ type office struct {
 }
 
 func newOffice(t *testing.T) *office {
+	return newOfficeOn(t, t.TempDir(), sized{disk.OS, func() int64 { return 1 << 40 }})
+}
+
+// newOfficeOn has all of it under one folder of a disk.
+func newOfficeOn(t *testing.T, root string, d disk.Disk) *office {
 	t.Helper()
 	o := &office{town: protocoltest.NewTown(t, noon.Add(-time.Hour))}
 	c := &clock{t: noon}
 	log := slog.New(slog.DiscardHandler)
 	var err error
-	if o.journal, err = journal.Open(t.TempDir(), o.town.Log.Name(), o.town.Log, c.Now, log); err != nil {
+	if o.journal, err = journal.OpenOn(d, filepath.Join(root, "journal"), o.town.Log.Name(), o.town.Log, c.Now, log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -50,8 +56,8 @@ func newOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	o.rig = &rig{T: t, clock: c, book: &book{}}
-	cfg := config(filepath.Join(t.TempDir(), "volume"), c, o.book)
-	cfg.Journal = o.journal
+	cfg := config(filepath.Join(root, "volume"), c, o.book)
+	cfg.Journal, cfg.Disk = o.journal, d
 	o.open(cfg)
 	if m, ok := o.order(o.town.Compose(o.town.Mandate(plein, 1))).(*protocol.Mandate); !ok || o.SetMandates([]*protocol.Mandate{m}) != nil {
 		t.Fatal("mandate")

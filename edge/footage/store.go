@@ -77,6 +77,7 @@ type Store struct {
 	placesMu sync.RWMutex       // taken last of all
 	places   map[string]*volume // camera/run: where the runs are that are not in Dir
 
+	reserved     bool          // the reserve is there; guarded by sweeping
 	sweeping     sync.Mutex    // held by whoever makes footage expire; guards seen and atOnce
 	tidying      sync.Mutex    // held by whoever destroys keys and removes what expired footage left
 	settling     chan struct{} // holds one token for whoever appends what is owed, and guards journalRetry
@@ -93,10 +94,10 @@ type Store struct {
 	tombs   map[string]*tombstone // not gone yet
 	streams map[string]*streamRow
 	writers map[string]*Writer
-	making  map[string]bool      // camera/run directories that have no row yet; true: there will be none, and it must go
-	known   map[string]bool      // incidents that were journalled, by what they are, so that each is once
-	broken  map[string]time.Time // runs that a disk error left open, and when to try to seal them again
-	news    []owedRow            // incidents found where the index could not be written
+	making  map[string]bool         // camera/run directories that have no row yet; true: there will be none, and it must go
+	known   map[string]bool         // incidents that were journalled, by what they are, so that each is once
+	broken  map[string]time.Time    // runs that a disk error left open, and when to try to seal them again
+	news    []func(*bbolt.Tx) error // incidents and gaps that wait for a transaction, in order
 	guests  map[protocol.CameraID]guest
 	homes   map[protocol.CameraID]string // the volume that a camera's runs go to, where the configuration does not say it
 	cut     map[string]slot              // of those in broken: which key its open file has
@@ -731,6 +732,7 @@ func (s *Store) act() (next time.Time) {
 			}
 		}
 		s.settleIndex()
+		s.keepReserve()
 		s.look()
 		soonest(s.enforceMandates())
 		soonest(s.tendHolds())
@@ -798,7 +800,7 @@ func (s *Store) incidentLocked(what string, camera protocol.CameraID, detail str
 		s.Log.Error("footage: incident", "error", err)
 		return
 	}
-	s.news = append(s.news, row)
+	s.news = append(s.news, func(tx *bbolt.Tx) error { return putOwed(tx, row) })
 }
 
 // badRow reports a row that cannot be read. It is called in transactions, by whoever may hold mu, so it only leaves word for settle.

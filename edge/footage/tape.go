@@ -727,8 +727,7 @@ func (s *Store) abandon(r *openRun, why error) {
 	}
 }
 
-// gap says that a stream has no footage from a moment on. A gap keeps its first cause, but a missing mandate goes before any other, and a better
-// cause before the recorder's own absence.
+// gap says that a stream has no footage from a moment on. A gap keeps its first cause, unless one comes that says more; see says.
 func (s *Store) gap(camera protocol.CameraID, stream protocol.StreamID, cause Cause, detail string, from time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -737,7 +736,7 @@ func (s *Store) gap(camera protocol.CameraID, stream protocol.StreamID, cause Ca
 	}
 }
 
-// beginGap is gap for who has mu. When the index cannot be written the gap stands in memory, and its entry is owed from there.
+// beginGap is gap for who has mu. When the index cannot be written the gap stands in memory, and waits there with its entries.
 func (s *Store) beginGap(camera protocol.CameraID, stream protocol.StreamID, cause Cause, detail string, from time.Time) error {
 	key := streamKey(camera, stream)
 	var before *protocol.Gap
@@ -747,7 +746,7 @@ func (s *Store) beginGap(camera protocol.CameraID, stream protocol.StreamID, cau
 		return nil // what was never recorded is not missing because the recorder stops
 	}
 	if before != nil {
-		if was := Cause(before.Cause); was == cause || was != CauseRecorder && cause != CauseMandate || cause == CauseRecorder {
+		if says(cause) <= says(Cause(before.Cause)) {
 			return nil
 		}
 		from = s.Now()
@@ -759,18 +758,39 @@ func (s *Store) beginGap(camera protocol.CameraID, stream protocol.StreamID, cau
 	}
 	row := &streamRow{V: format, Gap: &gap}
 	s.streams[key] = row
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	write := func(tx *bbolt.Tx) error {
 		if before != nil {
 			if err := endGap(tx, *before, from); err != nil {
 				return err
 			}
 		}
-		return errors.Join(put(tx, inStreams, key, row), putOwed(tx, begun))
-	})
-	if err != nil {
-		s.news = append(s.news, begun)
+		if s.streams[key] == row { // otherwise it is over by now
+			if err := put(tx, inStreams, key, row); err != nil {
+				return err
+			}
+		}
+		return putOwed(tx, begun)
 	}
-	return err
+	s.news = append(s.news, write)
+	if err := s.db.Update(s.putNews); err != nil {
+		return err
+	}
+	s.news = nil
+	return nil
+}
+
+// says is how much a cause says of why there is no footage: the recorder's own absence least; then what is seen of the camera; that its frames came and the disk refused them; that they may not
+// be recorded at all.
+func says(c Cause) int {
+	switch c {
+	case CauseRecorder:
+		return 0
+	case CauseDisk:
+		return 2
+	case CauseMandate:
+		return 3
+	}
+	return 1
 }
 
 func endGap(tx *bbolt.Tx, gap protocol.Gap, to time.Time) error {
