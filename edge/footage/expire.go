@@ -77,6 +77,7 @@ func (b *buried) stored() int64 {
 // expire unlinks all that is due, and tells when more is. The caller has sweeping.
 func (s *Store) expire() (next time.Time) {
 	for {
+		next = time.Time{}
 		began := time.Now()
 		reading := s.Clock()
 		now := reading.Now
