@@ -76,7 +76,7 @@ func (c ConfirmHold) decide(d *decision) error {
 	switch {
 	case h == nil || h.Recorder != c.Recorder || h.Camera != p.Camera || h.Request != p.Request || !h.Asked.Equal(p.Asked):
 		d.trouble(IncidentOpened{Source: c.Source, Kind: "hold-mismatch", Detail: fmt.Sprintf("hold %s of camera %s, asked %s", p.Hold, p.Camera, p.Asked), Camera: p.Camera})
-	case h.Confirmed == nil && h.Lifted == nil:
+	case h.Lifted == nil && (h.Confirmed == nil || p.Segments > h.Confirmed.Segments): // more, when a disk that was missing on the recorder is back
 		d.record(&HoldConfirmed{Source: c.Source, Hold: p.Hold, Interval: p.Interval, Segments: p.Segments, Bytes: p.Bytes, Root: p.Root, End: p.End})
 	}
 	return nil

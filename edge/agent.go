@@ -18,6 +18,12 @@
 //
 // Viewer, /metrics and /health, and the operator's socket are beside recording: when one cannot listen the operator sees why, and it is tried again.
 //
+// # When the share of the key is not here
+//
+// Where keys_holder is centre, or tpm and the TPM does not answer, the recorder starts write-only: it records, expires and holds, and serves nothing (package footage, Write-only).
+// Its signed status asks the centre for its share; the answer, signed with the order key and sealed to a key of this start alone, opens the table. The share is replaced at each
+// start and each day; the one in the TPM each hour.
+//
 // # When the journal cannot be written
 //
 // The recorder records and expires, and serves nothing (invariant 10): every release and every view begins with a journal entry, which then fails. One that cannot even be
@@ -30,7 +36,8 @@
 // where metrics.listen is set, as /metrics for Prometheus and as /health: 200 while every camera that may be recorded is recorded and the journal can be
 // written, 503 with a line for each reason otherwise. Nothing of footage passes either way, and nothing can be ordered there.
 //
-// Every metric begins with beeldwacht_edge_; those of cameras have the labels camera and stream, and no others.
+// Every metric begins with beeldwacht_edge_; those of cameras have the labels camera and stream, those of volumes the label volume, which is
+// the path of its folder; there are no other labels.
 //
 //	info                               always 1; the label software says which program runs
 //	start_time_seconds                 when the recorder started, Unix time
@@ -48,8 +55,16 @@
 //	footage_bytes                      sealed footage on the disk
 //	footage_held_bytes                 of that, under a standing hold
 //	footage_overdue_segments           segments that should be gone and could not be deleted yet
+//	footage_early_segments_total       segments that went before their window since the start, to make room
+//	footage_undestroyed_keys           segments that are deleted, and whose key should be gone and is not
 //	footage_progress_seconds           when expiry last went round, Unix time
-//	disk_free_bytes                    free on the disk with footage
+//	keys_locked                        1 while recording is write-only, until the share of the key arrives
+//	volume_present                     1 when the disk is there
+//	volume_bytes                       sealed footage on it, also where it is not there
+//	volume_free_bytes                  free on the disk
+//	volume_size_bytes                  size of the disk
+//	volume_guests                      cameras recorded on it now that are at home on another
+//	disk_free_bytes                    free on the disks with footage
 //	disk_size_bytes                    size of that disk
 //	journal_entries                    entries in the journal
 //	journal_cosigned_entries           of those, covered by a cosigned checkpoint
@@ -68,10 +83,10 @@
 package edge
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -86,6 +101,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/edge/orders"
 	"github.com/beeldwacht/beeldwacht/edge/release"
+	"github.com/beeldwacht/beeldwacht/edge/tpm"
 	"github.com/beeldwacht/beeldwacht/edge/uplink"
 	"github.com/beeldwacht/beeldwacht/edge/viewer"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -102,8 +118,9 @@ type Agent struct {
 	Secrets Secrets
 	Machine clock.Machine // what tells the time; zero: the machine this runs on
 	Log     *slog.Logger
-	Systemd Systemd   // zero: nobody is told
-	Disk    disk.Disk // under journal and footage; nil: the machine's own
+	Systemd Systemd                            // zero: nobody is told
+	Disk    disk.Disk                          // under journal and footage; nil: the machine's own
+	TPM     func() (io.ReadWriteCloser, error) // nil: /dev/tpmrm0
 
 	watch   watch         // what the operator's view remembers; guards itself
 	looking chan struct{} // holds one: whoever looks at the Situation from outside
@@ -127,6 +144,8 @@ type Agent struct {
 	obeying  sync.Mutex  // held while something that came down is carried out
 	stopping atomic.Bool // footage is being closed: who gets obeying from then on takes nothing that comes down any more, and a status no longer asks footage
 
+	tpm     *tpm.Keeper        // nil where the keys need none, and until it first answers; owned by who opens, then by turnTPM
+	share   centreShare        // guards itself
 	streams map[string]*stream // by camera/stream; each stream guards itself
 	seen    ledgerSeen         // owned by the uplink's goroutine once it runs
 	begun   uint64             // entries that the journal had at the start
@@ -152,7 +171,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	err = a.serve(ctx)
 	if errors.Is(err, errAnew) && !errors.Is(err, ErrLeft) && ctx.Err() == nil {
 		a.Log.Info("starting anew: the journal can be opened again")
-		return (&Agent{Config: a.Config, Secrets: a.Secrets, Machine: a.Machine, Log: a.Log, Systemd: a.Systemd, Disk: a.Disk}).Run(ctx)
+		return (&Agent{Config: a.Config, Secrets: a.Secrets, Machine: a.Machine, Log: a.Log, Systemd: a.Systemd, Disk: a.Disk, TPM: a.TPM}).Run(ctx)
 	}
 	return err
 }
@@ -184,15 +203,20 @@ func (a *Agent) open(ctx context.Context) (err error) {
 		}
 	}
 	a.restoreCosigned()
+	shares, err := a.shares()
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
 	if a.footage, err = footage.Open(ctx, footage.Config{
-		Dir: filepath.Join(a.Config.Data, "footage"), Keys: cmp.Or(a.Config.Keys, filepath.Join(a.Config.Data, "keys")), Recorder: a.Config.Recorder, Volume: h.volume, SegmentLength: a.Config.Footage.Segment,
-		SealEvery: a.Config.Footage.SealEvery, MaxBytes: a.Config.Footage.MaxBytes, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
+		Dir: a.Config.footageDir(), Volumes: a.Config.volumes(), Keys: a.Config.keysDir(), Shares: shares,
+		AwaitShare: a.Config.KeysHolder == HolderCentre || a.Config.KeysHolder == HolderTPM, Recorder: a.Config.Recorder, Volume: h.volume, SegmentLength: a.Config.Footage.Segment,
+		SealEvery: a.Config.Footage.SealEvery, SyncInterval: a.Config.Footage.SyncInterval, MaxBytes: a.Config.Footage.MaxBytes, MinFree: a.Config.Footage.MinFree, HoldShare: int(a.orders.Roster().HoldShare), Holds: a.orders.Holds(),
 		Journal: overseen{a.journal, &a.watch}, Clock: a.clock.Read, Log: a.Log, Disk: a.Disk,
 	}); err != nil {
 		return fmt.Errorf("footage: %w", err)
 	}
 	a.remember()
-	a.append(ctx, protocol.KindStarted, protocol.Started{Software: Software, Clean: h.clean, Volume: a.footage.Volume()})
+	a.append(ctx, protocol.KindStarted, protocol.Started{Software: Software, Clean: h.clean, Volume: a.footage.Volume(), Volumes: a.footage.Others()})
 	return a.applyOrders(ctx)
 }
 
@@ -251,9 +275,13 @@ func (a *Agent) serve(ctx context.Context) error {
 		Now: a.Now, Log: a.Log}
 	a.uplink = &uplink.Uplink{Recorder: a.Config.Recorder, Broker: a.Config.Broker.URL, Certificate: a.identity.Client, CAs: a.identity.CA,
 		CheckpointEvery: a.Config.Broker.CheckpointEvery, Journal: a.journal, Cosigned: a.cosigned, Order: a.obey, Ledger: a.ledger,
+		Share:  a.shareRoad(),
 		Status: func() ([]byte, error) { return a.status("online") }, Will: func() ([]byte, error) { return a.status("offline") }, Session: a.session, Log: a.Log}
 
 	makers.run("clock", func() error { return a.keepTime(makeCtx) })
+	if a.Config.KeysHolder == HolderTPM {
+		makers.run("TPM", func() error { return a.turnTPM(makeCtx) })
+	}
 	makers.run("footage", func() error { return a.footage.Run(makeCtx) })
 	makers.run("holds", func() error { return a.tendHolds(makeCtx) })
 	a.streams = map[string]*stream{}

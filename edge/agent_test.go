@@ -50,6 +50,7 @@ type street struct {
 	ca      *x509.Certificate
 	addr    string // the broker's
 	number  uint64 // of the last order
+	tpm     func() (io.ReadWriteCloser, error)
 	log     note.Verifier
 
 	mu     sync.Mutex
@@ -224,7 +225,7 @@ func (s *street) witness(stream []byte) (cosigned []byte, err error) {
 // start is a start of the recorder. stop ends it in order and may be called again.
 func (s *street) start() (a *Agent, stop func()) {
 	s.Helper()
-	a = &Agent{Config: s.config, Machine: s.machine, Log: slog.New(slog.NewTextHandler(s.Output(), nil))}
+	a = &Agent{Config: s.config, Machine: s.machine, TPM: s.tpm, Log: slog.New(slog.NewTextHandler(s.Output(), nil))}
 	s.check(a.open(s.Context()))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -251,7 +252,7 @@ func (s *street) start() (a *Agent, stop func()) {
 func (s *street) sound() {
 	s.Helper()
 	var out bytes.Buffer
-	a := &Agent{Config: s.config, Log: slog.New(slog.DiscardHandler)}
+	a := &Agent{Config: s.config, TPM: s.tpm, Log: slog.New(slog.DiscardHandler)}
 	if err := a.Check(s.Context(), &out); err != nil {
 		s.Errorf("%v\n%s", err, &out)
 	}

@@ -53,8 +53,12 @@ func (a *Agent) Check(ctx context.Context, out io.Writer) error {
 
 // check adds to the report. An error means that it could not look.
 func (a *Agent) check(ctx context.Context, w *checkReport) (err error) {
-	volume := filepath.Join(a.Config.Data, "footage", "footage")
-	before := withoutFootage(volume)
+	before := withoutFootage(filepath.Join(a.Config.footageDir(), "footage"))
+	for _, v := range a.Config.Volumes {
+		if v.Path != a.Config.footageDir() {
+			before = append(before, withoutFootage(filepath.Join(v.Path, "footage"))...)
+		}
+	}
 	if err := a.open(ctx); err != nil {
 		err = errors.Join(err, a.close())
 		if errors.Is(err, journal.ErrInUse) || ctx.Err() != nil {
@@ -78,6 +82,10 @@ func (a *Agent) check(ctx context.Context, w *checkReport) (err error) {
 		return err
 	}
 	for _, f := range findings {
+		if f.What == "locked keys" { // nothing is wrong, and not all was looked at
+			w.say("\nNOTE      ", "%s", explanations[f.What].means+" "+explanations[f.What].do)
+			continue
+		}
 		w.find(f.What, f.Key, f.Detail)
 	}
 	for _, dir := range before { // some are gone: opening footage removes what a crash left

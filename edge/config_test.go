@@ -38,7 +38,7 @@ func TestShippedConfigurationLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Recorder != "kast-12" || len(c.Cameras) != 1 || c.Footage.Segment != time.Minute || s.Cameras["plein-noord"].User != "beeldwacht" || s.Vault.AccessKey == "" {
+	if c.Recorder != "kast-12" || len(c.Cameras) != 1 || c.Footage.Segment != time.Minute || c.Footage.SyncInterval != 5*time.Second || s.Cameras["plein-noord"].User != "beeldwacht" || s.Vault.AccessKey == "" {
 		t.Errorf("loaded %+v and %+v", c, s)
 	}
 }

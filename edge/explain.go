@@ -35,7 +35,7 @@ var explanations = map[string]explanation{
 		"Is it mounted (`findmnt`), does it have power (`dmesg`)? Mount it, in this or in another's place, and check again. Is it dead? Take it out of `volumes` (edge.yaml). Is it gone? " + callOfficer},
 	"key of gone footage": {"A piece of footage is gone, and its key is still here. Nobody can see it, but who has an old copy of the disk could.",
 		"Look whether the disk with the folder `keys` can be written (`df -h`, `dmesg`), start the recorder, stop it, and check again. If it stays: " + callOfficer},
-	"locked keys": {"This recorder needs the centre's share of its key to read its footage, and it is only given while the recorder runs. So what the footage holds was not looked at; all the rest was.",
+	"locked keys": {"This recorder needs a share of its key to read its footage, which is not here: the centre gives it only while the recorder runs. So what the footage holds was not looked at; all the rest was.",
 		"Nothing is wrong. Start the recorder again: each piece of footage is checked whenever it is read."},
 	"file that cannot be read": {"The disk cannot read a piece of footage.",
 		"The disk is wearing out, or its cable is loose. Look at `dmesg` and `smartctl -a`, and replace the disk soon."},

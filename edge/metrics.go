@@ -23,44 +23,53 @@ type metric struct {
 	help   string
 	value  func(*Situation) (float64, bool)
 	camera func(*CameraSituation) (float64, bool)
+	volume func(*VolumeSituation) (float64, bool)
 }
 
 var metrics = []metric{
-	{"start_time_seconds", gauge, "When the recorder started, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Started }), nil},
-	{"healthy", gauge, "1 when /health says 200.", flag(func(s *Situation) bool { return s.Healthy }), nil},
-	{"troubles", gauge, "What needs a person.", number(func(s *Situation) int { return len(s.Troubles) }), nil},
-	{"incidents_total", counter, "Incidents since the start.", number(func(s *Situation) uint64 { return s.Incidents }), nil},
+	{"start_time_seconds", gauge, "When the recorder started, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Started }), nil, nil},
+	{"healthy", gauge, "1 when /health says 200.", flag(func(s *Situation) bool { return s.Healthy }), nil, nil},
+	{"troubles", gauge, "What needs a person.", number(func(s *Situation) int { return len(s.Troubles) }), nil, nil},
+	{"incidents_total", counter, "Incidents since the start.", number(func(s *Situation) uint64 { return s.Incidents }), nil, nil},
 
-	{"camera_permitted", gauge, "1 when a mandate allows recording.", nil, flag((*CameraSituation).permitted)},
-	{"camera_recording", gauge, "1 when it is being recorded.", nil, flag((*CameraSituation).recording)},
-	{"camera_since_seconds", gauge, "Since when it is in this state, Unix time.", nil, at(func(c *CameraSituation) *protocol.Time { return &c.Since })},
-	{"camera_last_frame_seconds", gauge, "When its last frame arrived, Unix time.", nil, at(func(c *CameraSituation) *protocol.Time { return c.LastFrame })},
-	{"camera_bits_per_second", gauge, "What arrives, measured over two seconds.", nil, number(func(c *CameraSituation) int64 { return c.Bitrate })},
-	{"camera_lost_frames_total", counter, "Frames that did not arrive whole.", nil, number(func(c *CameraSituation) uint64 { return c.Lost })},
-	{"camera_dropped_frames_total", counter, "Frames that the disk was too slow for.", nil, number(func(c *CameraSituation) uint64 { return c.Dropped })},
-	{"camera_oldest_footage_seconds", gauge, "Start of the camera's oldest footage here, Unix time.", nil, at(func(c *CameraSituation) *protocol.Time { return c.Oldest })},
+	{"camera_permitted", gauge, "1 when a mandate allows recording.", nil, flag((*CameraSituation).permitted), nil},
+	{"camera_recording", gauge, "1 when it is being recorded.", nil, flag((*CameraSituation).recording), nil},
+	{"camera_since_seconds", gauge, "Since when it is in this state, Unix time.", nil, at(func(c *CameraSituation) *protocol.Time { return &c.Since }), nil},
+	{"camera_last_frame_seconds", gauge, "When its last frame arrived, Unix time.", nil, at(func(c *CameraSituation) *protocol.Time { return c.LastFrame }), nil},
+	{"camera_bits_per_second", gauge, "What arrives, measured over two seconds.", nil, number(func(c *CameraSituation) int64 { return c.Bitrate }), nil},
+	{"camera_lost_frames_total", counter, "Frames that did not arrive whole.", nil, number(func(c *CameraSituation) uint64 { return c.Lost }), nil},
+	{"camera_dropped_frames_total", counter, "Frames that the disk was too slow for.", nil, number(func(c *CameraSituation) uint64 { return c.Dropped }), nil},
+	{"camera_oldest_footage_seconds", gauge, "Start of the camera's oldest footage here, Unix time.", nil, at(func(c *CameraSituation) *protocol.Time { return c.Oldest }), nil},
 
-	{"footage_bytes", gauge, "Sealed footage on the disk.", number(func(s *Situation) int64 { return s.Footage.Bytes }), nil},
-	{"footage_held_bytes", gauge, "Sealed footage under a standing hold.", number(func(s *Situation) int64 { return s.Footage.Held }), nil},
-	{"footage_overdue_segments", gauge, "Segments that should be gone and could not be deleted yet.", number(func(s *Situation) int { return s.Footage.Overdue }), nil},
-	{"footage_progress_seconds", gauge, "When expiry last went round, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Footage.Progress }), nil},
-	{"disk_free_bytes", gauge, "Free on the disk with footage.", number(func(s *Situation) int64 { return s.Footage.Free }), nil},
-	{"disk_size_bytes", gauge, "Size of that disk.", number(func(s *Situation) int64 { return s.Footage.Size }), nil},
+	{"footage_bytes", gauge, "Sealed footage on the disk.", number(func(s *Situation) int64 { return s.Footage.Bytes }), nil, nil},
+	{"footage_held_bytes", gauge, "Sealed footage under a standing hold.", number(func(s *Situation) int64 { return s.Footage.Held }), nil, nil},
+	{"footage_overdue_segments", gauge, "Segments that should be gone and could not be deleted yet.", number(func(s *Situation) int { return s.Footage.Overdue }), nil, nil},
+	{"footage_early_segments_total", counter, "Segments that went before their window since the start, to make room.", number(func(s *Situation) uint64 { return s.Footage.Early }), nil, nil},
+	{"footage_undestroyed_keys", gauge, "Segments that are deleted, and whose key should be gone and is not.", number(func(s *Situation) int { return s.Footage.Keys }), nil, nil},
+	{"footage_progress_seconds", gauge, "When expiry last went round, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Footage.Progress }), nil, nil},
+	{"keys_locked", gauge, "1 while recording is write-only, until the share of the key arrives.", flag(func(s *Situation) bool { return s.Keys.Locked }), nil, nil},
+	{"volume_present", gauge, "1 when the disk is there.", nil, nil, flag(func(v *VolumeSituation) bool { return v.Away == "" })},
+	{"volume_bytes", gauge, "Sealed footage on it, also where it is not there.", nil, nil, number(func(v *VolumeSituation) int64 { return v.Bytes })},
+	{"volume_free_bytes", gauge, "Free on the disk.", nil, nil, number(func(v *VolumeSituation) int64 { return v.Free })},
+	{"volume_size_bytes", gauge, "Size of the disk.", nil, nil, number(func(v *VolumeSituation) int64 { return v.Size })},
+	{"volume_guests", gauge, "Cameras recorded on it now that are at home on another.", nil, nil, number(func(v *VolumeSituation) int { return len(v.Guests) })},
+	{"disk_free_bytes", gauge, "Free on the disks with footage.", number(func(s *Situation) int64 { return s.Footage.Free }), nil, nil},
+	{"disk_size_bytes", gauge, "Size of those disks.", number(func(s *Situation) int64 { return s.Footage.Size }), nil, nil},
 
-	{"journal_entries", gauge, "Entries in the journal.", number(func(s *Situation) uint64 { return s.Journal.Entries }), nil},
-	{"journal_cosigned_entries", gauge, "Entries covered by a cosigned checkpoint.", number(func(s *Situation) uint64 { return s.Journal.Cosigned }), nil},
-	{"journal_cosigned_seconds", gauge, "When that was cosigned, Unix time.", at(func(s *Situation) *protocol.Time { return s.Journal.CosignedAt }), nil},
-	{"journal_owed_entries", gauge, "Entries that the journal must still take.", number(func(s *Situation) int { return s.Journal.Owed }), nil},
-	{"journal_writable", gauge, "1 when the journal can be written.", flag(func(s *Situation) bool { return s.Journal.Broken == "" }), nil},
-	{"journal_behind", gauge, "1 when the witness knows more of it than this recorder.", flag(func(s *Situation) bool { return s.Journal.Behind }), nil},
-	{"journal_progress_seconds", gauge, "When the journal's writer last answered, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Journal.Progress }), nil},
+	{"journal_entries", gauge, "Entries in the journal.", number(func(s *Situation) uint64 { return s.Journal.Entries }), nil, nil},
+	{"journal_cosigned_entries", gauge, "Entries covered by a cosigned checkpoint.", number(func(s *Situation) uint64 { return s.Journal.Cosigned }), nil, nil},
+	{"journal_cosigned_seconds", gauge, "When that was cosigned, Unix time.", at(func(s *Situation) *protocol.Time { return s.Journal.CosignedAt }), nil, nil},
+	{"journal_owed_entries", gauge, "Entries that the journal must still take.", number(func(s *Situation) int { return s.Journal.Owed }), nil, nil},
+	{"journal_writable", gauge, "1 when the journal can be written.", flag(func(s *Situation) bool { return s.Journal.Broken == "" }), nil, nil},
+	{"journal_behind", gauge, "1 when the witness knows more of it than this recorder.", flag(func(s *Situation) bool { return s.Journal.Behind }), nil, nil},
+	{"journal_progress_seconds", gauge, "When the journal's writer last answered, Unix time.", at(func(s *Situation) *protocol.Time { return &s.Journal.Progress }), nil, nil},
 
-	{"clock_synced", gauge, "1 when NTP keeps the machine's clock, and the recorder's time is the same.", flag(func(s *Situation) bool { return s.Clock.State == "synced" }), nil},
-	{"clock_ahead_seconds", gauge, "How much later it may be than the recorder's time; footage due by then is shown to nobody.", number(func(s *Situation) int64 { return s.Clock.Ahead }), nil},
-	{"uplink_connected", gauge, "1 during a session with the centre's broker.", flag(func(s *Situation) bool { return s.Uplink.Connected }), nil},
-	{"uplink_since_seconds", gauge, "Since when it is so, Unix time.", at(func(s *Situation) *protocol.Time { return s.Uplink.Since }), nil},
-	{"orders_used", gauge, "Number of the last order used.", number(func(s *Situation) uint64 { return s.Orders.Used }), nil},
-	{"orders_dropped_total", counter, "Envelopes dropped since the start.", number(func(s *Situation) uint64 { return s.Orders.Dropped }), nil},
+	{"clock_synced", gauge, "1 when NTP keeps the machine's clock, and the recorder's time is the same.", flag(func(s *Situation) bool { return s.Clock.State == "synced" }), nil, nil},
+	{"clock_ahead_seconds", gauge, "How much later it may be than the recorder's time; footage due by then is shown to nobody.", number(func(s *Situation) int64 { return s.Clock.Ahead }), nil, nil},
+	{"uplink_connected", gauge, "1 during a session with the centre's broker.", flag(func(s *Situation) bool { return s.Uplink.Connected }), nil, nil},
+	{"uplink_since_seconds", gauge, "Since when it is so, Unix time.", at(func(s *Situation) *protocol.Time { return s.Uplink.Since }), nil, nil},
+	{"orders_used", gauge, "Number of the last order used.", number(func(s *Situation) uint64 { return s.Orders.Used }), nil, nil},
+	{"orders_dropped_total", counter, "Envelopes dropped since the start.", number(func(s *Situation) uint64 { return s.Orders.Dropped }), nil, nil},
 }
 
 const (
@@ -93,8 +102,11 @@ func at[S any](get func(*S) *protocol.Time) func(*S) (float64, bool) {
 
 func (m *metric) desc() *prometheus.Desc {
 	var labels []string
-	if m.camera != nil {
+	switch {
+	case m.camera != nil:
 		labels = []string{"camera", "stream"}
+	case m.volume != nil:
+		labels = []string{"volume"}
 	}
 	return prometheus.NewDesc(metricPrefix+m.name, m.help, labels, nil)
 }
@@ -116,6 +128,17 @@ func (c scrape) Collect(out chan<- prometheus.Metric) {
 			if v, ok := m.value(s); ok {
 				out <- prometheus.MustNewConstMetric(m.desc(), m.kind, v)
 			}
+			continue
+		}
+		for j := range s.Footage.Volumes {
+			if m.volume == nil {
+				break
+			}
+			if v, ok := m.volume(&s.Footage.Volumes[j]); ok {
+				out <- prometheus.MustNewConstMetric(m.desc(), m.kind, v, s.Footage.Volumes[j].Path)
+			}
+		}
+		if m.camera == nil {
 			continue
 		}
 		for j := range s.Cameras {

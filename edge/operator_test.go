@@ -60,16 +60,20 @@ func TestTroublesAreSaidInWords(t *testing.T) {
 		{"well", func(*Situation) {}, false, "All is well"},
 		{"network", dark(footage.CauseNetwork, "no answer"), true, "!! Camera plein-noord/main is dark for 12m: network: no answer. -> Look whether camera and switch have power"},
 		{"camera", dark(footage.CauseCamera, "no key frame for 10s"), true, "camera: no key frame for 10s. -> The camera answers but gives no picture"},
-		{"disk", dark(footage.CauseDisk, "write failed"), true, "disk: write failed. -> The disk is too slow, full or gone"},
+		{"disk", dark(footage.CauseDisk, "write failed"), true, "disk: write failed. -> The disk is too slow, full, out of inodes"},
 		{"connecting", func(s *Situation) { s.Cameras[0].State = "connecting" }, true, "not recorded yet: connecting"},
 		{"no mandate", func(s *Situation) { s.Cameras[0].State, s.Cameras[0].Detail = "no mandate", "its mandate ended" }, false, "- Camera plein-noord/main may not be recorded: its mandate ended. -> Nothing to mend here"},
 		{"unconfigured", func(s *Situation) { s.Unconfigured = []protocol.CameraID{"kade"} }, false, "Camera kade may be recorded, but .* -> Add the camera to cameras in edge.yaml"},
-		{"broken journal", func(s *Situation) { s.Journal.Broken = "no space left on device" }, true, "journal cannot be written: no space left on device. -> Cameras are recorded .* nobody can look back .* systemctl restart"},
+		{"broken journal", func(s *Situation) { s.Journal.Broken = "no space left on device" }, true, "journal cannot be written: no space left on device. -> Cameras are recorded .* nobody can look back .* goes on by itself"},
 		{"behind", func(s *Situation) { s.Journal.Behind = true }, true, "The witness knows more .* Phone the privacy officer"},
 		{"journal hangs", func(s *Situation) { s.Journal.Hangs = true }, true, "The journal does not answer for"},
 		{"footage hangs", func(s *Situation) { s.Footage.Hangs = true }, true, "Deleting stands still for .* Old footage stays too long"},
 		{"owed", func(s *Situation) { s.Journal.Owed = 3 }, false, "3 entries wait for the journal"},
 		{"overdue", func(s *Situation) { s.Footage.Overdue = 3 }, false, "3 pieces of footage should be gone"},
+		{"keys", func(s *Situation) { s.Footage.Keys = 3 }, false, "3 pieces of footage are deleted, and their keys cannot be"},
+		{"early", func(s *Situation) { s.Footage.Early, s.Footage.EarlyAt = 3, ago(time.Minute) }, false, "deleted before its time, since the disk is full: 3 pieces"},
+		{"early, long ago", func(s *Situation) { s.Footage.Early, s.Footage.EarlyAt = 3, ago(2*time.Hour) }, false, "All is well"},
+		{"not open", func(s *Situation) { s.Journal.Broken, s.Journal.Unopened = "is empty", true }, true, "The journal cannot be opened: is empty. -> .* no order is obeyed"},
 		{"hold share", func(s *Situation) { s.Footage.Held = 1 << 40 }, false, "new holds will be refused"},
 		{"an hour without witness", func(s *Situation) { s.Journal.CosignedAt = ago(2 * time.Hour) }, false, "2h00m old: nobody can look back here"},
 		{"half a day without witness", func(s *Situation) { s.Journal.CosignedAt = ago(13 * time.Hour) }, false, "nothing is shown or released here any more"},
@@ -120,7 +124,7 @@ func TestTerminalPage(t *testing.T) {
 		s.Cameras = append(s.Cameras, CameraSituation{Stream: "main", CameraStatus: protocol.CameraStatus{Camera: id, State: "gap", Cause: "network", Detail: "no route to host", Since: *ago(12 * time.Minute), LastFrame: ago(12 * time.Minute), Oldest: ago(6 * time.Hour)}})
 	}
 	s.Cameras = append(s.Cameras,
-		CameraSituation{Stream: "sub", Lost: 1, Dropped: 2_345_678, CameraStatus: protocol.CameraStatus{Camera: "fietsenstalling-onder-het-station-aan-de-noordzijde", State: "recording", Bitrate: 640_000, Since: *ago(30 * time.Second), LastFrame: ago(time.Second)}},
+		CameraSituation{Stream: "sub", Lost: 1, Dropped: 2_345_678, CameraStatus: protocol.CameraStatus{Camera: "fietsenstalling-onder-het-station-aan-de-noordzijde", State: "recording", Detail: protocol.SoundLeftOut + " (G.711)", Bitrate: 640_000, Since: *ago(30 * time.Second), LastFrame: ago(time.Second)}},
 		CameraSituation{Stream: "main", CameraStatus: protocol.CameraStatus{Camera: "hal", State: "no mandate", Cause: "mandate", Detail: "mandate m-hal-1 ended at 2026-11-20T00:00:00.000Z", Since: *ago(29 * time.Hour)}},
 		CameraSituation{Stream: "main", CameraStatus: protocol.CameraStatus{Camera: "poort", State: "gap", Cause: "camera", Detail: "401 \x1b[2JGo\r\naway " + strings.Repeat("/path", 20), Since: *ago(5 * time.Minute)}})
 	s.Clock.State = "unsynced"

@@ -87,6 +87,21 @@ func (a *Agent) status(state string) ([]byte, error) {
 		s.Why = "the journal cannot be written: this recorder records and expires, and serves nothing until it can; " + a.journal.Err().Error()
 	case a.journal.Behind():
 		s.Why = "the witness has more of this journal than this recorder: it records and serves nothing until a resume is ordered"
+	default:
+		for _, v := range usage.Volumes {
+			if v.Away != "" {
+				s.Why = fmt.Sprintf("a disk with %d bytes of footage is missing: that cannot be shown or released now; %s: %s", v.Bytes, v.Dir, v.Away)
+			}
+		}
+	}
+	if !a.stopping.Load() {
+		if s.Why == "" && a.footage.KeyState().Locked {
+			s.Why = a.lockedWhy()
+		}
+		var err error
+		if s.Share, err = a.shareAsk(); err != nil {
+			return nil, err
+		}
 	}
 	for _, c := range a.Config.Cameras {
 		if st := a.streams[string(c.ID)+"/"+string(c.Stream)]; st != nil {
@@ -108,7 +123,11 @@ func (a *Agent) releases(ctx context.Context) error {
 	defer running.Wait()
 	for {
 		granted := a.granted.wait()
-		for _, g := range a.orders.Unfinished() {
+		unfinished := a.orders.Unfinished()
+		if a.footage.KeyState().Locked {
+			unfinished = nil // nothing can be read; when the share comes, granted tells
+		}
+		for _, g := range unfinished {
 			if _, taken := busy.LoadOrStore(g.Doc().ID, true); taken {
 				continue
 			}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +26,7 @@ type Situation struct {
 	Troubles  []Trouble           `json:"troubles"` // what needs a person, the failing ones first
 	Cameras   []CameraSituation   `json:"cameras"`
 	Footage   FootageSituation    `json:"footage"`
+	Keys      KeysSituation       `json:"keys"`
 	Journal   JournalSituation    `json:"journal"`
 	Clock     ClockSituation      `json:"clock"`
 	Uplink    UplinkSituation     `json:"uplink"`
@@ -61,16 +61,35 @@ func (c *CameraSituation) recording() bool { return c.State == "recording" }
 func (c *CameraSituation) name() string    { return string(c.Camera) + "/" + string(c.Stream) }
 
 type FootageSituation struct {
-	Dir       string        `json:"dir"`
-	Bytes     int64         `json:"bytes"`     // sealed footage
-	Held      int64         `json:"held"`      // of that, under a standing hold
-	HoldShare int           `json:"holdShare"` // percent of the disk (or of max_bytes) that may be held
-	Free      int64         `json:"free"`      // on the disk
-	Size      int64         `json:"size"`      // of the disk
-	MaxBytes  int64         `json:"maxBytes"`  // as configured; 0: what the disk has
-	Overdue   int           `json:"overdue"`   // segments that should be gone and could not be deleted yet
-	Progress  protocol.Time `json:"progress"`  // when expiry last went round
-	Hangs     bool          `json:"hangs"`     // it has not for too long
+	Dir       string `json:"dir"`
+	Bytes     int64  `json:"bytes"`     // sealed footage
+	Held      int64  `json:"held"`      // of that, under a standing hold
+	HoldShare int    `json:"holdShare"` // percent of the disk (or of max_bytes) that may be held
+	Free      int64  `json:"free"`      // on the disk
+	Size      int64  `json:"size"`      // of the disk
+	MaxBytes  int64  `json:"maxBytes"`  // as configured; 0: what the disk has
+	Overdue   int    `json:"overdue"`   // segments that should be gone and could not be deleted yet; of a disk that is away the keys are
+	Keys      int    `json:"keys"`      // segments that are deleted, and whose key should be gone and is not
+	Early     uint64 `json:"early"`     // segments that went before their window since the start, to make room
+
+	EarlyAt  *protocol.Time `json:"earlyAt,omitempty"` // when the last of these did
+	Progress protocol.Time  `json:"progress"`          // when expiry last went round
+	Hangs    bool           `json:"hangs"`             // it has not for too long
+
+	Volumes []VolumeSituation `json:"volumes"` // the disks that have footage, or are to have it
+}
+
+// VolumeSituation is one disk with footage.
+type VolumeSituation struct {
+	Path     string              `json:"path"`
+	Volume   string              `json:"volume,omitempty"` // its identity; absent: it could never be used
+	Listed   bool                `json:"listed"`           // in the configuration; else what it has ages out
+	Away     string              `json:"away,omitempty"`   // why its footage cannot be reached
+	Bytes    int64               `json:"bytes"`            // sealed footage on it, also where it is away
+	Free     int64               `json:"free"`
+	Size     int64               `json:"size"`
+	MaxBytes int64               `json:"maxBytes"`         // as configured; 0: what the disk has
+	Guests   []protocol.CameraID `json:"guests,omitempty"` // recorded on it now, and at home on another
 }
 
 type JournalSituation struct {
@@ -115,10 +134,20 @@ func (a *Agent) Situation() Situation {
 	now := a.Now()
 	usage := a.footage.Usage()
 	s := Situation{V: situationVersion, Recorder: a.Config.Recorder, Software: Software, Time: protocol.T(now),
-		Footage: FootageSituation{Dir: filepath.Join(a.Config.Data, "footage"), Bytes: usage.Bytes, Held: usage.Held, HoldShare: int(a.orders.Roster().HoldShare),
-			Free: usage.Free, Size: usage.Total, MaxBytes: a.Config.Footage.MaxBytes, Overdue: usage.Overdue},
+		Footage: FootageSituation{Dir: a.Config.footageDir(), Bytes: usage.Bytes, Held: usage.Held, HoldShare: int(a.orders.Roster().HoldShare),
+			Free: usage.Free, Size: usage.Total, MaxBytes: a.Config.Footage.MaxBytes, Overdue: usage.Overdue, Keys: usage.Keys, Early: usage.Early},
 		Journal: JournalSituation{Dir: a.journalDir(), Entries: a.journal.Head().Size, Owed: usage.Owed, Behind: a.journal.Behind()},
 		Orders:  OrdersSituation{Used: a.orders.LastOrder(), Dropped: a.orders.Dropped()}}
+	if usage.Early > 0 {
+		t := protocol.T(usage.EarlyAt)
+		s.Footage.EarlyAt = &t
+	}
+	for _, v := range usage.Volumes {
+		if v.Listed || v.Bytes > 0 {
+			s.Footage.Volumes = append(s.Footage.Volumes, VolumeSituation{Path: v.Dir, Volume: v.ID, Listed: v.Listed, Away: v.Away, Bytes: v.Bytes, Free: v.Free, Size: v.Total,
+				MaxBytes: v.MaxBytes, Guests: v.Guests})
+		}
+	}
 	if err := cmp.Or(a.unopened, a.journal.Err()); err != nil {
 		s.Journal.Broken, s.Journal.Unopened = err.Error(), a.unopened != nil
 	}
@@ -141,6 +170,7 @@ func (a *Agent) Situation() Situation {
 		}
 	}
 	s.Unconfigured = slices.Sorted(maps.Keys(missing))
+	s.Keys = a.keysSituation()
 	a.watch.into(&s, now)
 	reading := a.clock.Read()
 	if s.Clock.Ahead = int64(reading.Ahead.Round(time.Second).Seconds()); s.Clock.State != reading.State { // since the last beat
@@ -197,6 +227,7 @@ func (s *Situation) judge() {
 	s.Troubles = nil
 	add := func(failing bool, what, do string) { s.Troubles = append(s.Troubles, Trouble{what, do, failing}) }
 	s.judgeDisk(add)
+	s.judgeKeys(add)
 	s.judgeJournal(add)
 	for i := range s.Cameras {
 		s.judgeCamera(&s.Cameras[i], add)
@@ -215,6 +246,14 @@ func (s *Situation) mayHold() int64 {
 	limit := s.Footage.Size
 	if s.Footage.MaxBytes > 0 {
 		limit = s.Footage.MaxBytes
+	}
+	for _, v := range s.Footage.Volumes {
+		switch {
+		case v.Away != "" || !v.Listed:
+			limit += v.Bytes
+		case len(s.Footage.Volumes) > 1 && v.MaxBytes > 0:
+			limit -= max(0, v.Size-v.MaxBytes)
+		}
 	}
 	return limit / 100 * int64(s.Footage.HoldShare)
 }
@@ -239,6 +278,24 @@ func (s *Situation) judgeDisk(add func(failing bool, what, do string)) {
 		add(false, fmt.Sprintf("%d pieces of footage should be gone and cannot be deleted.", f.Overdue),
 			fmt.Sprintf("Nobody can see them any more. Look whether the disk under %s can be written (`df -h`, `dmesg`). Tell the privacy officer.", f.Dir))
 	}
+	if f.Keys > 0 && !f.Hangs {
+		add(false, fmt.Sprintf("%d pieces of footage are deleted, and their keys cannot be: who finds the deleted files back could still read them.", f.Keys),
+			"Look whether the disk under `keys` (edge.yaml) is full or cannot be written (`df -h`, `df -i`, `findmnt`, `dmesg`). The keys go by themselves when it can. Tell the privacy officer.")
+	}
+	if f.EarlyAt != nil && s.Time.Sub(f.EarlyAt.Time) < time.Hour {
+		add(false, fmt.Sprintf("Footage is deleted before its time, since the disk is full: %d pieces since the start, the last %s ago.", f.Early, s.ago(*f.EarlyAt)),
+			fmt.Sprintf("Look what else fills the disk under %s (`df -h`, `du -x`), or give this recorder a bigger one. The journal says what went. Tell the privacy officer.", f.Dir))
+	}
+	for _, v := range f.Volumes {
+		switch {
+		case v.Away != "" && v.Listed:
+			add(false, fmt.Sprintf("The disk %s cannot be used: %s. %s of footage on it cannot be shown.", v.Path, strings.TrimSuffix(v.Away, "."), size(v.Bytes)),
+				"Its cameras are recorded on the other disks, and what is on it is not lost yet. Look at power, cable and `dmesg`, mount it, and look here again. If it is dead: take it out of volumes in edge.yaml. If somebody took it: tell the privacy officer.")
+		case v.Away != "":
+			add(false, fmt.Sprintf("The disk %s is not there and not in edge.yaml any more; %s of footage was on it.", v.Path, size(v.Bytes)),
+				"Nothing has to be done: when that footage is due its keys are destroyed, and then this line goes.")
+		}
+	}
 	if may := s.mayHold(); may > 0 && f.Held > may/10*9 {
 		add(false, fmt.Sprintf("Held footage takes %s of the %s it may take; new holds will be refused.", size(f.Held), size(may)),
 			"Ask the centre which holds can be lifted, or give this recorder a bigger disk.")
@@ -253,7 +310,7 @@ func (s *Situation) judgeJournal(add func(failing bool, what, do string)) {
 			fmt.Sprintf("Cameras are recorded and footage is deleted on time by what the recorder remembers of its orders, but nobody can look back, nothing is released and no order is obeyed. Is the disk under %s mounted and well (`findmnt`, `dmesg`)? It is tried again by itself. If the disk is well, copy that folder to another disk before anything else, and call the people who maintain beeldwacht.", j.Dir))
 	case j.Broken != "":
 		add(true, "The journal cannot be written: "+j.Broken+".",
-			fmt.Sprintf("Cameras are recorded and footage is deleted on time, but nobody can look back and nothing is released. Look at the disk under %s (`df -h`, `dmesg`), mend it, then: systemctl restart beeldwacht-edge", j.Dir))
+			fmt.Sprintf("Cameras are recorded and footage is deleted on time, but nobody can look back and nothing is released. Look at the disk under %s (`df -h`, `df -i`, `findmnt`, `dmesg`). When it can be written the journal goes on by itself.", j.Dir))
 	case j.Hangs:
 		add(true, fmt.Sprintf("The journal does not answer for %s: the disk under %s hangs.", s.ago(j.Progress), j.Dir),
 			"Look at the disk: cable, power, `dmesg`. Restart the machine when it answers again.")
@@ -296,7 +353,7 @@ func (s *Situation) judgeCamera(c *CameraSituation, add func(failing bool, what,
 var remedies = map[footage.Cause]string{
 	footage.CauseNetwork:  "Look whether camera and switch have power and whether the cable is in. Then `ping` the camera, and compare its address with edge.yaml.",
 	footage.CauseCamera:   "The camera answers but gives no picture that can be recorded. Compare user and password with the secrets file, and the path with edge.yaml; switch the camera off and on.",
-	footage.CauseDisk:     "The disk is too slow, full or gone. Look at `df -h` and `dmesg`; then `journalctl -u beeldwacht-edge`.",
+	footage.CauseDisk:     "The disk is too slow, full, out of inodes, read-only, gone, or another's. Look at `df -h`, `df -i`, `findmnt` and `dmesg`; then `journalctl -u beeldwacht-edge`. Recording is tried again by itself.",
 	footage.CauseClock:    "The clock of this machine jumped. Recording goes on by itself; look at `timedatectl`.",
 	footage.CauseRecorder: "Wait a minute, then look again. Recording goes on by itself.",
 	footage.CauseMandate:  "Nothing to mend here: the centre decides what may be recorded. Ask the registrar when you expected otherwise.",
@@ -328,7 +385,14 @@ func (s *Situation) judgeRest(add func(failing bool, what, do string)) {
 	}
 	if s.Incidents > 0 {
 		last := s.Latest[len(s.Latest)-1]
-		add(false, fmt.Sprintf("%d incidents since the start; the last %s ago: %s: %s.", s.Incidents, s.ago(last.At), strings.TrimSpace(last.What+" "+string(last.Camera)), strings.TrimSuffix(last.Detail, ".")),
-			"The centre sees them too. Look at the disk first, then at `journalctl -u beeldwacht-edge`.")
+		number, of := fmt.Sprintf("%d incidents", s.Incidents), ""
+		if s.Incidents == 1 {
+			number = "1 incident"
+		}
+		if last.Camera != "" {
+			of = " of camera " + string(last.Camera)
+		}
+		add(false, fmt.Sprintf("%s since the start; the last %s ago%s: %s: %s.", number, s.ago(last.At), of, last.What, strings.TrimSuffix(last.Detail, ".")),
+			"The centre sees them too. Look at the disk first (`df -h`, `df -i`, `dmesg`), then at `journalctl -u beeldwacht-edge`.")
 	}
 }

@@ -2,7 +2,6 @@ package edge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -93,11 +92,11 @@ func (s *stream) record(ctx context.Context, writer ingest.Writer, sound bool) e
 		for {
 			changed := a.mandates.wait()
 			may, err := s.permitted()
-			if err == nil && may != sound {
-				err = errors.New("the mandate says otherwise of sound than before: the camera is asked anew")
-			}
 			if err != nil {
 				cancel(&ingest.Stop{Cause: footage.CauseMandate, Detail: err.Error()})
+				return
+			} else if may != sound { // a moment of ours: when the camera does not come back, that is the cause
+				cancel(&ingest.Stop{Cause: footage.CauseRecorder, Detail: "roster or mandate says otherwise of sound than before: the camera is asked anew"})
 				return
 			}
 			select {

@@ -40,6 +40,8 @@ func (s *Situation) Text(zone *time.Location) string {
 		b.WriteString(row(name, state, ago(&c.Since), rate(c.Bitrate), ago(c.LastFrame), count(c.Lost), count(c.Dropped), ago(c.Oldest)) + "\n")
 		if !c.recording() && c.Cause != "" {
 			line("    ", "%s: %s", c.Cause, c.Detail)
+		} else if c.recording() && c.Detail != "" {
+			line("    ", "%s", c.Detail) // what becomes of its sound
 		}
 	}
 	if len(s.Cameras) == 0 {
@@ -55,7 +57,23 @@ func (s *Situation) Text(zone *time.Location) string {
 		}
 	}
 	line("Footage    ", "%s, the oldest %s; held %s, %d %% of what may be held", size(f.Bytes), ago(oldest), size(f.Held), percent(f.Held, s.mayHold()))
-	line("Disk       ", "%s free of %s; %s", size(f.Free), size(f.Size), f.Dir)
+	if len(f.Volumes) <= 1 {
+		line("Disk       ", "%s free of %s; %s", size(f.Free), size(f.Size), f.Dir)
+	}
+	for _, v := range f.Volumes {
+		switch {
+		case len(f.Volumes) == 1:
+		case v.Away != "":
+			line("Disk       ", "NOT THERE, with %s of footage; %s", size(v.Bytes), v.Path)
+		case !v.Listed:
+			line("Disk       ", "ages out, has %s of footage; %s", size(v.Bytes), v.Path)
+		case len(v.Guests) > 0:
+			line("Disk       ", "%s free of %s, has %s; cameras of other disks: %d; %s", size(v.Free), size(v.Size), size(v.Bytes), len(v.Guests), v.Path)
+		default:
+			line("Disk       ", "%s free of %s, has %s; %s", size(v.Free), size(v.Size), size(v.Bytes), v.Path)
+		}
+	}
+	line("Keys       ", "%s", s.Keys.text())
 	cosigned := "none cosigned since the start"
 	if j.CosignedAt != nil {
 		cosigned = fmt.Sprintf("%d cosigned %s ago", j.Cosigned, ago(j.CosignedAt))

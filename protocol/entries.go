@@ -45,7 +45,9 @@ type Started struct {
 	Salted
 	Software string `json:"software"`
 	Clean    bool   `json:"clean"`  // the run before this one stopped in order
-	Volume   string `json:"volume"` // identity of the disk with footage: the next start refuses another one (invariant 6)
+	Volume   string `json:"volume"` // identity of the disk with footage, or of that with its index: the next start refuses another one (invariant 6)
+
+	Volumes []string `json:"volumes,omitempty"` // identities of the other disks with footage, where there are any; also of those that are missing
 }
 
 type Stopped struct {
@@ -62,8 +64,8 @@ type RunStarted struct {
 	Codec  string   `json:"codec"`
 	Sound  string   `json:"sound,omitempty"` // codec of its track of sound; absent: pictures alone
 	Init   Hash     `json:"init"`
-	Start  Time     `json:"start"` // wall clock at the first frame
-	Clock  string   `json:"clock"` // "synced", "unsynced" or "unknown": what the system says of its clock
+	Start  Time     `json:"start"` // the recorder's time at the first frame
+	Clock  string   `json:"clock"` // "synced" by NTP; "unsynced", "unknown"; "disputed": the machine's clock says another time; "unconfirmed": so far nobody has, since the power was off
 }
 
 type Gap struct {

@@ -178,6 +178,7 @@ type properties struct {
 	Status            central.Status      `json:"status"`
 	Purposes          []central.Purpose   `json:"purposes"`
 	Window            protocol.Window     `json:"window"`
+	Sound             bool                `json:"sound"` // recorded too
 	Besluit           string              `json:"besluit"`
 	BesluitBody       string              `json:"besluitBody"`
 	BesluitDate       protocol.Time       `json:"besluitDate,omitzero"`
@@ -218,7 +219,7 @@ func (s *site) data(w http.ResponseWriter, r *http.Request) {
 func (s *site) feature(c camera, alone bool) feature {
 	f := feature{Type: "Feature", ID: string(c.Camera), Properties: properties{
 		Camera: c.Camera, Name: c.Title, Place: c.Place, Area: c.Area, Direction: c.Direction, Regime: c.Regime, Status: c.Status, Purposes: c.Purposes,
-		Window: c.Window, Besluit: c.Besluit.Reference, BesluitBody: c.Besluit.Body, BesluitDate: c.Besluit.Date, ValidUntil: c.Besluit.ValidUntil,
+		Window: c.Window, Sound: c.Sound, Besluit: c.Besluit.Reference, BesluitBody: c.Besluit.Body, BesluitDate: c.Besluit.Date, ValidUntil: c.Besluit.ValidUntil,
 		Publication: c.Publication, PublicationReason: c.PublicationReason, SelfWitnessed: alone,
 	}}
 	if c.Position != nil {

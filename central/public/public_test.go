@@ -125,6 +125,8 @@ func TestCitizen2_TheCameraPageAnswersWhyWhoAndUntilWhen(t *testing.T) {
 	wants(t, body, "Deze camera neemt ook geluid op.", "bedreigingen aan de balie zijn niet te zien")
 	_, body, _ = get(t, h, "/bord/"+string(heard.list[1].Camera))
 	wants(t, body, "Ook geluid wordt opgenomen")
+	_, body, _ = get(t, h, "/cameras.geojson")
+	wants(t, body, `"sound":true`, `"sound":false`)
 }
 
 func TestWordsFromTheRegisterCannotBecomeCode(t *testing.T) {

@@ -155,7 +155,7 @@ broker: {url: "ssl://127.0.0.1:1"}
 vault: {endpoint: "127.0.0.1:1", bucket: beeldwacht}
 viewer: {listen: "127.0.0.1:0", url: "https://viewer.example"}
 metrics: {listen: %q}
-footage: {segment: 1s, seal_every: 1s}
+footage: {segment: 1s, seal_every: 1s, min_free: 4096}
 cameras:
 %s`, c.town.Recorder, c.town.Municipality, c.metrics, &cameras))
 	c.write("secrets.yaml", "cameras: {}\n")

@@ -82,7 +82,7 @@ func TestOperatorSeesTheRunningRecorder(t *testing.T) {
 		code, body := c.health()
 		return code == 503 && strings.Contains(body, "The journal cannot be written: ")
 	})
-	if page, _, _ := c.do("status"); !strings.Contains(unwrapped(page), "nobody can look back") || !strings.Contains(unwrapped(page), "systemctl restart beeldwacht-edge") {
+	if page, _, _ := c.do("status"); !strings.Contains(unwrapped(page), "nobody can look back") || !strings.Contains(unwrapped(page), "goes on by itself") {
 		t.Errorf("the page does not say what a broken journal means:\n%s", page)
 	}
 	if !c.camera("plein").LastFrame.After(time.Now().Add(-5*time.Second)) || c.camera("plein").State != "recording" {

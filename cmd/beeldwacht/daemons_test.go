@@ -147,13 +147,31 @@ func (w *world) write(name, text string, mode os.FileMode) {
 	w.must(os.WriteFile(w.path(name), []byte(text), mode))
 }
 
+// amend changes a file that configure wrote.
+func (w *world) amend(name, from, to string) {
+	w.t.Helper()
+	b, err := os.ReadFile(w.path(name))
+	w.must(err)
+	if !strings.Contains(string(b), from) {
+		w.t.Fatalf("%s has no %q", name, from)
+	}
+	w.write(name, strings.ReplaceAll(string(b), from, to), 0o600)
+}
+
 // do runs a command to its end.
 func (w *world) do(name string, args ...string) {
+	w.t.Helper()
+	w.output(name, args...)
+}
+
+// output is what a command said.
+func (w *world) output(name string, args ...string) []byte {
 	w.t.Helper()
 	out, err := exec.CommandContext(w.ctx, w.bin(name), args...).CombinedOutput()
 	if err != nil {
 		w.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
+	return out
 }
 
 func (w *world) enrol() {

@@ -72,6 +72,8 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 		return err
 	}
 	fmt.Fprintf(stdout, "Recorder %s is enrolled. Carry %s to it and set `identity:` in its configuration to that folder.\n", *recorder, *out)
+	fmt.Fprintf(stdout, "Decide where the keys of its footage are before it starts (keys_holder in edge.yaml). With \"centre\" a stolen recorder cannot be read; but when the centre loses\n")
+	fmt.Fprintf(stdout, "its share, and the recorder starts before it got another, the footage it has is lost for good. No backup may hold the centre's folder of shares.\n")
 	fmt.Fprintf(stdout, "The centre reads its key from there too (recorders: in setup.yaml):\n  %s\n", key)
 	return nil
 }

@@ -33,6 +33,7 @@ var bans = []struct{ of, on, why string }{
 	{"edge/journal", "edge/footage", "the journal serves all and depends on none"},
 	{"edge/journal", "edge/orders", "the journal serves all and depends on none"},
 	{"edge/orders", "edge/footage", "a verified order is carried out elsewhere"},
+	{"edge/tpm", "edge/footage", "the TPM keeps a share and does not know what it opens"},
 	{"edge/clock", "edge/footage", "what time it is depends on nobody who asks"},
 	{"edge/clock", "edge/journal", "what time it is depends on nobody who asks"},
 }

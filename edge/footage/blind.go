@@ -261,6 +261,16 @@ func (b *blindKeys) write(k *keyring, records map[int64][]byte) error {
 	return errors.Join(err, f.Close())
 }
 
+// takeIn brings an open table up to what was recorded write-only, and makes the pair of keys for a file that begins anew with the next generation.
+func (k *keyring) takeIn(living func(hourOf, chainID) (map[uint32]bool, error)) error {
+	if err := errors.Join(k.moveIn(), k.tidyLoose(living), k.forgetDoomed(living)); err != nil {
+		return err
+	}
+	k.fresh = newPrivate()
+	k.private = append(k.private, k.fresh)
+	return nil
+}
+
 // moveIn takes the keys of the write-only file into the open table. One that does not open was put there by somebody else, or is damaged: it is not here.
 func (k *keyring) moveIn() error {
 	if k.blind == nil {
@@ -312,8 +322,8 @@ func (k *keyring) forgetDoomed(living func(hourOf, chainID) (map[uint32]bool, er
 	return nil
 }
 
-// tidyLoose drops the keys of chains without a state of which the footage is gone: a crash may have left a key both here and in the write-only file, and only there was
-// it destroyed.
+// tidyLoose drops the keys of chains without a state of which the footage is gone, or never was: a crash may have left a key both here and in the write-only file, and only
+// there was it destroyed; and a file of which not even the head was written told nobody which key it has.
 func (k *keyring) tidyLoose(living func(hourOf, chainID) (map[uint32]bool, error)) error {
 	for id, c := range k.chains {
 		if c.from != loose {
@@ -328,6 +338,7 @@ func (k *keyring) tidyLoose(living func(hourOf, chainID) (map[uint32]bool, error
 			if !alive[n] {
 				c.own[n] = [keySize]byte{}
 				delete(c.own, n)
+				k.dirty = true
 			}
 		}
 	}

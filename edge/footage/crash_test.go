@@ -264,11 +264,14 @@ func FuzzWholeFragments(f *testing.F) {
 		if len(samples)%2 == 1 {
 			sound = []Sound{{[]byte("sound"), 7, 960}, {[]byte("more"), 967, 960}}
 		}
-		b, err := fragmentOf(nil, 1, u.DTS, []*sample{s}, sound, 0)
-		if err != nil {
+		var b bytes.Buffer
+		if err := writeFragment(&b, 1, u.DTS, []*sample{s}, sound, 0); err != nil {
 			f.Fatal(err)
 		}
-		samples = append(samples, b)
+		samples = append(samples, b.Bytes())
+		if len(samples) == 2 {
+			samples = append(samples, padding(100))
+		}
 	}
 	f.Add(bytes.Join(samples, nil))
 	f.Add(samples[1])

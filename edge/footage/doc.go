@@ -61,13 +61,15 @@
 //
 // # A segment's file
 //
-//	"BWSEG" 0 0 2 (8) | chain (8) | place in it (4, big endian) | zero (4) | Tink streaming AEAD, AES256_GCM_HKDF_64KB, of the fMP4
+//	"BWSEG" 0 0 3 (8) | chain (8) | place in it (4, big endian) | zero (4) | Tink streaming AEAD, AES256_GCM_HKDF_4KB, of the fMP4
 //
-// so that Tink itself reads a file from byte 24 on. The associated data are the lines "beeldwacht segment 2", recorder, camera, stream, run, place in the run and
+// so that Tink itself reads a file from byte 24 on. The associated data are the lines "beeldwacht segment 3", recorder, camera, stream, run, place in the run and
 // chain/place, each with its newline: a file that is moved does not open. Sizes, hashes and offsets in the index and in the journal are those of the plaintext; what
-// counts against the disk is the file, 16 bytes more for each 64 KiB.
+// counts against the disk is the file, 16 bytes more for each 4 KiB. Files of version 2, with chunks of 64 KiB, are read, and expire as they are.
 //
-// Fragments go to the disk in chunks of 64 KiB as they come. A crash loses at most what was not synced yet and the chunk that was not full. What is left is decrypted up to
+// Fragments go to the disk in chunks of 4 KiB as they come. Config.SyncInterval bounds what a power cut costs, at any bit rate: four fifths of it after the last time the chunk that is not
+// full is filled up with an MP4 box that says nothing (free; 2 KiB on average), and the file and its name are synced. So a cut costs at most that interval of each open segment and one
+// fragment, on a disk that syncs all of them within the fifth that is left. A crash without a power cut costs a chunk and a fragment. What is left is decrypted up to
 // the last authentic chunk and cut to its last whole fragment. It is encrypted anew under its own key with a new salt (000004.cut, renamed over
 // 000004.open): closing the old stream would use a nonce twice, and after a sync that failed only what is written again is sure to be there. That key goes with the segment, so it takes both with it.
 //
@@ -104,11 +106,12 @@
 // The table's head names the share that it is under, in the clear. A table goes under another share with a new generation, and what was under the one before is worth nothing
 // once that share is destroyed where it is kept ([Store.Bind]). Who does what to read footage that has expired, having a segment's ciphertext from before:
 //
-//	share               needs                                                                             so we say
-//	none                an old block of generation.key, and an old key table                              deleted
-//	a credential        those, and this machine's credential (its TPM, where systemd sealed it to one)    deleted; who takes the disk alone reads nothing at all
-//	of the centre       those; and the share of that day, which the centre destroys when the next is      deleted; erased within the day
-//	                    in use: an old block of the centre's disk, too
+//	share           needs                                                                                  so we say
+//	none            an old block of generation.key, and an old key table                                   deleted
+//	a credential    those, and this machine's credential (its TPM, where systemd sealed it to one)         deleted; the disk alone gives nothing at all
+//	of a TPM        those, and this machine's TPM; after another hour of running nothing helps             deleted; erased within the hour
+//	of the centre   those, and the share of that day, which the centre destroys when the next is in use:   deleted; erased within the day
+//	                an old block of the centre's disk, too
 //
 // A file is overwritten where the file system lets it: flash memory, a file system that copies on write (btrfs, ZFS), a snapshot or a backup may keep the old block; that is why a
 // slot alone earns *deleted* and never *erased*. A credential is read-only and stays the same for ever: it wraps the slots, and what is destroyed is the slot.
@@ -117,7 +120,7 @@
 //
 // # Write-only
 //
-// Where the share comes from the centre (Config.AwaitShare), the table is locked after a start, and the recorder does all that needs no key: it records, expires, unlinks, holds
+// Where the share comes later (Config.AwaitShare: from the centre, or from a TPM that does not answer), the table is locked after a start, and the recorder does all that needs no key: it records, expires, unlinks, holds
 // and lifts. It reads nothing: [Store.Read] gives [ErrLocked]. The key of each new segment is made at random and sealed (HPKE) to a public key in writeonly.keys, before a frame is
 // written; the private half is in the locked table. Who takes the recorder in this state reads nothing either, but for the segments being written, whose ciphers are in memory.
 //

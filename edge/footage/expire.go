@@ -68,10 +68,7 @@ func (b *buried) slot() (k slot, encrypted bool, err error) {
 }
 
 func (b *buried) stored() int64 {
-	if b.Key == "" {
-		return b.line.Size
-	}
-	return storedSize(b.line.Size)
+	return storedAs(b.line.Size, b.Key != "", b.Chunk)
 }
 
 // expire unlinks all that is due, and tells when more is. The caller has sweeping.
@@ -342,7 +339,7 @@ func (s *Store) putTombstones(v *volume, due []Expiring, c *candidates, standing
 			rows[d.Reason] = t
 		}
 		row := c.rows[key]
-		t.Segments = append(t.Segments, buried{Line: row.Line, Key: row.Key, Minute: row.Minute, Due: protocol.T(d.Due()), line: d.SegmentLine})
+		t.Segments = append(t.Segments, buried{Line: row.Line, Key: row.Key, Chunk: row.Chunk, Minute: row.Minute, Due: protocol.T(d.Due()), line: d.SegmentLine})
 		rk := keyRun(key)
 		if taken[rk] == nil {
 			r := *c.runs[rk]
@@ -387,6 +384,11 @@ func (s *Store) putTombstones(v *volume, due []Expiring, c *candidates, standing
 		return false, err
 	}
 	maps.Copy(s.tombs, made)
+	for _, d := range due {
+		if d.Reason == ReasonSpace {
+			s.early, s.earlyAt = s.early+1, now.Now
+		}
+	}
 	return len(moved) > 0, s.at("tombstoned")
 }
 
@@ -810,7 +812,8 @@ func (s *Store) living(of hourOf, id chainID) (map[uint32]bool, error) {
 				if err != nil {
 					continue // nothing to keep a key for
 				}
-				see(readHead(f))
+				h, err := readHead(f)
+				see(h.key, err)
 				if err := f.Close(); err != nil {
 					return err
 				}

@@ -3,6 +3,7 @@ package footage
 import (
 	"bytes"
 	"context"
+	"crypto/hpke"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,6 +42,14 @@ var scenes = []scene{
 		p.start()
 		p.record(plein, large(frames(squareClip(), 1500*time.Millisecond), 20_000))
 	}},
+	{"syncing an open segment", "", nil, func(p *play) {
+		p.start()
+		p.on(plein, frames(squareClip(), 1700*time.Millisecond))
+		if p.Store != nil {
+			p.syncOpen()
+		}
+		p.record(plein, frames(squareClip(), 600*time.Millisecond))
+	}},
 	{"expiry", "", twoCameras, func(p *play) {
 		p.start()
 		p.at(6 * time.Minute)
@@ -78,6 +87,28 @@ var scenes = []scene{
 		p.start()
 		p.at(8 * time.Minute)
 	}},
+	{"a share is replaced", "", func(p *play) {
+		p.centre = &keeper{TB: p.T}
+		twoCameras(p)
+	}, func(p *play) {
+		p.start() // under the next
+		p.record(plein, frames(squareClip(), 1200*time.Millisecond))
+		p.at(6 * time.Minute)
+	}},
+	{"write-only until the share comes", "", func(p *play) {
+		p.centre = &keeper{TB: p.T}
+		twoCameras(p)
+	}, func(p *play) {
+		p.alone = true
+		p.start()
+		p.record(plein, frames(squareClip(), 2200*time.Millisecond))
+		p.at(4 * time.Minute)
+		p.record(plein, frames(squareClip(), 1200*time.Millisecond))
+		p.at(6 * time.Minute) // of before, and the first that was recorded write-only
+		p.alone = false
+		p.bind()
+		p.at(7 * time.Minute)
+	}},
 	{"from format 1 to 2", "testdata/format1", func(p *play) { p.clock.set(noon.Add(10 * time.Second)) }, func(p *play) {
 		p.start()
 		p.record(plein, frames(squareClip(), 1200*time.Millisecond))
@@ -113,6 +144,8 @@ type play struct {
 	begun    bool              // a hold was asked for: from here on it may stand
 	tables   [][]byte          // each key table that ever had its place
 	slots    map[string]slot   // which key each of sealed has
+	centre   *keeper           // of the share that the keys need; nil: they need none
+	alone    bool              // it cannot be reached
 }
 
 // newPlay begins in root, which is made with what is in from.
@@ -140,7 +173,7 @@ func (p *play) note(err error) {
 // start opens the volume, a second time when that fails, and says what may be recorded.
 func (p *play) start() {
 	c := config(filepath.Join(p.root, "volume"), p.clock, p.book)
-	c.Disk, c.SegmentLength = p.disk, time.Second
+	c.Disk, c.SegmentLength, c.AwaitShare = p.disk, time.Second, p.centre != nil
 	for range 8 { // as systemd does
 		s, err := Open(context.Background(), c)
 		p.note(err)
@@ -150,6 +183,29 @@ func (p *play) start() {
 		}
 	}
 	p.mandate(p.window)
+	p.bind()
+}
+
+// bind is what the recorder gets from the centre after a start: the share that its table is under, and the next.
+func (p *play) bind() {
+	if p.Store == nil || p.centre == nil || p.alone {
+		return
+	}
+	if st := p.KeyState(); st.Locked {
+		err := p.Bind(p.centre.of(st.Under))
+		if p.note(err); err != nil {
+			return
+		}
+	}
+	under := p.KeyState().Under
+	if under != "" {
+		p.centre.of(under) // its status says so
+	}
+	next := p.centre.offer(under)
+	p.note(p.Bind(next))
+	if p.KeyState().Under == next.ID {
+		p.centre.of(next.ID)
+	}
 }
 
 func (p *play) stop() {
@@ -264,24 +320,52 @@ func (p *play) thief(image string) {
 		return // of a volume that is not there yet
 	}
 	told := p.told()
+	keys := []*generation{{}}
+	if p.centre != nil {
+		for _, s := range p.centre.all { // also of those that it has destroyed
+			keys = append(keys, &generation{share: &s})
+		}
+	}
+	var private []*blindPrivate
 	for _, block := range [][]byte{holder[:slotSize], holder[slotSize:]} {
-		_, key, ok := parseSlotBlock(block)
+		_, part, ok := parseSlotBlock(block)
 		for _, raw := range p.tables {
 			_, head, rest, err := readTable(raw)
 			if err != nil || !ok {
 				continue // written by halves
 			}
-			k := &keyring{recorder: self, volume: p.volumeID, chains: map[chainID]*keyChain{}}
-			plain, err := k.decipher(&generation{part: key}, head, rest)
-			if err != nil {
-				continue
+			for _, g := range keys {
+				k := &keyring{recorder: self, volume: p.volumeID, chains: map[chainID]*keyChain{}}
+				plain, err := k.decipher(&generation{part: part, share: g.share}, head, rest)
+				if err != nil {
+					continue
+				}
+				if err := k.parse(plain, len(head) == tableHead); err != nil {
+					p.Fatal(err)
+				}
+				private = append(private, k.private...)
+				for segment, s := range p.slots {
+					if _, err := k.get(s); err == nil && told[segment] > 0 {
+						p.Errorf("the journal says that %s is gone, and a thief has its key", segment)
+					}
+				}
 			}
-			if err := k.parse(plain, len(head) == tableHead); err != nil {
-				p.Fatal(err)
-			}
-			for segment, s := range p.slots {
-				if _, err := k.get(s); err == nil && told[segment] > 0 {
-					p.Errorf("the journal says that %s is gone, and a thief has its key", segment)
+		}
+	}
+	blind, err := os.ReadFile(filepath.Join(image, "keys", blindFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	k := &keyring{recorder: self, volume: p.volumeID}
+	for ; len(blind) >= blindHead+blindRecord; blind = blind[blindRecord:] {
+		s, _, sealed, ok := parseBlind(blind[blindHead:])
+		for segment, of := range p.slots {
+			for _, key := range private {
+				if !ok || of != s || told[segment] == 0 {
+					break
+				}
+				if _, err := hpke.Open(key.key, hpke.HKDFSHA256(), hpke.AES256GCM(), k.blindBound(s), sealed); err == nil {
+					p.Errorf("the journal says that %s is gone, and a thief with the share has its key", segment)
 				}
 			}
 		}
@@ -354,8 +438,15 @@ func (p *play) drain() {
 		}
 		th := &thief{p.T, p.volume, map[string]bool{}}
 		for _, raw := range p.tables {
-			if ok {
-				th.table(raw, &generation{part: key})
+			if !ok {
+				break
+			}
+			th.table(raw, &generation{part: key})
+			if p.centre == nil {
+				continue
+			}
+			for _, s := range p.centre.all {
+				th.table(raw, &generation{part: key, share: &s})
 			}
 		}
 		if len(th.keys) > 0 {
@@ -415,7 +506,7 @@ func TestFaultAtEveryStep(t *testing.T) {
 	for i, s := range scenes {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			ready, clock, book, ops := s.rehearse(t)
+			ready, centre, clock, book, ops := s.rehearse(t)
 			every := 11
 			if os.Getenv("BEELDWACHT_SWEEP") == "all" {
 				every = 1
@@ -430,7 +521,7 @@ func TestFaultAtEveryStep(t *testing.T) {
 						continue
 					}
 					t.Run(fmt.Sprintf("%s %s", strings.ReplaceAll(op.String(), "/", "_"), f.name), func(t *testing.T) {
-						s.spoil(t, ready, clock, book, op, f)
+						s.spoil(t, ready, centre, clock, book, op, f)
 					})
 				}
 			}
@@ -440,7 +531,7 @@ func TestFaultAtEveryStep(t *testing.T) {
 }
 
 // rehearse leads up to a scene, keeps that, and plays it once without a fault.
-func (s scene) rehearse(t *testing.T) (ready string, now time.Time, entries []entry, ops []disktest.Op) {
+func (s scene) rehearse(t *testing.T) (ready string, centre *keeper, now time.Time, entries []entry, ops []disktest.Op) {
 	dir := scratch(t)
 	empty := filepath.Join(dir, "empty")
 	if err := os.Mkdir(empty, 0o700); err != nil {
@@ -463,9 +554,10 @@ func (s scene) rehearse(t *testing.T) (ready string, now time.Time, entries []en
 		t.Fatal("without any fault: ", p.answers)
 	}
 	ready = p.cut(disktest.Lost)
-	now, entries = p.clock.Now(), p.book.entries
+	centre, now, entries = p.centre, p.clock.Now(), p.book.entries
 
 	p = newPlay(t, filepath.Join(dir, "rehearsal"), ready, now, entries)
+	p.centre = centre.copied(t)
 	s.act(p)
 	ops = p.disk.Ops()
 	if p.check(); len(p.answers) > 0 || len(p.incidents()) > 0 {
@@ -473,7 +565,7 @@ func (s scene) rehearse(t *testing.T) (ready string, now time.Time, entries []en
 	}
 	p.drain()
 	p.stop()
-	return ready, now, entries, ops
+	return ready, centre, now, entries, ops
 }
 
 // cut takes the power away and gives what the disk then has.
@@ -489,8 +581,9 @@ func (p *play) cut(loss disktest.Loss) (image string) {
 	return image
 }
 
-func (s scene) spoil(t *testing.T, ready string, now time.Time, entries []entry, op disktest.Op, f flaw) {
+func (s scene) spoil(t *testing.T, ready string, centre *keeper, now time.Time, entries []entry, op disktest.Op, f flaw) {
 	p := newPlay(t, filepath.Join(scratch(t), "a"), ready, now, entries)
+	p.centre = centre.copied(t)
 	over := false
 	p.disk.On(func(o disktest.Op) disktest.Fault {
 		if o.Kind == disktest.Rename && filepath.Base(o.Name) == "keys.tbl" {
@@ -538,6 +631,7 @@ func (s scene) spoil(t *testing.T, ready string, now time.Time, entries []entry,
 	}
 	p.thief(image)
 	q := newPlay(t, p.root+".again", image, p.clock.Now(), p.book.entries)
+	q.centre = p.centre
 	q.sealed, q.held, q.window, q.tables, q.slots = p.sealed, p.held, p.window, p.tables, p.slots
 	before := len(bodies[protocol.Incident](t, q.book, protocol.KindIncident))
 	q.start()
@@ -545,7 +639,10 @@ func (s scene) spoil(t *testing.T, ready string, now time.Time, entries []entry,
 		t.Fatal("after a power cut: ", q.answers)
 	}
 	q.check()
-	if told := q.incidents()[before:]; f.fault.Cut && len(told) > 0 {
+	told := slices.DeleteFunc(q.incidents()[before:], func(what string) bool { // of who starts without the share after the window of what was open
+		return q.centre != nil && strings.HasPrefix(what, "footage expired before it could be sealed")
+	})
+	if f.fault.Cut && len(told) > 0 {
 		t.Errorf("the power went, and the journal says %q", told)
 	}
 	q.record(hal, frames(squareClip(), time.Second))
@@ -564,6 +661,7 @@ func (p *play) goOn() {
 	p.Helper()
 	for range 3 {
 		p.clock.advance(20 * time.Second)
+		p.bind()
 		p.sweep(p.Context())
 		p.look()
 	}

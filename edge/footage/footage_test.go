@@ -183,7 +183,7 @@ func (r *rig) plaintext(name string) []byte {
 		r.Fatal(err)
 	}
 	defer f.Close()
-	k, err := readHead(f)
+	h, err := readHead(f)
 	if err != nil {
 		r.Fatal(name, err)
 	}
@@ -193,7 +193,7 @@ func (r *rig) plaintext(name string) []byte {
 	if _, err := fmt.Sscanf(parts[2], "%06d", &n); err != nil {
 		r.Fatal(err)
 	}
-	d, err := r.decrypt(f, protocol.CameraID(parts[0]), main_, protocol.RunID(parts[1]), n, k, decrypt)
+	d, err := r.decrypt(f, protocol.CameraID(parts[0]), main_, protocol.RunID(parts[1]), n, h.key, decrypt)
 	if err != nil {
 		r.Fatal(name, err)
 	}

@@ -3,11 +3,12 @@ package footage
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"math"
 	"sync"
 )
 
-// sample is an access unit on its way into a fragment. It holds on to the NAL units it was given; they are copied once, into the fragment.
+// sample is an access unit on its way into a fragment. It holds on to the NAL units it was given; they are encrypted straight from there.
 type sample struct {
 	nals     [][]byte
 	size     uint32 // in the file: each NAL unit behind its length in 4 bytes, as MP4 has them of H.264 and H.265 alike
@@ -32,12 +33,12 @@ func sampleOf(au AccessUnit) (*sample, error) {
 	return &sample{nals: au.NALs, size: uint32(size), offset: int32(au.PTS - au.DTS), key: au.Key, release: au.Release}, nil
 }
 
-// fragments lends the memory that fragments are put together in. A fragment is written at once, so that few are in use, however many streams there are.
-var fragments = sync.Pool{New: func() any { return new([]byte) }}
+// heads lends the memory that the beginnings of fragments are put together in.
+var heads = sync.Pool{New: func() any { return new([]byte) }}
 
-// fragmentOf appends to b one fragment: moof{mfhd traf{tfhd tfdt trun}} mdat (ISO/IEC 14496-12 section 8.8), with a second traf for the sound where there is any, byte for byte as
-// mediacommon's fmp4.Part does, with one copy instead of three. Times of sound count from zero, in its own clock.
-func fragmentOf(b []byte, sequence uint32, base int64, samples []*sample, sound []Sound, zero int64) ([]byte, error) {
+// writeFragment writes one fragment: moof{mfhd traf{tfhd tfdt trun}} mdat (ISO/IEC 14496-12 section 8.8), with a second traf for the sound where there is any, byte for byte as
+// mediacommon's fmp4.Part does, without copying what the camera sent. Times of sound count from zero, in its own clock.
+func writeFragment(w io.Writer, sequence uint32, base int64, samples []*sample, sound []Sound, zero int64) error {
 	const (
 		atData, offsets        = 0x01, 0x800 // which fields follow
 		durations, sizes, keys = 0x100, 0x200, 0x400
@@ -70,11 +71,11 @@ func fragmentOf(b []byte, sequence uint32, base int64, samples []*sample, sound 
 		moof += around + soundTrun
 	}
 	if data > math.MaxUint32-8 {
-		return nil, errors.New("fragment: too much for one")
+		return errors.New("fragment: too much for one")
 	}
-	if need := moof + 8 + int(data); cap(b)-len(b) < need {
-		b = append(make([]byte, 0, len(b)+need+need/8), b...) // the next one is about as large
-	}
+	lent := heads.Get().(*[]byte)
+	defer heads.Put(lent)
+	b := (*lent)[:0]
 	u32 := binary.BigEndian.AppendUint32
 	box := func(size int, kind string) { b = append(u32(b, uint32(size)), kind...) }
 	track := func(id uint32, base int64, trun int, flags uint32, count int, at int64) {
@@ -114,15 +115,27 @@ func fragmentOf(b []byte, sequence uint32, base int64, samples []*sample, sound 
 		}
 	}
 	box(8+int(data), "mdat")
+	*lent = b
+	if _, err := w.Write(b); err != nil {
+		return err
+	}
 	for _, s := range samples {
 		for _, n := range s.nals {
-			if len(n) > 0 {
-				b = append(u32(b, uint32(len(n))), n...)
+			if len(n) == 0 {
+				continue
+			}
+			if _, err := w.Write(u32(b[:0], uint32(len(n)))); err != nil {
+				return err
+			}
+			if _, err := w.Write(n); err != nil {
+				return err
 			}
 		}
 	}
 	for _, s := range sound {
-		b = append(b, s.Data...)
+		if _, err := w.Write(s.Data); err != nil {
+			return err
+		}
 	}
-	return b, nil
+	return nil
 }

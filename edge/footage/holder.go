@@ -13,8 +13,8 @@ import (
 	"github.com/beeldwacht/beeldwacht/edge/disk"
 )
 
-// Holder keeps the generation key, the one key that is not under another. What is said of deletion is worth what the holder's Only is worth: a file is overwritten, which
-// a disk with flash, a file system that copies on write, a snapshot or a backup may undo. With it footage is *deleted*; *erased* is only for a holder that can forget.
+// Holder keeps the generation key, or its part on this disk where a share takes part in it; what that earns stands in the package comment. A file is overwritten, which a disk with
+// flash, a file system that copies on write, a snapshot or a backup may undo.
 type Holder interface {
 	// Keep stores a generation's key, and returns when it will be there after a power cut. The key of the generation before it stays. Keeping a generation again replaces its key.
 	Keep(generation uint64, key []byte) error

@@ -96,6 +96,7 @@ type segmentRow struct {
 	V         int             `json:"v"`
 	Line      string          `json:"line"`                // protocol.SegmentLine
 	Key       string          `json:"key,omitempty"`       // which key opens it, as chain/place: never a key; version 1 has none
+	Chunk     int64           `json:"chunk,omitempty"`     // of its file, in bytes; absent: 64 KiB
 	Window    protocol.Window `json:"window"`              // at sealing; what counts is that of the run's queue, which may be shorter by now
 	Fragments [][2]int64      `json:"fragments,omitempty"` // offset in the file, decode time in the run (1/90000 s); since version 3 on a line of its own: see list
 	Minute    uint64          `json:"minute,omitempty"`    // own number of the minute it is listed in; 0: none yet
@@ -113,8 +114,9 @@ type tombstoneRow struct {
 }
 
 type buried struct {
-	Line   string        `json:"line"`          // protocol.SegmentLine
-	Key    string        `json:"key,omitempty"` // see segmentRow
+	Line   string        `json:"line"`            // protocol.SegmentLine
+	Key    string        `json:"key,omitempty"`   // see segmentRow
+	Chunk  int64         `json:"chunk,omitempty"` // likewise
 	Minute uint64        `json:"minute,omitempty"`
 	Due    protocol.Time `json:"due"`
 
@@ -400,10 +402,17 @@ func (r *segmentRow) slot() (k slot, encrypted bool, err error) {
 
 // stored is what the segment takes on disk, in bytes.
 func (r *segmentRow) stored(l protocol.SegmentLine) int64 {
-	if r.V == plaintext {
-		return l.Size
+	return storedAs(l.Size, r.V != plaintext, r.Chunk)
+}
+
+func storedAs(size int64, encrypted bool, chunk int64) int64 {
+	switch {
+	case !encrypted:
+		return size
+	case chunk == 0:
+		return storedSize(size, coarseSize)
 	}
-	return storedSize(l.Size)
+	return storedSize(size, chunk)
 }
 
 // keyRun is the run's key in a segment's; of what is no segment's key it is all of it.

@@ -113,7 +113,7 @@ func TestI01_TornFileIsCutToWholeFragments(t *testing.T) {
 		{"zeros", func(b []byte) []byte { clear(b[len(b)-500:]); return b }, 10},
 		{"zeros early", func(b []byte) []byte { clear(b[len(b)/2 : len(b)/2+500]); return b }, 5},
 		{"half", func(b []byte) []byte { return b[:len(b)/2] }, 5},
-		{"chunk border", func(b []byte) []byte { return b[:headSize+5*chunkSize] }, 5},
+		{"chunk border", func(b []byte) []byte { return b[:headSize+80*chunkSize] }, 5},
 		{"nothing", func(b []byte) []byte { return b[:100] }, 0},
 		{"another's header", func(b []byte) []byte { b[9] ^= 1; return b }, 0},
 		{"empty", func(b []byte) []byte { return nil }, 0},
@@ -605,7 +605,7 @@ func TestI05_MaxBytesAndHoldShare(t *testing.T) {
 	}
 	r.record(plein, time.Duration(100_000/size+4)*2*time.Second)
 	r.sweep(t.Context())
-	if u := r.Usage(); u.Bytes > 100_000 || u.Bytes < 100_000-2*size-30_000 || u.Held != storedSize(size) {
+	if u := r.Usage(); u.Bytes > 100_000 || u.Bytes < 100_000-2*size-30_000 || u.Held != storedSize(size, chunkSize) {
 		t.Errorf("usage %+v, segments of about %d", u, size)
 	}
 	if l := r.lines(plein); l[0].N != 0 || !l[0].Start.Equal(noon) {

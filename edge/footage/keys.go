@@ -31,8 +31,8 @@ const keySize = 32
 // ErrKey: the key of a segment is not in the key table.
 var ErrKey = errors.New("its key is not here")
 
-// ErrLocked: the key table waits for a share; until it comes footage is recorded and expires, and none can be read.
-var ErrLocked = errors.New("its key waits for the share of the centre")
+// ErrLocked: the key table waits for its share; until that comes footage is recorded and expires, and none can be read.
+var ErrLocked = errors.New("its key waits for the share that is not here yet")
 
 // chainID is random, so that no place of a chain is ever given twice, also after a crash or with a table put back.
 type chainID [8]byte
@@ -281,14 +281,14 @@ func openKeys(c *Config, volume string) (*keyring, error) {
 	if k.now.under != "" {
 		if i := slices.IndexFunc(k.shares, func(s protocol.Share) bool { return s.ID == k.now.under }); i >= 0 {
 			share = &k.shares[i]
-		} else if len(k.shares) > 0 {
-			return nil, fmt.Errorf("%s: is under another credential or TPM (%s) than this machine gives; put the right one back", k.table(), k.now.under)
-		} else if !k.awaits {
-			return nil, fmt.Errorf("%s: is under a credential, a TPM or the centre's share (%s); set keys_holder as it was", k.table(), k.now.under)
-		} else {
+		} else if k.awaits {
 			k.locked = true
 			k.blind, err = openBlind(k)
 			return k, err
+		} else if len(k.shares) > 0 {
+			return nil, fmt.Errorf("%s: is under another credential (%s) than this service was given; put the right one back", k.table(), k.now.under)
+		} else {
+			return nil, fmt.Errorf("%s: is under a credential, a TPM or the centre's share (%s); set keys_holder as it was", k.table(), k.now.under)
 		}
 	}
 	return k, k.unlock(share)
@@ -334,6 +334,19 @@ func (k *keyring) unlock(share *protocol.Share) (err error) {
 	}
 	k.now, k.locked = g, false
 	return nil
+}
+
+// relock forgets the table again: it is of no use without what was recorded write-only.
+func (k *keyring) relock() {
+	for id, c := range k.chains {
+		c.wipe()
+		delete(k.chains, id)
+	}
+	for _, p := range k.private {
+		clear(p.bytes[:])
+	}
+	k.now.wipe()
+	k.now.part, k.now.share, k.private, k.fresh, k.locked = nil, nil, nil, nil, true
 }
 
 func (k *keyring) decipher(g *generation, head, rest []byte) ([]byte, error) {
@@ -543,11 +556,10 @@ func (k *keyring) bind(share protocol.Share, now time.Time, living func(hourOf, 
 			return err
 		}
 		clear(k.current) // of which the rest was sealed
-		if err := errors.Join(k.moveIn(), k.tidyLoose(living), k.forgetDoomed(living)); err != nil {
+		if err := k.takeIn(living); err != nil {
+			k.relock()
 			return err
 		}
-		k.fresh = newPrivate()
-		k.private = append(k.private, k.fresh)
 	case k.coming == nil && share.ID == k.now.under:
 		return nil
 	case k.coming != nil && k.coming.under != share.ID: // one that failed: nobody knows which of the two the disk has
@@ -566,7 +578,9 @@ func (k *keyring) bind(share protocol.Share, now time.Time, living func(hourOf, 
 // prepare takes what is known at the start into use: a share that the table is not under yet, and the write-only file for a share that is to come.
 func (k *keyring) prepare(now time.Time, living func(hourOf, chainID) (map[uint32]bool, error), needed func() func(hourOf) bool) error {
 	if len(k.shares) > 0 && k.now.under == "" {
-		return k.bind(k.shares[0], now, living, needed)
+		if err := k.bind(k.shares[0], now, living, needed); err != nil {
+			return err
+		}
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -577,11 +591,16 @@ func (k *keyring) prepare(now time.Time, living func(hourOf, chainID) (map[uint3
 	if k.blind, err = openBlind(k); err != nil {
 		return err
 	}
-	if k.blind != nil && slices.ContainsFunc(k.private, func(p *blindPrivate) bool { return p.opens(k.blind) }) {
+	if err := k.tidyLoose(living); err != nil {
+		return err
+	}
+	if k.blind != nil && len(k.blind.at)+len(k.blind.doomed) == 0 && slices.ContainsFunc(k.private, func(p *blindPrivate) bool { return p.opens(k.blind) }) {
 		return nil
 	}
-	k.fresh, k.dirty = newPrivate(), true
-	k.private = append(k.private, k.fresh)
+	if err := k.takeIn(living); err != nil {
+		return err
+	}
+	k.dirty = true
 	return k.renew(now, needed())
 }
 
@@ -712,15 +731,23 @@ func (k *keyring) state() KeyState {
 	return st
 }
 
-// doom destroys the key of a file that went unread: now where it is write-only, otherwise as soon as the table opens.
+// doom destroys the key of a file that is gone and never had a row: with the next generation where it stands by itself, at once where it is write-only, and as soon as the table
+// opens where that is locked. One that a chain's state gives goes as the chain moves on.
 func (k *keyring) doom(s slot, of hourOf) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.open, s)
-	if k.blind == nil {
-		return nil // it goes with its hour
+	if c := k.chains[s.chain]; !k.locked && c != nil {
+		if _, ok := c.own[s.n]; ok {
+			c.own[s.n] = [keySize]byte{}
+			delete(c.own, s.n)
+			k.dirty = true
+		}
 	}
-	if k.blind.has(s) {
+	switch {
+	case !k.locked || k.blind == nil:
+		return nil
+	case k.blind.has(s):
 		return k.blind.remove(k, func(o slot, _ hourOf) bool { return o == s })
 	}
 	return k.blind.doom(k, s, of)

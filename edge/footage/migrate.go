@@ -177,7 +177,7 @@ func (s *Store) migrateTombstones(tx *bbolt.Tx) (more bool, err error) {
 		if taken[row.Reason] == nil {
 			taken[row.Reason] = &tombstoneRow{V: format, Reason: row.Reason}
 		}
-		taken[row.Reason].Segments = append(taken[row.Reason].Segments, buried{Line: row.Segment.Line, Key: row.Segment.Key, Minute: row.Segment.Minute, Due: row.Due})
+		taken[row.Reason].Segments = append(taken[row.Reason].Segments, buried{Line: row.Segment.Line, Key: row.Segment.Key, Chunk: row.Segment.Chunk, Minute: row.Segment.Minute, Due: row.Due})
 	}
 	for _, key := range keys {
 		if err := del(tx, inTombstones, key); err != nil {

@@ -78,10 +78,22 @@ func (f *SoundFormat) track() (*fmp4.InitTrack, error) {
 // fragment is where a fragment stands and when: offset in the file, decode time since the start of the run and its duration in 1/90000 s.
 type fragment struct{ offset, time, duration int64 }
 
-// wholeFragments reads what fragmentOf wrote, up to the first fragment that is not whole, and tells where that one starts. A power cut may leave
+// padding is a box that says nothing (ISO/IEC 14496-12 section 8.1.2) and is longer than so many bytes.
+func padding(than int) []byte {
+	b := make([]byte, max(8, than+1))
+	binary.BigEndian.PutUint32(b, uint32(len(b)))
+	copy(b[4:], "free")
+	return b
+}
+
+// wholeFragments reads what writeFragment and padding wrote, up to the first fragment that is not whole, and tells where that one starts. A power cut may leave
 // a file shorter than was written, or with zeros where data should be: a fragment is whole when its boxes are there, NAL lengths fill its pictures and samples its data.
 func wholeFragments(r io.ReaderAt, size int64) (whole []fragment, end int64, err error) {
 	for end < size {
+		if free, err := readBox(r, end, size, "free"); err == nil {
+			end += int64(len(free))
+			continue
+		}
 		moof, err := readBox(r, end, size, "moof")
 		if err != nil {
 			return whole, end, err
@@ -131,7 +143,7 @@ func readBox(r io.ReaderAt, at, size int64, kind string) ([]byte, error) {
 	return box, nil
 }
 
-// parseMoof reads moof{mfhd traf{tfhd tfdt trun}} in the one form that fragmentOf writes, perhaps with a second traf of sound.
+// parseMoof reads moof{mfhd traf{tfhd tfdt trun}} in the one form that writeFragment writes, perhaps with a second traf of sound.
 func parseMoof(moof []byte) (f fragment, pictures, sound []uint32, err error) {
 	bad := func(what string) (fragment, []uint32, []uint32, error) {
 		return fragment{}, nil, nil, fmt.Errorf("moof: %s", what)

@@ -193,6 +193,11 @@ func (w *world) pass(d time.Duration) {
 	w.Helper()
 	for d > 0 && !w.Failed() {
 		step := min(d, w.about(20*time.Minute))
+		for _, f := range w.filmed {
+			if over := f.at.Add(f.limit + 3*time.Second).Sub(w.true); !f.gone && over > 0 {
+				step = min(step, over) // just past a window
+			}
+		}
 		d -= step
 		w.true, w.running, w.ran = w.true.Add(step), w.running+step, w.ran+step
 		if w.wrong != 0 && w.kind != careless && w.ran-w.jumped > 60*time.Hour {
@@ -203,6 +208,9 @@ func (w *world) pass(d time.Duration) {
 		w.observe()
 		if w.chance(4) {
 			w.sweep(context.Background())
+			for _, tape := range w.writers {
+				tape.idle()
+			}
 			w.look()
 			w.sound()
 		}
@@ -211,6 +219,9 @@ func (w *world) pass(d time.Duration) {
 
 // live does one thing that may happen to a recorder.
 func (w *world) live() {
+	for _, tape := range w.writers { // what they were told to look at is looked at before time goes on
+		tape.idle()
+	}
 	switch w.rand.IntN(20) {
 	case 14, 15, 16:
 		w.restart()

@@ -234,7 +234,8 @@ func (s *Store) decrypt(f disk.File, camera protocol.CameraID, stream protocol.S
 	if err != nil {
 		return nil, err
 	}
-	if head, err := readHead(f); err != nil || head != k {
+	h, err := readHead(f)
+	if err != nil || h.key != k {
 		return nil, errors.Join(errAuthentic, err)
 	}
 	key, err := s.keys.find(k)
@@ -242,7 +243,7 @@ func (s *Store) decrypt(f disk.File, camera protocol.CameraID, stream protocol.S
 		return nil, err
 	}
 	defer clear(key)
-	return open(f, info.Size(), key, bound(s.Recorder, camera, stream, run, n, k))
+	return open(f, info.Size(), key, h.bound(s.Recorder, camera, stream, run, n))
 }
 
 // Close ends the reading.
@@ -442,6 +443,10 @@ type Usage struct {
 	Overdue int   // segments that should be gone and could not be deleted yet; not those on a disk that is away, whose keys are gone
 	Owed    int   // entries that the journal has not taken yet
 
+	Keys    int       // segments that are deleted, and whose key should be gone and is not
+	Early   uint64    // segments that went before their window since the start, to make room
+	EarlyAt time.Time // when the last of these did
+
 	Volumes []VolumeUsage
 }
 
@@ -457,10 +462,16 @@ func (s *Store) Usage() Usage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.tombs {
-		if s.volumeOf(&runRow{Volume: t.volume}).away == nil {
+		switch {
+		case !t.unlinked.IsZero():
+			if !t.keyless && now.Sub(t.unlinked) > 2*s.keys.every+5*time.Second {
+				u.Keys += t.count
+			}
+		case s.volumeOf(&runRow{Volume: t.volume}).away == nil: // otherwise its key is gone
 			u.Overdue += len(t.left)
 		}
 	}
+	u.Early, u.EarlyAt = s.early, s.earlyAt
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		u.Owed = tx.Bucket(inOwed).Stats().KeyN
 		u.Held = s.heldBytes(tx, s.standing(now))

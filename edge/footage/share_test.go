@@ -52,6 +52,22 @@ func (k *keeper) of(id protocol.ShareID) protocol.Share {
 	return k.shares[0]
 }
 
+// offer is the share that follows the one in use: the same until it is used.
+func (k *keeper) offer(using protocol.ShareID) protocol.Share {
+	if n := len(k.shares); n > 0 && k.shares[n-1].ID != using {
+		return k.shares[n-1]
+	}
+	return k.next()
+}
+
+// copied is another centre that knows as much.
+func (k *keeper) copied(t testing.TB) *keeper {
+	if k == nil {
+		return nil
+	}
+	return &keeper{t, slices.Clone(k.shares), slices.Clone(k.all)}
+}
+
 func (r *rig) bind(s protocol.Share) {
 	r.Helper()
 	if err := r.Bind(s); err != nil {
@@ -583,4 +599,31 @@ func FuzzWriteOnlyFile(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A share that is known at a start after all, as when a TPM answers again: what was recorded write-only moves in at once.
+func TestShareKnownAtTheNextStart(t *testing.T) {
+	r := newRig(t, awaiting)
+	k := &keeper{TB: t}
+	r.bind(k.next())
+	r.allow(time.Hour, plein)
+	r.record(plein, 2*time.Second)
+	r.reopen()
+	r.allow(time.Hour, plein)
+	r.record(plein, 2*time.Second)
+	c := r.Config
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.Shares = k.all
+	for range 2 {
+		r.open(c)
+		r.sound()
+		if n := len(r.lines(plein)); n != 2 {
+			t.Errorf("%d segments", n)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

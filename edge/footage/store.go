@@ -41,7 +41,8 @@ type Config struct {
 	Holds    []protocol.Hold // those that were ordered: placed, where they are not, before anything expires at the start
 
 	SegmentLength  time.Duration // about; a segment ends before the first key frame after it. Zero is 60 s
-	FragmentLength time.Duration // about; a crash loses at most this and what was not yet synced. Zero is 1 s
+	FragmentLength time.Duration // about. Zero is 1 s
+	SyncInterval   time.Duration // a power cut loses at most this of an open segment, and one fragment. Zero is 5 s
 	SealEvery      time.Duration // how often sealed segments are journalled; keys are destroyed at most so often, or once a minute if that is more. Zero is 1 min
 
 	MaxBytes   int64 // of footage in Dir, where Volumes does not say it; zero: as much as the disk takes
@@ -103,6 +104,8 @@ type Store struct {
 	cut     map[string]slot              // of those in broken: which key its open file has
 	unseen  []unseen                     // directories that were not looked over since the start, or since their disk came
 	share   int                          // see Config.HoldShare
+	early   uint64                       // see Usage
+	earlyAt time.Time
 
 	closed bool
 
@@ -157,7 +160,7 @@ func (c *Config) prepare() error {
 	if err := protocol.ValidID(c.Recorder); err != nil {
 		return fmt.Errorf("recorder: %w", err)
 	}
-	for field, fallback := range map[*time.Duration]time.Duration{&c.SegmentLength: time.Minute, &c.FragmentLength: time.Second, &c.SealEvery: time.Minute} {
+	for field, fallback := range map[*time.Duration]time.Duration{&c.SegmentLength: time.Minute, &c.FragmentLength: time.Second, &c.SyncInterval: 5 * time.Second, &c.SealEvery: time.Minute} {
 		if *field < 0 {
 			return errors.New("negative length")
 		} else if *field == 0 {
@@ -608,10 +611,12 @@ func ofStreams(tx *bbolt.Tx, bucket []byte, camera, rest string) (key string, fo
 }
 
 // Run keeps the clock: expiry at the moment it is due, and ends of holds. What may take longer than that allows for, keys, minutes and what the journal must be told, its clerk does
-// beside it. Run returns when ctx ends, and nil then.
+// beside it; and open segments are synced. Run returns when ctx ends, and nil then.
 func (s *Store) Run(ctx context.Context) error {
-	clerk := make(chan struct{})
-	go func() { defer close(clerk); s.clerk(ctx) }()
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { s.clerk(ctx) })
+	beside.Go(func() { s.keepSynced(ctx) })
 	for {
 		next := s.act()
 		s.wakeClerk()
@@ -620,7 +625,6 @@ func (s *Store) Run(ctx context.Context) error {
 		}
 		// What is still due now waits for something else, a disk that hangs for one.
 		if !s.pause(ctx, s.changed, next) {
-			<-clerk
 			return nil
 		}
 	}
@@ -661,6 +665,29 @@ func (s *Store) pause(ctx context.Context, word <-chan struct{}, next time.Time)
 	case <-word:
 	}
 	return true
+}
+
+// keepSynced has all open segments synced in time. A fifth of SyncInterval is left for the syncing itself.
+func (s *Store) keepSynced(ctx context.Context) {
+	ticks := time.NewTicker(s.SyncInterval * 4 / 5)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+			s.syncOpen()
+		}
+	}
+}
+
+// syncOpen has each writer sync its open segment, and waits for none: one disk that hangs is not to keep the others waiting.
+func (s *Store) syncOpen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.writers {
+		w.sync()
+	}
 }
 
 // Close ends all runs as a gap of cause recorder, journals what is sealed, and lets go of the volume. Run must have returned.

@@ -30,7 +30,7 @@ const maxStep = 60 * timescale
 const retryDisk = 30 * time.Second
 
 // errFull: nothing may be deleted any more to make room.
-var errFull = errors.New("the disk is full, and all that is left is held")
+var errFull = errors.New("the disk is full, and nothing is left that may be deleted")
 
 // tape writes one stream to disk. All of it belongs to its Writer's goroutine.
 type tape struct {
@@ -79,11 +79,12 @@ type openRun struct {
 // openFile is the segment being written.
 type openFile struct {
 	f         disk.File
-	w         io.WriteCloser // encrypts into f; Close writes the last chunk
+	w         *encrypter // into f
 	key       slot
 	n         int
 	from      int64 // decode time of its first frame, in the run
 	size      int64
+	synced    int64 // of size
 	sum       hash.Hash
 	fragments [][2]int64
 }
@@ -331,7 +332,7 @@ func (t *tape) abandon(err error) {
 	if r := t.run; r != nil {
 		from = t.wall(r.at + r.step)
 		if r.seg != nil {
-			// The chunk that is not full may still find its way: without it up to 64 KiB of frames are lost.
+			// The chunk that is not full may still find its way: without it up to 4 KiB of frames are lost, and the fragment they end.
 			if e := errors.Join(r.seg.w.Close(), r.seg.f.Close()); e != nil && !errors.Is(e, os.ErrClosed) {
 				t.failed = errors.Join(err, e)
 			}
@@ -460,6 +461,9 @@ func (t *tape) makeRun(r *openRun, init []byte, row *runRow, window protocol.Win
 
 // newRunDir makes the directory of a run, which [Store.made] says has a row now, or is gone.
 func (s *Store) newRunDir(v *volume, camera protocol.CameraID, start protocol.Time) (protocol.RunID, string, error) {
+	if err := s.present(v); err != nil { // another disk in its place would take the footage
+		return "", "", err
+	}
 	parent := filepath.Join(v.Dir, "footage", string(camera))
 	if err := s.Disk.Mkdir(parent, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", "", err
@@ -498,12 +502,13 @@ func (t *tape) openSegment(from int64) error {
 	name := filepath.Join(r.dir, fmt.Sprintf("%06d.open", r.next))
 	f, err := t.s.Disk.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		t.s.keys.done(key)
-		return err
+		return errors.Join(err, t.s.keys.doom(key, hourOf{t.camera, r.hour.Add(-time.Hour).Unix()}))
 	}
-	w, err := encrypt(f, key, secret, bound(t.s.Recorder, t.camera, t.stream, r.id, r.next, key))
+	w, err := encrypt(f, key, secret, head{fileVersion, key}.bound(t.s.Recorder, t.camera, t.stream, r.id, r.next))
 	if err != nil {
-		t.s.keys.done(key) // no frame was written
+		if !t.s.KeyState().Locked { // no frame was written; but its head may have been, and whoever finds that looks for a key that cannot be made again
+			t.s.keys.done(key)
+		}
 		return errors.Join(err, f.Close())
 	}
 	r.seg = &openFile{f: f, w: w, key: key, n: r.next, from: from, sum: sha256.New()}
@@ -520,22 +525,14 @@ func (t *tape) flush() error {
 		return nil
 	}
 	r.sequence++
-	lent := fragments.Get().(*[]byte)
-	defer fragments.Put(lent)
 	sound, zero := t.beside()
-	b, err := fragmentOf((*lent)[:0], r.sequence, r.base, r.samples, sound, zero)
-	if err != nil {
-		return err
-	}
-	*lent = b
-	if _, err := r.seg.w.Write(b); err != nil {
-		return err
-	}
-	if _, err := r.seg.sum.Write(b); err != nil {
-		return err
-	}
 	r.seg.fragments = append(r.seg.fragments, [2]int64{r.seg.size, r.base})
-	r.seg.size += int64(len(b))
+	if err := writeFragment(r.seg, r.sequence, r.base, r.samples, sound, zero); err != nil {
+		return err
+	}
+	if err := r.seg.w.flush(); err != nil {
+		return err
+	}
 	for _, s := range r.samples {
 		if s.release != nil {
 			s.release()
@@ -575,6 +572,45 @@ func (t *tape) beside() (sound []Sound, zero int64) {
 	return sound, zero
 }
 
+func (f *openFile) Write(b []byte) (int, error) {
+	f.size += int64(len(b))
+	if n, err := f.sum.Write(b); err != nil {
+		return n, err
+	}
+	return f.w.Write(b)
+}
+
+// sync takes all fragments of the open segment to the disk, so that a power cut costs none of them.
+func (t *tape) sync() {
+	if r := t.run; r == nil || r.seg == nil || r.seg.size == r.seg.synced {
+		return
+	}
+	if err := t.keep(); err != nil {
+		t.abandon(err)
+	}
+}
+
+func (t *tape) keep() error {
+	seg := t.run.seg
+	// What is in a chunk that is not full is not in the file yet.
+	if _, err := seg.Write(padding(seg.w.left())); err != nil {
+		return err
+	}
+	if err := seg.w.flush(); err != nil {
+		return err
+	}
+	if err := errors.Join(seg.f.Sync(), t.s.at("open segment synced")); err != nil {
+		return err
+	}
+	if seg.synced == 0 {
+		if err := t.s.Disk.SyncDir(t.run.dir); err != nil {
+			return err
+		}
+	}
+	seg.synced = seg.size
+	return nil
+}
+
 // seal makes the open segment a sealed one that ends at a decode time: file first, then row (invariant 1).
 func (t *tape) seal(end int64) error {
 	r := t.run
@@ -593,7 +629,7 @@ func (t *tape) seal(end int64) error {
 	}
 	line := protocol.SegmentLine{Camera: t.camera, Stream: t.stream, Run: r.id, N: seg.n, Start: protocol.T(t.wall(seg.from)), End: protocol.T(t.wall(end)),
 		Size: seg.size, SHA256: protocol.Hash(seg.sum.Sum(nil)), Init: r.init}
-	if err := t.s.sealFile(line, segmentRow{V: format, Key: seg.key.String(), Fragments: seg.fragments}); err != nil {
+	if err := t.s.sealFile(line, segmentRow{V: format, Key: seg.key.String(), Chunk: chunkSize, Fragments: seg.fragments}); err != nil {
 		return err
 	}
 	r.seg, t.tries = nil, 0
@@ -891,7 +927,7 @@ func (s *Store) finishRun(key string) error {
 			}
 			if err = errors.Join(s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err == nil && row.Key != "" {
 				if k, e := parseSlot(row.Key); e == nil {
-					s.keys.done(k)
+					err = s.keys.doom(k, hourOfRun(&run))
 				}
 			}
 		case strings.HasSuffix(name, ".open"):
@@ -921,17 +957,17 @@ func (s *Store) expireUnread(name string, run runRow, why error) error {
 	if err != nil {
 		return err
 	}
-	k, err := readHead(f)
+	h, err := readHead(f)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := s.keys.doom(k, hourOfRun(&run)); err != nil { // before the file, which alone says which key it has
+	if err := s.keys.doom(h.key, hourOfRun(&run)); err != nil { // before the file, which alone says which key it has
 		return err
 	}
 	if err := errors.Join(s.Disk.Remove(name), s.Disk.SyncDir(filepath.Dir(name))); err != nil {
 		return err
 	}
-	s.incident("footage expired before it could be sealed", run.Camera, fmt.Sprintf("the end of run %s, from %s, was cut off by a stop and never read: the share of the centre did not come in its window", run.Run, run.End))
+	s.incident("footage expired before it could be sealed", run.Camera, fmt.Sprintf("the end of run %s, from %s, was cut off by a stop and never read: the share of the key did not come in its window", run.Run, run.End))
 	return nil
 }
 
@@ -963,8 +999,8 @@ func (s *Store) adoptOpen(key string) error {
 		if err != nil {
 			return err
 		}
-		if k, err := readHead(f); err == nil { // one without a header cannot be read by anyone, and goes
-			s.keys.adopt(k)
+		if h, err := readHead(f); err == nil { // one without a header cannot be read by anyone, and goes
+			s.keys.adopt(h.key)
 		}
 		if err := f.Close(); err != nil {
 			return err
@@ -990,10 +1026,12 @@ func (s *Store) cutWhole(name string, run runRow, n int) (line protocol.SegmentL
 	length, closed := info.Size(), false
 	var k slot
 	if row.V != plaintext {
-		if k, err = readHead(f); err != nil {
+		h, err := readHead(f)
+		if err != nil {
 			return line, row, nil // nothing was ever synced
 		}
-		row.Key = k.String()
+		k = h.key
+		row.Key, row.Chunk = k.String(), h.chunk()
 		d, err := s.decrypt(f, run.Camera, run.Stream, run.Run, n, k, decryptCut)
 		switch {
 		case errors.Is(err, ErrKey):
@@ -1022,6 +1060,7 @@ func (s *Store) cutWhole(name string, run runRow, n int) (line protocol.SegmentL
 		err = errors.Join(f.Truncate(end), f.Sync())
 	case closed && end == length && strings.HasSuffix(name, ".seg"): // it was synced before it had that name
 	default: // also what is whole: where a sync failed, the kernel takes it for written ever after, and only writing it again helps
+		row.Chunk = chunkSize
 		err = s.encryptAnew(name, io.NewSectionReader(footage, 0, end), run, n, k)
 	}
 	first, last := whole[0], whole[len(whole)-1]
@@ -1044,7 +1083,7 @@ func (s *Store) encryptAnew(name string, whole io.Reader, run runRow, n int, k s
 	if err != nil {
 		return err
 	}
-	w, err := encrypt(f, k, key, bound(s.Recorder, run.Camera, run.Stream, run.Run, n, k))
+	w, err := encrypt(f, k, key, head{fileVersion, k}.bound(s.Recorder, run.Camera, run.Stream, run.Run, n))
 	if err == nil {
 		_, err = io.Copy(w, whole)
 		err = errors.Join(err, w.Close())

@@ -155,7 +155,7 @@ func (s *Store) present(v *volume) error {
 	id, err := s.identityIn(v.Dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: no volume.json; is the disk mounted?", ErrAway)
+		return fmt.Errorf("%w: there is no volume.json, so it is not mounted", ErrAway)
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	case id != v.id:
@@ -523,7 +523,7 @@ func (s *Store) forsake() {
 			s.keys.done(k)
 		}
 		err := s.keys.only(now, hourOfRun(r), s.living, s.needed)
-		if err == nil && gone { // the disk is not expected back
+		if err == nil && gone && !s.KeyState().Locked { // the disk is not expected back
 			if err = s.endRun(r.key()); err == nil {
 				s.mu.Lock()
 				delete(s.broken, r.key())
@@ -609,8 +609,8 @@ func (s *Store) keyIn(name string) (k slot, err error) {
 	if err != nil {
 		return k, err
 	}
-	k, err = readHead(f)
-	return k, errors.Join(err, f.Close())
+	h, err := readHead(f)
+	return h.key, errors.Join(err, f.Close())
 }
 
 // settleMended finds out where a run is whose row was lost.
@@ -763,6 +763,17 @@ func (s *Store) settledOn(camera protocol.CameraID, v, home *volume, why error) 
 	g := guest{v, cause(why)}
 	s.guests[camera] = g
 	s.incidentLocked("camera recorded on another disk", camera, fmt.Sprintf("on %s, and not on %s: %s", v, home, g.why))
+}
+
+// Others are the identities of all volumes beside that of the index, also of those that are missing.
+func (s *Store) Others() (ids []string) {
+	for _, v := range s.volumes {
+		if !v.own && v.id != "" {
+			ids = append(ids, v.id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // VolumeUsage is one volume as it is now.

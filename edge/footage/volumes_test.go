@@ -366,7 +366,7 @@ func TestI06_OtherDiskInItsPlace(t *testing.T) {
 		name, told string
 		mess       func(s *shelf) error
 	}{
-		{"unmounted", "no volume.json", func(s *shelf) error { return nil }},
+		{"unmounted", "not mounted", func(s *shelf) error { return nil }},
 		{"another recorder's", "belongs to recorder rec-2", func(s *shelf) error {
 			other := config(filepath.Join(s.base, "other"), s.clock, &book{})
 			other.Recorder, other.Keys = "rec-2", filepath.Join(s.base, "other-keys")

@@ -37,6 +37,7 @@ type Writer struct {
 	run      string    // key of the run it belongs to
 	last     time.Time // end of the last frame recorded
 	checking bool      // a check is queued
+	syncing  bool      // a sync is queued
 	closed   bool
 }
 
@@ -256,6 +257,25 @@ func (w *Writer) check() {
 		w.mu.Lock()
 		w.checking = false
 		w.mu.Unlock()
+	}
+}
+
+// sync has the writer's goroutine sync the open segment.
+func (w *Writer) sync() {
+	w.mu.Lock()
+	idle := w.syncing || w.unsealed.IsZero()
+	w.syncing = w.syncing || !idle
+	w.mu.Unlock()
+	if idle {
+		return
+	}
+	done := func() {
+		w.mu.Lock()
+		w.syncing = false
+		w.mu.Unlock()
+	}
+	if err := w.add(item{do: func(t *tape) { t.sync(); done() }, size: itemBytes}); err != nil {
+		done() // it is being closed, or too far behind: then the disk is what is slow
 	}
 }
 

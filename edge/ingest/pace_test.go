@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -111,7 +112,7 @@ func TestPacedEndsAtItsDeadlineAndWithTheConnection(t *testing.T) {
 // gortsplib hears of the camera once a second, or it would take it for silent.
 func TestVideoGoesAroundGortsplibWhichStaysCalm(t *testing.T) {
 	var taken [][]byte
-	r := &repaired{video: 2, onVideo: func(p []byte) { taken = append(taken, bytes.Clone(p)) }}
+	r := &repaired{in: bufio.NewReader(nil), video: 2, onVideo: func(p []byte) { taken = append(taken, bytes.Clone(p)) }}
 	video := []byte{'$', 2, 0, 3, 1, 2, 3}
 	told := r.around(video)
 	if want := []byte{'$', 3, 0, 8, 0x80, 201, 0, 1, 0, 0, 0, 0}; !bytes.Equal(told, want) {

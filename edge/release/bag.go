@@ -222,7 +222,8 @@ func (r *Releaser) gather(ctx context.Context, g *orders.Grant, reading *footage
 // relevant reads the journal up to a size and picks.
 func (r *Releaser) relevant(doc protocol.Grant, needed map[uint64]bool, runs map[protocol.RunID]bool, gaps []protocol.Gap, accepted, size uint64) (picked []chain.Entry, mandate []byte, err error) {
 	var mandateEntry *chain.Entry
-	var mandated bool // the camera's first mandate has been seen
+	held := map[protocol.HoldID]int{} // where in picked a hold's entry is
+	var mandated bool                 // the camera's first mandate has been seen
 	for next := uint64(0); next < size; {
 		entries, err := r.Journal.Entries(next, int(min(size-next, 1024)))
 		if err != nil {
@@ -265,6 +266,11 @@ func (r *Releaser) relevant(doc protocol.Grant, needed map[uint64]bool, runs map
 				var b protocol.HoldPlaced
 				err = chain.ParseBody(e.Body, &b)
 				take = b.Camera == doc.Camera && b.Request == doc.Request && doc.Interval.Contains(b.Interval)
+				if at, again := held[b.Hold]; take && again { // confirmed again, with what was on a disk that came back: the last counts
+					picked[at], take = e, false
+				} else if take {
+					held[b.Hold] = len(picked)
+				}
 			case protocol.KindOrder:
 				var b protocol.Order
 				err = chain.ParseBody(e.Body, &b)

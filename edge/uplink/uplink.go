@@ -32,7 +32,7 @@
 // # What is taken
 //
 // down/orders, down/cosigned and down/ledger are only queued here, in bounded queues, and given to callbacks that verify them. An order that
-// does not fit is dropped: it will be sent again.
+// does not fit is dropped: it will be sent again. So is down/share, where the recorder's keys need the centre's share.
 package uplink
 
 import (
@@ -71,6 +71,7 @@ const (
 	batchBytes   = 512 << 10
 	maxOrder     = 256 << 10
 	maxLedger    = 64 << 10
+	maxShare     = 4 << 10
 )
 
 // Uplink is one recorder's session. Fill in its fields, then call Run once; StatusChanged may be called from any goroutine, before Run too.
@@ -84,6 +85,7 @@ type Uplink struct {
 	Cosigned func(note []byte) error                    // verifies a cosigned checkpoint and remembers it
 	Order    func(ctx context.Context, envelope []byte) // verifies one envelope and carries it out; one at a time, in the order of arrival
 	Ledger   func(ctx context.Context, note []byte)     // the ledger's checkpoint; nil: not subscribed to
+	Share    func(ctx context.Context, note []byte)     // the centre's answer about its share; nil: not subscribed to
 	Status   func() ([]byte, error)                     // the signed status, now
 	Will     func() ([]byte, error)                     // the signed status that says "offline"; nil: no last will
 	Session  func(lost error)                           // told that a session began (nil), or was lost or not reached, and why; nil: nobody asks
@@ -229,6 +231,9 @@ func (u *Uplink) subscribe(ctx context.Context, client paho.Client) error {
 	filters := map[string]byte{protocol.Topic(u.Recorder, protocol.DownOrders): 1, protocol.Topic(u.Recorder, protocol.DownCosigned): 1}
 	if u.Ledger != nil {
 		filters[protocol.Topic(u.Recorder, protocol.DownLedger)] = 1
+	}
+	if u.Share != nil {
+		filters[protocol.Topic(u.Recorder, protocol.DownShare)] = 1
 	}
 	token := client.SubscribeMultiple(filters, nil)
 	if err := u.wait(ctx, token); err != nil {
@@ -409,9 +414,9 @@ func (in *inbox) sort(topic string, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	limit := map[protocol.Channel]int{protocol.DownOrders: maxOrder, protocol.DownCosigned: chain.MaxCheckpoint, protocol.DownLedger: maxLedger}[channel]
+	limit := map[protocol.Channel]int{protocol.DownOrders: maxOrder, protocol.DownCosigned: chain.MaxCheckpoint, protocol.DownLedger: maxLedger, protocol.DownShare: maxShare}[channel]
 	switch {
-	case recorder != in.Recorder || limit == 0 || channel == protocol.DownLedger && in.Ledger == nil:
+	case recorder != in.Recorder || limit == 0 || channel == protocol.DownLedger && in.Ledger == nil || channel == protocol.DownShare && in.Share == nil:
 		return errors.New("not for this recorder")
 	case len(payload) > limit:
 		return fmt.Errorf("over the limit of %d bytes", limit)
@@ -437,8 +442,12 @@ func (in *inbox) handle(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case m := <-in.orders:
-			if m.channel == protocol.DownLedger {
+			switch m.channel {
+			case protocol.DownLedger:
 				in.Ledger(ctx, m.payload)
+				continue
+			case protocol.DownShare:
+				in.Share(ctx, m.payload)
 				continue
 			}
 			in.Order(ctx, m.payload)

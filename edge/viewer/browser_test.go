@@ -13,6 +13,7 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
+	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
 // screen is a real browser near the recorder.
@@ -165,5 +166,30 @@ func TestABrowserThatCannotPlaySaysSo(t *testing.T) {
 	b.picture("6-h265")
 	if page := b.text("main"); !strings.Contains(page, "H.265") || !strings.Contains(page, "This browser cannot play this footage") {
 		t.Errorf("the page says:\n%s", page)
+	}
+}
+
+// Footage with sound plays with it, from the middle of its run too; it starts muted, as a page in a room with others should.
+func TestSoundPlaysInABrowser(t *testing.T) {
+	for name, sound := range map[string]*cameratest.Sound{"AAC": cameratest.BeepAAC(), "Opus": cameratest.BeepOpus()} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			b := newScreen(t)
+			m := s.town.Mandate(quay, 1)
+			m.Sound = protocol.SoundAllowed
+			s.must(s.store.SetMandates([]*protocol.Mandate{m}))
+			s.hear(quay, cameratest.FlashH264(), sound, at(27, 0), time.Minute)
+			b.do("key", chromedp.Navigate(s.url+"/en/"), chromedp.WaitEnabled(chromedp.CSS("#begin")))
+			s.standing("g-2", quay, b.text("#public"), time.Hour)
+			b.do("look", chromedp.Click(chromedp.CSS("#begin")), chromedp.WaitVisible(chromedp.CSS(`a[href="/en/look/g-2"]`)), chromedp.Click(chromedp.CSS(`a[href="/en/look/g-2"]`)),
+				chromedp.WaitVisible(chromedp.CSS("#reason")), chromedp.SendKeys(chromedp.CSS("#reason"), reason), chromedp.Click(chromedp.CSS("main button.main")),
+				chromedp.WaitVisible(chromedp.CSS("#video")))
+			b.until(`document.getElementById('video').currentTime > 1.5 && document.getElementById('video').webkitAudioDecodedByteCount > 0`)
+			if !b.evaluate(`document.getElementById('video').muted`) {
+				t.Error("the sound is on before anybody asked for it")
+			}
+			b.evaluate(`(document.getElementById('video').currentTime = 31) > 0`)
+			b.until(`document.getElementById('video').currentTime > 33 && document.getElementById('video').error === null`)
+		})
 	}
 }

@@ -291,6 +291,9 @@ func (v *Viewer) reserve(o *opening) error {
 // A segment that is partly outside is not shown.
 func (v *Viewer) choose(camera protocol.CameraID, asked, permitted protocol.Interval) (shown protocol.Interval, found bool, err error) {
 	_, lines, err := v.Store.Round(camera, asked)
+	if errors.Is(err, footage.ErrAway) { // nothing says so
+		return shown, false, nil
+	}
 	if errors.Is(err, footage.ErrWithheld) {
 		return shown, false, errWithheld.of(camera)
 	}
@@ -346,6 +349,10 @@ func (v *Viewer) nothing(camera protocol.CameraID, asked protocol.Interval, now 
 	switch {
 	case len(gaps) > 0:
 		g := gaps[len(gaps)-1]
+		if g.Cause == string(footage.CauseMissing) {
+			no.Help = words{"Let op: " + causeWords(g.Cause).NL + ". Probeer het opnieuw als zij terug is.", "Note: " + causeWords(g.Cause).EN + ". Try again when it is back."}
+			break
+		}
 		no.Help = words{"Er werd niet opgenomen: " + causeWords(g.Cause).NL + ", sinds " + nl.Moment(g.From.Time) + ".",
 			"Nothing was recorded: " + causeWords(g.Cause).EN + ", since " + en.Moment(g.From.Time) + "."}
 		no.NL, no.EN = no.NL+" "+no.Help.NL, no.EN+" "+no.Help.EN

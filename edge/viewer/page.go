@@ -89,6 +89,8 @@ func causeWords(cause string) words {
 		return words{"er was geen geldig besluit, dus opnemen mocht niet", "there was no valid decision, so recording was not allowed"}
 	case footage.CauseDisk:
 		return words{"de schijf was te langzaam, vol of weg", "the disk was too slow, full or gone"}
+	case footage.CauseMissing:
+		return words{"het is opgenomen, maar de schijf waar het op staat is er nu niet", "it was recorded, but the disk it is on is not there now"}
 	case footage.CauseClock:
 		return words{"de klok versprong", "the clock jumped"}
 	}

@@ -63,6 +63,9 @@ var (
 	errWithheld = &refusal{status: http.StatusServiceUnavailable,
 		words: words{"De recorder weet nog niet zeker hoe laat het is. Dit beeld is misschien te oud.", "The recorder is not sure yet what time it is. This footage may be too old."},
 		Help:  words{"Daarom wordt het nu niet getoond. Zodra de tijd zeker is, kunt u weer kijken, of is het beeld gewist. Duurt het langer dan een uur? Meld het bij de beheerder.", "So it is not shown now. As soon as the time is sure you can look again, or the footage is deleted. Does it take more than an hour? Tell whoever runs the recorder."}}
+	errLocked = &refusal{status: http.StatusServiceUnavailable, journal: true,
+		words: words{"Deze recorder wacht nog op een deel van zijn sleutel.", "This recorder still waits for a share of its key."},
+		Help:  words{"Hij neemt op, maar kan zelf niets lezen. Zodra dat deel er is, kunt u kijken.", "It records, and cannot read anything itself. You can look as soon as that share is here."}}
 	errUnwritten = &refusal{status: http.StatusServiceUnavailable,
 		words: words{"Het logboek van deze recorder kan niet worden geschreven.", "This recorder's log cannot be written."},
 		Help:  words{"Zonder logboek wordt niets getoond. De beheerder moet de recorder nakijken.", "Without a log nothing is shown. Whoever runs the recorder must look at it."}}
@@ -85,6 +88,8 @@ func (v *Viewer) closed(now time.Time) *refusal {
 		return errUnwritten
 	case v.Journal.Behind():
 		return errBehind
+	case v.Store.KeyState().Locked:
+		return errLocked
 	case at.IsZero() || age > protocol.PlaybackCosigned || age < -clockSlack:
 		return errStale
 	}

@@ -136,12 +136,30 @@ func certificate(t *testing.T) tls.Certificate {
 // record lays down footage as a camera would have, and waits until it is sealed.
 func (s *scene) record(camera protocol.CameraID, clip cameratest.Clip, from time.Time, length time.Duration, cause footage.Cause) {
 	s.t.Helper()
+	s.recordWith(camera, clip, nil, from, length, cause)
+}
+
+// hear is record with sound.
+func (s *scene) hear(camera protocol.CameraID, clip cameratest.Clip, sound *cameratest.Sound, from time.Time, length time.Duration) {
+	s.t.Helper()
+	s.recordWith(camera, clip, sound, from, length, footage.CauseRecorder)
+}
+
+func (s *scene) recordWith(camera protocol.CameraID, clip cameratest.Clip, sound *cameratest.Sound, from time.Time, length time.Duration, cause footage.Cause) {
+	s.t.Helper()
 	w := s.store.Camera(camera, "main")
-	s.must(w.StartRun(footage.Format{Codec: footage.Codec(clip.Codec), VPS: clip.VPS, SPS: clip.SPS, PPS: clip.PPS}, from))
-	end := int64(length/time.Second) * 90000
+	format := footage.Format{Codec: footage.Codec(clip.Codec), VPS: clip.VPS, SPS: clip.SPS, PPS: clip.PPS}
+	if sound != nil {
+		format.Sound = &footage.SoundFormat{Codec: footage.SoundCodec(sound.Codec), Rate: sound.Rate, Channels: sound.Channels, Config: sound.Config}
+	}
+	s.must(w.StartRun(format, from))
+	end, heard := int64(length/time.Second)*90000, 0
 	for round := int64(0); round*clip.Length < end; round++ {
 		for _, f := range clip.Frames {
 			if t := round*clip.Length + f.DTS; t < end {
+				for ; sound != nil && int64(heard*sound.Length)*90000 < t*int64(sound.Rate); heard++ {
+					s.must(w.WriteSound(footage.Sound{Data: sound.Frames[heard%len(sound.Frames)], Time: int64(heard * sound.Length), Length: int64(sound.Length)}))
+				}
 				s.must(w.Write(footage.AccessUnit{NALs: f.NALs, PTS: round*clip.Length + f.PTS, DTS: t, Arrival: s.Now(), Key: f.Key}))
 			}
 		}

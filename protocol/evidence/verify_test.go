@@ -14,6 +14,10 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
+
+	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
+	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4/seekablebuffer"
+	"github.com/bluenviron/mediacommon/v2/pkg/formats/mp4/codecs"
 )
 
 func (s *scene) verify(bag []byte) Report {
@@ -597,10 +601,27 @@ func FuzzSegments(f *testing.F) {
 func FuzzInit(f *testing.F) {
 	init, segments := clip(f, "reordered.mp4")
 	f.Add(init, segments[1])
+	var made fmp4.Init
+	if err := made.Unmarshal(bytes.NewReader(init)); err != nil {
+		f.Fatal(err)
+	}
+	made.Tracks = append(made.Tracks, &fmp4.InitTrack{ID: 2, TimeScale: 48000, Codec: &codecs.Opus{ChannelCount: 1}})
+	var both seekablebuffer.Buffer
+	if err := made.Marshal(&both); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(both.Bytes(), segments[1])
 	f.Fuzz(func(t *testing.T, init, first []byte) {
 		out, err := initAt(init, first)
-		if err == nil && len(out) != len(init)+44 {
-			t.Fatalf("%d bytes became %d", len(init), len(out))
+		if err != nil {
+			return
+		}
+		tracks, err := tracksOf(init)
+		if err != nil || len(out) != len(init)+44*len(tracks) {
+			t.Fatalf("%d bytes and %d tracks became %d: %v", len(init), len(tracks), len(out), err)
+		}
+		if again, err := tracksOf(out); err != nil || len(again) != len(tracks) {
+			t.Fatalf("the copy has %d tracks of %d: %v", len(again), len(tracks), err)
 		}
 	})
 }

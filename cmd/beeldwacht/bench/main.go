@@ -5,7 +5,7 @@
 // A source process sends the same clip (1080p25 H.264, 4 Mbit/s, made once by ffmpeg) over RTSP/TCP on loopback, each stream at its own pace and
 // phase. Three receivers write it to disk, one after the other, so that none disturbs another:
 //
-//	recorder  edge/ingest and edge/footage in one process: depacketise, fragment, hash, encrypt, write, sync, index, journal
+//	recorder  edge/ingest and edge/footage in one process: depacketise, fragment, hash, encrypt, write, sync (also what is open, each 5 s), index, journal
 //	ffmpeg    ffmpeg -c copy -f segment, one process a stream
 //	bare      one process that reads the sockets and writes the bytes; nothing can cost less without reading less often
 //
@@ -168,7 +168,7 @@ func median(costs []cost) cost {
 	return cost{pick(func(c cost) float64 { return c.percent }), pick(func(c cost) float64 { return c.memory }), pick(func(c cost) float64 { return c.written })}
 }
 
-// ratio compares round by round, and takes the median: what disturbed a round disturbed both.
+// ratio compares round by round: what disturbed a round disturbed both. It takes the median, with the least and the most behind it.
 func ratio(a, b []cost) string {
 	var r []float64
 	for i := range min(len(a), len(b)) {
@@ -178,7 +178,11 @@ func ratio(a, b []cost) string {
 		return "-"
 	}
 	slices.Sort(r)
-	return fmt.Sprintf("%.2f", r[len(r)/2])
+	middle := fmt.Sprintf("%.2f", r[len(r)/2])
+	if len(r) > 1 {
+		middle += fmt.Sprintf(" (%.2f–%.2f)", r[0], r[len(r)-1])
+	}
+	return middle
 }
 
 // machine is what a reader of the figures must know of where they were taken.

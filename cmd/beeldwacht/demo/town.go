@@ -269,7 +269,7 @@ vault: {listen: "127.0.0.1:%d", bucket: beeldwacht, secrets: central-secrets.yam
 	if err != nil {
 		return err
 	}
-	t.office = &office.Office{Config: config, Store: store, Log: t.log.With("at", "centre")}
+	t.office = &office.Office{Config: config, Store: store, Now: time.Now, Log: t.log.With("at", "centre")}
 	if err := t.setup(ctx); err != nil {
 		return err
 	}
