@@ -145,7 +145,7 @@
 //	runs        codecs, hash of the init, start; count, bytes and first moment of what is left of it; its volume, its queue, and its place there
 //	segments    the SegmentLine, which key opens it, the minute it is listed in; on a second line offset and decode time of each fragment
 //	unlisted    segments in no minute yet (not journalled)
-//	minutes     number of a footage.sealed entry, and how many of its segments are not gone; on a second line the leaf hashes of all
+//	minutes     number of a footage.sealed entry, and how many of its segments are not gone; on a second line the leaf hashes of all; of one volume each
 //	queues      <camera>/<number>: a window, on a volume
 //	waiting     <queue>/<start>/<stream>/<run>: the runs of a queue, in the order in which they come due
 //	kept        runs of which something is due and held

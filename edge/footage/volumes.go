@@ -98,6 +98,18 @@ func (s *Store) where(c protocol.CameraID, r protocol.RunID) *volume {
 	return s.own
 }
 
+// whereSegment is where for the key of a segment.
+func (s *Store) whereSegment(key string) *volume {
+	if len(s.volumes) == 1 {
+		return s.own
+	}
+	parts := strings.Split(key, "/")
+	if len(parts) < 3 {
+		return s.own
+	}
+	return s.where(protocol.CameraID(parts[0]), protocol.RunID(parts[2]))
+}
+
 func placeKey(c protocol.CameraID, r protocol.RunID) string { return string(c) + "/" + string(r) }
 
 func (s *Store) setPlace(c protocol.CameraID, r protocol.RunID, v *volume) {
