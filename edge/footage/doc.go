@@ -169,6 +169,12 @@
 // and Coverage do not know it; unless a hold keeps it. A clock that is set back makes nothing younger: a run's row says how far back it had been set when the run was recorded, and the
 // run is due so much sooner as it was set back since. A hold that has ended does not stand again.
 //
+// # When the disk fails
+//
+// All that is done to files goes through [disk.Disk]; every error that means a failing disk is an incident, also where it does no harm. What a step answers is not all there is to it: an index
+// transaction that is reported as failed may stand, and then memory follows it; what a sync failed on is written again, for the kernel does not write it again by itself; a name that
+// was not synced is synced by whoever finds it. A gap that the index cannot take waits in memory. TestFaultAtEveryStep has each step fail in each of these ways, and the power go at each.
+//
 // # Who owns what
 //
 // One goroutine for each [Writer] owns that stream's open run and segment. Run's goroutine is the clock; it and the callers of SetMandates, Place and Lift
