@@ -768,6 +768,21 @@ func TestEndingTakesTwoApprovers(t *testing.T) {
 	}
 }
 
+// A hold that was confirmed while a disk of the recorder was missing is confirmed again with more when it is back. What says less changes nothing.
+func TestHoldIsConfirmedAgainWithMore(t *testing.T) {
+	c := newCentre(t)
+	c.do(FileRequest{requester, theft()})
+	all := placed(c.s.Request("z-1").Holds[0])
+	part := all
+	part.Segments, part.Bytes, part.Root = 4, 1<<18, protocol.HashOf([]byte("part"))
+	for _, said := range []protocol.HoldPlaced{part, all, part} {
+		c.do(ConfirmHold{c.source(), said})
+	}
+	if h := c.s.Request("z-1").Holds[0]; h.Confirmed.Segments != all.Segments || h.Confirmed.Root != all.Root {
+		t.Errorf("confirmed: %+v", h.Confirmed)
+	}
+}
+
 func TestFactsThatDoNotFitBecomeIncidents(t *testing.T) {
 	c := newCentre(t)
 	c.do(FileRequest{requester, theft()})

@@ -273,7 +273,7 @@ func (a *Agent) serve(ctx context.Context) error {
 		Vault: release.Vault{Endpoint: a.Config.Vault.Endpoint, Bucket: a.Config.Vault.Bucket, AccessKey: a.Secrets.Vault.AccessKey,
 			SecretKey: a.Secrets.Vault.SecretKey, CAs: a.identity.CA},
 		Now: a.Now, Log: a.Log}
-	a.uplink = &uplink.Uplink{Recorder: a.Config.Recorder, Broker: a.Config.Broker.URL, Certificate: a.identity.Client, CAs: a.identity.CA,
+	a.uplink = &uplink.Uplink{Recorder: a.Config.Recorder, Now: a.Now, Broker: a.Config.Broker.URL, Certificate: a.identity.Client, CAs: a.identity.CA,
 		CheckpointEvery: a.Config.Broker.CheckpointEvery, Journal: a.journal, Cosigned: a.cosigned, Order: a.obey, Ledger: a.ledger,
 		Share:  a.shareRoad(),
 		Status: func() ([]byte, error) { return a.status("online") }, Will: func() ([]byte, error) { return a.status("offline") }, Session: a.session, Log: a.Log}

@@ -80,6 +80,10 @@ func TestTroublesAreSaidInWords(t *testing.T) {
 		{"no witness", func(s *Situation) { s.Journal.CosignedAt = nil }, false, "No witness has cosigned"},
 		{"uplink", func(s *Situation) { s.Uplink = UplinkSituation{Since: ago(time.Minute), Why: "connection refused"} }, false, "No connection with the centre: connection refused. -> Recording and deleting go on"},
 		{"clock", func(s *Situation) { s.Clock.State = "unsynced" }, false, "Nothing keeps the clock .* -> Look at `timedatectl`"},
+		{"clock disputed", func(s *Situation) { s.Clock.State = "disputed" }, false, "The clock of this machine is not believed: it was set, or is wrong. -> Compare `date`"},
+		{"clock ahead", func(s *Situation) { s.Clock.State, s.Clock.Ahead = "disputed", 86400 }, false, "it may be 1d00h later, .* shown to nobody; it is deleted when that is confirmed, or after 72 hours. -> Compare"},
+		{"power was off", func(s *Situation) { s.Clock.State, s.Clock.Ahead = "unconfirmed", 1e9 }, false, "Clock unconfirmed, since .*; nothing is shown .* nobody has said yet for how long: .* -> Look at Uplink"},
+		{"journal of a clock that was ahead", func(s *Situation) { s.Journal.Newest = *ago(-time.Hour) }, false, "newest entry is of .* still to come: .* -> Nothing to mend"},
 		{"clock unknown", func(s *Situation) { s.Clock.State = "unknown" }, false, "adjtimex"},
 		{"fault", func(s *Situation) { s.Faults = []string{"/metrics and /health are not served: address in use"} }, false, "address in use. -> Recording goes on"},
 		{"incident", func(s *Situation) {

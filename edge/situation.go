@@ -101,6 +101,7 @@ type JournalSituation struct {
 	Broken     string         `json:"broken,omitempty"`     // why it cannot be written
 	Unopened   bool           `json:"unopened"`             // not even be opened: what is in it is not known
 	Behind     bool           `json:"behind"`
+	Newest     protocol.Time  `json:"newest"`   // time of its newest entry
 	Progress   protocol.Time  `json:"progress"` // when its writer last answered
 	Hangs      bool           `json:"hangs"`    // it has not for too long
 }
@@ -136,7 +137,7 @@ func (a *Agent) Situation() Situation {
 	s := Situation{V: situationVersion, Recorder: a.Config.Recorder, Software: Software, Time: protocol.T(now),
 		Footage: FootageSituation{Dir: a.Config.footageDir(), Bytes: usage.Bytes, Held: usage.Held, HoldShare: int(a.orders.Roster().HoldShare),
 			Free: usage.Free, Size: usage.Total, MaxBytes: a.Config.Footage.MaxBytes, Overdue: usage.Overdue, Keys: usage.Keys, Early: usage.Early},
-		Journal: JournalSituation{Dir: a.journalDir(), Entries: a.journal.Head().Size, Owed: usage.Owed, Behind: a.journal.Behind()},
+		Journal: JournalSituation{Dir: a.journalDir(), Entries: a.journal.Head().Size, Owed: usage.Owed, Behind: a.journal.Behind(), Newest: a.journal.Head().Time},
 		Orders:  OrdersSituation{Used: a.orders.LastOrder(), Dropped: a.orders.Dropped()}}
 	if usage.Early > 0 {
 		t := protocol.T(usage.EarlyAt)
@@ -278,7 +279,7 @@ func (s *Situation) judgeDisk(add func(failing bool, what, do string)) {
 		add(false, fmt.Sprintf("%d pieces of footage should be gone and cannot be deleted.", f.Overdue),
 			fmt.Sprintf("Nobody can see them any more. Look whether the disk under %s can be written (`df -h`, `dmesg`). Tell the privacy officer.", f.Dir))
 	}
-	if f.Keys > 0 && !f.Hangs {
+	if f.Keys > 0 && !f.Hangs && !s.Keys.Locked { // locked, they wait for the share
 		add(false, fmt.Sprintf("%d pieces of footage are deleted, and their keys cannot be: who finds the deleted files back could still read them.", f.Keys),
 			"Look whether the disk under `keys` (edge.yaml) is full or cannot be written (`df -h`, `df -i`, `findmnt`, `dmesg`). The keys go by themselves when it can. Tell the privacy officer.")
 	}
@@ -316,6 +317,10 @@ func (s *Situation) judgeJournal(add func(failing bool, what, do string)) {
 			"Look at the disk: cable, power, `dmesg`. Restart the machine when it answers again.")
 	case j.Owed > 0 && s.Time.Sub(s.Started.Time) > time.Minute:
 		add(false, fmt.Sprintf("%d entries wait for the journal.", j.Owed), "They are written as soon as the journal takes them. When this number grows, look at the disk.")
+	}
+	if s.Clock.State != clock.Unconfirmed && j.Newest.Sub(s.Time.Time) > time.Minute { // until somebody says what time it is, it may be so
+		add(false, fmt.Sprintf("The journal's newest entry is of %s, which is still to come: this recorder's time was once ahead. Entries keep that time until then.", j.Newest),
+			"Nothing to mend: their order is right, and times in them and of footage are right too. Tell the privacy officer.")
 	}
 	if j.Behind {
 		add(true, "The witness knows more of this journal than this recorder does: was the disk put back from a copy?",

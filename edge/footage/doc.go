@@ -144,7 +144,7 @@
 //	runs        codecs, hash of the init, start, window, volume; count, bytes and first moment of what is left of it
 //	segments    the SegmentLine, which key opens it, the window at sealing, offset and decode time of each fragment, the minute it is listed in
 //	unlisted    segments in no minute yet (not journalled)
-//	minutes     leaf hashes and entry number of a footage.sealed entry, until all its segments are gone
+//	minutes     leaf hashes and entry number of a footage.sealed entry, until all its segments are gone; of one volume each
 //	tombstones  segments on their way out; nothing in here is ever shown
 //	holds       what is held, asked and confirmed
 //	streams     which gap a stream is in, if any; gaps: those that ended
@@ -168,6 +168,12 @@
 // Config.Clock says what time it is and how sure that is (package clock). What is due by its Now goes. What is due only by the latest that it may be is withheld: it stays, and Read, Round
 // and Coverage do not know it; unless a hold keeps it. A clock that is set back makes nothing younger: a run's row says how far back it had been set when the run was recorded, and the
 // run is due so much sooner as it was set back since. A hold that has ended does not stand again.
+//
+// # When the disk fails
+//
+// All that is done to files goes through [disk.Disk]; every error that means a failing disk is an incident, also where it does no harm. What a step answers is not all there is to it: an index
+// transaction that is reported as failed may stand, and then memory follows it; what a sync failed on is written again, for the kernel does not write it again by itself; a name that
+// was not synced is synced by whoever finds it. A gap that the index cannot take waits in memory. TestFaultAtEveryStep has each step fail in each of these ways, and the power go at each.
 //
 // # Who owns what
 //

@@ -36,7 +36,7 @@ import (
 //
 // BEELDWACHT_HISTORIES says how many, BEELDWACHT_SEED with which chances: a failure prints its seed, and the history.
 func TestI03_NeverLate(t *testing.T) {
-	histories := 9
+	histories := 6
 	if n, err := strconv.Atoi(os.Getenv("BEELDWACHT_HISTORIES")); err == nil {
 		histories = n
 	}
@@ -188,6 +188,16 @@ func (w *world) mandate() {
 	}
 }
 
+// quiet waits until nobody in the recorder looks at a clock that is about to change.
+func (w *world) quiet() {
+	w.mu.Lock()
+	tapes := slices.Collect(maps.Values(w.writers))
+	w.mu.Unlock()
+	for _, t := range tapes {
+		t.idle()
+	}
+}
+
 // pass lets time go by on a recorder that runs.
 func (w *world) pass(d time.Duration) {
 	w.Helper()
@@ -199,6 +209,7 @@ func (w *world) pass(d time.Duration) {
 			}
 		}
 		d -= step
+		w.quiet()
 		w.true, w.running, w.ran = w.true.Add(step), w.running+step, w.ran+step
 		if w.wrong != 0 && w.kind != careless && w.ran-w.jumped > 60*time.Hour {
 			w.wrong = 0
@@ -219,9 +230,7 @@ func (w *world) pass(d time.Duration) {
 
 // live does one thing that may happen to a recorder.
 func (w *world) live() {
-	for _, tape := range w.writers { // what they were told to look at is looked at before time goes on
-		tape.idle()
-	}
+	w.quiet()
 	switch w.rand.IntN(20) {
 	case 14, 15, 16:
 		w.restart()
@@ -359,7 +368,7 @@ func (w *world) film(camera protocol.CameraID) {
 	}
 	tape.idle()
 	w.check(tape.EndRun(CauseNetwork, "the test is over"))
-	tape.idle()
+	w.quiet()
 	w.true, w.running, w.ran = w.true.Add(1500*time.Millisecond), w.running+1500*time.Millisecond, w.ran+1500*time.Millisecond
 	found := 0
 	for _, file := range w.files(camera, "*.seg") {

@@ -210,13 +210,15 @@ func leaveMinute(tx *bbolt.Tx, own uint64, n int) error {
 	return put(tx, inMinutes, number(own), m)
 }
 
-// SealMinute journals the segments sealed since the last time, of all cameras, as one footage.sealed entry: the root over their lines in the order of camera,
+// SealMinute journals the segments sealed since the last time, of all cameras, as one footage.sealed entry for each volume, so that a bag that lacks a disk lacks no part of a minute: the root over their lines in the order of camera,
 // stream, run and place. The list stays here until all of them are gone. It returns the journal's error, if any; the entry is then owed.
 func (s *Store) SealMinute(ctx context.Context) error {
-	for more := true; more; {
-		var err error
-		if more, err = s.listMinute(); err != nil {
-			return fmt.Errorf("footage: minute: %w", err)
+	for _, v := range s.volumes {
+		for more := true; more; {
+			var err error
+			if more, err = s.listMinute(v); err != nil {
+				return fmt.Errorf("footage: minute: %w", err)
+			}
 		}
 	}
 	if retry := s.settle(ctx); !retry.IsZero() {
@@ -228,7 +230,7 @@ func (s *Store) SealMinute(ctx context.Context) error {
 // minuteList is the most segments in one footage.sealed entry: after a crash in a long journal failure there may be many.
 const minuteList = 2000
 
-func (s *Store) listMinute() (more bool, err error) {
+func (s *Store) listMinute(v *volume) (more bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err = s.db.Update(func(tx *bbolt.Tx) error {
@@ -237,10 +239,13 @@ func (s *Store) listMinute() (more bool, err error) {
 		var lines []protocol.SegmentLine
 		c := tx.Bucket(inUnlisted).Cursor()
 		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			key := string(k)
+			if s.whereSegment(key) != v {
+				continue
+			}
 			if more = len(keys) == minuteList; more {
 				break
 			}
-			key := string(k)
 			row, found, err := get[segmentRow](tx, inSegments, key)
 			var line protocol.SegmentLine
 			if err == nil && !found {

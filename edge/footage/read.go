@@ -388,7 +388,7 @@ func (s *Store) Gaps(camera protocol.CameraID, i protocol.Interval) (gaps []prot
 
 func (s *Store) gapsIn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) (gaps []protocol.Gap, err error) {
 	err = each(tx, inGaps, string(camera)+"/", s.badRow, func(_ string, row gapRow) error {
-		if g := row.Gap; g.To != nil && g.From.Before(i.To) && i.From.Before(g.To.Time) {
+		if g := row.Gap; g.To != nil && g.From.Before(g.To.Time) && g.From.Before(i.To) && i.From.Before(g.To.Time) {
 			gaps = append(gaps, g)
 		}
 		return nil

@@ -75,6 +75,8 @@ type Store struct {
 	volumes []*volume          // those of the configuration in its order, then those that are no longer in it. Fixed once it is open; each volume says what guards it
 	byID    map[string]*volume // likewise
 
+	marking sync.Mutex // held by who marks a volume: one at a time. Taken before mu
+
 	placesMu sync.RWMutex       // taken last of all
 	places   map[string]*volume // camera/run: where the runs are that are not in Dir
 

@@ -288,6 +288,7 @@ func (s *Store) identify(rows map[string]volumeRow) {
 			continue
 		}
 		v.away = fmt.Errorf("%w: %w", ErrAway, err)
+		empty = append(empty, v) // of ours
 	}
 	was := func(v *volume, id string) bool { return filepath.Clean(rows[id].Dir) == filepath.Clean(v.Dir) }
 	for _, own := range []bool{true, false} { // the second time for disks that were mounted in each other's place
@@ -347,11 +348,13 @@ func (s *Store) takeIn(v *volume) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		s.mu.Lock()
 		if on := strings.TrimSpace(string(raw)); slices.Contains(v.marks[:], on) {
 			v.marks[1] = on
 		} else {
 			v.copied = true
 		}
+		s.mu.Unlock()
 	}
 	if err := s.mark(v); err != nil { // the index knows the volume before it has anything
 		return err
@@ -362,6 +365,8 @@ func (s *Store) takeIn(v *volume) error {
 // mark writes a new random mark on a volume, and in the index, by which a volume is told from an older copy of itself. The index knows the one that was written last and the
 // one that may be there after a crash.
 func (s *Store) mark(v *volume) error {
+	s.marking.Lock()
+	defer s.marking.Unlock()
 	next := rand.Text()
 	s.mu.Lock()
 	v.marks[0], v.changed = next, false

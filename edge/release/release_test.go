@@ -164,6 +164,7 @@ type rig struct {
 	s3       *minio.Client
 	number   uint64
 	rest     func() // ends the witness
+	volumes  []footage.Volume
 }
 
 func (r *rig) clock() time.Time     { r.mu.Lock(); defer r.mu.Unlock(); return r.now }
@@ -200,7 +201,7 @@ func (r *rig) start(roster []byte) {
 	r.check(err)
 	r.orders, err = orders.Open(r.journal, r.town.Recorder, r.town.Roots, roster, r.clock, nil)
 	r.check(err)
-	f, err := footage.Open(context.Background(), footage.Config{Dir: filepath.Join(r.dir, "volume"), Keys: filepath.Join(r.dir, "keys"), Recorder: r.town.Recorder, Journal: r.journal, SegmentLength: 2 * time.Second,
+	f, err := footage.Open(context.Background(), footage.Config{Dir: filepath.Join(r.dir, "volume"), Volumes: r.volumes, Keys: filepath.Join(r.dir, "keys"), Recorder: r.town.Recorder, Journal: r.journal, SegmentLength: 2 * time.Second,
 		FragmentLength: 500 * time.Millisecond, MinFree: 1 << 20, QueueBytes: 256 << 20, Clock: func() trusted.Reading { return trusted.Reading{Now: r.clock(), State: trusted.Synced} }})
 	r.check(err)
 	r.footage = &watched{Store: f}

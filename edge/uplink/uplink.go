@@ -81,6 +81,8 @@ type Uplink struct {
 	Certificate tls.Certificate // its common name is the recorder id
 	CAs         *x509.CertPool  // who signs the broker's certificate
 
+	Now func() time.Time // by which the broker's certificate is valid; nil: the machine's clock. One that woke in 1970 must still reach its witness
+
 	Journal  Journal
 	Cosigned func(note []byte) error                    // verifies a cosigned checkpoint and remembers it
 	Order    func(ctx context.Context, envelope []byte) // verifies one envelope and carries it out; one at a time, in the order of arrival
@@ -182,7 +184,7 @@ func sleep(ctx context.Context, d time.Duration) {
 func (u *Uplink) session(ctx context.Context, in *inbox) error {
 	lost := make(chan error, 1)
 	opts := paho.NewClientOptions().AddBroker(u.Broker).SetClientID(string(u.Recorder)).
-		SetTLSConfig(&tls.Config{Certificates: []tls.Certificate{u.Certificate}, RootCAs: u.CAs, MinVersion: tls.VersionTLS13}).
+		SetTLSConfig(&tls.Config{Certificates: []tls.Certificate{u.Certificate}, RootCAs: u.CAs, Time: u.Now, MinVersion: tls.VersionTLS13}).
 		SetProtocolVersion(4).SetCleanSession(true).SetStore(paho.NewMemoryStore()).
 		SetAutoReconnect(false).SetConnectRetry(false).SetConnectTimeout(u.TokenTimeout).SetWriteTimeout(u.TokenTimeout).
 		SetKeepAlive(30 * time.Second).SetPingTimeout(u.TokenTimeout).SetOrderMatters(true).

@@ -568,3 +568,26 @@ func FuzzInbox(f *testing.F) {
 		}
 	})
 }
+
+// Whether the broker's certificate is valid is judged by the time that the recorder trusts, and not by a machine's clock that may be anything.
+func TestCertificateIsJudgedByTheRecordersTime(t *testing.T) {
+	w := newTown(t)
+	w.broker()
+	lost := make(chan error, 1)
+	w.uplink.Now = func() time.Time { return time.Now().Add(2 * time.Hour) } // by then it has expired
+	w.uplink.Session = func(err error) {
+		select {
+		case lost <- err:
+		default:
+		}
+	}
+	w.run()
+	select {
+	case err := <-lost:
+		if err == nil || !strings.Contains(err.Error(), "expired") {
+			t.Errorf("want an expired certificate, got %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("nothing happened")
+	}
+}
