@@ -108,6 +108,7 @@ type Task struct {
 	Request *Request   // or
 	Camera  *Placement // or
 	Trouble *Incident
+	Due     protocol.Time // zero: no term
 }
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
@@ -147,8 +148,12 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 		}
 	}
 	if s.Holds(person, Officer, "", now) || s.Holds(person, Administrator, "", now) {
-		for _, i := range s.Incidents(now) {
-			add(Task{What: "look", Words: i.Words(), Since: i.Opened, Trouble: &i})
+		for _, i := range s.OpenIncidents(now) {
+			t := Task{What: "look", Words: i.Words(), Since: i.Opened, Trouble: &i}
+			if i.Waits() {
+				t.Due = i.Deadline()
+			}
+			add(t)
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Task) int { return a.Since.Compare(b.Since.Time) })
