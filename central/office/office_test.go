@@ -220,7 +220,7 @@ func (w *world) start() {
 			if err != nil {
 				w.t.Errorf("the centre did not stop in order: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(60 * time.Second):
 			w.t.Error("the centre does not stop")
 		}
 	}
@@ -246,7 +246,7 @@ func (w *world) restart() {
 // until waits for what must come.
 func (w *world) until(what string, ok func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(15 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			w.t.Fatalf("never: %s\n%s", what, w.log)
 		}
