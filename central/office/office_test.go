@@ -427,7 +427,19 @@ func (r *recorder) envelope(number uint64) protocol.Envelope {
 	return r.envelopes[i]
 }
 
-func (r *recorder) forget() { r.mu.Lock(); defer r.mu.Unlock(); r.envelopes = nil }
+// forget also what is still under way: an order may have been sent twice, which does no harm.
+func (r *recorder) forget() {
+	for had := -1; ; time.Sleep(300 * time.Millisecond) {
+		r.mu.Lock()
+		if len(r.envelopes) == had {
+			r.envelopes = nil
+			r.mu.Unlock()
+			return
+		}
+		had = len(r.envelopes)
+		r.mu.Unlock()
+	}
+}
 
 // write makes the next entry of its journal.
 func (r *recorder) write(kind string, body any) uint64 {
