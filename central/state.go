@@ -26,6 +26,8 @@ type State struct {
 	holds      map[protocol.HoldID]*Hold
 	grants     map[protocol.GrantID]*Grant
 	incidents  []*Incident
+	readings   []Read
+	notebook   []Note
 	seen       map[Source]bool // journal entries that have become events
 	documents  uint64          // issued so far: the number in the next document's id
 }

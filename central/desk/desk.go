@@ -328,6 +328,7 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer)
 	add("/bureau/bewaring", "Bewaring", "Holds", central.Officer)
 	add("/bureau/vernietiging", "Vernietiging", "Destruction", central.Officer)
+	add("/bureau/inzage", "Inzage", "Readings", central.Officer)
 	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer)
 	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)
 	add("/bureau/mensen", "Mensen", "People", central.Administrator)
