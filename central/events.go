@@ -240,6 +240,7 @@ type Source struct {
 func newFact(name string) Fact {
 	for _, f := range []Fact{
 		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
+		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
 		&PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
@@ -286,6 +287,10 @@ var eventWords = map[string]Words{
 	"centre.opened":        {"centrale geopend", "centre opened"},
 	"incident.described":   {"incident beschreven", "incident described"},
 	"incident.told":        {"melding van incident vastgelegd", "notification of incident recorded"},
+	"subject.filed":        {"verzoek van betrokkene vastgelegd", "request of a person filmed recorded"},
+	"subject.identified":   {"identiteit nagegaan", "identity checked"},
+	"subject.extended":     {"termijn verlengd", "term extended"},
+	"subject.answered":     {"verzoek beantwoord", "request answered"},
 	"reading.recorded":     {"inzage door toezicht", "reading by oversight"},
 	"note.written":         {"vertrouwelijke aantekening", "confidential note"},
 	"incident.closed":      {"incident afgesloten", "incident closed"},

@@ -26,6 +26,7 @@ type State struct {
 	holds      map[protocol.HoldID]*Hold
 	grants     map[protocol.GrantID]*Grant
 	incidents  []*Incident
+	subjects   []*SubjectRequest
 	readings   []Read
 	notebook   []Note
 	seen       map[Source]bool // journal entries that have become events

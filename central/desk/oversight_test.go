@@ -107,3 +107,30 @@ func TestR08_AWpgRequestIsNotThereForTheOfficer(t *testing.T) {
 	}
 	says(t, v.get("/bureau/toegang"), 200, "Plein noord 1 0 0 0 1 1", "De gemeente ziet alleen aantallen")
 }
+
+func TestR14_AnsweringAPersonWhoWasFilmed(t *testing.T) {
+	o := newOffice(t)
+	h := o.as(handler)
+	ask := []string{"formulier", "nieuw", "recht", "access", "kenmerk", "brief 881", "ontvangen", "2026-11-20T10:00", "camera", "hal", "van", "2026-11-20T23:00", "tot", "2026-11-20T23:30", "omschrijving", "rode jas", "namens", "curator"}
+	says(t, h.post("/bureau/betrokkenen", ask...), 400, "kenmerk van de machtiging of benoeming")
+	if w := h.post("/bureau/betrokkenen", append(ask, "machtiging", "beschikking 12")...); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, h.get("/bureau/betrokkenen/b-1"), 200, "gevraagd aan de recorder", "20 december 2026", "Maak geen kopie van een document", "beschikking 12")
+	a := o.as(approver)
+	says(t, a.get("/bureau/betrokkenen/b-1"), 200, "Antwoord vastleggen")
+	says(t, a.post("/bureau/betrokkenen/b-1/antwoord", "formulier", "antwoord", "besluit", "granted", "wijze", "masked-copy", "onherkenbaar", "ja", "motivering", "x", "rechtsmiddelen", "ja"), 409, "De identiteit is niet vastgesteld")
+	if w := h.post("/bureau/betrokkenen/b-1/identiteit", "hoe", "counter"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, a.get("/bureau"), 200, "verzoek van een betrokkene: beantwoorden (b-1)")
+	if w := a.post("/bureau/betrokkenen/b-1/antwoord", "besluit", "granted", "wijze", "masked-copy", "onherkenbaar", "ja", "motivering", "staat erop", "rechtsmiddelen", "ja"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, o.as(officer).get("/en/bureau/betrokkenen/b-1"), 200, "granted", "copy with others unrecognisable")
+	for _, who := range []protocol.PersonID{requester, staff, admin, registrar} {
+		if w := o.as(who).get("/bureau/betrokkenen/b-1"); w.Code != 403 {
+			t.Errorf("%s: %d", who, w.Code)
+		}
+	}
+}
