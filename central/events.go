@@ -243,6 +243,7 @@ func newFact(name string) Fact {
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
+		&GrantVoided{}, &RequestAmended{},
 	} {
 		if f.name() == name {
 			return f
@@ -280,6 +281,8 @@ func (*FootageDownloaded) name() string   { return "release.downloaded" }
 func (*HandOverConfirmed) name() string   { return "handover.confirmed" }
 func (*HandOverLapsed) name() string      { return "handover.lapsed" }
 func (*IncidentOpened) name() string      { return "incident.opened" }
+func (*GrantVoided) name() string         { return "grant.voided" }
+func (*RequestAmended) name() string      { return "request.amended" }
 
 var eventWords = map[string]Words{
 	"centre.opened":        {"centrale geopend", "centre opened"},
@@ -311,6 +314,8 @@ var eventWords = map[string]Words{
 	"handover.confirmed":   {"ontvangst bevestigd", "receipt confirmed"},
 	"handover.lapsed":      {"termijn voor ophalen voorbij", "term for download over"},
 	"incident.opened":      {"incident geopend", "incident opened"},
+	"grant.voided":         {"toestemming vervallen", "grant void"},
+	"request.amended":      {"aanvraag gewijzigd", "request changed"},
 }
 
 // EventWords says an event's name in words.

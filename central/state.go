@@ -311,6 +311,7 @@ type Hold struct {
 	Refused   string        // the recorder's reason
 	LiftSent  bool
 	Lifted    *HoldLifted
+	Replaced  bool `json:",omitzero"` // the request asks something else by now
 }
 
 // Rounded is the interval as it will be released: whole segments, and never less than what was asked. Zero until confirmed.
@@ -354,6 +355,7 @@ type Grant struct {
 	Failed   string        // the recorder's reason, until it succeeds after all
 	Final    bool          // the recorder will not try again
 	Refused  string        // the recorder refused the order
+	Voided   *Voiding      `json:",omitzero"` // it fell away before its footage was fetched
 }
 
 // Download is one time that a bag was fetched.

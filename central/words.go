@@ -150,6 +150,9 @@ var requestKindWords = map[RequestKind]Words{
 
 func (k RequestKind) Words() Words { return requestKindWords[k] }
 
+// byStaff: the municipality's own staff ask it, not a chain partner.
+func (k RequestKind) byStaff() bool { return k == OwnInitiative || k == Standing }
+
 // Article is the legal title of a vordering.
 type Article string
 

@@ -133,6 +133,8 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/aanvragen/nieuw", d.newRequest, central.Requester, central.Staff)
 	in("POST /bureau/aanvragen/nieuw", d.fileRequest, central.Requester, central.Staff)
 	in("GET /bureau/aanvragen/{id}", d.request, handling...)
+	in("GET /bureau/aanvragen/{id}/wijzigen", d.amendRequest, central.Requester, central.Staff)
+	in("POST /bureau/aanvragen/{id}/wijzigen", d.fileRequest, central.Requester, central.Staff)
 	in("POST /bureau/aanvragen/{id}/toetsen", d.check, central.Handler)
 	in("POST /bureau/aanvragen/{id}/beslissen", d.decide, central.Approver)
 	in("POST /bureau/aanvragen/{id}/ophalen", d.fetch, central.Requester)

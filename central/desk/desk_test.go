@@ -1003,3 +1003,43 @@ func TestAStolenRecorderIsMarked(t *testing.T) {
 	delete(o.sessions, admin) // which is over
 	says(t, o.as(admin).get("/bureau/recorders"), 200, "voorgoed onleesbaar")
 }
+
+func TestI12_ChangingARequestIsDecidingItAnew(t *testing.T) {
+	o := newOffice(t)
+	id := o.filed()
+	path := "/bureau/aanvragen/" + string(id)
+	o.confirm(id)
+	o.decided(id)
+	says(t, o.as(requester).get(path), 200, "Aanvraag wijzigen")
+	if strings.Contains(plain(o.as(teammate).get(path).Body.String()), "Aanvraag wijzigen") || o.as(teammate).get(path+"/wijzigen").Code != 404 {
+		t.Error("a colleague can change it")
+	}
+	form := o.as(requester).get(path + "/wijzigen")
+	says(t, form, 200, "Wijzig aanvraag "+string(id), "Een toestemming die er al was, vervalt.")
+	if body := form.Body.String(); !strings.Contains(body, `value="2026-11-21T00:55:00"`) || !strings.Contains(body, "PL2100-2026-1") {
+		t.Error("the form does not hold what was asked")
+	}
+	earlier := append([]string{}, theft...)
+	earlier[3] = "2026-11-21T00:40"
+	says(t, o.as(requester).post(path+"/wijzigen", earlier...), 200, "Klopt dit?", "25 minuten")
+	says(t, o.as(teammate).post(path+"/wijzigen", append(earlier, "stap", "indienen")...), 403, "Alleen de aanvrager")
+	if w := o.as(requester).post(path+"/wijzigen", append(earlier, "stap", "indienen")...); w.Code != 303 || w.Header().Get("Location") != path {
+		t.Fatalf("change: %d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, o.as(requester).get(path), 200, "Vervallen", "de aanvraag is na de goedkeuring gewijzigd", "Hoort bij de vraag van voor de wijziging", "aanvraag gewijzigd", "van 00:40:00 tot 01:05:00")
+	says(t, o.as(handler).get(path), 200, "nog niet bevestigd")
+}
+
+func TestI12_AnApproverWhoLeavesTakesTheApprovalAlong(t *testing.T) {
+	o := newOffice(t)
+	id := o.filed()
+	path := "/bureau/aanvragen/" + string(id)
+	o.confirm(id)
+	o.decided(id)
+	grant := o.released(id)
+	o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: approver}})
+	says(t, o.as(requester).get(path), 200, "De toestemming is vervallen", "de goedkeurder heeft deze rol niet meer")
+	says(t, o.as(requester).post(path+"/ophalen", "toestemming", string(grant)), 409, "Er moet opnieuw worden beslist.")
+	says(t, o.as(approver2).get("/bureau"), 200, "opnieuw beslissen")
+	says(t, o.as(approver2).get(path), 200, "Besluit vastleggen")
+}
