@@ -239,7 +239,8 @@ type Source struct {
 
 func newFact(name string) Fact {
 	for _, f := range []Fact{
-		&CentreOpened{}, &PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{},
+		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
+		&PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
@@ -286,6 +287,11 @@ func (*RequestAmended) name() string      { return "request.amended" }
 
 var eventWords = map[string]Words{
 	"centre.opened":        {"centrale geopend", "centre opened"},
+	"incident.described":   {"incident beschreven", "incident described"},
+	"incident.told":        {"melding van incident vastgelegd", "notification of incident recorded"},
+	"reading.recorded":     {"inzage door toezicht", "reading by oversight"},
+	"note.written":         {"vertrouwelijke aantekening", "confidential note"},
+	"incident.closed":      {"incident afgesloten", "incident closed"},
 	"person.appointed":     {"persoon aangesteld", "person appointed"},
 	"unit.agreed":          {"afspraak met organisatie vastgelegd", "agreement with organisation recorded"},
 	"recorder.enrolled":    {"recorder ingeschreven", "recorder enrolled"},

@@ -83,13 +83,13 @@ func (s *State) HandedOver(after time.Time) (list []*Request) {
 }
 
 // MayRead says whether a person may read a request: its requester, its receiving unit's requesters, the handlers and approvers of its
-// regime, and the privacy officer.
+// regime, and, of AVG cameras, the privacy officer (R8).
 func (s *State) MayRead(person protocol.PersonID, r *Request, now time.Time) bool {
 	p := s.people[person]
 	if p == nil {
 		return false
 	}
-	return s.Holds(person, Officer, "", now) ||
+	return (s.Holds(person, Officer, "", now) && r.Regime == protocol.AVG) ||
 		s.Holds(person, Handler, r.Regime, now) || s.Holds(person, Approver, r.Regime, now) ||
 		(s.Holds(person, Requester, "", now) && r.Unit != "" && p.Unit == r.Unit) ||
 		(person == r.Requester && (s.Holds(person, Requester, "", now) || s.Holds(person, Staff, "", now)))
@@ -108,6 +108,7 @@ type Task struct {
 	Request *Request   // or
 	Camera  *Placement // or
 	Trouble *Incident
+	Due     protocol.Time // zero: no term
 }
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
@@ -147,8 +148,15 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 		}
 	}
 	if s.Holds(person, Officer, "", now) || s.Holds(person, Administrator, "", now) {
-		for _, i := range s.Incidents(now) {
-			add(Task{What: "look", Words: i.Words(), Since: i.Opened, Trouble: &i})
+		for _, i := range s.OpenIncidents(now) {
+			t := Task{What: "look", Words: i.Words(), Since: i.Opened, Trouble: &i}
+			if r := s.requests[i.Request]; r != nil && !s.MayRead(person, r, now) {
+				i.Request = ""
+			}
+			if i.Waits() {
+				t.Due = i.Deadline()
+			}
+			add(t)
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Task) int { return a.Since.Compare(b.Since.Time) })

@@ -53,13 +53,14 @@ type street struct {
 	tpm     func() (io.ReadWriteCloser, error)
 	log     note.Verifier
 
-	mu     sync.Mutex
-	broker *mqtt.Server
-	head   chain.Head // the centre's copy of the journal
-	copied []chain.Entry
-	status protocol.Status
-	faults []error
-	mute   bool // the centre takes in and answers nothing
+	mu       sync.Mutex
+	broker   *mqtt.Server
+	head     chain.Head // the centre's copy of the journal
+	copied   []chain.Entry
+	status   protocol.Status
+	faults   []error
+	cosigned []byte // the last
+	mute     bool   // the centre takes in and answers nothing
 }
 
 // newStreet makes everything and starts nothing but the camera.
@@ -219,6 +220,10 @@ func (s *street) witness(stream []byte) (cosigned []byte, err error) {
 	if c.Size == s.head.Size && c.Root != s.head.Root() {
 		return nil, fmt.Errorf("fork at %d entries", c.Size)
 	}
+	if c.Size < s.head.Size && s.cosigned != nil { // rolled back: it is told what was cosigned before
+		return s.cosigned, nil
+	}
+	defer func() { s.cosigned = cosigned }()
 	return chain.Cosign(r.Checkpoint(), s.town.Witness, time.Now())
 }
 

@@ -54,6 +54,8 @@ var explanations = map[string]explanation{
 
 	"broken row": {"A line of the index cannot be read. The footage it was about is not shown, and may not expire by itself.",
 		changeNothing + callForHelp},
+	"run that would not expire": {"The index does not say when a piece of footage must go. It is not shown once it is due, but it may stay on the disk.",
+		"Start the recorder, stop it, and check again. If it stays: " + callOfficer},
 	"segment beside its run":           indexWrong,
 	"segment without a run":            indexWrong,
 	"segment that is never journalled": indexWrong,

@@ -460,6 +460,7 @@ func (k *soak) inspectIndex(before, after time.Time) {
 				Seq  uint64        `json:"seq"`
 				Root protocol.Hash `json:"root"`
 			}
+			b, _, _ = bytes.Cut(b, []byte("\n")) // its leaves stand behind it
 			err := json.Unmarshal(b, &row)
 			if err == nil && k.minutes[row.Seq] != row.Root {
 				err = fmt.Errorf("minute %s is not what entry %d says", key, row.Seq)
@@ -493,6 +494,7 @@ func (k *soak) present(key string, b []byte, now time.Time) error {
 		Line string `json:"line"`
 		Key  string `json:"key"`
 	}
+	b, _, _ = bytes.Cut(b, []byte("\n")) // its fragments stand behind it
 	if err := json.Unmarshal(b, &row); err != nil {
 		return err
 	}

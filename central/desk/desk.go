@@ -172,6 +172,8 @@ func New(c Config) (http.Handler, error) {
 	in("POST /bureau/mensen/{person}/uitnodigen", d.inviteAgain, central.Administrator)
 	in("POST /bureau/organisaties", d.agree, central.Administrator)
 
+	d.oversightRoutes(in)
+
 	in("GET /bureau/recorders", d.recorders, central.Administrator, central.Officer)
 	in("POST /bureau/recorders/{recorder}", d.markRecorder, central.Administrator)
 
@@ -328,6 +330,8 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer)
 	add("/bureau/bewaring", "Bewaring", "Holds", central.Officer)
 	add("/bureau/vernietiging", "Vernietiging", "Destruction", central.Officer)
+	add("/bureau/inzage", "Inzage", "Readings", central.Officer)
+	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer)
 	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)
 	add("/bureau/mensen", "Mensen", "People", central.Administrator)
 	return links
@@ -399,17 +403,19 @@ func (v *visit) value(name string) string { return strings.TrimSpace(v.r.PostFor
 
 // functions are the desk's own, beside those of every page.
 func (d *desk) functions(l page.Lang) template.FuncMap {
+	who := func(p protocol.PersonID) template.HTML {
+		if p == central.System {
+			return template.HTML(l.Say("het systeem", "the system"))
+		}
+		name := d.Identity.Name(p)
+		if name == string(p) {
+			return template.HTML("<code>" + template.HTMLEscapeString(name) + "</code>")
+		}
+		return template.HTML(template.HTMLEscapeString(name) + " <code>" + template.HTMLEscapeString(string(p)) + "</code>")
+	}
 	return template.FuncMap{
-		"who": func(p protocol.PersonID) template.HTML {
-			if p == central.System {
-				return template.HTML(l.Say("het systeem", "the system"))
-			}
-			name := d.Identity.Name(p)
-			if name == string(p) {
-				return template.HTML("<code>" + template.HTMLEscapeString(name) + "</code>")
-			}
-			return template.HTML(template.HTMLEscapeString(name) + " <code>" + template.HTMLEscapeString(string(p)) + "</code>")
-		},
+		"who":     who,
+		"cell":    d.cell(l, who),
 		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },
 		"reason":  func(reason string) string { return l.In(central.Words(destruction.ReasonWords(reason))) },
 		"event":   func(name string) string { return l.In(central.EventWords(name)) },

@@ -295,6 +295,9 @@ func (d *desk) showRequest(v *visit, status int, f form, acted string) {
 		d.nothing(v)
 		return
 	}
+	if !d.reading(v, central.ReadRequest, string(id)) {
+		return
+	}
 	title := page.Both("Aanvraag "+string(id), "Request "+string(id))
 	d.show(v, status, "request.html", title, func(st *central.State) any {
 		return d.file(st, v, st.Request(id), accesses, f, acted)

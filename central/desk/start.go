@@ -31,6 +31,7 @@ type overview struct {
 	Orphans []central.MatchedAccess
 	Logs    []recorderLog
 	Held    int
+	Wpg     []central.WpgCount
 }
 
 func (d *desk) start(v *visit) {
@@ -61,7 +62,9 @@ func (d *desk) start(v *visit) {
 		}
 		if s.Roles[string(central.Officer)] {
 			o := &overview{Logs: d.recorderLogs(st, v.now)}
-			for _, m := range st.Match(accesses) {
+			list, counts := st.Overseen(st.Match(accesses))
+			o.Wpg = counts
+			for _, m := range list {
 				if m.Orphan() {
 					o.Orphans = append(o.Orphans, m)
 				}

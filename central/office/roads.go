@@ -334,6 +334,14 @@ func factOf(recorder protocol.RecorderID, seq uint64, e chain.Entry) (command ce
 		c := central.RecordRefusedOrder{Source: source}
 		read(&c.Refused)
 		command = c
+	case protocol.KindIntent, protocol.KindView:
+		c := central.RecordAccess{Source: source, Access: central.Access{Recorder: recorder, Seq: seq, At: h.Time, Kind: h.Kind}}
+		if e.Body != nil { // without one it still was an access, of which nothing is known
+			if err := chain.ParseBody(e.Body, &c.Access.Access); err != nil {
+				c.Access.Access = protocol.Access{}
+			}
+		}
+		return c
 	case protocol.KindIncident:
 		c := central.RecordIncident{Source: source}
 		read(&c.Incident)

@@ -19,6 +19,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"go.etcd.io/bbolt"
 
 	"github.com/beeldwacht/beeldwacht/edge"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -330,5 +331,97 @@ func TestCheckExplainsAndRepairsWhatIsSafe(t *testing.T) {
 	c.must(os.WriteFile(headers, b, 0o600))
 	if out, _, code := c.do("check"); code != 1 || !strings.Contains(out, "FINDING   journal") || !strings.Contains(out, "FINDING   file that changed") {
 		t.Errorf("a damaged log: exit code %d\n%s", code, out)
+	}
+}
+
+// TestCheckNamesEachFault plants one fault at a time on a copy of a stopped recorder's disk: check names it, says what to do, and repairs only a log's unfinished last write.
+func TestCheckNamesEachFault(t *testing.T) {
+	t.Parallel()
+	c := newCabinet(t, time.Hour, "plein")
+	r := c.start(time.Minute)
+	c.until("footage", func() bool { return c.situation().Footage.Bytes > 0 && c.camera("plein").Oldest != nil })
+	time.Sleep(2 * time.Second)
+	r.stop()
+	sound := c.path("sound")
+	c.must(os.CopyFS(sound, os.DirFS(c.path("data"))))
+	one := func(pattern ...string) string {
+		t.Helper()
+		found, err := filepath.Glob(c.path(append([]string{"data"}, pattern...)...))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%v: %v, %v", pattern, found, err)
+		}
+		return found[0]
+	}
+	segment := []string{"footage", "footage", "plein", "*", "000000.seg"}
+	cut := func(file string, by int64) {
+		t.Helper()
+		info, err := os.Stat(file)
+		c.must(err)
+		c.must(os.Truncate(file, info.Size()-by))
+	}
+	for _, fault := range []struct {
+		name  string
+		plant func()
+		want  string // regular expression over the report; empty: good
+	}{
+		{"nothing", func() {}, ""},
+		{"a bit in a segment", func() {
+			b, err := os.ReadFile(one(segment...))
+			c.must(err)
+			b[len(b)-20] ^= 1
+			c.must(os.WriteFile(one(segment...), b, 0o600))
+		}, `FINDING   file that changed: footage/plein/.*000000.seg`},
+		{"a segment cut short", func() { cut(one(segment...), 100) }, `FINDING   file that changed: footage/plein/`},
+		{"a missing segment", func() { c.must(os.Remove(one(segment...))) }, `FINDING   missing file: footage/plein/.*000000.seg`},
+		{"a missing init", func() { c.must(os.Remove(one("footage", "footage", "plein", "*", "init.mp4"))) }, `FINDING   missing file: footage/plein/.*init.mp4`},
+		{"an extra file", func() {
+			c.must(os.WriteFile(filepath.Join(filepath.Dir(one(segment...)), "x.mp4"), []byte("x"), 0o600))
+		}, `FINDING   unknown file: footage/plein/.*x.mp4`},
+		{"an extra directory", func() {
+			dir := c.path("data", "footage", "footage", "plein", "20200101t000000.000z-0000")
+			c.must(os.Mkdir(dir, 0o700))
+			c.must(os.WriteFile(filepath.Join(dir, "000000.seg"), []byte("x"), 0o600))
+		}, `FINDING   unknown file: footage/plein/20200101`},
+		{"a row without its run", func() {
+			db, err := bbolt.Open(one("footage", "index.db"), 0o600, &bbolt.Options{Timeout: time.Second})
+			c.must(err)
+			c.must(db.Update(func(tx *bbolt.Tx) error {
+				key, _ := tx.Bucket([]byte("runs")).Cursor().First()
+				return tx.Bucket([]byte("runs")).Delete(slices.Clone(key))
+			}))
+			c.must(db.Close())
+		}, ""}, // made anew from its segments, so that they expire; the journal has the incident
+		{"a row that cannot be read", func() {
+			db, err := bbolt.Open(one("footage", "index.db"), 0o600, &bbolt.Options{Timeout: time.Second})
+			c.must(err)
+			c.must(db.Update(func(tx *bbolt.Tx) error {
+				key, _ := tx.Bucket([]byte("segments")).Cursor().First()
+				return tx.Bucket([]byte("segments")).Put(slices.Clone(key), []byte("{"))
+			}))
+			c.must(db.Close())
+		}, `FINDING   broken row: `},
+		{"keys cut short", func() { cut(one("keys", "keys.tbl"), 10) }, `FINDING   footage\n  found   .*keys.tbl`},
+		{"no keys", func() { c.must(os.RemoveAll(c.path("data", "keys"))) }, `FINDING   footage\n  found   .*keys.tbl`},
+		{"no index", func() { c.must(os.Remove(one("footage", "index.db"))) }, `FINDING   footage\n  found   .*index is missing`},
+		{"an unfinished last write of the log", func() {
+			f, err := os.OpenFile(one("journal", "headers.log"), os.O_WRONLY|os.O_APPEND, 0)
+			c.must(err)
+			_, err = f.WriteString(`{"v":1,"seq":99`)
+			c.must(errors.Join(err, f.Close()))
+		}, ""},
+		{"a bit in the log", func() { // an end that is cut off looks like a write that was not finished: only the witness knows better (invariant 13)
+			b, err := os.ReadFile(one("journal", "headers.log"))
+			c.must(err)
+			b[len(b)/2] ^= 1
+			c.must(os.WriteFile(one("journal", "headers.log"), b, 0o600))
+		}, `FINDING   journal: `},
+	} {
+		c.must(os.RemoveAll(c.path("data")))
+		c.must(os.CopyFS(c.path("data"), os.DirFS(sound)))
+		fault.plant()
+		out, errs, code := c.do("check")
+		if fault.want == "" && (code != 0 || !strings.Contains(out, "good: ")) || fault.want != "" && (code != 1 || !regexp.MustCompile(fault.want).MatchString(out) || strings.Count(out, "  do      ") == 0) {
+			t.Errorf("%s: exit code %d, want %s\n%s%s", fault.name, code, fault.want, out, errs)
+		}
 	}
 }

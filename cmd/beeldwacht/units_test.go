@@ -136,4 +136,7 @@ func verifyUnit(t *testing.T, file, from, to string) {
 	if out, err := exec.Command(analyze, "verify", "--man=no", copied).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
+	if out, err := exec.Command(analyze, "security", "--offline=yes", "--threshold=20", copied).CombinedOutput(); err != nil { // of 100: what it could reach if it were taken over
+		t.Errorf("systemd-analyze security: %v\n%s", err, out)
+	}
 }

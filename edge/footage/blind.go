@@ -297,10 +297,10 @@ func (k *keyring) moveIn() error {
 			}
 			c := k.chains[s.chain]
 			if c == nil || c.from != loose {
-				c = &keyChain{camera: of.camera, hour: of.hour, from: loose, own: map[uint32][keySize]byte{}}
+				c = &keyChain{camera: of.camera, hour: of.hour, from: loose}
 				k.chains[s.chain] = c
 			}
-			c.own[s.n] = [keySize]byte(key)
+			c.keep(s.n, key)
 			clear(key)
 		}
 	}

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"go.etcd.io/bbolt"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -32,7 +34,13 @@ type snapshot struct {
 	runs       map[string]runRow
 	segments   map[string]segmentRow
 	tombstones map[string]tombstoneRow
+	owed       map[string]owedRow
+	queues     map[string]queueRow
 	minutes    map[string]minuteRow
+	waiting    map[string]bool
+	kept       map[string]bool
+	open       map[string]bool
+	totals     totalsRow
 	unlisted   map[string]bool
 	findings   []Finding
 }
@@ -62,19 +70,25 @@ func (s *Store) Check(ctx context.Context) ([]Finding, error) {
 }
 
 func (s *Store) take() (*snapshot, error) {
-	reading := s.Clock()
-	now := reading.Now
-	c := &snapshot{runs: map[string]runRow{}, segments: map[string]segmentRow{}, tombstones: map[string]tombstoneRow{}, minutes: map[string]minuteRow{}, unlisted: map[string]bool{}}
+	c := &snapshot{runs: map[string]runRow{}, segments: map[string]segmentRow{}, tombstones: map[string]tombstoneRow{}, owed: map[string]owedRow{}, queues: map[string]queueRow{}, minutes: map[string]minuteRow{}, unlisted: map[string]bool{}, waiting: map[string]bool{}, kept: map[string]bool{}, open: map[string]bool{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	reading := s.Clock()
+	now := reading.Now
 	standing := s.standing(now)
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		broken := func(err error) { c.find("broken row", "index.db", "%v", err) }
-		k := tx.Bucket(inUnlisted).Cursor()
-		for key, _ := k.First(); key != nil; key, _ = k.Next() {
-			c.unlisted[string(key)] = true
+		for name, set := range map[string]map[string]bool{"unlisted": c.unlisted, "waiting": c.waiting, "kept": c.kept, "open": c.open} {
+			k := tx.Bucket([]byte(name)).Cursor()
+			for key, _ := k.First(); key != nil; key, _ = k.Next() {
+				set[string(key)] = true
+			}
 		}
-		return errors.Join(
+		totals, _, err := get[totalsRow](tx, inMeta, "totals")
+		c.totals = totals
+		return errors.Join(err,
+			each(tx, inQueues, "", broken, func(key string, r queueRow) error { c.queues[key] = r; return nil }),
+			each(tx, inOwed, "", broken, func(key string, r owedRow) error { c.owed[key] = r; return nil }),
 			each(tx, inRuns, "", broken, func(key string, r runRow) error { c.runs[key] = r; return nil }),
 			each(tx, inSegments, "", broken, func(key string, r segmentRow) error { c.segments[key] = r; return nil }),
 			each(tx, inTombstones, "", broken, func(key string, r tombstoneRow) error { c.tombstones[key] = r; return nil }),
@@ -82,8 +96,8 @@ func (s *Store) take() (*snapshot, error) {
 	})
 	for key, row := range c.segments {
 		l, err := row.line(key)
-		if run, ok := c.runs[keyRun(key)]; err == nil && ok && !now.Before(run.dueFrom(l.Start.Time, reading)) && !held(standing, l) {
-			c.find("overdue", key, "should have expired at %s", protocol.T(run.dueFrom(l.Start.Time, reading)))
+		if run, ok := c.runs[keyRun(key)]; err == nil && ok && !now.Before(s.dueFrom(&run, l.Start.Time, reading)) && !held(standing, l) {
+			c.find("overdue", key, "should have expired at %s", protocol.T(s.dueFrom(&run, l.Start.Time, reading)))
 		}
 	}
 	return c, err
@@ -96,16 +110,11 @@ func (s *Store) checkKeys(c *snapshot) error {
 		return nil
 	}
 	going := map[slot]bool{}
-	for key, t := range c.tombstones {
-		k, encrypted, err := t.Segment.slot()
-		if err != nil || !encrypted {
-			continue
-		}
-		if !t.Gone {
-			going[k] = true
-		} else if found, err := s.keys.find(k); err == nil {
-			clear(found)
-			c.find("key of gone footage", key, "its footage is gone, and its key %s is not", k)
+	for _, row := range c.tombstones {
+		for _, b := range row.Segments {
+			if k, encrypted, err := b.slot(); encrypted && err == nil {
+				going[k] = true
+			}
 		}
 	}
 	spare, err := s.keys.spare(going, s.living)
@@ -143,26 +152,33 @@ func (c *snapshot) compareRows() {
 		case row.Minute != 0:
 			left[number(row.Minute)]++
 			m := c.minutes[number(row.Minute)]
-			if row.Index >= len(m.Leaves) || m.Leaves[row.Index] != protocol.Hash(tlog.RecordHash([]byte(row.Line))) {
+			if list, err := m.leaves(); err != nil || row.Index >= len(list) || list[row.Index] != protocol.Hash(tlog.RecordHash([]byte(row.Line))) {
 				c.find("wrong minute", key, "its line is not at place %d of minute %d", row.Index, row.Minute)
 			}
 		}
 	}
-	for key, row := range c.tombstones {
-		if row.Segment.Minute != 0 {
-			left[number(row.Segment.Minute)]++
-		}
-		if _, both := c.segments[key]; both {
-			c.find("tombstone over a living segment", key, "the index has both")
-		}
-	}
-	for key, run := range c.runs {
-		if run.Count != count[key] || run.Bytes != bytes[key] {
-			c.find("wrong count", key, "the run's row says %d segments of %d bytes, there are %d of %d", run.Count, run.Bytes, count[key], bytes[key])
+	for _, row := range c.tombstones {
+		for _, b := range row.Segments {
+			if b.Minute != 0 {
+				left[number(b.Minute)]++
+			}
+			l, err := protocol.ParseSegmentLine(b.Line)
+			if _, both := c.segments[segmentKey(l)]; both || err != nil {
+				c.find("tombstone over a living segment", segmentKey(l), "the index has both, or its line cannot be read")
+			}
 		}
 	}
+	for _, row := range c.owed {
+		for _, own := range row.Minutes {
+			if own != 0 {
+				left[number(own)]++
+			}
+		}
+	}
+	c.compareRuns(count, bytes)
 	for key, m := range c.minutes {
-		if root, err := rootOf(m.Leaves); err != nil || root != m.Root {
+		list, err := m.leaves()
+		if root, e := rootOf(list); err != nil || e != nil || root != m.Root {
 			c.find("wrong minute", key, "its root is not that of its list")
 		}
 		if m.Left != left[key] {
@@ -173,6 +189,38 @@ func (c *snapshot) compareRows() {
 		if _, ok := c.segments[key]; !ok {
 			c.find("wrong minute", key, "waits to be listed and does not exist")
 		}
+	}
+}
+
+// compareRuns holds runs against their segments, and against their places in queues: what does not stand there would not expire.
+func (c *snapshot) compareRuns(count map[string]int, bytes map[string]int64) {
+	var totals totalsRow
+	for key, run := range c.runs {
+		totals = totals.with(run.Volume, 1, run.Count, run.Bytes)
+		if q, ok := c.queues[run.queue()]; ok && q.Volume != run.Volume {
+			c.find("run that would not expire", key, "it is on another volume than its queue")
+		}
+	}
+	places := map[string]bool{}
+	for key, run := range c.runs {
+		if run.Count != count[key] || run.Bytes != bytes[key] {
+			c.find("wrong count", key, "the run's row says %d segments of %d bytes, there are %d of %d", run.Count, run.Bytes, count[key], bytes[key])
+		}
+		_, known := c.queues[run.queue()]
+		if places[run.waitingKey()] = true; known == run.Waits.IsZero() && run.Count > 0 && !c.kept[key] || !run.Waits.IsZero() && !(known && c.waiting[run.waitingKey()]) {
+			c.find("run that would not expire", key, "it does not stand in a queue")
+		}
+		if run.Ended == c.open[key] {
+			c.find("wrong count", key, "it has ended or is open, and stands among the others")
+		}
+	}
+	for key := range c.waiting {
+		if !places[key] {
+			c.find("run that would not expire", key, "another, or none, stands at its place in the queue")
+		}
+	}
+	if !maps.Equal(totals.On, c.totals.On) {
+		c.find("wrong count", "index.db", "the totals say %v, and it is %v", c.totals.On, totals.On)
 	}
 }
 
@@ -188,7 +236,7 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 		}
 		b, err := disk.ReadFile(s.Disk, filepath.Join(s.runDir(run.Camera, run.Run), "init.mp4"))
 		switch {
-		case !s.still(inRuns, key):
+		case !s.stays(key):
 		case err != nil:
 			c.find("missing file", filepath.Join(dir, "init.mp4"), "%v", err)
 		case protocol.HashOf(b) != run.Init:
@@ -213,16 +261,28 @@ func (s *Store) checkFiles(ctx context.Context, c *snapshot) error {
 			c.find(what, name, "%s", detail)
 		}
 	}
-	for key, row := range c.tombstones {
-		l, err := row.Segment.line(key)
-		if err != nil {
-			c.find("broken row", key, "%v", err)
+	for _, row := range c.tombstones {
+		for _, b := range row.Segments {
+			if l, err := protocol.ParseSegmentLine(b.Line); err == nil {
+				known[s.relative(l)] = true
+			}
+		}
+	}
+	for key, row := range c.owed {
+		var gone protocol.Expired
+		if row.Kind != protocol.KindExpired {
 			continue
 		}
-		name := s.relative(l)
-		known[name] = true
-		if _, err := s.Disk.Lstat(s.segmentFile(l)); row.Gone && !errors.Is(err, fs.ErrNotExist) {
-			c.find("footage that should be gone", name, "the index says it was deleted")
+		if err := json.Unmarshal(row.Body, &gone); err != nil {
+			c.find("broken row", key, "%v", err)
+		}
+		for _, e := range gone.Segments {
+			of := protocol.SegmentLine{Camera: e.Camera, Run: e.Run, N: e.N}
+			name := s.relative(of)
+			known[name] = true
+			if _, err := s.Disk.Lstat(s.segmentFile(of)); !errors.Is(err, fs.ErrNotExist) {
+				c.find("footage that should be gone", name, "the index says it was deleted")
+			}
 		}
 	}
 	for _, v := range s.volumes {
@@ -278,17 +338,22 @@ func (s *Store) indexed(parts []string) bool {
 	if _, ok := s.making[filepath.Join(parts[1], parts[2])]; ok {
 		return true
 	}
-	for key, r := range s.runs {
-		if string(r.Camera) != parts[1] || string(r.Run) != parts[2] {
-			continue
+	known := false
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		run, found := ofStreams(tx, inRuns, parts[1], parts[2])
+		switch {
+		case !found || keyRun(run)+"/"+parts[2] != run:
+		case len(parts) == 3 || parts[3] == "init.mp4" || s.runs[run] != nil:
+			known = true
+		default:
+			known = tx.Bucket(inSegments).Get([]byte(run+"/"+strings.TrimSuffix(parts[3], ".seg"))) != nil
 		}
-		if len(parts) == 3 || parts[3] == "init.mp4" || !r.Ended {
-			return true
-		}
-		segment := key + "/" + strings.TrimSuffix(parts[3], ".seg")
-		return s.still(inSegments, segment) || s.still(inTombstones, segment)
+		return nil
+	})
+	for _, t := range s.tombs {
+		known = known || slices.ContainsFunc(t.left, func(b buried) bool { return s.relative(b.line) == filepath.Join(parts...) })
 	}
-	return false
+	return known || err != nil
 }
 
 func (s *Store) relative(l protocol.SegmentLine) string {
@@ -299,6 +364,16 @@ func (s *Store) relative(l protocol.SegmentLine) string {
 func (s *Store) still(bucket []byte, key string) (found bool) {
 	err := s.db.View(func(tx *bbolt.Tx) error { found = tx.Bucket(bucket).Get([]byte(key)) != nil; return nil })
 	return found || err != nil
+}
+
+// stays says whether a run is in the index now, and not about to be removed.
+func (s *Store) stays(run string) (stays bool) {
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		r, found, err := get[runRow](tx, inRuns, run)
+		stays = found && !(r.Ended && r.Count == 0)
+		return err
+	})
+	return stays || err != nil
 }
 
 func (s *Store) compareFile(row segmentRow, l protocol.SegmentLine) (what, detail string) {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,54 +22,83 @@ import (
 
 // Benchmarks named Cost do a fixed piece of work once, and report what it is compared with: `make bench` shows them (-benchtime 1x).
 
-// minutes fills the index of a volume with sealed segments of a minute, as 64 cameras leave them: one run an hour. With files, each has one of 4 KiB, of version 1: its keys are measured elsewhere.
-func minutes(b *testing.B, dir string, segments int, files bool) {
+// minutes fills a volume with sealed segments of a minute, as 64 cameras leave them: one run and one chain of keys an hour, one footage.sealed entry a minute, the last of them
+// just before noon. With files, each has one of 4 KiB, and its key is real; otherwise there are only rows. They are written as they would be, but many in one transaction, unsynced.
+func minutes(b testing.TB, dir string, segments int, files bool) {
 	b.Helper()
 	s, _ := storeOf(b, dir)
+	s.db.NoSync = true
 	const cameras, perRun = 64, 60
-	fragments := make([][2]int64, 60)
-	for i := range fragments {
-		fragments[i] = [2]int64{int64(i) * 500_000, int64(i) * timescale}
-	}
 	must := func(err error) {
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
-	for n := 0; n < segments; {
+	fragments := make([][2]int64, 60)
+	for i := range fragments {
+		fragments[i] = [2]int64{int64(i) * 500_000, int64(i) * timescale}
+	}
+	hours := (segments + cameras*perRun - 1) / (cameras * perRun)
+	lists := make([][]protocol.Hash, hours*perRun)
+	totals := totalsRow{}
+	for n := 0; segments > 0; {
 		must(s.db.Update(func(tx *bbolt.Tx) error {
-			for batch := 0; batch < 100 && n < segments; batch++ {
-				number := n / perRun
-				camera := protocol.CameraID(fmt.Sprintf("camera-%02d", number%cameras))
-				start := protocol.T(noon.Add(-time.Duration(1+number/cameras) * time.Hour))
-				run := &runRow{V: plaintext, Camera: camera, Stream: main_, Run: protocol.RunID(fmt.Sprintf("%s-%04x", start.Format("20060102t150405.000z"), number%(1<<16))), Codec: H264,
-					Start: start, End: start, First: start, Window: protocol.MaxWindow, Ended: true}
-				dir := s.runDir(camera, run.Run)
+			for batch := 0; batch < 100 && segments > 0; batch, n = batch+1, n+1 {
+				camera := protocol.CameraID(fmt.Sprintf("camera-%02d", n/hours))
+				start := protocol.T(noon.Truncate(time.Hour).Add(-time.Duration(hours-n%hours) * time.Hour))
+				q, err := s.queueFor(tx, camera, protocol.MaxWindow, "")
+				must(err)
+				s.queues[q.key()] = q
+				run := &runRow{V: format, Camera: camera, Stream: main_, Run: protocol.RunID(momentOf(start.Time) + fmt.Sprintf("-%04x", n%(1<<16))), Codec: H264,
+					Start: start, End: start, First: start, Queue: q.n, Ended: true}
 				if files {
-					must(os.MkdirAll(dir, 0o700))
+					must(os.MkdirAll(s.runDir(camera, run.Run), 0o700))
 				}
-				for i := 0; i < perRun && n < segments; i, n = i+1, n+1 {
-					at := start.Add(time.Duration(i) * time.Minute)
-					l := protocol.SegmentLine{Camera: camera, Stream: main_, Run: run.Run, N: i, Start: protocol.T(at), End: protocol.T(at.Add(time.Minute)), Size: 30_000_000}
-					run.add(l, l.Size)
-					if err := put(tx, inSegments, segmentKey(l), segmentRow{V: plaintext, Line: l.String(), Window: run.Window, Fragments: fragments}); err != nil {
-						return err
+				chain := &keyChain{camera: camera, hour: start.Unix()}
+				var id chainID
+				fill(id[:])
+				fill(chain.state[:])
+				s.keys.chains[id] = chain
+				for i := range perRun {
+					if segments == 0 {
+						break
 					}
+					segments--
+					at, own := start.Add(time.Duration(i)*time.Minute), n%hours*perRun+i
+					l := protocol.SegmentLine{Camera: camera, Stream: main_, Run: run.Run, N: i, Start: protocol.T(at), End: protocol.T(at.Add(time.Minute)), Size: 30_000_000}
+					row := segmentRow{V: format, Line: l.String(), Key: slot{id, uint32(i)}.String(), Window: q.window, Fragments: fragments, Minute: uint64(own + 1), Index: len(lists[own])}
+					lists[own] = append(lists[own], leaves([]protocol.SegmentLine{l})...)
+					run.add(l, row.stored(l))
+					must(putSegment(tx, segmentKey(l), row))
 					if files {
 						must(os.WriteFile(s.segmentFile(l), make([]byte, 4096), 0o600))
 					}
 				}
-				if err := put(tx, inRuns, run.key(), run); err != nil {
-					return err
-				}
+				must(s.putRun(tx, nil, run, &totals))
 			}
-			return nil
+			return putTotals(tx, &totals)
 		}))
 	}
+	for len(lists) > 0 && len(lists[len(lists)-1]) == 0 {
+		lists = lists[:len(lists)-1]
+	}
+	for from := 0; from < len(lists); from += 1000 {
+		must(s.db.Update(func(tx *bbolt.Tx) error {
+			for own := from; own < min(from+1000, len(lists)); own++ {
+				root, err := rootOf(lists[own])
+				must(err)
+				must(putMinute(tx, uint64(own+1), minuteRow{Seq: uint64(own + 1), Root: root, Leaves: lists[own], Left: len(lists[own])}))
+			}
+			return tx.Bucket(inMinutes).SetSequence(uint64(len(lists)))
+		}))
+	}
+	must(s.db.Sync())
+	must(s.keys.save(&s.keys.now))
+	s.totals = totals
 	must(s.Close())
 }
 
-func storeOf(b *testing.B, dir string) (*Store, *clock) {
+func storeOf(b testing.TB, dir string) (*Store, *clock) {
 	b.Helper()
 	c := &clock{t: noon}
 	s, err := Open(context.Background(), config(dir, c, &book{}))
@@ -77,139 +108,178 @@ func storeOf(b *testing.B, dir string) (*Store, *clock) {
 	return s, c
 }
 
-// Opening a volume, and idling in it, at a thirteenth of four weeks of 64 cameras and at ten times fewer segments.
-func BenchmarkCostStart(b *testing.B) {
+// cost is what a piece of work takes: time on the wall, which the disk and others on the machine have a part in, and this process's processor time.
+type cost struct{ wall, cpu time.Duration }
+
+func costOf(b *testing.B, work func()) cost {
+	b.Helper()
+	cpu := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	began, before := time.Now(), cpu()
+	work()
+	return cost{time.Since(began), cpu() - before}
+}
+
+// middle is the median of each.
+func middle(costs []cost) cost {
+	pick := func(of func(cost) time.Duration) time.Duration {
+		var v []time.Duration
+		for _, c := range costs {
+			v = append(v, of(c))
+		}
+		slices.Sort(v)
+		return v[len(v)/2]
+	}
+	return cost{pick(func(c cost) time.Duration { return c.wall }), pick(func(c cost) time.Duration { return c.cpu })}
+}
+
+// heap is what this process has in memory now, in bytes.
+func heap() float64 {
+	runtime.GC()
+	runtime.GC() // what pools held until now
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
+
+// Opening a volume, idling in it and asking it for an instant, with many segments and with 20,000. BEELDWACHT_SEGMENTS says how many are many: 64 cameras have 2,580,480 in four weeks.
+func BenchmarkCostMany(b *testing.B) {
+	const few, rounds = 20_000, 9
+	many := 200_000
+	if n, err := strconv.Atoi(os.Getenv("BEELDWACHT_SEGMENTS")); err == nil {
+		many = n
+	}
 	for b.Loop() {
-		const many = 200_000
-		took, idle := map[int]time.Duration{}, map[int]time.Duration{}
-		heap := map[int]int64{}
-		for _, n := range []int{many / 10, many} {
+		opened, looked, first := map[int]cost{}, map[int]cost{}, map[int]cost{}
+		memory := map[int]float64{}
+		for _, n := range []int{few, many} {
 			dir := filepath.Join(b.TempDir(), "volume")
 			minutes(b, dir, n, false)
-			var before, after runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			began := time.Now()
-			s, _ := storeOf(b, dir)
-			took[n] = time.Since(began)
-			runtime.GC()
-			runtime.ReadMemStats(&after)
-			heap[n] = int64(after.HeapAlloc) - int64(before.HeapAlloc)
-			began = time.Now()
-			for range 10 {
-				s.sweep(context.Background()) // what Run does when something may be due
+			recordOne(b, dir)
+			before := heap()
+			var open, look, byte_ []cost
+			for range rounds {
+				var s *Store
+				open = append(open, costOf(b, func() { s, _ = storeOf(b, dir) }))
+				for !s.lookOver().IsZero() {
+				}
+				memory[n] = heap() - before
+				c := costOf(b, func() {
+					for range 100 {
+						s.sweep(context.Background()) // what Run and its clerk do when something may be due
+					}
+				})
+				look = append(look, cost{c.wall / 100, c.cpu / 100})
+				for range 50 {
+					at := noon.Add(rand.N(50 * time.Second))
+					byte_ = append(byte_, costOf(b, func() { firstByte(b, s, at) }))
+				}
+				if err := s.Close(); err != nil {
+					b.Fatal(err)
+				}
 			}
-			idle[n] = time.Since(began) / 10
+			opened[n], looked[n], first[n] = middle(open), middle(look), middle(byte_)
+		}
+		b.ReportMetric(opened[many].wall.Seconds()*1e3, fmt.Sprintf("ms_to_open_%d_segments", many))
+		b.ReportMetric(float64(opened[many].cpu)/float64(opened[few].cpu), "×_the_processor_time_for_20,000")
+		b.ReportMetric(looked[many].wall.Seconds()*1e6, "µs_a_look_at_what_is_due")
+		b.ReportMetric(float64(looked[many].wall)/float64(looked[few].wall), "×_that_in_20,000")
+		b.ReportMetric(first[many].wall.Seconds()*1e3, "ms_to_the_first_byte_of_an_instant")
+		b.ReportMetric(float64(first[many].wall)/float64(first[few].wall), "×_that_among_20,000")
+		b.ReportMetric(memory[many]/1e6, "MB_of_heap")
+		b.ReportMetric(memory[few]/1e6, "MB_with_20,000")
+	}
+}
+
+// recordOne puts a real minute of footage among the rows.
+func recordOne(b *testing.B, dir string) {
+	b.Helper()
+	s, c := storeOf(b, dir)
+	must := func(err error) {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	must(s.SetMandates([]*protocol.Mandate{mandate(plein, 24*time.Hour)}))
+	w := s.Camera(plein, main_)
+	must(w.StartRun(formatOf(squareClip()), noon))
+	for _, au := range frames(squareClip(), time.Minute) {
+		must(w.Write(au))
+		c.set(noon.Add(media(au.DTS)))
+	}
+	must(w.EndRun(CauseNetwork, "the benchmark is over"))
+	w.idle()
+	must(s.Close())
+}
+
+// firstByte is from the question to the first bytes of the segment.
+func firstByte(b *testing.B, s *Store, at time.Time) {
+	r := &Reading{s: s, camera: plein, interval: protocol.Span(at, at.Add(time.Second))}
+	if err := r.load(s.Clock()); err != nil {
+		b.Fatal(err)
+	}
+	f, err := r.Open(r.segments[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := f.Read(make([]byte, 4096)); err != nil {
+		b.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// Expiry against removing the same files in the same directories on the same disk, in the order of their names, and syncing each directory once: nothing that deletes can do less.
+// Until the files are gone, and until keys, entries and rows are too.
+func BenchmarkCostExpiry(b *testing.B) {
+	const segments, rounds = 10_000, 3
+	for b.Loop() {
+		var bare, unlinked, all []cost
+		for range rounds {
+			dir := b.TempDir()
+			minutes(b, filepath.Join(dir, "bare", "volume"), segments, true)
+			minutes(b, filepath.Join(dir, "ours", "volume"), segments, true)
+			syscall.Sync()
+			bare = append(bare, costOf(b, func() {
+				names, err := filepath.Glob(filepath.Join(dir, "bare", "volume", "footage", "*", "*", "*.seg"))
+				dirs := map[string]bool{}
+				for _, n := range names {
+					dirs[filepath.Dir(n)] = true
+					err = errors.Join(err, os.Remove(n))
+				}
+				for d := range dirs {
+					err = errors.Join(err, disk.OS.SyncDir(d))
+				}
+				if err != nil || len(names) != segments {
+					b.Fatal(len(names), err)
+				}
+			}))
+			s, c := storeOf(b, filepath.Join(dir, "ours", "volume"))
+			for !s.lookOver().IsZero() {
+			}
+			c.advance(protocol.MaxWindow.Duration() + time.Hour)
+			syscall.Sync()
+			first := costOf(b, func() { s.act() })
+			rest := costOf(b, func() { s.tidy(context.Background()) })
+			unlinked, all = append(unlinked, first), append(all, cost{first.wall + rest.wall, first.cpu + rest.cpu})
+			if left := s.Usage(); left.Bytes != 0 || left.Overdue != 0 || left.Owed != 0 {
+				b.Fatalf("left: %+v", left)
+			}
 			if err := s.Close(); err != nil {
 				b.Fatal(err)
 			}
 		}
-		few := many / 10
-		b.ReportMetric(took[many].Seconds()*1e3, "ms_to_open_200,000_segments")
-		b.ReportMetric(took[many].Seconds()/took[few].Seconds(), "times_as_long_as_20,000")
-		b.ReportMetric(idle[many].Seconds()*1e3, "ms_a_look_at_what_is_due")
-		b.ReportMetric(idle[many].Seconds()/idle[few].Seconds(), "times_as_long_as_in_20,000")
-		b.ReportMetric(float64(heap[many])/1e6, "MB_of_heap")
-	}
-}
-
-// The first byte of an instant, from the question to the first bytes of the segment, among many segments that are not asked for.
-func BenchmarkCostFirstByte(b *testing.B) {
-	for b.Loop() {
-		dir := filepath.Join(b.TempDir(), "volume")
-		minutes(b, dir, 200_000, false)
-		s, c := storeOf(b, dir)
-		if err := s.SetMandates([]*protocol.Mandate{mandate(plein, 24*time.Hour)}); err != nil {
-			b.Fatal(err)
-		}
-		w := s.Camera(plein, main_)
-		if err := w.StartRun(formatOf(squareClip()), noon); err != nil {
-			b.Fatal(err)
-		}
-		for _, au := range frames(squareClip(), time.Minute) {
-			if err := w.Write(au); err != nil {
-				b.Fatal(err)
-			}
-			c.set(noon.Add(media(au.DTS)))
-		}
-		if err := w.EndRun(CauseNetwork, "the benchmark is over"); err != nil {
-			b.Fatal(err)
-		}
-		w.idle()
-		var took []time.Duration
-		for range 500 {
-			at := noon.Add(rand.N(50 * time.Second))
-			began := time.Now()
-			r := &Reading{s: s, camera: plein, interval: protocol.Span(at, at.Add(time.Second))}
-			if err := r.load(s.Clock()); err != nil {
-				b.Fatal(err)
-			}
-			f, err := r.Open(r.segments[0])
-			if err != nil {
-				b.Fatal(err)
-			}
-			if _, err := f.Read(make([]byte, 4096)); err != nil {
-				b.Fatal(err)
-			}
-			took = append(took, time.Since(began))
-			if err := f.Close(); err != nil {
-				b.Fatal(err)
-			}
-		}
-		if err := s.Close(); err != nil {
-			b.Fatal(err)
-		}
-		slices.Sort(took)
-		b.ReportMetric(took[len(took)/2].Seconds()*1e3, "ms_to_the_first_byte,_median")
-		b.ReportMetric(took[len(took)*99/100].Seconds()*1e3, "ms,_99_of_100")
-	}
-}
-
-// Expiry against removing as many files in as many directories, each directory synced once.
-func BenchmarkCostExpiry(b *testing.B) {
-	const segments = 10_000
-	for b.Loop() {
-		dir := filepath.Join(b.TempDir(), "volume")
-		minutes(b, dir, segments, true)
-		s, c := storeOf(b, dir)
-		bare, err := filepath.Abs(filepath.Join(b.TempDir(), "bare"))
-		if err == nil {
-			err = os.CopyFS(bare, os.DirFS(filepath.Join(s.Dir, "footage")))
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
-		names, err := filepath.Glob(filepath.Join(bare, "*", "*", "*.seg"))
-		if err != nil || len(names) != segments {
-			b.Fatal(len(names), err)
-		}
-		began := time.Now()
-		for _, n := range names {
-			err = errors.Join(err, os.Remove(n))
-		}
-		dirs, e := filepath.Glob(filepath.Join(bare, "*", "*"))
-		for _, d := range dirs {
-			err = errors.Join(err, disk.OS.SyncDir(d))
-		}
-		if err = errors.Join(err, e); err != nil {
-			b.Fatal(err)
-		}
-		peer := time.Since(began)
-
-		if s.Usage().Bytes == 0 {
-			b.Fatal("there is nothing to expire")
-		}
-		c.advance(protocol.MaxWindow.Duration() + time.Hour)
-		began = time.Now()
-		s.sweep(context.Background())
-		took := time.Since(began)
-		if left := s.Usage(); left.Bytes != 0 || left.Overdue != 0 {
-			b.Fatalf("left: %+v", left)
-		}
-		if err := s.Close(); err != nil {
-			b.Fatal(err)
-		}
-		b.ReportMetric(peer.Seconds()/took.Seconds(), "×_the_rate_of_bare_unlink")
-		b.ReportMetric(segments/took.Seconds(), "segments/s")
+		peer, gone, done := middle(bare), middle(unlinked), middle(all)
+		b.ReportMetric(float64(peer.wall)/float64(gone.wall), "×_the_rate_of_bare_unlink")
+		b.ReportMetric(segments/gone.wall.Seconds(), "segments/s")
+		b.ReportMetric(float64(gone.cpu)/float64(peer.cpu), "×_its_processor_time")
+		b.ReportMetric(float64(peer.wall)/float64(done.wall), "×_its_rate_with_keys,_entries_and_rows")
+		b.ReportMetric(float64(done.cpu)/float64(peer.cpu), "×_its_processor_time_with_all")
 	}
 }

@@ -10,7 +10,7 @@
 //
 // # A volume
 //
-//	volume.json                       {"v":2,"volume":"5e0c…","recorder":"rec-1"}: written once
+//	volume.json                       {"v":3,"volume":"5e0c…","recorder":"rec-1"}: written once
 //	index.db                          bbolt: the index, and the only truth about what exists
 //	reserve                           1 MiB of nothing; when others have filled the disk the index gets its space, so that footage goes on expiring
 //	footage/<camera>/<run>/init.mp4   the run's fMP4 init: no picture, in the clear
@@ -73,7 +73,8 @@
 // the last authentic chunk and cut to its last whole fragment. It is encrypted anew under its own key with a new salt (000004.cut, renamed over
 // 000004.open): closing the old stream would use a nonce twice, and after a sync that failed only what is written again is sure to be there. That key goes with the segment, so it takes both with it.
 //
-// A volume of format 1 holds plaintext. It opens, and becomes one of format 2: what is there is read and expires as it is, what comes is encrypted.
+// A volume of format 1 holds plaintext. It opens, and becomes one of this format: what is there is read and expires as it is, what comes is encrypted. One of format 2 differs in its index
+// alone, of which runs and tombstones are written anew when it is opened, a thousand rows at a time.
 //
 // # Keys
 //
@@ -94,7 +95,7 @@
 // Destroying keys makes a new generation: keep a new generation key beside the old; write the table without those keys under it, sync, rename, sync the directory; overwrite the
 // old generation key. From then on no table that was ever on the disk opens, but this one. A new generation is made at most once each SealEvery or minute, whichever is less, sooner only when
 // thousands of segments wait; a start and an orderly stop make one for what waits. A new chain is added under the generation there is, and stands on the disk before a frame is
-// written under it. When a step fails, the next try uses the same new key: nobody knows which table a failed rename left.
+// written under it. When a step fails, the next try uses the same new key: nobody knows which table a failed rename left; and then one more generation follows, since that table may have had more.
 //
 // # What deletion is worth
 //
@@ -139,29 +140,40 @@
 //
 // # The index
 //
-// Rows are JSON with a version. Keys are <camera>/<stream>/<run>[/<n>].
+// Rows are JSON with a version. Keys are <camera>/<stream>/<run>[/<n>]; a run's name is its start, so they are in the order of time.
 //
-//	runs        codecs, hash of the init, start, window, volume; count, bytes and first moment of what is left of it
-//	segments    the SegmentLine, which key opens it, the window at sealing, offset and decode time of each fragment, the minute it is listed in
+//	runs        codecs, hash of the init, start; count, bytes and first moment of what is left of it; its volume, its queue, and its place there
+//	segments    the SegmentLine, which key opens it, the minute it is listed in; on a second line offset and decode time of each fragment
 //	unlisted    segments in no minute yet (not journalled)
-//	minutes     leaf hashes and entry number of a footage.sealed entry, until all its segments are gone; of one volume each
-//	tombstones  segments on their way out; nothing in here is ever shown
+//	minutes     number of a footage.sealed entry, and how many of its segments are not gone; on a second line the leaf hashes of all; of one volume each
+//	queues      <camera>/<number>: a window, on a volume
+//	waiting     <queue>/<start>/<stream>/<run>: the runs of a queue, in the order in which they come due
+//	kept        runs of which something is due and held
+//	open        runs that have not ended; over: those that have, and of which only the directory is left
+//	tombstones  segments on their way out, those of one step together; nothing in here is ever shown
+//	spent       clock hours of a camera without footage, whose keys go with the next generation
 //	holds       what is held, asked and confirmed
 //	streams     which gap a stream is in, if any; gaps: those that ended
 //	owed        entries that the journal must still take, in order
 //	volumes     those beside that of the index: where each was last, its mark
 //	homes       of the cameras for which the configuration names none
+//	meta        the volume's identity, the index's version, totals
 //
-// The window stands in the run's row and only ever gets shorter: a shorter mandate shortens it at once, a longer one starts a new run.
+// The window stands in the row of a queue and only ever gets shorter: a shorter mandate shortens it at once for all that waits there, a longer one starts a new run in another queue.
+// What is due is the front of a queue. So a start, a look at what is due or oldest and the answer to where an interval is cost the same however much footage there is, and memory
+// holds none of its rows; the key table alone grows, with the clock hours. What is due and held stands in no queue until a hold of its camera ends.
+//
+// A start looks over the directories and the rows of runs in the background, some hundreds at a time, for what no crash leaves: rows that cannot be read, directories without one.
 //
 // # Order of things
 //
 // Sealing: write, sync file, rename, sync directory, index row (invariant 1). Expiry: tombstone, unlink, sync directory, destroy the key, entry footage.expired,
-// drop the tombstone (invariant 2). Both leave off anywhere and are taken up again by the same code after a start. The entry names the moment at which the file went, and
-// is not written before its key is gone. Where a file cannot be unlinked its key is destroyed all the same; the entry waits for both.
+// drop it (invariant 2); from when key and file are gone the entry that is owed stands for the tombstone. Both leave off anywhere and are taken up again by the same code after a start.
+// The entry names the moment at which the file went, and is not written before its key is gone. Where a file cannot be unlinked its key is destroyed all the same; the entry waits for both.
+// All of it is done for some hundreds of segments at a time. What came due last goes first, so that a camera's footage is on time while there is much of another's to catch up with.
 //
 // What happened and what the journal must say of it enter the index in one transaction (bucket owed); the entry follows at once, or when the journal works
-// again (invariant 10). A crash in the instant between the journal's sync and the index's may write an entry twice.
+// again (invariant 10). A crash in the instant between the journal's sync and the index's may write an entry twice, and of an expiry up to sixteen.
 //
 // # Time
 //
@@ -178,6 +190,7 @@
 // # Who owns what
 //
 // One goroutine for each [Writer] owns that stream's open run and segment. Run's goroutine is the clock; it and the callers of SetMandates, Place and Lift
-// take turns at expiry (lock sweeping). The index and its picture in memory (runs, holds, tombstones, streams) belong to whoever has lock mu. Locks are taken
-// in the order sweeping, settling, the key table's, mu, mandateMu, placesMu; no entry is appended and no footage file is touched under mu.
+// take turns at unlinking what is due (lock sweeping). Its clerk destroys keys, writes what is owed and clears away (lock tidying): none of that holds up the clock. The index and its
+// picture in memory (open runs, queues, totals, volumes, holds, tombstones, streams) belong to whoever has lock mu. Locks are taken in the order sweeping, tidying, settling, the key table's, mu,
+// mandateMu, placesMu; no entry is appended and no footage file is touched under mu.
 package footage

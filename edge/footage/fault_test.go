@@ -122,6 +122,12 @@ var scenes = []scene{
 		p.record(plein, frames(squareClip(), 1200*time.Millisecond))
 		p.at(8 * time.Minute)
 	}},
+	{"from format 2 to 3", "testdata/format2", func(p *play) { p.clock.set(noon.Add(5 * time.Minute)) }, func(p *play) {
+		p.start()
+		p.record(hal, frames(squareClip(), 1200*time.Millisecond))
+		p.lift()
+		p.at(12 * time.Minute)
+	}},
 }
 
 func twoCameras(p *play) {
@@ -559,7 +565,11 @@ func (s scene) rehearse(t *testing.T) (ready string, centre *keeper, now time.Ti
 		t.Fatal(err)
 	}
 	if s.from != "" {
-		if err := os.CopyFS(filepath.Join(empty, "volume"), os.DirFS(s.from)); err != nil {
+		to := filepath.Join(empty, "volume")
+		if s.from == "testdata/format2" {
+			to = empty // and its keys
+		}
+		if err := os.CopyFS(to, os.DirFS(s.from)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -86,10 +86,7 @@ func (s *Store) place(h protocol.Hold) error {
 	}
 	row := &holdRow{V: format, Hold: h, Placed: protocol.T(now)}
 	err = s.db.Update(func(tx *bbolt.Tx) error {
-		held, err := s.heldBytes(tx, append(s.standing(now), row.keep()))
-		if err != nil {
-			return err
-		}
+		held := s.heldBytes(tx, append(s.standing(now), row.keep()))
 		if limit := total / 100 * int64(s.share); held > limit {
 			return fmt.Errorf("%w: %d bytes of at most %d", ErrHoldShare, held, limit)
 		}
@@ -175,15 +172,8 @@ func (s *Store) Holds() ([]HoldState, error) {
 }
 
 // measure fills in what a hold keeps now.
-func (s *Store) measure(tx *bbolt.Tx, h *HoldState) error {
-	lines, err := s.lines(tx, h.Camera, h.Asked)
-	if err != nil {
-		return err
-	}
-	away, err := s.linesOn(tx, h.Camera, h.Asked, true)
-	if err != nil {
-		return err
-	}
+func (s *Store) measure(tx *bbolt.Tx, h *HoldState) (err error) {
+	lines, away := s.lines(tx, h.Camera, h.Asked), s.linesOn(tx, h.Camera, h.Asked, true)
 	h.Interval, h.Segments, h.Bytes, h.Missing = round(h.Asked, append(away, lines...)), len(lines), 0, len(away)
 	for _, l := range lines {
 		h.Bytes += l.Size
@@ -211,64 +201,60 @@ func held(keeps []Keep, l protocol.SegmentLine) bool {
 }
 
 // heldBytes is what these holds keep together, in bytes on disk; what two of them keep counts once. The caller has mu.
-func (s *Store) heldBytes(tx *bbolt.Tx, keeps []Keep) (total int64, err error) {
-	for _, r := range s.runs {
-		touched := slices.ContainsFunc(keeps, func(k Keep) bool {
-			return r.Count > 0 && k.Camera == r.Camera && k.Asked.From.Before(r.End.Time) && r.First.Before(k.Asked.To)
-		})
-		if !touched {
-			continue
-		}
-		err := s.eachLine(tx, r, func(_ string, row segmentRow, l protocol.SegmentLine) {
-			if held(keeps, l) {
-				total += row.stored(l)
+func (s *Store) heldBytes(tx *bbolt.Tx, keeps []Keep) (total int64) {
+	seen := map[string]bool{}
+	for _, of := range keeps {
+		for r := range s.runsOf(tx, of.Camera, of.Asked) {
+			whole := slices.ContainsFunc(keeps, func(k Keep) bool { return k.Camera == r.Camera && k.Asked.Contains(r.interval()) })
+			switch {
+			case seen[r.key()]:
+			case whole:
+				total += r.Bytes
+			default:
+				s.eachLine(tx, r, 0, func(row segmentRow, l protocol.SegmentLine) bool {
+					if held(keeps, l) {
+						total += row.stored(l)
+					}
+					return true
+				})
 			}
-		})
-		if err != nil {
-			return 0, err
+			seen[r.key()] = true
 		}
 	}
-	return total, nil
+	return total
 }
 
-// eachLine reads the segments of a run.
-func (s *Store) eachLine(tx *bbolt.Tx, r *runRow, see func(key string, row segmentRow, l protocol.SegmentLine)) error {
-	return each(tx, inSegments, r.key()+"/", s.badRow, func(key string, row segmentRow) error {
-		line, err := row.line(key)
-		if err != nil {
-			s.badRow(err)
-			return nil
+// eachIn reads the sealed segments of a camera that touch an interval, until see returns false. The caller has mu.
+func (s *Store) eachIn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval, see func(r *runRow, l protocol.SegmentLine) bool) {
+	more := true
+	for r := range s.runsOf(tx, camera, i) {
+		s.eachLine(tx, r, 0, func(_ segmentRow, l protocol.SegmentLine) bool {
+			if i.Overlaps(protocol.Interval{From: l.Start.Time, To: l.End.Time}) {
+				more = see(r, l)
+			}
+			return more && l.Start.Before(i.To)
+		})
+		if !more {
+			return
 		}
-		see(key, row, line)
-		return nil
-	})
+	}
 }
 
 // lines are the sealed segments of a camera that touch an interval and can be reached, in time order. The caller has mu.
-func (s *Store) lines(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) ([]protocol.SegmentLine, error) {
+func (s *Store) lines(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval) []protocol.SegmentLine {
 	return s.linesOn(tx, camera, i, false)
 }
 
 // linesOn is lines, or those whose disk is away.
-func (s *Store) linesOn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval, away bool) (lines []protocol.SegmentLine, err error) {
-	for _, r := range s.runs {
-		if (s.volumeOf(r).away != nil) != away {
-			continue
+func (s *Store) linesOn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval, away bool) (lines []protocol.SegmentLine) {
+	s.eachIn(tx, camera, i, func(r *runRow, l protocol.SegmentLine) bool {
+		if (s.volumeOf(r).away != nil) == away {
+			lines = append(lines, l)
 		}
-		if r.Camera != camera || r.Count == 0 || !i.From.Before(r.End.Time) || !r.First.Before(i.To) {
-			continue
-		}
-		err := s.eachLine(tx, r, func(_ string, _ segmentRow, l protocol.SegmentLine) {
-			if i.Overlaps(protocol.Interval{From: l.Start.Time, To: l.End.Time}) {
-				lines = append(lines, l)
-			}
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
+		return true
+	})
 	slices.SortFunc(lines, compareLines)
-	return lines, nil
+	return lines
 }
 
 // round widens an interval to the segments that touch it.
@@ -329,7 +315,7 @@ func (s *Store) endHold(h *holdRow) error {
 	if err != nil {
 		return err
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.rejudge(h.Hold.Camera, func(tx *bbolt.Tx) error {
 		return errors.Join(put(tx, inHolds, string(h.Hold.ID), row), putOwed(tx, lifted))
 	})
 	if err == nil {
@@ -344,18 +330,12 @@ func (s *Store) forgetHold(h *holdRow, now time.Time) error {
 	if now.Before(h.Hold.End.Time) {
 		return nil // an order that comes again must find it ended
 	}
-	var left []protocol.SegmentLine
+	left := false
 	err := s.db.View(func(tx *bbolt.Tx) error {
-		for _, away := range []bool{false, true} {
-			lines, err := s.linesOn(tx, h.Hold.Camera, h.Hold.Asked, away)
-			if err != nil {
-				return err
-			}
-			left = append(left, lines...)
-		}
+		s.eachIn(tx, h.Hold.Camera, h.Hold.Asked, func(*runRow, protocol.SegmentLine) bool { left = true; return false })
 		return nil
 	})
-	if err != nil || len(left) > 0 {
+	if err != nil || left {
 		return err
 	}
 	if err := s.db.Update(func(tx *bbolt.Tx) error { return del(tx, inHolds, string(h.Hold.ID)) }); err != nil {

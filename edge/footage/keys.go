@@ -93,6 +93,15 @@ func hourOfRun(r *runRow) hourOf {
 	return hourOf{r.Camera, at.Unix()}
 }
 
+// key is how an hour is written in the index.
+func (of hourOf) key() string { return string(of.camera) + "/" + number(uint64(of.hour)) }
+
+func parseHour(key string) (of hourOf, err error) {
+	camera, hour, _ := strings.Cut(key, "/")
+	n, err := strconv.ParseUint(hour, 16, 64)
+	return hourOf{protocol.CameraID(camera), int64(n)}, err
+}
+
 func derive(state []byte, info string) []byte {
 	b, err := hkdf.Key(sha256.New, state, nil, info, keySize)
 	if err != nil {
@@ -407,12 +416,12 @@ func (k *keyring) parse(b []byte, private bool) error {
 	number := func() uint32 { return binary.BigEndian.Uint32(take(4)) }
 	for range number() {
 		id := chainID(take(8))
-		c := &keyChain{hour: int64(binary.BigEndian.Uint64(take(8))), own: map[uint32][keySize]byte{}}
+		c := &keyChain{hour: int64(binary.BigEndian.Uint64(take(8)))}
 		c.camera = protocol.CameraID(take(int(take(1)[0])))
 		c.from, c.state = number(), [keySize]byte(take(keySize))
 		for range number() {
 			n := number()
-			c.own[n] = [keySize]byte(take(keySize))
+			c.keep(n, take(keySize))
 			if bad {
 				return errors.New("cut off")
 			}
@@ -472,9 +481,9 @@ func (k *keyring) save(g *generation) error {
 
 // renew makes a new generation of what is in memory, and destroys the one before: after it nothing on disk opens what memory has no key for. It leaves off anywhere
 // and is begun again with the same key: the table that a failed rename left may be of either generation. Chains of which nothing is left are dropped.
-func (k *keyring) renew(now time.Time, needed map[hourOf]bool) error {
+func (k *keyring) renew(now time.Time, needed func(hourOf) bool) error {
 	for id, c := range k.chains {
-		if !needed[hourOf{c.camera, c.hour}] && !k.opened(id) {
+		if !needed(hourOf{c.camera, c.hour}) && !k.opened(id) {
 			c.wipe()
 			delete(k.chains, id)
 		}
@@ -536,7 +545,7 @@ func (k *keyring) opened(id chainID) bool {
 
 // bind takes a share: it opens the table that waits for it, or makes a new generation under it. What was recorded write-only moves into the table, but for what is
 // gone meanwhile. After an error the next generation tries again.
-func (k *keyring) bind(share protocol.Share, now time.Time, living func(hourOf, chainID) (map[uint32]bool, error), needed func() map[hourOf]bool) error {
+func (k *keyring) bind(share protocol.Share, now time.Time, living func(hourOf, chainID) (map[uint32]bool, error), needed func() func(hourOf) bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
@@ -567,7 +576,7 @@ func (k *keyring) bind(share protocol.Share, now time.Time, living func(hourOf, 
 }
 
 // prepare takes what is known at the start into use: a share that the table is not under yet, and the write-only file for a share that is to come.
-func (k *keyring) prepare(now time.Time, living func(hourOf, chainID) (map[uint32]bool, error), needed func() map[hourOf]bool) error {
+func (k *keyring) prepare(now time.Time, living func(hourOf, chainID) (map[uint32]bool, error), needed func() func(hourOf) bool) error {
 	if len(k.shares) > 0 && k.now.under == "" {
 		if err := k.bind(k.shares[0], now, living, needed); err != nil {
 			return err
@@ -595,6 +604,14 @@ func (k *keyring) prepare(now time.Time, living func(hourOf, chainID) (map[uint3
 	return k.renew(now, needed())
 }
 
+// keep notes a key by itself. A chain without any has no map: there may be tens of thousands of chains.
+func (c *keyChain) keep(n uint32, key []byte) {
+	if c.own == nil {
+		c.own = map[uint32][keySize]byte{}
+	}
+	c.own[n] = [keySize]byte(key)
+}
+
 func (c *keyChain) wipe() {
 	clear(c.state[:])
 	for n := range c.own {
@@ -610,7 +627,7 @@ func (k *keyring) take(camera protocol.CameraID, hour time.Time) (slot, []byte, 
 	id := k.current[camera]
 	c := k.chains[id]
 	if c == nil || c.hour != hour.Unix() {
-		c = &keyChain{camera: camera, hour: hour.Unix(), own: map[uint32][keySize]byte{}}
+		c = &keyChain{camera: camera, hour: hour.Unix()}
 		fill(id[:])
 		k.chains[id] = c
 		if err := k.begin(c); err != nil {
@@ -763,7 +780,7 @@ func (k *keyring) wait(now time.Time) time.Duration {
 // destroy makes keys unobtainable, in memory first, and then on disk with a new generation. Before the state of a chain is moved on past a key, the keys of
 // what is still needed before it are taken out of it and stand by themselves. Living says which places of a chain the index still needs; needed, of which hours there is
 // footage at all. Destroying again what is gone changes nothing.
-func (k *keyring) destroy(now time.Time, gone []slot, living func(hourOf, chainID) (map[uint32]bool, error), needed func() map[hourOf]bool) error {
+func (k *keyring) destroy(now time.Time, gone []slot, living func(hourOf, chainID) (map[uint32]bool, error), needed func() func(hourOf) bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	byChain := map[chainID]map[uint32]bool{}
@@ -776,7 +793,7 @@ func (k *keyring) destroy(now time.Time, gone []slot, living func(hourOf, chainI
 	if k.locked {
 		k.made = now
 		alive := needed()
-		return k.blind.remove(k, func(s slot, of hourOf) bool { return byChain[s.chain][s.n] || !alive[of] && !k.open[s] })
+		return k.blind.remove(k, func(s slot, of hourOf) bool { return byChain[s.chain][s.n] || !alive(of) && !k.open[s] })
 	}
 	for id, places := range byChain {
 		if c := k.chains[id]; c != nil {
@@ -788,7 +805,11 @@ func (k *keyring) destroy(now time.Time, gone []slot, living func(hourOf, chainI
 	if !k.dirty {
 		return nil
 	}
-	return k.renew(now, needed())
+	failed := k.coming != nil
+	if err := k.renew(now, needed()); err != nil || !failed {
+		return err
+	}
+	return k.renew(now, needed()) // the table of the try that failed may have had more, under the key of the one that did not
 }
 
 func (k *keyring) forget(c *keyChain, id chainID, gone map[uint32]bool, living func(hourOf, chainID) (map[uint32]bool, error)) error {
@@ -818,7 +839,7 @@ func (k *keyring) forget(c *keyChain, id chainID, gone map[uint32]bool, living f
 	}
 	c.from, c.state = c.walk(func(n uint32, key []byte) bool {
 		if alive[n] && !gone[n] {
-			c.own[n] = [keySize]byte(key)
+			c.keep(n, key)
 		}
 		return n < last
 	})
@@ -836,14 +857,14 @@ func (k *keyring) addOpen(id chainID, places map[uint32]bool) {
 }
 
 // stale says whether there is a chain, or an own key, that nothing needs any more.
-func (k *keyring) stale(needed map[hourOf]bool) bool {
+func (k *keyring) stale(needed func(hourOf) bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.locked {
-		return k.blind.any(func(s slot, of hourOf) bool { return !needed[of] && !k.open[s] })
+		return k.blind.any(func(s slot, of hourOf) bool { return !needed(of) && !k.open[s] })
 	}
 	for id, c := range k.chains {
-		if !needed[hourOf{c.camera, c.hour}] && !k.opened(id) {
+		if !needed(hourOf{c.camera, c.hour}) && !k.opened(id) {
 			k.dirty = true
 		}
 	}
@@ -852,7 +873,7 @@ func (k *keyring) stale(needed map[hourOf]bool) bool {
 
 // only keeps of a camera's hour the keys of places that the index needs or that are being written, each by itself, and lets go of the chains' states: whatever else was given
 // out opens no more, and nothing more is given out.
-func (k *keyring) only(now time.Time, of hourOf, living func(hourOf, chainID) (map[uint32]bool, error), needed func() map[hourOf]bool) error {
+func (k *keyring) only(now time.Time, of hourOf, living func(hourOf, chainID) (map[uint32]bool, error), needed func() func(hourOf) bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.locked {
@@ -893,7 +914,7 @@ func (k *keyring) only(now time.Time, of hourOf, living func(hourOf, chainID) (m
 		}
 		c.walk(func(n uint32, key []byte) bool {
 			if alive[n] {
-				c.own[n] = [keySize]byte(key)
+				c.keep(n, key)
 			}
 			return n < last
 		})
@@ -930,6 +951,17 @@ func (k *keyring) spare(going map[slot]bool, living func(hourOf, chainID) (map[u
 		}
 	}
 	return out, nil
+}
+
+// hours are the clock hours that the table, or the write-only file, has keys of; a locked table does not tell.
+func (k *keyring) hours() (hours map[hourOf]bool, known bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	hours = map[hourOf]bool{}
+	for _, c := range k.chains {
+		hours[hourOf{c.camera, c.hour}] = true
+	}
+	return hours, !k.locked
 }
 
 // close wipes what is in memory.

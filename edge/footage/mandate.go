@@ -5,12 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -90,7 +87,7 @@ func (s *Store) windowOf(run string) protocol.Window {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.runs[run]; r != nil {
-		return r.Window
+		return s.windowOfRun(r)
 	}
 	return 0
 }
@@ -123,42 +120,13 @@ func (s *Store) enforceMandates() (next time.Time) {
 	for key, w := range s.writers {
 		_, err := s.allowed(w.tape.camera, w.tape.stream, now)
 		start, run := w.open()
-		late := !start.IsZero() && s.runs[run] != nil && !now.Before(s.runs[run].dueFrom(start, reading))
+		late := !start.IsZero() && s.runs[run] != nil && !now.Before(s.dueFrom(s.runs[run], start, reading))
 		stream := s.streams[key]
 		if late || err != nil && stream != nil && (stream.Gap == nil || stream.Gap.Cause != string(CauseMandate)) {
 			w.check()
 		}
 	}
 	return next
-}
-
-// shorten writes shorter windows into the rows of existing runs. A longer one lengthens nothing.
-func (s *Store) shorten(windows map[protocol.CameraID]protocol.Window) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	shorter := map[string]*runRow{}
-	for key, r := range s.runs {
-		if w, ok := windows[r.Camera]; ok && w < r.Window {
-			run := *r
-			run.Window = w
-			shorter[key] = &run
-		}
-	}
-	if len(shorter) == 0 {
-		return nil
-	}
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		for key, r := range shorter {
-			if err := put(tx, inRuns, key, r); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		maps.Copy(s.runs, shorter)
-	}
-	return err
 }
 
 func cameraOf(key string) protocol.CameraID {

@@ -59,7 +59,7 @@ type AccessUnit struct {
 	NALs    [][]byte
 	PTS     int64     // presentation time, 90 kHz, since the start of the run
 	DTS     int64     // decode time, 90 kHz, since the start of the run; never goes back within a run
-	Arrival time.Time // wall clock and monotonic reading when its last packet was read; within a run that may be 100 ms after it arrived
+	Arrival time.Time // wall clock and monotonic reading when its last packet was read; within a run that may be 200 ms after it arrived
 	Key     bool      // a random access point: a segment may start here
 	Release func()    // if not nil: gives the memory of NALs back, for other frames. At most once, by the receiver, who may also never call it
 }

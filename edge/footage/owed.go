@@ -19,6 +19,7 @@ import (
 const (
 	appendTimeout = 10 * time.Second
 	retryJournal  = 10 * time.Second
+	settleAtOnce  = 16 // entries footage.expired in one transaction of the index: as many may be written twice after a crash
 )
 
 // owe makes an entry that the journal must take.
@@ -65,9 +66,10 @@ func (s *Store) settle(ctx context.Context) (retry time.Time) {
 	err := s.saveNews()
 	for err == nil {
 		var more bool
-		if more, err = s.settleOne(ctx); !more {
+		if more, err = s.settleSome(ctx); !more {
 			break
 		}
+		s.tidied.Add(1)
 	}
 	if err != nil {
 		s.journalRetry = s.Now().Add(retryJournal)
@@ -97,62 +99,97 @@ func (s *Store) saveNews() error {
 	return err
 }
 
-// settleOne appends the oldest owed entry; more is false when there was none.
-func (s *Store) settleOne(ctx context.Context) (more bool, err error) {
-	var key string
-	var row owedRow
-	var body any
+// owed is an entry on its way into the journal.
+type owed struct {
+	key  string
+	row  owedRow
+	body any
+	seq  uint64
+}
+
+// settleSome appends the oldest owed entry, and after an expiry those that follow; more is false when there was none.
+func (s *Store) settleSome(ctx context.Context) (more bool, err error) {
+	var list []owed
+	var bad string
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		k, v := tx.Bucket(inOwed).Cursor().First()
-		if k == nil {
-			return nil
+		c := tx.Bucket(inOwed).Cursor()
+		for k, v := c.First(); k != nil && len(list) < settleAtOnce; k, v = c.Next() {
+			key := string(k)
+			row, err := decode[owedRow](inOwed, key, v)
+			if err == nil && len(list) > 0 && row.Kind != protocol.KindExpired {
+				return nil // it may change what those after it say
+			}
+			var body any
+			if err == nil {
+				body, err = resolve(tx, row, s.badRow)
+			}
+			if err != nil && len(list) > 0 {
+				return nil // it has its turn
+			}
+			if err != nil {
+				bad = key
+				return err
+			}
+			if list = append(list, owed{key: key, row: row, body: body}); row.Kind != protocol.KindExpired {
+				return nil
+			}
 		}
-		key = string(k)
-		var err error
-		if row, err = decode[owedRow](inOwed, key, v); err == nil {
-			body, err = resolve(tx, row, s.badRow)
-		}
-		return err
+		return nil
 	})
-	if err != nil && key != "" {
+	if bad != "" {
 		// It can never be written; the others must be.
 		s.badRow(err)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return true, s.db.Update(func(tx *bbolt.Tx) error { return del(tx, inOwed, key) })
+		return true, s.db.Update(func(tx *bbolt.Tx) error { return del(tx, inOwed, bad) })
 	}
-	if err != nil || key == "" {
+	if err != nil || len(list) == 0 {
 		return false, err
 	}
-	seq, err := s.Journal.Append(ctx, row.Kind, body)
-	if err != nil {
-		return true, fmt.Errorf("%s: %w", row.Kind, err)
+	written := 0
+	for i := range list {
+		o := &list[i]
+		if o.seq, err = s.Journal.Append(ctx, o.row.Kind, o.body); err != nil {
+			err = fmt.Errorf("%s: %w", o.row.Kind, err)
+			break
+		}
+		written++
+	}
+	if written == 0 {
+		return true, err
 	}
 	if err := s.at("journalled"); err != nil {
 		return true, err
 	}
+	if err := s.settled(list[:written]); err != nil {
+		return true, err
+	}
+	return true, errors.Join(err, s.at("settled"))
+}
+
+// settled drops what is owed no more, and notes what it leaves behind.
+func (s *Store) settled(list []owed) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		if err := del(tx, inOwed, key); err != nil {
-			return err
-		}
-		if row.Minute != 0 {
-			m, found, err := get[minuteRow](tx, inMinutes, number(row.Minute))
-			if err != nil || !found {
-				return err
-			}
-			m.Seq = seq
-			return put(tx, inMinutes, number(row.Minute), m)
-		}
-		for _, key := range row.Drop {
-			if err := del(tx, inTombstones, key); err != nil {
-				return err
-			}
-		}
+	return s.db.Update(func(tx *bbolt.Tx) error {
 		left := map[uint64]int{}
-		for _, own := range row.Minutes {
-			left[own]++
+		for _, o := range list {
+			if err := del(tx, inOwed, o.key); err != nil {
+				return err
+			}
+			if o.row.Minute != 0 {
+				m, found, err := get[minuteRow](tx, inMinutes, number(o.row.Minute))
+				if err != nil || !found {
+					return err
+				}
+				m.Seq = o.seq
+				if err := putMinute(tx, o.row.Minute, m); err != nil {
+					return err
+				}
+			}
+			for _, own := range o.row.Minutes {
+				left[own]++
+			}
 		}
 		for own, n := range left {
 			if err := leaveMinute(tx, own, n); err != nil {
@@ -161,10 +198,6 @@ func (s *Store) settleOne(ctx context.Context) (more bool, err error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return true, err
-	}
-	return true, s.at("settled")
 }
 
 // resolve is the body as it is known now: an expired segment names the entry of its minute.
@@ -176,7 +209,7 @@ func resolve(tx *bbolt.Tx, row owedRow, broken func(error)) (any, error) {
 	if err := json.Unmarshal(row.Body, &body, json.RejectUnknownMembers(true)); err != nil {
 		return nil, err
 	}
-	if len(row.Minutes) != len(body.Segments) || len(row.Drop) != len(body.Segments) {
+	if len(row.Minutes) != len(body.Segments) {
 		return nil, fmt.Errorf("index: owed %s: its lists differ in length", row.Kind)
 	}
 	seqs := map[uint64]uint64{0: 0}
@@ -207,7 +240,7 @@ func leaveMinute(tx *bbolt.Tx, own uint64, n int) error {
 	if m.Left -= n; m.Left <= 0 {
 		return del(tx, inMinutes, number(own))
 	}
-	return put(tx, inMinutes, number(own), m)
+	return putMinute(tx, own, m)
 }
 
 // SealMinute journals the segments sealed since the last time, of all cameras, as one footage.sealed entry for each volume, so that a bag that lacks a disk lacks no part of a minute: the root over their lines in the order of camera,
@@ -267,33 +300,33 @@ func (s *Store) listMinute(v *volume) (more bool, err error) {
 		if err != nil {
 			return err
 		}
-		minute := minuteRow{V: format, Left: len(keys), Leaves: leaves(lines)}
+		minute := minuteRow{Left: len(keys), Leaves: leaves(lines)}
 		if minute.Root, err = rootOf(minute.Leaves); err != nil {
 			return err
 		}
 		for i, key := range keys {
 			rows[i].Minute, rows[i].Index = own, i
-			if err := errors.Join(put(tx, inSegments, key, rows[i]), del(tx, inUnlisted, key)); err != nil {
+			if err := errors.Join(putSegment(tx, key, rows[i]), del(tx, inUnlisted, key)); err != nil {
 				return err
 			}
 		}
-		sealed, err := owe(protocol.KindSealed, protocol.Sealed{Root: minute.Root, Count: len(keys), Cameras: s.sealedCameras(lines)})
+		sealed, err := owe(protocol.KindSealed, protocol.Sealed{Root: minute.Root, Count: len(keys), Cameras: s.sealedCameras(tx, lines)})
 		if err != nil {
 			return err
 		}
 		sealed.Minute = own
-		return errors.Join(put(tx, inMinutes, number(own), minute), putOwed(tx, sealed))
+		return errors.Join(putMinute(tx, own, minute), putOwed(tx, sealed))
 	})
 	return more && err == nil, err
 }
 
-func (s *Store) sealedCameras(lines []protocol.SegmentLine) []protocol.SealedCamera {
+func (s *Store) sealedCameras(tx *bbolt.Tx, lines []protocol.SegmentLine) []protocol.SealedCamera {
 	cameras := map[protocol.CameraID]*protocol.SealedCamera{}
 	for _, l := range lines {
 		c := cameras[l.Camera]
 		if c == nil {
 			c = &protocol.SealedCamera{Camera: l.Camera, First: l.Start, Last: l.End, Oldest: l.Start}
-			if at, ok := s.oldest(l.Camera); ok {
+			if at, ok := s.oldest(tx, l.Camera); ok {
 				c.Oldest = protocol.T(at)
 			}
 			cameras[l.Camera] = c

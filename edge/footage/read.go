@@ -44,6 +44,7 @@ type Segment struct {
 	Root   protocol.Hash   // of that tree
 
 	row segmentRow
+	run *runRow // as it was
 }
 
 // Reading is footage that may be read. It pins nothing: what expires while it is open cannot be read any more.
@@ -101,22 +102,25 @@ func (r *Reading) load(now trusted.Reading) error {
 	defer s.mu.Unlock()
 	standing := s.standing(now.Now)
 	return s.db.View(func(tx *bbolt.Tx) error {
-		for _, run := range s.runs {
-			if s.volumeOf(run).away != nil || run.Camera != r.camera || run.Count == 0 || !r.interval.From.Before(run.End.Time) || !run.First.Before(r.interval.To) {
+		var failed error
+		for run := range s.runsOf(tx, r.camera, r.interval) {
+			if s.volumeOf(run).away != nil {
 				continue
 			}
-			var failed error
-			err := s.eachLine(tx, run, func(_ string, row segmentRow, l protocol.SegmentLine) {
+			s.eachLine(tx, run, 0, func(row segmentRow, l protocol.SegmentLine) bool {
 				if !r.interval.Overlaps(protocol.Interval{From: l.Start.Time, To: l.End.Time}) || s.hidden(run, l, standing, now) != nil {
-					return
+					return l.Start.Before(r.interval.To)
 				}
-				seg := Segment{SegmentLine: l, Codec: run.Codec, RunStart: run.Start, Fragments: row.Fragments, row: row}
-				failed = errors.Join(failed, seg.prove(tx, row))
+				fragments, err := row.fragments()
+				row.list = nil
+				seg := Segment{SegmentLine: l, Codec: run.Codec, RunStart: run.Start, Fragments: fragments, row: row, run: run}
+				failed = errors.Join(failed, err, seg.prove(tx, row))
 				r.segments = append(r.segments, seg)
+				return true
 			})
-			if err = errors.Join(err, failed); err != nil {
-				return err
-			}
+		}
+		if failed != nil {
+			return failed
 		}
 		slices.SortFunc(r.segments, func(a, b Segment) int { return compareLines(a.SegmentLine, b.SegmentLine) })
 		var err error
@@ -134,11 +138,15 @@ func (seg *Segment) prove(tx *bbolt.Tx, row segmentRow) error {
 	if err != nil || !found || m.Seq == 0 {
 		return err
 	}
-	if row.Index >= len(m.Leaves) {
-		return fmt.Errorf("segment %s: its minute has no place %d", segmentKey(seg.SegmentLine), row.Index)
+	list, err := m.leaves()
+	if err == nil && row.Index >= len(list) {
+		err = fmt.Errorf("segment %s: its minute has no place %d", segmentKey(seg.SegmentLine), row.Index)
 	}
-	seg.Listed, seg.Minute, seg.Index, seg.Count, seg.Root = true, m.Seq, row.Index, len(m.Leaves), m.Root
-	seg.Path, err = pathOf(m.Leaves, row.Index)
+	if err != nil {
+		return err
+	}
+	seg.Listed, seg.Minute, seg.Index, seg.Count, seg.Root = true, m.Seq, row.Index, len(list), m.Root
+	seg.Path, err = pathOf(list, row.Index)
 	return err
 }
 
@@ -172,7 +180,7 @@ func (r *Reading) Open(seg Segment) (io.ReadCloser, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("footage: segment %s is not in this reading", segmentKey(seg.SegmentLine))
 	}
-	v := &verified{s: r.s, line: seg.SegmentLine, sum: sha256.New()}
+	v := &verified{s: r.s, line: seg.SegmentLine, run: r.segments[i].run, sum: sha256.New()}
 	if err := v.alive(); err != nil {
 		return nil, err
 	}
@@ -245,6 +253,7 @@ func (r *Reading) Close() error { r.segments, r.gaps = nil, nil; return nil }
 type verified struct {
 	s    *Store
 	line protocol.SegmentLine
+	run  *runRow
 	f    io.ReadCloser
 	sum  hash.Hash
 	read int64
@@ -292,15 +301,14 @@ func (v *verified) alive() error {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
 	key := segmentKey(v.line)
-	run := v.s.runs[keyRun(key)]
 	exists := false
 	err := v.s.db.View(func(tx *bbolt.Tx) error { exists = tx.Bucket(inSegments).Get([]byte(key)) != nil; return nil })
 	if err != nil {
 		return err
 	}
 	err = ErrExpired
-	if exists && run != nil {
-		err = v.s.hidden(run, v.line, v.s.standing(now.Now), now)
+	if exists {
+		err = v.s.hidden(v.run, v.line, v.s.standing(now.Now), now)
 	}
 	if err != nil {
 		return fmt.Errorf("footage: segment %s: %w", key, err)
@@ -310,7 +318,7 @@ func (v *verified) alive() error {
 
 // hidden says why a segment of a run may not be shown, or nil: ErrExpired or ErrWithheld. The caller has mu.
 func (s *Store) hidden(run *runRow, l protocol.SegmentLine, standing []Keep, now trusted.Reading) error {
-	due := run.dueFrom(l.Start.Time, now)
+	due := s.dueFrom(run, l.Start.Time, now)
 	switch {
 	case now.Latest().Before(due), held(standing, l):
 		return nil
@@ -326,14 +334,22 @@ func (s *Store) shown(camera protocol.CameraID, i protocol.Interval) (lines []pr
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	standing := s.standing(now.Now)
-	err = s.db.View(func(tx *bbolt.Tx) (err error) { lines, err = s.lines(tx, camera, i); return err })
-	lines = slices.DeleteFunc(lines, func(l protocol.SegmentLine) bool {
-		why := s.hidden(s.runs[runKey(l.Camera, l.Stream, l.Run)], l, standing, now)
-		if errors.Is(why, ErrWithheld) {
-			withheld = ErrWithheld
-		}
-		return why != nil
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		s.eachIn(tx, camera, i, func(run *runRow, l protocol.SegmentLine) bool {
+			if s.volumeOf(run).away != nil {
+				return true
+			}
+			why := s.hidden(run, l, standing, now)
+			if why == nil {
+				lines = append(lines, l)
+			} else if errors.Is(why, ErrWithheld) {
+				withheld = ErrWithheld
+			}
+			return true
+		})
+		return nil
 	})
+	slices.SortFunc(lines, compareLines)
 	return lines, withheld, err
 }
 
@@ -347,7 +363,7 @@ func (s *Store) Round(camera protocol.CameraID, i protocol.Interval) (protocol.I
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var away []protocol.SegmentLine
-	err = s.db.View(func(tx *bbolt.Tx) (err error) { away, err = s.linesOn(tx, camera, i, true); return err })
+	err = s.db.View(func(tx *bbolt.Tx) error { away = s.linesOn(tx, camera, i, true); return nil })
 	if err == nil && len(away) > 0 && len(lines) == 0 {
 		err = fmt.Errorf("footage: camera %s, %s: %w", camera, i, ErrAway)
 	}
@@ -407,11 +423,15 @@ func (s *Store) gapsIn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interv
 	return gaps, err
 }
 
-// Oldest is the first frame of a camera's oldest footage, also of what is on a disk that is not there.
-func (s *Store) Oldest(camera protocol.CameraID) (time.Time, bool) {
+// Oldest is the first frame of a camera's oldest footage here, also of what is on a disk that is not there.
+func (s *Store) Oldest(camera protocol.CameraID) (oldest time.Time, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.oldest(camera)
+	err := s.db.View(func(tx *bbolt.Tx) error { oldest, found = s.oldest(tx, camera); return nil })
+	if err != nil {
+		s.Log.Error("footage: oldest is not known", "camera", camera, "error", err)
+	}
+	return oldest, found
 }
 
 // Usage is what footage takes, in bytes.
@@ -441,20 +461,21 @@ func (s *Store) Usage() Usage {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, t := range s.tombs {
+	for _, t := range s.tombs {
 		switch {
-		case t.unlinked.IsZero() && s.whereSegment(key).away != nil: // its key is gone
-		case t.unlinked.IsZero():
-			u.Overdue++
-		case !t.keyless && now.Sub(t.unlinked) > 2*s.keys.every+5*time.Second:
-			u.Keys++
+		case !t.unlinked.IsZero():
+			if !t.keyless && now.Sub(t.unlinked) > 2*s.keys.every+5*time.Second {
+				u.Keys += t.count
+			}
+		case s.volumeOf(&runRow{Volume: t.volume}).away == nil: // otherwise its key is gone
+			u.Overdue += len(t.left)
 		}
 	}
 	u.Early, u.EarlyAt = s.early, s.earlyAt
-	err := s.db.View(func(tx *bbolt.Tx) (err error) {
+	err := s.db.View(func(tx *bbolt.Tx) error {
 		u.Owed = tx.Bucket(inOwed).Stats().KeyN
-		u.Held, err = s.heldBytes(tx, s.standing(now))
-		return err
+		u.Held = s.heldBytes(tx, s.standing(now))
+		return nil
 	})
 	if err != nil {
 		s.Log.Error("footage: held bytes are not known", "error", err)

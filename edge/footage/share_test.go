@@ -561,7 +561,7 @@ func TestI02_CheckFindsKeysOfGoneFootage(t *testing.T) {
 	r.record(plein, 4*time.Second)
 	r.sound()
 	for _, c := range r.keys.chains {
-		c.own[7] = [keySize]byte{1}
+		c.keep(7, bytes.Repeat([]byte{1}, keySize))
 	}
 	found, err := r.Check(t.Context())
 	if err != nil || len(found) != 1 || found[0].What != "key of gone footage" || !strings.HasSuffix(found[0].Key, "/7") {

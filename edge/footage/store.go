@@ -81,13 +81,18 @@ type Store struct {
 	places   map[string]*volume // camera/run: where the runs are that are not in Dir
 
 	reserved     bool          // the reserve is there; guarded by sweeping
-	sweeping     sync.Mutex    // held by whoever makes footage expire
+	sweeping     sync.Mutex    // held by whoever makes footage expire; guards seen and atOnce
+	tidying      sync.Mutex    // held by whoever destroys keys and removes what expired footage left
 	settling     chan struct{} // holds one token for whoever appends what is owed, and guards journalRetry
 	journalRetry time.Time
 	changed      chan struct{} // tells Run that something may be due earlier than it thinks
+	untidy       chan struct{} // tells Run's clerk that there is work
 
-	mu      sync.Mutex // guards the index for writing, and what follows: its picture in memory
-	runs    map[string]*runRow
+	mu      sync.Mutex           // guards the index for writing, and what follows: its picture in memory
+	runs    map[string]*runRow   // that have not ended
+	empty   map[string]time.Time // runs that ended and have no footage any more, and when to try to remove them again
+	queues  map[string]*queue
+	totals  totalsRow
 	holds   map[protocol.HoldID]*holdRow
 	tombs   map[string]*tombstone // not gone yet
 	streams map[string]*streamRow
@@ -99,16 +104,20 @@ type Store struct {
 	guests  map[protocol.CameraID]guest
 	homes   map[protocol.CameraID]string // the volume that a camera's runs go to, where the configuration does not say it
 	cut     map[string]slot              // of those in broken: which key its open file has
+	unseen  []unseen                     // directories that were not looked over since the start, or since their disk came
 	share   int                          // see Config.HoldShare
 	early   uint64                       // see Usage
 	earlyAt time.Time
 
 	closed bool
 
-	rounds atomic.Uint64 // see Progress
+	rounds, tidied atomic.Uint64 // see Progress
+	seen           uint64        // of tidied
+	atOnce         int           // how many segments a round of expiry takes on
 
 	badMu sync.Mutex
-	bad   []foul // not yet reported
+	bad   []foul          // not yet reported
+	torn  map[string]bool // runs whose rows could not be read
 
 	mandateMu sync.RWMutex
 	mandates  map[protocol.CameraID][]*protocol.Mandate
@@ -126,8 +135,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err := c.prepare(); err != nil {
 		return nil, fmt.Errorf("footage: %w", err)
 	}
-	s := &Store{Config: c, share: c.HoldShare, settling: make(chan struct{}, 1), changed: make(chan struct{}, 1),
-		runs: map[string]*runRow{}, holds: map[protocol.HoldID]*holdRow{}, tombs: map[string]*tombstone{}, streams: map[string]*streamRow{},
+	s := &Store{Config: c, share: c.HoldShare, atOnce: buryAtOnce, settling: make(chan struct{}, 1), changed: make(chan struct{}, 1), untidy: make(chan struct{}, 1),
+		runs: map[string]*runRow{}, empty: map[string]time.Time{}, queues: map[string]*queue{}, torn: map[string]bool{}, holds: map[protocol.HoldID]*holdRow{}, tombs: map[string]*tombstone{}, streams: map[string]*streamRow{},
 		writers: map[string]*Writer{}, making: map[string]bool{}, known: map[string]bool{}, broken: map[string]time.Time{}, mandates: map[protocol.CameraID][]*protocol.Mandate{},
 		byID: map[string]*volume{}, places: map[string]*volume{}, homes: map[protocol.CameraID]string{}, guests: map[protocol.CameraID]guest{}, cut: map[string]slot{}}
 	s.Disk = disk.Watch(c.Disk, func(err error) { s.word("disk error", cause(err)) })
@@ -217,8 +226,8 @@ func (s *Store) openVolume() error {
 			return fmt.Errorf("volume.json: %w; is this the right disk?", err)
 		}
 		switch {
-		case v.V != format && v.V != plaintext:
-			return fmt.Errorf("is of format %d; this program knows %d and %d", v.V, plaintext, format)
+		case v.V < plaintext || v.V > format:
+			return fmt.Errorf("is of format %d; this program knows %d to %d", v.V, plaintext, format)
 		case v.Recorder != s.Recorder:
 			return fmt.Errorf("belongs to recorder %s, not to %s; mount the disk of this recorder", v.Recorder, s.Recorder)
 		case s.Config.Volume != "" && v.Volume != s.Config.Volume:
@@ -237,12 +246,17 @@ func (s *Store) openVolume() error {
 		if err = s.makeKeys(); err == nil {
 			err = s.putIdentity(s.Dir, s.volume)
 		}
-	case format:
+	case oneLine, format:
 		if s.keys, err = openKeys(&s.Config, s.volume); err != nil {
 			err = fmt.Errorf("keys: %w", err)
+		} else if v.V != format { // before its index is: no older program may write in what is half done
+			err = s.putIdentity(s.Dir, s.volume)
 		}
 	default: // newVolume made them
 		err = nil
+	}
+	if err == nil {
+		err = s.migrate()
 	}
 	if err != nil {
 		return errors.Join(err, s.db.Close())
@@ -255,12 +269,15 @@ func (s *Store) openVolume() error {
 func (s *Store) Bind(share protocol.Share) error {
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
-	if err := s.keys.bind(share, s.Now(), s.living, s.hours); err != nil {
+	if err := s.keys.bind(share, s.Now(), s.living, s.needed); err != nil {
 		return fmt.Errorf("footage: keys: %w", err)
 	}
 	s.mu.Lock()
 	for run := range s.broken { // some waited for their key
 		s.broken[run] = time.Time{}
+	}
+	for _, t := range s.tombs {
+		t.locked = false
 	}
 	s.mu.Unlock()
 	s.wake()
@@ -313,7 +330,7 @@ func (s *Store) newVolume(index string) error {
 				return err
 			}
 		}
-		return tx.Bucket(inMeta).Put([]byte("volume"), []byte(s.volume))
+		return errors.Join(tx.Bucket(inMeta).Put([]byte("volume"), []byte(s.volume)), tx.Bucket(inMeta).Put(indexFormat, number3))
 	})
 	if err := errors.Join(err, db.Close(), s.Disk.SyncDir(s.Dir)); err != nil {
 		return fmt.Errorf("index: %w", err)
@@ -350,24 +367,22 @@ func (s *Store) openIndex(index string) error {
 
 // recover brings the volume to where normal running would have brought it.
 func (s *Store) recover(ctx context.Context) error {
-	if err := s.load(); err != nil {
+	s.mu.Lock()
+	err := s.load()
+	s.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	if err := s.openVolumes(); err != nil {
 		return err
 	}
-	if err := s.mendRuns(); err != nil {
-		return err
-	}
 	for key, r := range s.runs {
-		if r.Ended {
+		s.broken[key] = time.Time{}
+		if s.volumeOf(r).away != nil {
 			continue
 		}
-		s.broken[key] = time.Time{}
-		if r.V != plaintext && s.volumeOf(r).away == nil {
-			if err := s.adoptOpen(r); err != nil {
-				s.incident("open run cannot be looked at", r.Camera, short(err))
-			}
+		if err := s.adoptOpen(key); err != nil {
+			s.incident("open run cannot be looked at", r.Camera, short(err))
 		}
 	}
 	for _, h := range s.Config.Holds {
@@ -375,7 +390,16 @@ func (s *Store) recover(ctx context.Context) error {
 			s.incident("a hold that was ordered cannot be placed", h.Camera, short(fmt.Errorf("hold %s: %w", h.ID, err)))
 		}
 	}
-	if err := s.keys.prepare(s.Now(), s.living, s.hours); err != nil {
+	for _, v := range s.volumes {
+		if v.away != nil || v.copied {
+			continue
+		}
+		if err := s.lookForStrays(v); err != nil {
+			return err
+		}
+	}
+	s.lookOver() // of a small volume it is all
+	if err := s.keys.prepare(s.Now(), s.living, s.needed); err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
 	s.sweep(ctx)
@@ -385,76 +409,63 @@ func (s *Store) recover(ctx context.Context) error {
 	}
 	s.settle(ctx)
 	for _, v := range s.volumes {
-		if v.away == nil {
-			s.tidy(v)
+		if v.away == nil && v.copied {
+			s.clean(v)
 		}
 	}
+	s.lookOver()
 	return nil
 }
 
+// load makes the picture in memory. The caller has mu.
 func (s *Store) load() error {
-	return s.db.View(func(tx *bbolt.Tx) error {
-		return errors.Join(
-			each(tx, inRuns, "", s.badRow, func(key string, r runRow) error { s.runs[key] = &r; return nil }),
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		totals, _, err := get[totalsRow](tx, inMeta, "totals")
+		s.totals = totals
+		runs := func(bucket []byte, see func(key string)) {
+			c := tx.Bucket(bucket).Cursor()
+			for k, _ := c.First(); k != nil; k, _ = c.Next() {
+				see(string(k))
+			}
+		}
+		runs(inOpen, func(key string) {
+			if r := s.run(tx, key); r != nil {
+				s.runs[key] = r
+			}
+		})
+		runs(inOver, func(key string) { s.empty[key] = time.Time{} })
+		return errors.Join(err,
+			each(tx, inQueues, "", s.badRow, func(key string, row queueRow) error {
+				q, err := parseQueue(key, row)
+				if err != nil {
+					s.badRow(err)
+					return nil
+				}
+				s.queues[key] = q
+				return nil
+			}),
 			each(tx, inHomes, "", s.badRow, func(key string, r homeRow) error { s.homes[protocol.CameraID(key)] = r.Volume; return nil }),
 			each(tx, inHolds, "", s.badRow, func(key string, h holdRow) error { s.holds[h.Hold.HoldID()] = &h; return nil }),
 			each(tx, inStreams, "", s.badRow, func(key string, r streamRow) error { s.streams[key] = &r; return nil }),
-			each(tx, inTombstones, "", s.badRow, func(key string, t tombstoneRow) error {
-				if !t.Gone {
-					line, err := t.Segment.line(key)
-					if err != nil {
-						s.badRow(err)
+			each(tx, inTombstones, "", s.badRow, func(key string, row tombstoneRow) error {
+				for i := range row.Segments {
+					if err := row.Segments[i].read(); err != nil {
+						s.badRow(fmt.Errorf("index: tombstones %s: %w", key, err))
+						return nil
 					}
-					s.tombs[key] = &tombstone{row: t, size: line.Size, again: true}
 				}
+				s.tombs[key] = newTombstone(row)
+				s.tombs[key].again = true
 				return nil
 			}))
 	})
-}
-
-// mendRuns makes the row of a run anew that cannot be read, or is not there, from the rows of its segments: they must expire all the same. Their shortest window counts.
-func (s *Store) mendRuns() error {
-	mended := map[string]*runRow{}
-	err := s.db.View(func(tx *bbolt.Tx) error { return s.orphans(tx, mended) })
-	if err != nil || len(mended) == 0 {
+	if err != nil {
 		return err
 	}
-	return s.db.Update(func(tx *bbolt.Tx) (err error) {
-		for key, r := range mended {
-			s.settleMended(r)
-			err = errors.Join(err, put(tx, inRuns, key, r))
-			s.runs[key] = r
-			s.incident("row of a run made anew", r.Camera, fmt.Sprintf("run %s: its %d segments expire by their own window", r.Run, r.Count))
-		}
+	if err := s.mendQueues(); err != nil {
 		return err
-	})
-}
-
-// orphans collects the segments of which the run has no readable row. It looks at one key of each run that has one.
-func (s *Store) orphans(tx *bbolt.Tx, mended map[string]*runRow) error {
-	c := tx.Bucket(inSegments).Cursor()
-	for k, _ := c.First(); k != nil; {
-		rk := keyRun(string(k))
-		if s.runs[rk] == nil {
-			err := each(tx, inSegments, rk+"/", s.badRow, func(key string, row segmentRow) error {
-				l, err := row.line(key)
-				if err != nil {
-					return nil // reported where it is used
-				}
-				if mended[rk] == nil {
-					mended[rk] = &runRow{V: row.V, Camera: l.Camera, Stream: l.Stream, Run: l.Run, Init: l.Init, Start: l.Start, End: l.End, Window: row.Window}
-				}
-				mended[rk].Window = min(mended[rk].Window, row.Window)
-				mended[rk].add(l, row.stored(l))
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		k, _ = c.Seek([]byte(rk + "0")) // '0' follows '/'
 	}
-	return nil
+	return s.rejudge("", nil) // a hold may have been lost
 }
 
 // gapsOfAbsence begins a gap, from the end of its last segment, for each stream that was being recorded when the recorder went down.
@@ -465,15 +476,9 @@ func (s *Store) gapsOfAbsence() error {
 		if stream.Gap != nil {
 			continue
 		}
-		var last *runRow
-		for _, r := range s.runs {
-			if streamKey(r.Camera, r.Stream) == key && (last == nil || r.End.After(last.End.Time)) {
-				last = r
-			}
-		}
 		from := s.Now()
-		if last != nil {
-			from = last.End.Time
+		if end, found := s.lastEnd(key); found {
+			from = end
 		}
 		camera, name, _ := strings.Cut(key, "/")
 		if err := s.beginGap(protocol.CameraID(camera), protocol.StreamID(name), CauseRecorder, "the recorder was not running", from); err != nil {
@@ -483,47 +488,154 @@ func (s *Store) gapsOfAbsence() error {
 	return nil
 }
 
-// strays removes run directories that a crash left without a row: nothing but an init can be in them. Anything more is footage that the index does not
-// know; it is reported and left to be looked at, since nothing here offers it to anyone.
-func (s *Store) strays(v *volume) error {
+// lastEnd is the end of the last segment of a stream. The caller has mu.
+func (s *Store) lastEnd(stream string) (end time.Time, found bool) {
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(inRuns).Cursor()
+		k, _ := c.Seek([]byte(stream + "0")) // '0' follows '/'
+		if k == nil {
+			k, _ = c.Last()
+		} else {
+			k, _ = c.Prev()
+		}
+		longest := time.Duration(s.totals.Longest) * time.Millisecond
+		for ; k != nil && keyRun(string(k)) == stream; k, _ = c.Prev() {
+			if found && string(k)[len(stream)+1:] < momentOf(end.Add(-longest)) {
+				break // a clock that was set back: no run before this one reached so far
+			}
+			if r := s.run(tx, string(k)); r != nil {
+				end, found = later(end, r.End.Time), true
+			}
+		}
+		return nil
+	})
+	return end, found && err == nil
+}
+
+// unseen is a camera's directory that was not looked over yet.
+type unseen struct {
+	v      *volume
+	camera string
+}
+
+// lookForStrays begins a look over all directories of a volume.
+func (s *Store) lookForStrays(v *volume) error {
 	cameras, err := s.Disk.ReadDir(filepath.Join(v.Dir, "footage"))
 	if err != nil {
 		return err
 	}
-	for _, camera := range cameras {
-		at := filepath.Join(v.Dir, "footage", camera.Name())
-		runs, err := s.Disk.ReadDir(at)
-		if err != nil {
-			s.incident("unknown file", "", fmt.Sprintf("%s: %v", at, err))
-			continue
-		}
-		known := map[string]bool{}
-		for _, r := range s.runs {
-			if string(r.Camera) == camera.Name() && s.volumeOf(r) == v {
-				known[string(r.Run)] = true
-			}
-		}
-		for _, run := range runs {
-			if known[run.Name()] {
-				continue
-			}
-			if err := s.removeRun(filepath.Join(at, run.Name())); err != nil {
-				s.incident("unknown file", protocol.CameraID(camera.Name()), fmt.Sprintf("footage of no known run: %v", err))
-			}
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range cameras {
+		s.unseen = append(s.unseen, unseen{v, c.Name()})
 	}
 	return nil
 }
 
-// Run keeps the clock: expiry at the moment it is due, ends of holds, minutes; and has open segments synced. It returns when ctx ends, and nil then.
+// lookOver goes on with the look that the start began, some hundreds of runs at a time: there may be tens of thousands, and nobody needs to wait for it. It finds what is
+// not in the order that a crash leaves: a run whose row cannot be read, or is not there, and directories without one. Next is zero when there is nothing more to look at.
+func (s *Store) lookOver() (next time.Time) {
+	for looked := 0; ; {
+		s.mu.Lock()
+		left := s.unseen
+		if len(left) > 0 && looked < clearAtOnce {
+			s.unseen = left[1:]
+		}
+		s.mu.Unlock()
+		switch {
+		case len(left) == 0:
+			return next
+		case looked >= clearAtOnce:
+			return s.Now()
+		}
+		n, err := s.strays(left[0].v, left[0].camera)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.incident("unknown file", "", cause(err))
+		}
+		looked += n
+	}
+}
+
+// strays removes run directories of a camera that a crash left without a row: nothing but an init can be in them. Anything more is footage that the index does not
+// know; it is reported and left to be looked at, since nothing here offers it to anyone.
+func (s *Store) strays(v *volume, camera string) (looked int, err error) {
+	at := filepath.Join(v.Dir, "footage", camera)
+	dirs, err := s.Disk.ReadDir(at)
+	if err != nil {
+		return 0, err
+	}
+	known := map[string]bool{}
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		prefix := camera + "/"
+		c := tx.Bucket(inRuns).Cursor()
+		for k, _ := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, _ = c.Next() {
+			s.run(tx, string(k)) // notes those that cannot be read
+			known[strings.TrimPrefix(string(k), keyRun(string(k))+"/")] = true
+		}
+		for _, d := range dirs {
+			if known[d.Name()] {
+				continue
+			}
+			if run, found := ofStreams(tx, inSegments, camera, d.Name()+"/"); found {
+				s.lose(keyRun(run))
+				known[d.Name()] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range dirs {
+		if known[d.Name()] || s.indexed([]string{"footage", camera, d.Name()}) {
+			continue
+		}
+		if err := errors.Join(s.dropRunDir(filepath.Join(at, d.Name())), s.Disk.SyncDir(at)); err != nil {
+			s.incident("unknown file", protocol.CameraID(camera), fmt.Sprintf("footage of no known run: %v", err))
+		}
+	}
+	return len(dirs), nil
+}
+
+// ofStreams finds the first key <camera>/<stream>/<rest>… whatever the stream.
+func ofStreams(tx *bbolt.Tx, bucket []byte, camera, rest string) (key string, found bool) {
+	prefix := camera + "/"
+	c := tx.Bucket(bucket).Cursor()
+	for k, _ := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); {
+		name, _, _ := strings.Cut(string(k)[len(prefix):], "/")
+		stream := prefix + name
+		if k, _ = c.Seek([]byte(stream + "/" + rest)); k != nil && strings.HasPrefix(string(k), stream+"/"+rest) {
+			return string(k), true
+		}
+		k, _ = c.Seek([]byte(stream + "0")) // '0' follows '/'
+	}
+	return "", false
+}
+
+// Run keeps the clock: expiry at the moment it is due, and ends of holds. What may take longer than that allows for, keys, minutes and what the journal must be told, its clerk does
+// beside it; and open segments are synced. Run returns when ctx ends, and nil then.
 func (s *Store) Run(ctx context.Context) error {
-	var syncing sync.WaitGroup
-	defer syncing.Wait()
-	syncing.Go(func() { s.keepSynced(ctx) })
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { s.clerk(ctx) })
+	beside.Go(func() { s.keepSynced(ctx) })
+	for {
+		next := s.act()
+		s.wakeClerk()
+		if next.IsZero() {
+			next = s.Now().Add(s.SealEvery) // a clock that is set is noticed
+		}
+		// What is still due now waits for something else, a disk that hangs for one.
+		if !s.pause(ctx, s.changed, next) {
+			return nil
+		}
+	}
+}
+
+func (s *Store) clerk(ctx context.Context) {
 	minute := s.Now().Add(s.SealEvery)
 	for {
-		next := s.sweep(ctx)
-		s.rounds.Add(1)
+		next := s.tidy(ctx)
 		now := s.Now()
 		if !now.Before(minute) {
 			if err := s.SealMinute(ctx); err != nil && ctx.Err() == nil {
@@ -538,17 +650,23 @@ func (s *Store) Run(ctx context.Context) error {
 		if next.IsZero() || minute.Before(next) {
 			next = minute
 		}
-		// What is still due after a sweep waits for something else, a disk that hangs for one.
-		timer := time.NewTimer(max(20*time.Millisecond, next.Sub(s.Now())))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		case <-timer.C:
-		case <-s.changed:
-			timer.Stop()
+		if !s.pause(ctx, s.untidy, next) {
+			return
 		}
 	}
+}
+
+// pause waits until next, or for word that there is something to do; it says whether to go on.
+func (s *Store) pause(ctx context.Context, word <-chan struct{}, next time.Time) bool {
+	timer := time.NewTimer(max(20*time.Millisecond, next.Sub(s.Now())))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	case <-word:
+	}
+	return true
 }
 
 // keepSynced has all open segments synced in time. A fifth of SyncInterval is left for the syncing itself.
@@ -588,6 +706,8 @@ func (s *Store) Close() error {
 	err := s.SealMinute(context.Background())
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
+	s.tidying.Lock()
+	defer s.tidying.Unlock()
 	s.destroyKeys(s.Now(), true)
 	s.settle(context.Background())
 	s.markChanged()
@@ -596,7 +716,14 @@ func (s *Store) Close() error {
 }
 
 // TimeMoved tells that the clock was moved: more or less may be due now than Run waits for.
-func (s *Store) TimeMoved() { s.wake() }
+func (s *Store) TimeMoved() {
+	s.mu.Lock()
+	for key := range s.empty {
+		s.empty[key] = time.Time{}
+	}
+	s.mu.Unlock()
+	s.wake()
+}
 
 // wake makes Run look again.
 func (s *Store) wake() {
@@ -606,25 +733,75 @@ func (s *Store) wake() {
 	}
 }
 
+func (s *Store) wakeClerk() {
+	select {
+	case s.untidy <- struct{}{}:
+	default:
+	}
+}
+
 // sweep does what is due now and tells when something next is; it never is late because something in it failed.
 func (s *Store) sweep(ctx context.Context) (next time.Time) {
+	next = s.act()
+	if at := s.tidy(ctx); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+		next = at
+	}
+	return next
+}
+
+// act is what must not be late: windows, holds, and unlinking what is due. It waits for no key and no journal.
+func (s *Store) act() (next time.Time) {
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
-	s.settleIndex()
-	s.keepReserve()
+	for {
+		next = time.Time{}
+		soonest := func(t time.Time) {
+			if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+				next = t
+			}
+		}
+		s.settleIndex()
+		s.keepReserve()
+		s.look()
+		soonest(s.enforceMandates())
+		soonest(s.tendHolds())
+		soonest(s.expire())
+		soonest(s.removeUnmade())
+		again, worked := s.finishBroken()
+		if soonest(again); !worked {
+			return next
+		}
+	}
+}
+
+// tidy destroys the keys of what was unlinked, tells the journal of it, and clears away what it left.
+func (s *Store) tidy(ctx context.Context) (next time.Time) {
+	s.tidying.Lock()
+	defer s.tidying.Unlock()
 	soonest := func(t time.Time) {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
 	}
-	s.look()
-	soonest(s.enforceMandates())
-	soonest(s.finishBroken())
-	soonest(s.removeUnmade())
-	soonest(s.tendHolds())
-	soonest(s.expire(ctx))
+	again := s.destroyKeys(s.Now(), s.backlog())
+	for s.backlog() && !s.Now().Before(again) { // more than one generation takes at once
+		again = s.destroyKeys(s.Now(), true)
+	}
+	soonest(again)
 	soonest(s.settle(ctx))
+	soonest(s.removeRuns())
+	soonest(s.lookOver())
+	soonest(s.settle(ctx))
+	s.tidied.Add(1)
 	return next
+}
+
+// round counts a round of the clock, if the clerk has made one too since the last that was counted.
+func (s *Store) round() {
+	if tidied := s.tidied.Load(); tidied != s.seen {
+		s.seen = tidied
+		s.rounds.Add(1)
+	}
 }
 
 // maxIncidents is how many different incidents are journalled for as long as this process runs.
@@ -681,7 +858,7 @@ func (s *Store) settleIndex() {
 		return // the disk was heard to fail
 	}
 	known := s.runs
-	s.runs, s.holds, s.tombs = map[string]*runRow{}, map[protocol.HoldID]*holdRow{}, map[string]*tombstone{} // streams: a gap may stand in memory alone
+	s.runs, s.holds, s.tombs, s.queues, s.empty = map[string]*runRow{}, map[protocol.HoldID]*holdRow{}, map[string]*tombstone{}, map[string]*queue{}, map[string]time.Time{} // streams: a gap may stand in memory alone
 	if err := s.load(); err != nil {
 		s.incidentLocked("index cannot be read", "", short(err))
 		s.db.doubt = true
@@ -703,13 +880,20 @@ func (s *Store) segmentFile(l protocol.SegmentLine) string {
 
 // removeRun removes a run's directory in which at most its init is left.
 func (s *Store) removeRun(dir string) error {
+	if err := s.dropRunDir(dir); err != nil {
+		return err
+	}
+	if err := s.Disk.SyncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (s *Store) dropRunDir(dir string) error {
 	if err := s.Disk.Remove(filepath.Join(dir, "init.mp4")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := s.Disk.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := s.Disk.SyncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

@@ -201,7 +201,8 @@ func TestFilesOfVersion2AreReadAndMended(t *testing.T) {
 		run.Bytes -= row.stored(want)
 		row.Chunk = 0
 		run.Bytes += row.stored(want)
-		return errors.Join(put(tx, inSegments, key, row), put(tx, inRuns, keyRun(key), run))
+		totals := r.totals
+		return errors.Join(putSegment(tx, key, row), r.putRun(tx, r.runs[keyRun(key)], &run, &totals), putTotals(tx, &totals))
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -365,11 +365,11 @@ func (t *tape) begin(au AccessUnit) error {
 	}
 	start := protocol.T(at)
 	r := &openRun{start: start.Time, zero: au.DTS, hour: start.Truncate(time.Hour).Add(time.Hour), init: protocol.HashOf(init), sound: f.Sound != nil}
-	row := &runRow{V: format, Back: t.s.Clock().Back.Milliseconds(), Camera: t.camera, Stream: t.stream, Codec: t.format.Codec, Init: r.init, Start: start, End: start, Window: may.window, First: start}
+	row := &runRow{V: format, Camera: t.camera, Stream: t.stream, Codec: t.format.Codec, Init: r.init, Start: start, End: start, First: start}
 	if r.sound {
 		row.Sound = f.Sound.Codec
 	}
-	if err := t.s.onSome(t.camera, func(v *volume) error { return t.beginOn(v, r, init, row) }); err != nil {
+	if err := t.s.onSome(t.camera, func(v *volume) error { return t.beginOn(v, r, init, row, may.window) }); err != nil {
 		return err
 	}
 	r.key = row.key()
@@ -378,7 +378,7 @@ func (t *tape) begin(au AccessUnit) error {
 }
 
 // beginOn begins a run on a volume, or leaves nothing there.
-func (t *tape) beginOn(v *volume, r *openRun, init []byte, row *runRow) (err error) {
+func (t *tape) beginOn(v *volume, r *openRun, init []byte, row *runRow, window protocol.Window) (err error) {
 	if err := t.s.room(v); err != nil {
 		return err
 	}
@@ -386,7 +386,7 @@ func (t *tape) beginOn(v *volume, r *openRun, init []byte, row *runRow) (err err
 		return err
 	}
 	r.volume, row.Run, row.Volume = v, r.id, v.inRow()
-	switch err = t.makeRun(r, init, row); {
+	switch err = t.makeRun(r, init, row, window); {
 	case errors.Is(err, errDoubt):
 		t.s.unmakeLater(t.camera, r.id) // where it turns out to have no row
 		return err
@@ -430,16 +430,14 @@ func (s *Store) removeUnmade() (next time.Time) {
 			left = append(left, name)
 		}
 	}
-	for _, r := range s.runs {
-		if len(left) == 0 {
-			break
-		}
-		name := filepath.Join(string(r.Camera), string(r.Run))
-		if i := slices.Index(left, name); i >= 0 {
-			left = slices.Delete(left, i, i+1)
+	left = slices.DeleteFunc(left, func(name string) bool {
+		camera, run := filepath.Split(name)
+		has := s.hasRun(protocol.CameraID(filepath.Clean(camera)), protocol.RunID(run))
+		if has {
 			delete(s.making, name)
 		}
-	}
+		return has
+	})
 	s.mu.Unlock()
 	for _, name := range left {
 		camera, run := filepath.Split(name)
@@ -451,14 +449,14 @@ func (s *Store) removeUnmade() (next time.Time) {
 }
 
 // makeRun writes the init and then the run's row.
-func (t *tape) makeRun(r *openRun, init []byte, row *runRow) error {
+func (t *tape) makeRun(r *openRun, init []byte, row *runRow, window protocol.Window) error {
 	if err := disk.WriteFile(t.s.Disk, filepath.Join(r.dir, "init.mp4"), init); err != nil {
 		return err
 	}
 	if err := errors.Join(t.s.Disk.SyncDir(r.dir), t.s.Disk.SyncDir(filepath.Dir(r.dir)), t.s.at("run made")); err != nil {
 		return err
 	}
-	return t.s.beginRun(row)
+	return t.s.beginRun(row, window)
 }
 
 // newRunDir makes the directory of a run, which [Store.made] says has a row now, or is gone.
@@ -698,22 +696,15 @@ func (s *Store) putSegment(line protocol.SegmentLine, row segmentRow) error {
 	}
 	run := *known
 	run.add(line, row.stored(line))
-	row.Line, row.Window = line.String(), run.Window
+	row.Line, row.Window = line.String(), s.windowOfRun(&run)
 	s.volumeOf(known).changed = true
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		return errors.Join(
-			put(tx, inSegments, key, row),
-			put(tx, inUnlisted, key, true),
-			put(tx, inRuns, rk, run))
+	return s.saveRuns(map[string]*runRow{rk: &run}, func(tx *bbolt.Tx) error {
+		return errors.Join(putSegment(tx, key, row), put(tx, inUnlisted, key, true))
 	})
-	if err == nil {
-		s.runs[rk] = &run
-	}
-	return err
 }
 
 // beginRun makes the run's row, with the entries that say so and that any gap is over.
-func (s *Store) beginRun(r *runRow) error {
+func (s *Store) beginRun(r *runRow, window protocol.Window) error {
 	body := protocol.RunStarted{Camera: r.Camera, Stream: r.Stream, Run: r.Run, Codec: string(r.Codec), Sound: string(r.Sound), Init: r.Init, Start: r.Start, Clock: s.Clock().State}
 	started, err := owe(protocol.KindRun, body)
 	if err != nil {
@@ -722,11 +713,17 @@ func (s *Store) beginRun(r *runRow) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sk := streamKey(r.Camera, r.Stream)
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	r.Back = s.back(s.Clock()).Milliseconds()
+	var q *queue
+	err = s.saveRuns(map[string]*runRow{r.key(): r}, func(tx *bbolt.Tx) (err error) {
 		if err := s.putNews(tx); err != nil {
 			return err
 		}
-		if err := errors.Join(put(tx, inRuns, r.key(), r), put(tx, inStreams, sk, streamRow{V: format}), putOwed(tx, started)); err != nil {
+		if q, err = s.queueFor(tx, r.Camera, window, r.Volume); err != nil {
+			return err
+		}
+		r.Queue = q.n
+		if err := errors.Join(put(tx, inStreams, sk, streamRow{V: format}), putOwed(tx, started)); err != nil {
 			return err
 		}
 		if before := s.streams[sk]; before != nil && before.Gap != nil {
@@ -738,7 +735,7 @@ func (s *Store) beginRun(r *runRow) error {
 		return err
 	}
 	s.news = nil
-	s.runs[r.key()] = r
+	s.queues[q.key()] = q
 	s.streams[sk] = &streamRow{V: format}
 	return nil
 }
@@ -747,13 +744,13 @@ func (s *Store) beginRun(r *runRow) error {
 func (s *Store) endRun(key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	run := *s.runs[key]
-	run.Ended = true
-	if err := s.db.Update(func(tx *bbolt.Tx) error { return put(tx, inRuns, key, run) }); err != nil {
-		return err
+	known := s.runs[key]
+	if known == nil {
+		return nil // it has ended
 	}
-	s.runs[key] = &run
-	return nil
+	run := *known
+	run.Ended = true
+	return s.saveRuns(map[string]*runRow{key: &run}, nil)
 }
 
 func (s *Store) abandon(r *openRun, why error) {
@@ -852,7 +849,7 @@ func gapKey(g protocol.Gap) string {
 }
 
 // finishBroken seals what runs left open by a crash or a disk error hold.
-func (s *Store) finishBroken() (next time.Time) {
+func (s *Store) finishBroken() (next time.Time, worked bool) {
 	now := s.Now()
 	s.mu.Lock()
 	var due []string
@@ -874,7 +871,7 @@ func (s *Store) finishBroken() (next time.Time) {
 		default:
 			s.broken[key] = now.Add(10 * time.Second)
 			if run := s.runs[key]; errors.Is(err, ErrLocked) && run != nil {
-				if due := run.dueFrom(run.End.Time, s.Clock()); due.After(now) && due.Before(s.broken[key]) {
+				if due := s.dueFrom(run, run.End.Time, s.Clock()); due.After(now) && due.Before(s.broken[key]) {
 					s.broken[key] = due
 				}
 			} else {
@@ -891,7 +888,7 @@ func (s *Store) finishBroken() (next time.Time) {
 			next = at
 		}
 	}
-	return next
+	return next, len(due) > 0
 }
 
 // finishRun seals the files of a run that is not being written any more, and ends it. A file is cut to its last whole fragment; one without any goes.
@@ -949,11 +946,9 @@ func (s *Store) finishRun(key string) error {
 func (s *Store) expireUnread(name string, run runRow, why error) error {
 	reading := s.Clock()
 	now := reading.Now
-	if now.Before(run.dueFrom(run.End.Time, reading)) {
-		return why
-	}
 	s.mu.Lock()
-	kept := slices.ContainsFunc(s.standing(now), func(k Keep) bool { return k.Camera == run.Camera && run.End.Before(k.Asked.To) })
+	early := now.Before(s.dueFrom(&run, run.End.Time, reading))
+	kept := early || slices.ContainsFunc(s.standing(now), func(k Keep) bool { return k.Camera == run.Camera && run.End.Before(k.Asked.To) })
 	s.mu.Unlock()
 	if kept {
 		return why
@@ -988,7 +983,13 @@ func (s *Store) unindexed(run *runRow, n int) (name string, found bool) {
 }
 
 // adoptOpen tells the key table which keys belong to files that a crash left without a row.
-func (s *Store) adoptOpen(run *runRow) error {
+func (s *Store) adoptOpen(key string) error {
+	s.mu.Lock()
+	run := s.runs[key]
+	s.mu.Unlock()
+	if run == nil || run.Plain {
+		return nil
+	}
 	for n := run.Next; ; n++ {
 		name, found := s.unindexed(run, n)
 		if !found {
@@ -1018,7 +1019,9 @@ func (s *Store) cutWhole(name string, run runRow, n int) (line protocol.SegmentL
 	if err != nil {
 		return line, row, err
 	}
-	row.V = run.V
+	if row.V = format; run.Plain {
+		row.V = plaintext
+	}
 	var footage io.ReaderAt = f
 	length, closed := info.Size(), false
 	var k slot

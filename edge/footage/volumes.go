@@ -127,14 +127,23 @@ func (s *Store) reserve(c protocol.CameraID, r protocol.RunID, v *volume) bool {
 	defer s.mu.Unlock()
 	name := filepath.Join(string(c), string(r))
 	_, taken := s.making[name]
-	for _, run := range s.runs {
-		taken = taken || run.Run == r && run.Camera == c
-	}
+	taken = taken || s.hasRun(c, r)
 	if !taken {
 		s.making[name] = false
 		s.setPlace(c, r, v)
 	}
 	return !taken
+}
+
+// hasRun says whether the index has a run of a camera, of whichever stream; also where it cannot tell. The caller has mu.
+func (s *Store) hasRun(c protocol.CameraID, r protocol.RunID) (found bool) {
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		var key string
+		key, found = ofStreams(tx, inRuns, string(c), string(r))
+		found = found && strings.HasSuffix(key, "/"+string(r))
+		return nil
+	})
+	return found || err != nil
 }
 
 func (s *Store) forgetPlace(c protocol.CameraID, r protocol.RunID) {
@@ -178,8 +187,8 @@ func (s *Store) identityIn(dir string) (id string, err error) {
 		return "", fmt.Errorf("volume.json: %w", err)
 	}
 	switch {
-	case f.V != format && f.V != plaintext:
-		return "", fmt.Errorf("is of format %d; this program knows %d and %d", f.V, plaintext, format)
+	case f.V < plaintext || f.V > format:
+		return "", fmt.Errorf("is of format %d; this program knows %d to %d", f.V, plaintext, format)
 	case f.Recorder != s.Recorder:
 		return "", fmt.Errorf("belongs to recorder %s, not to %s", f.Recorder, s.Recorder)
 	}
@@ -219,12 +228,14 @@ func (s *Store) openVolumes() error {
 			}
 		}
 	}
-	for _, r := range s.runs { // an index that lost the volume's row
-		if s.volumeOf(r) == nil {
-			v := &volume{Volume: Volume{Dir: "an unknown folder"}, id: r.Volume}
-			s.volumes, s.byID[v.id] = append(s.volumes, v), v
+	for id := range s.totals.On { // an index that lost the volume's row
+		if s.volumeOf(&runRow{Volume: id}) == nil {
+			v := &volume{Volume: Volume{Dir: "an unknown folder"}, id: id}
+			s.volumes, s.byID[id] = append(s.volumes, v), v
 		}
-		s.setPlace(r.Camera, r.Run, s.volumeOf(r))
+	}
+	if err := s.findPlaces(); err != nil {
+		return err
 	}
 	for _, v := range s.volumes {
 		v.marks, v.copied = rows[v.id].Marks, rows[v.id].Copied
@@ -248,13 +259,33 @@ func (s *Store) openVolumes() error {
 }
 
 // hasRuns says whether any run is on a volume. It is for a start, and takes no lock.
-func (s *Store) hasRuns(id string) bool {
-	for _, r := range s.runs {
-		if r.Volume == id {
-			return true
-		}
+func (s *Store) hasRuns(id string) bool { return s.totals.On[id].Runs > 0 }
+
+// findPlaces finds out which runs are not beside the index, from their places in queues, or what else knows them. It is for a start, and takes no lock.
+func (s *Store) findPlaces() error {
+	if len(s.volumes) == 1 {
+		return nil
 	}
-	return false
+	return s.db.View(func(tx *bbolt.Tx) error {
+		for key, q := range s.queues {
+			if q.volume == "" {
+				continue
+			}
+			c := tx.Bucket(inWaiting).Cursor()
+			for k, _ := c.Seek([]byte(key + "/")); k != nil && strings.HasPrefix(string(k), key+"/"); k, _ = c.Next() {
+				s.setPlace(q.camera, protocol.RunID(strings.TrimPrefix(string(k), keyRun(string(k))+"/")), s.volumeOf(&runRow{Volume: q.volume}))
+			}
+		}
+		for _, bucket := range [][]byte{inKept, inOpen, inOver} {
+			c := tx.Bucket(bucket).Cursor()
+			for k, _ := c.First(); k != nil; k, _ = c.Next() {
+				if r := s.run(tx, string(k)); r != nil && s.volumeOf(r) != nil {
+					s.setPlace(r.Camera, r.Run, s.volumeOf(r))
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // identify gives each volume of the configuration its identity: that which is found there; where nothing is, that which was there before; and a new one where neither is.
@@ -446,8 +477,8 @@ func (s *Store) isBack(v *volume) {
 	}
 	s.mu.Lock()
 	v.away, v.failed, v.fullUntil = nil, time.Time{}, time.Time{}
-	for key, t := range s.tombs {
-		if s.whereSegment(key) == v {
+	for _, t := range s.tombs {
+		if t.volume == v.inRow() {
 			t.retry = time.Time{}
 		}
 	}
@@ -461,21 +492,22 @@ func (s *Store) isBack(v *volume) {
 	s.incidentLocked("disk is back", "", fmt.Sprintf("%s, at %s", v, s.Now().UTC().Format(time.DateTime)))
 	s.mu.Unlock()
 	for _, r := range open {
-		if err := s.adoptOpen(r); err != nil {
+		if err := s.adoptOpen(r.key()); err != nil {
 			s.incident("open run cannot be looked at", r.Camera, short(err))
 		}
 	}
-	s.tidy(v)
+	s.clean(v)
 }
 
-// tidy removes from a volume that was taken in what is footage no more.
-func (s *Store) tidy(v *volume) {
+// clean removes from a volume that was taken in what is footage no more.
+func (s *Store) clean(v *volume) {
 	if v.copied {
 		s.cleanse(v)
 	}
-	if err := s.strays(v); err != nil {
+	if err := s.lookForStrays(v); err != nil {
 		s.incident("unknown file", "", cause(err))
 	}
+	s.wakeClerk()
 }
 
 // forsake lets the keys go of what was being written when its disk went missing, and has reached its window since. The index does not know that segment, only that it follows
@@ -487,7 +519,7 @@ func (s *Store) forsake() {
 	var dead []*runRow
 	for key := range s.broken {
 		r := s.runs[key]
-		if r == nil || r.V == plaintext || s.volumeOf(r).away == nil || now.Before(r.dueFrom(r.End.Time, reading)) {
+		if r == nil || r.Plain || s.volumeOf(r).away == nil || now.Before(s.dueFrom(r, r.End.Time, reading)) {
 			continue
 		}
 		held := slices.ContainsFunc(s.standing(now), func(k Keep) bool { return k.Camera == r.Camera && r.End.Before(k.Asked.To) })
@@ -507,7 +539,7 @@ func (s *Store) forsake() {
 		if known {
 			s.keys.done(k)
 		}
-		err := s.keys.only(now, hourOfRun(r), s.living, s.hours)
+		err := s.keys.only(now, hourOfRun(r), s.living, s.needed)
 		if err == nil && gone && !s.KeyState().Locked { // the disk is not expected back
 			if err = s.endRun(r.key()); err == nil {
 				s.mu.Lock()
@@ -537,15 +569,12 @@ func (s *Store) cleanse(v *volume) {
 	s.mu.Lock()
 	var rows []protocol.SegmentLine
 	e := s.db.View(func(tx *bbolt.Tx) error {
-		for _, r := range s.runs {
-			if s.volumeOf(r) != v {
-				continue
+		return each(tx, inRuns, "", s.badRow, func(_ string, r runRow) error {
+			if s.volumeOf(&r) == v {
+				s.eachLine(tx, &r, 0, func(_ segmentRow, l protocol.SegmentLine) bool { rows = append(rows, l); return true })
 			}
-			if err := s.eachLine(tx, r, func(_ string, _ segmentRow, l protocol.SegmentLine) { rows = append(rows, l) }); err != nil {
-				return err
-			}
-		}
-		return nil
+			return nil
+		})
 	})
 	s.mu.Unlock()
 	for _, l := range rows {
@@ -792,11 +821,7 @@ func (s *Store) volumeUsage() []VolumeUsage {
 		if v.away != nil {
 			u.Away = short(v.away)
 		}
-		for _, r := range s.runs {
-			if s.volumeOf(r) == v {
-				u.Bytes += r.Bytes
-			}
-		}
+		u.Bytes = s.totals.On[v.inRow()].Bytes
 		for c, g := range s.guests {
 			if g.on == v {
 				u.Guests = append(u.Guests, c)
@@ -834,16 +859,12 @@ func (s *Store) awayGaps(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Inte
 		on       *volume
 	}
 	var parts []part
-	lines, err := s.linesOn(tx, camera, i, true)
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range lines {
+	for _, l := range s.linesOn(tx, camera, i, true) {
 		parts = append(parts, part{l.Stream, l.Start.Time, l.End.Time, s.where(camera, l.Run)})
 	}
 	for key := range s.broken { // what was being written
 		if r := s.runs[key]; r != nil && r.Camera == camera && s.volumeOf(r).away != nil {
-			parts = append(parts, part{r.Stream, r.End.Time, s.resumed(r, i.To, gaps), s.volumeOf(r)})
+			parts = append(parts, part{r.Stream, r.End.Time, s.resumed(tx, r, i.To, gaps), s.volumeOf(r)})
 		}
 	}
 	slices.SortFunc(parts, func(a, b part) int { return a.from.Compare(b.from) })
@@ -867,7 +888,7 @@ func (s *Store) awayGaps(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Inte
 }
 
 // resumed is when, after a run that was cut off, something else is known of its stream; at the latest until. The caller has mu.
-func (s *Store) resumed(r *runRow, until time.Time, gaps []protocol.Gap) time.Time {
+func (s *Store) resumed(tx *bbolt.Tx, r *runRow, until time.Time, gaps []protocol.Gap) time.Time {
 	see := func(t time.Time) {
 		if t.After(r.End.Time) && t.Before(until) {
 			until = t
@@ -878,9 +899,12 @@ func (s *Store) resumed(r *runRow, until time.Time, gaps []protocol.Gap) time.Ti
 			see(g.From.Time)
 		}
 	}
-	for _, other := range s.runs {
-		if other != r && other.Camera == r.Camera && other.Stream == r.Stream {
+	// The next run of the stream, by its name.
+	c := tx.Bucket(inRuns).Cursor()
+	for k, _ := c.Seek([]byte(r.key() + "0")); k != nil && keyRun(string(k)) == streamKey(r.Camera, r.Stream); k, _ = c.Next() {
+		if other := s.run(tx, string(k)); other != nil && other.Start.After(r.End.Time) {
 			see(other.Start.Time)
+			break
 		}
 	}
 	return until
@@ -892,7 +916,7 @@ func (s *Store) giveUp(v *volume, todo map[string]*tombstone, now time.Time) {
 	defer s.mu.Unlock()
 	for key, t := range todo {
 		if t.keyless {
-			t.unlinked = now
+			t.unlinked, t.left, t.size = now, nil, 0
 			delete(todo, key)
 		}
 	}

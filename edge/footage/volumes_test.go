@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +22,8 @@ type shelf struct {
 	*rig
 	base string
 	free map[string]int64 // of a disk, by name; else a tebibyte
+
+	readOnly atomic.Pointer[string] // the name of a disk whose file system gave up writing
 }
 
 // dir is the folder of a disk. It is named so that a thief finds it.
@@ -46,6 +50,35 @@ func newShelf(t *testing.T, disks int, change ...func(*shelf, *Config)) *shelf {
 type shelved struct {
 	disk.Disk
 	s *shelf
+}
+
+// What changes something fails on a disk that a test has made read-only.
+func (d shelved) OpenFile(name string, flag int, perm os.FileMode) (disk.File, error) {
+	if err := d.s.stuck(name); err != nil && flag&(os.O_WRONLY|os.O_RDWR) != 0 {
+		return nil, err
+	}
+	return d.Disk.OpenFile(name, flag, perm)
+}
+
+func (d shelved) Mkdir(name string, perm os.FileMode) error {
+	if err := d.s.stuck(name); err != nil {
+		return err
+	}
+	return d.Disk.Mkdir(name, perm)
+}
+
+func (d shelved) Remove(name string) error {
+	if err := d.s.stuck(name); err != nil {
+		return err
+	}
+	return d.Disk.Remove(name)
+}
+
+func (s *shelf) stuck(name string) error {
+	if only := s.readOnly.Load(); only != nil && strings.HasPrefix(name, s.dir(*only)+"/") {
+		return &os.PathError{Op: "write", Path: name, Err: syscall.EROFS}
+	}
+	return nil
 }
 
 func (d shelved) Free(dir string) (free, total int64, err error) {
@@ -260,7 +293,6 @@ func TestI03_KeysGoOfFootageOnAMissingDisk(t *testing.T) {
 			s.record(plein, 4*time.Second)
 			w := s.begin(plein, squareClip()) // and a run that is open when the disk goes
 			s.play(w, frames(squareClip(), 3*time.Second))
-			image := filepath.Join(s.base, "a")
 			s.pull("a")
 			if err := os.Rename(s.dir("a"), s.dir("a")+".empty"); err != nil { // the thief's disk lies where he looks
 				t.Fatal(err)
@@ -272,7 +304,6 @@ func TestI03_KeysGoOfFootageOnAMissingDisk(t *testing.T) {
 			if err := os.Rename(filepath.Join(s.base, "thief"), filepath.Join(stolen, "volume")); err != nil {
 				t.Fatal(err)
 			}
-			_ = image
 			if c.restart {
 				cfg := s.Config
 				if err := s.Close(); err != nil {
@@ -674,4 +705,54 @@ func TestI07_OneDiskBecomesMore(t *testing.T) {
 	if sealed := bodies[protocol.Expired](t, r.book, protocol.KindExpired); len(sealed) != 1 {
 		t.Errorf("%d entries for what expired at one moment on two disks", len(sealed))
 	}
+}
+
+// A disk whose file system went read-only under a run: its camera goes on elsewhere with its next key frame, what it has is read from it, and when that is due its keys go.
+func TestI14_DiskTurnsReadOnly(t *testing.T) {
+	s := newShelf(t, 2, func(s *shelf, c *Config) { c.Volumes[0].Cameras = []protocol.CameraID{plein} })
+	s.allow(10*time.Minute, plein)
+	w := s.begin(plein, squareClip())
+	for _, u := range frames(squareClip(), 12*time.Second) {
+		if a := "a"; media(u.DTS) >= 5*time.Second {
+			s.readOnly.Store(&a)
+		}
+		u.Arrival = s.rig.base.Add(media(u.DTS))
+		s.clock.set(u.Arrival)
+		if err := w.Write(u); err != nil && !errors.Is(err, syscall.EROFS) {
+			t.Fatal(err)
+		}
+		w.idle()
+	}
+	if err := w.EndRun(CauseNetwork, "over"); err != nil {
+		t.Fatal(err)
+	}
+	w.idle()
+	s.is(plein, "a", "b")
+	if gaps := s.gapCauses(plein); slices.Contains(gaps, "missing") || !s.told("camera recorded on another disk", "read-only") {
+		t.Errorf("gaps %q, incidents %q", gaps, s.incidents())
+	}
+	if n := len(s.lines(plein)); n < 4 {
+		t.Errorf("%d segments can be reached, of both disks", n)
+	}
+	image := filepath.Join(s.base, "a")
+	s.clock.advance(11 * time.Minute)
+	for range 3 {
+		s.tick()
+		s.clock.advance(time.Minute)
+	}
+	if len(s.lines(plein)) > 0 || len(s.files_(plein, "a")) == 0 || len(s.files_(plein, "b")) > 0 {
+		t.Errorf("%d segments listed; files left %q and %q", len(s.lines(plein)), s.files_(plein, "a"), s.files_(plein, "b"))
+	}
+	if got := s.search(s.base, s.base).reads(image); len(got) > 0 {
+		t.Errorf("what cannot be deleted opens with the keys that are left: %q", got)
+	}
+	s.readOnly.Store(nil)
+	s.clock.advance(10 * time.Minute)
+	s.tick()
+	s.clock.advance(time.Minute)
+	s.tick()
+	if left := s.files_(plein, "a"); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+	s.sound()
 }

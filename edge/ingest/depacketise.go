@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
-	"sync"
 
 	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/pion/rtp"
@@ -44,14 +43,12 @@ type depacketiser struct {
 
 	open    bool // an access unit is being received
 	stamp   uint32
-	lent    *[]byte // its NAL units end to end; nil when there are none
-	ends    []int   // of each of them; what follows the last is a NAL unit being received in parts
-	partial bool    // one is
-	damaged bool    // something of this access unit is missing
+	block   *block // its NAL units end to end, from from on, behind those of access units before; nil before the first
+	from    int
+	ends    []int // of each of them, from there; what follows the last is a NAL unit being received in parts
+	partial bool  // one is
+	damaged bool  // something of this access unit is missing
 }
-
-// scratch lends the memory that access units are received in. Their packets come closely together, so that few are in use, however many cameras there are.
-var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 // push takes a packet, and emits the access units that it completes: none, one, or two when a camera forgot a marker.
 func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
@@ -86,26 +83,28 @@ func (d *depacketiser) push(p *rtp.Packet, emit func(unit)) {
 
 func (d *depacketiser) flush(emit func(unit)) {
 	u, whole := unit{stamp: d.stamp}, !d.damaged && !d.partial
-	if d.lent != nil {
-		own := lend(len(*d.lent))
-		copy(own.b, *d.lent)
-		u.release = own.release
+	if len(d.ends) > 0 {
 		var few bool
-		u.nals, few = d.units(own.b)
+		u.nals, few = d.units(d.block.b[d.from:])
 		whole = whole && few
-		*d.lent = (*d.lent)[:0]
-		scratch.Put(d.lent)
 	}
 	if d.marked && d.stamp == d.flushed && slices.ContainsFunc(u.nals, func(n []byte) bool { return continues(d.codec, n) }) {
 		d.every, whole = true, false // the frame before was not at its end
 	}
 	d.marked, d.flushed = false, d.stamp
-	d.open, d.lent, d.ends, d.partial, d.damaged = false, nil, d.ends[:0], false, false
-	switch {
-	case !whole:
-		d.lost++
-	case len(u.nals) > 0:
+	d.open, d.ends, d.partial, d.damaged = false, d.ends[:0], false, false
+	if whole && len(u.nals) > 0 {
+		d.from = len(d.block.b)
+		d.block.holders.Add(1)
+		u.release = d.block.release
 		emit(u)
+		return
+	}
+	if !whole {
+		d.lost++
+	}
+	if d.block != nil {
+		d.block.b = d.block.b[:d.from]
 	}
 }
 
@@ -190,17 +189,26 @@ func (d *depacketiser) take(payload []byte) bool {
 func (d *depacketiser) add(nal []byte) bool { return d.keep(nal...) && d.end() }
 
 func (d *depacketiser) keep(part ...byte) bool {
-	if d.lent == nil {
-		d.lent = scratch.Get().(*[]byte)
+	have := 0
+	if d.block != nil {
+		have = len(d.block.b) - d.from
 	}
-	if len(*d.lent)+len(part) > maxUnitSize {
+	if have+len(part) > maxUnitSize {
 		return false
 	}
-	*d.lent = append(*d.lent, part...)
+	if d.block == nil || cap(d.block.b)-len(d.block.b) < len(part) {
+		next := newBlock(2 * (have + len(part)))
+		if d.block != nil {
+			next.b = append(next.b, d.block.b[d.from:]...)
+			d.block.release()
+		}
+		d.block, d.from = next, 0
+	}
+	d.block.b = append(d.block.b, part...)
 	return true
 }
 
 func (d *depacketiser) end() bool {
-	d.ends = append(d.ends, len(*d.lent))
+	d.ends = append(d.ends, len(d.block.b)-d.from)
 	return len(d.ends) <= maxUnitNALs
 }

@@ -3,29 +3,36 @@ package ingest
 import (
 	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
-// loan is memory that is lent to one access unit, and comes back by release for the next. One that never comes back is garbage like any other.
-type loan struct {
+// blockSize is that of most blocks, in bytes: some frames long.
+const blockSize = 128 << 10
+
+// block is memory that access units are received in, one behind the other. It comes back when all of them have, for others: frames come and go as fast as the video does, and
+// without this they would have the garbage collector run every second. One that never comes back is garbage like any other.
+type block struct {
 	b       []byte
-	release func()
+	holders atomic.Int32 // the access units in it, and whoever fills it
+	release func()       // for each of them
 }
 
-// loans wait here by size: a quarter of a power of two from 16 KiB on, and 4 KiB below. Frames come and go as fast as the video does; without this they would have
-// the garbage collector run every second, which costs as much as hashing them.
-var loans [bits.UintSize + 1][9]sync.Pool
+// blocks wait here by size, a power of two.
+var blocks [bits.UintSize + 1]sync.Pool
 
-// lend gives memory of exactly size bytes, with whatever is in it.
-func lend(size int) *loan {
-	octave := max(bits.Len(uint(size)), 15)
-	step := 1 << (octave - 3)
-	n := (size + step - 1) / step
-	pool := &loans[octave][n]
-	l, _ := pool.Get().(*loan)
+// newBlock gives an empty block with room for so many bytes, and its first holder.
+func newBlock(size int) *block {
+	log := bits.Len(uint(max(size, blockSize) - 1))
+	l, _ := blocks[log].Get().(*block)
 	if l == nil {
-		l = &loan{b: make([]byte, n*step)}
-		l.release = func() { pool.Put(l) }
+		l = &block{b: make([]byte, 0, 1<<log)}
+		l.release = func() {
+			if l.holders.Add(-1) == 0 {
+				blocks[log].Put(l)
+			}
+		}
 	}
-	l.b = l.b[:size]
+	l.b = l.b[:0]
+	l.holders.Store(1)
 	return l
 }

@@ -11,7 +11,7 @@ import (
 
 // tick is how often a camera that is being recorded is read. All cameras are read at the same ticks: one waking up serves them all, where one for each
 // packet of each camera costs more than all else that is done with it.
-const tick = 100 * time.Millisecond
+const tick = 200 * time.Millisecond
 
 // lowWater is how many bytes end the wait for the tick, so that no buffer overflows; the kernel makes its own at least twice as large. Below that, what arrives
 // wakes nobody.

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -60,8 +61,9 @@ func (r *runs) connected(described sets, sound *soundTrack) {
 
 // unit takes an access unit; true is a key frame that was, or could be, recorded.
 func (r *runs) unit(u unit, arrival time.Time) bool {
-	nals := slices.Concat(r.prefix, u.nals)
+	prefix := r.prefix
 	r.prefix = nil
+	nals := slices.Concat(prefix, u.nals)
 	r.seen.see(u.nals)
 	picture, key := false, false
 	for _, n := range u.nals {
@@ -70,7 +72,13 @@ func (r *runs) unit(u unit, arrival time.Time) bool {
 	}
 	if !picture {
 		if len(nals) < maxUnitNALs {
-			r.prefix = nals // belongs to the picture that follows
+			for _, n := range u.nals {
+				prefix = append(prefix, bytes.Clone(n)) // not all of the memory that it was lent in
+			}
+			r.prefix = prefix // belongs to the picture that follows
+		}
+		if u.release != nil {
+			u.release()
 		}
 		return false
 	}

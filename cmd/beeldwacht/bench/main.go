@@ -1,6 +1,6 @@
 // Command bench measures what a recorder costs beside what others cost for the same work, on this machine, in one run:
 //
-//	go run ./cmd/beeldwacht/bench [-streams 16,48] [-window 30s] [-rounds 1] [-only recorder,ffmpeg,bare]
+//	go run ./cmd/beeldwacht/bench [-streams 16,48] [-window 30s] [-rounds 1] [-only recorder,ffmpeg,bare] [-segments 200000]
 //
 // A source process sends the same clip (1080p25 H.264, 4 Mbit/s, made once by ffmpeg) over RTSP/TCP on loopback, each stream at its own pace and
 // phase. Three receivers write it to disk, one after the other, so that none disturbs another:
@@ -60,6 +60,7 @@ type plan struct {
 	dir          string
 	profile      string
 	packages     bool
+	segments     int
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -78,6 +79,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&p.dir, "dir", os.TempDir(), "where to write; the disk is part of what is measured")
 	flags.StringVar(&p.profile, "profile", "", "folder for a processor and a heap profile of the recorder")
 	flags.BoolVar(&p.packages, "packages", true, "also the benchmarks of the packages")
+	flags.IntVar(&p.segments, "segments", 200_000, "how many segments an index with many has; 64 cameras have 2580480 in four weeks, which takes 4 GB and some minutes more")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -99,7 +101,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if !p.packages {
 		return nil
 	}
-	return packages(ctx, out)
+	return packages(ctx, p.segments, out)
 }
 
 // recording measures the receivers and prints their table.

@@ -4,15 +4,18 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"text/tabwriter"
 )
 
 // packages runs the benchmarks named Cost of the packages, and prints what each reports. A metric's unit says what it is compared with.
-func packages(ctx context.Context, out io.Writer) error {
+func packages(ctx context.Context, segments int, out io.Writer) error {
 	list := []string{"./edge/footage", "./edge/journal", "./protocol/chain"}
-	b, err := exec.CommandContext(ctx, "go", append([]string{"test", "-run", "^$", "-bench", "^BenchmarkCost", "-benchtime", "1x", "-timeout", "10m"}, list...)...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-run", "^$", "-bench", "^BenchmarkCost", "-benchtime", "1x", "-timeout", "20m"}, list...)...)
+	cmd.Env = append(os.Environ(), fmt.Sprint("BEELDWACHT_SEGMENTS=", segments))
+	b, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("go test: %w\n%s", err, b)
 	}

@@ -1,0 +1,109 @@
+package desk
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Anyone reports an incident; the officer sees it on the first page with its term, and settles it.
+func TestR13_AnIncidentFromReportToEnd(t *testing.T) {
+	o := newOffice(t)
+	b := o.as(staff)
+	says(t, b.get("/bureau"), 200, "Een incident melden")
+	says(t, b.post("/bureau/incidenten/melden", "formulier", "melden", "ontdekt", "2026-11-21T01:00"), 400, "Vul in: wat er is gebeurd")
+	if w := b.post("/bureau/incidenten/melden", "wat", "USB-stick met beelden zoek", "camera", "hal"); w.Code != 303 {
+		t.Fatal(w.Code, plain(w.Body.String()))
+	}
+	says(t, b.get("/bureau/incidenten/gemeld"), 200, "Uw melding is vastgelegd")
+	for _, path := range []string{"/bureau/incidenten", "/bureau/incidenten/1"} {
+		if w := b.get(path); w.Code != 403 {
+			t.Errorf("staff on %s: %d", path, w.Code)
+		}
+	}
+	v := o.as(officer)
+	says(t, v.get("/bureau"), 200, "gemeld door een medewerker", "termijn 24 november 2026 om 02:00:00", "USB-stick")
+	says(t, v.get("/bureau/incidenten"), 200, "gemeld door een medewerker", "nog 72 uur", "21 november 2029")
+	says(t, v.get("/en/bureau/incidenten/1"), 200, "Incident 1: reported by staff", "72 hours left")
+	says(t, v.post("/bureau/incidenten/1/gemeld", "formulier", "melding", "wie", "authority", "op", "2026-11-21T01:59"), 400, "het kenmerk van de melding")
+	for _, form := range [][]string{{"/gemeld", "wie", "authority", "op", "2026-11-21T01:59", "kenmerk", "AP-77"}, {"/gemeld", "wie", "subjects", "reden", "de stick is versleuteld"}} {
+		if w := v.post("/bureau/incidenten/1"+form[0], form[1:]...); w.Code != 303 {
+			t.Fatal(plain(w.Body.String()))
+		}
+	}
+	says(t, v.get("/bureau/incidenten/1"), 200, "op tijd gemeld", "AP-77", "niet: de stick is versleuteld")
+	w := v.post("/bureau/incidenten/1/sluiten", "formulier", "sluiten", "conclusie", "stick is terug")
+	says(t, w, 400, "Vul in: de oorzaak")
+	if !strings.Contains(w.Body.String(), "stick is terug</textarea>") {
+		t.Error("what was typed is gone")
+	}
+	if w := v.post("/bureau/incidenten/1", "wat", "USB-stick met beelden zoek", "ontdekt", "2026-11-21T01:00", "bekend", "2026-11-21T01:30", "aantal", "3", "oorzaak", "slordigheid", "maatregelen", "teruggevonden", "voorkomen", "geen sticks meer"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	if w := v.post("/bureau/incidenten/1/sluiten", "conclusie", "stick is terug"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, v.get("/bureau/incidenten/1"), 200, "afgesloten", "Kan nu niet: Dit incident is afgesloten", "incident beschreven")
+	if strings.Contains(v.get("/bureau").Body.String(), "gemeld door een medewerker") {
+		t.Error("a closed incident still waits")
+	}
+	o.do(central.ReportIncident{By: staff, IncidentFacts: central.IncidentFacts{Nature: "nog een"}})
+	o.now = o.now.Add(72 * time.Hour)
+	delete(o.sessions, officer)
+	says(t, o.as(officer).get("/bureau"), 200, "termijn voorbij")
+}
+
+// What the officer opens or takes along is in the ledger before it is shown; everyone else's work is not "reading".
+func TestR10_TheOfficersReadingIsInTheLedger(t *testing.T) {
+	o := newOffice(t)
+	id := string(o.filed())
+	v := o.as(officer)
+	before := o.book.Size()
+	o.as(handler).get("/bureau/aanvragen/" + id)
+	if o.book.Size() != before {
+		t.Error("a handler's page was recorded as oversight")
+	}
+	for _, path := range []string{"/bureau/toegang", "/bureau/logboeken/rec-1", "/bureau/aanvragen/" + id, "/bureau/aanvragen/" + id} {
+		if w := v.get(path); w.Code != 200 {
+			t.Fatal(path, w.Code)
+		}
+	}
+	if got := o.book.Size() - before; got != 3 {
+		t.Errorf("%d readings, want 3", got)
+	}
+	says(t, v.get("/bureau/inzage"), 200, "overzicht van toegang bekeken", "logboek opgehaald rec-1", "aanvraag bekeken "+id, "Vera Grijs")
+	if w := v.post("/bureau/inzage", "over", id, "tekst", "nabellen"); w.Code != 303 {
+		t.Fatal(w.Code)
+	}
+	says(t, v.get("/bureau/inzage"), 200, "nabellen")
+	if w := o.as(admin).get("/bureau/inzage"); w.Code != 403 {
+		t.Error(w.Code)
+	}
+}
+
+// The municipality's officer sees of a WPG camera how often it was asked, and no more.
+func TestR08_AWpgRequestIsNotThereForTheOfficer(t *testing.T) {
+	o := newOffice(t)
+	p := hall()
+	p.Camera, p.Name, p.Regime, p.Purposes, p.Protocol = "plein", "Plein noord", protocol.WPG, []central.Purpose{central.StreetSafety}, central.ProtocolRef{ID: "straat", Version: 1}
+	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "straat", Version: 1, Title: "Cameraprotocol straat", Regime: protocol.WPG, Purposes: p.Purposes,
+		Window: protocol.MaxWindow, LongestHold: protocol.MaxWindow, AdoptedBy: "burgemeester", AdoptedOn: day(-30), Published: "gemeenteblad 2026-2"}})
+	o.do(central.RegisterPlacement{By: registrar, PlacementFacts: p})
+	o.do(central.Activate{By: registrar, Camera: "plein"})
+	o.do(central.FileRequest{By: requester, RequestFacts: central.RequestFacts{Kind: central.WpgRelease, Cameras: []protocol.CameraID{"plein"}, Asked: protocol.Span(o.now.Add(-time.Hour), o.now.Add(-30*time.Minute)),
+		Reference: "PL2100-GEHEIM", Necessity: "onderzoek"}})
+	v := o.as(officer)
+	if w := v.get("/bureau/aanvragen/z-1"); w.Code != 404 {
+		t.Errorf("status %d", w.Code)
+	}
+	o.seen = []central.Access{{Recorder: "rec-1", Seq: 5, At: protocol.T(o.now), Kind: protocol.KindView, Access: protocol.Access{How: "playback", Camera: "plein", Person: "p-agent", Reason: "GEHEIM"}}}
+	for _, path := range []string{"/bureau", "/bureau/toegang", "/bureau/aanvragen", "/bureau/bewaring"} {
+		if body := v.get(path).Body.String(); strings.Contains(body, "GEHEIM") || strings.Contains(body, "p-agent") || strings.Contains(body, "z-1") {
+			t.Errorf("%s shows the police's request", path)
+		}
+	}
+	says(t, v.get("/bureau/toegang"), 200, "Plein noord 1 0 0 0 1 1", "De gemeente ziet alleen aantallen")
+}
