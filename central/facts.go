@@ -241,6 +241,7 @@ func (Tend) decide(d *decision) error {
 	d.recheck(nil)
 	for _, id := range d.order {
 		r := d.requests[id]
+		d.tendOral(r)
 		if r.Kind == Standing || (r.Status != Released && r.Status != Granted) || len(d.Due(r, d.now.Time)) > 0 {
 			continue
 		}

@@ -185,7 +185,7 @@ func (c AmendRequest) decide(d *decision) error {
 	if err := d.MayAmend(r); err != nil {
 		return err
 	}
-	if c.Kind != r.Kind {
+	if c.Kind != r.Kind || !c.Said.Equal(r.Said.Time) {
 		return refuse(CodeInvalid, "Dit is een ander soort aanvraag. Dien een nieuwe in.", "This is another kind of request. File a new one.")
 	}
 	f, regime, err := d.asked(c.By, c.RequestFacts)

@@ -64,6 +64,9 @@ func (d *decision) asked(by protocol.PersonID, f RequestFacts) (RequestFacts, pr
 	default:
 		return f, "", missing("soort aanvraag", "kind of request")
 	}
+	if f.Kind != Vordering && !f.Said.IsZero() {
+		return f, "", refuse(CodeInvalid, "Alleen een vordering kan mondeling zijn.", "Only a demand can be oral.")
+	}
 	regime, err := d.regimeOf(f)
 	if err != nil {
 		return f, "", err
@@ -123,7 +126,10 @@ func (d *decision) title(f RequestFacts) error {
 			return missing("kenmerk van de machtiging van de rechter-commissaris", "reference of the examining magistrate's leave")
 		case law.Future && (f.Demanded.IsZero() || f.Asked.From.Before(f.Demanded.Time)):
 			return refuse(CodeInterval, "Dit artikel geeft alleen beelden van na de vordering. Vul de datum van de vordering in.", "This article gives only footage from after the demand. Fill in the date of the demand.")
+		case law.Future && f.Asked.To.After(f.Demanded.Add(law.Longest)):
+			return refuse(CodeTerm, "Toekomstige gegevens gaan ten hoogste vier weken na de vordering (artikel 126ne Sv). Daarna is een nieuwe vordering nodig.", "Future data go at most four weeks beyond the demand (art. 126ne Sv). After that a new demand is needed.")
 		}
+		return d.spoken(f, law)
 	case OwnInitiative:
 		if d.units[f.Unit] == nil {
 			return missing("welke politie-eenheid de beelden ontvangt", "which police unit receives the footage")
@@ -242,6 +248,9 @@ func (c CheckRequest) decide(d *decision) error {
 	if (!c.Complete || !c.Necessary) && strings.TrimSpace(c.Remark) == "" {
 		return missing("wat er ontbreekt of waarom het niet noodzakelijk is", "what is missing or why it is not necessary")
 	}
+	if c.Complete && !r.Said.IsZero() && strings.TrimSpace(c.Remark) == "" {
+		return missing("wie u hebt teruggebeld en op welk nummer: deze vordering is mondeling", "whom you called back and on which number: this demand is oral")
+	}
 	d.record(&RequestChecked{c.Request, c.Complete, c.Necessary, c.Remark})
 	return nil
 }
@@ -332,6 +341,9 @@ func (c DecideRequest) grant(d *decision, r *Request) error {
 		return refuse(CodeState, "Wie deze aanvraag toetste heeft die rol niet meer. Een behandelaar moet opnieuw toetsen.", "Whoever checked this request no longer has that role. A handler must check it again.")
 	}
 	if err := d.mayAsk(r, d.now.Time); err != nil {
+		return err
+	}
+	if err := r.written(d.now.Time); err != nil {
 		return err
 	}
 	if r.Kind == Standing {
@@ -434,6 +446,8 @@ func (s *State) download(person protocol.PersonID, request protocol.RequestID, g
 	switch {
 	case g.Voided != nil:
 		return nil, voided(g.Voided.Why)
+	case r.written(now) != nil:
+		return nil, r.written(now)
 	case !r.fetched(g) && s.fault(g, now) != "":
 		return nil, voided(s.fault(g, now))
 	case g.Released == nil:

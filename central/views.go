@@ -117,6 +117,9 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	add := func(t Task) { list = append(list, t) }
 	for _, id := range s.order {
 		r := s.requests[id]
+		if t, ok := s.oralTask(person, r, now); ok {
+			add(t)
+		}
 		handler, approver := s.Holds(person, Handler, r.Regime, now), s.Holds(person, Approver, r.Regime, now)
 		p := s.people[person]
 		receives := p != nil && p.Unit == r.Unit && r.Unit != "" && s.Holds(person, Requester, "", now)

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -1042,4 +1043,59 @@ func TestI12_AnApproverWhoLeavesTakesTheApprovalAlong(t *testing.T) {
 	says(t, o.as(requester).post(path+"/ophalen", "toestemming", string(grant)), 409, "Er moet opnieuw worden beslist.")
 	says(t, o.as(approver2).get("/bureau"), 200, "opnieuw beslissen")
 	says(t, o.as(approver2).get(path), 200, "Besluit vastleggen")
+}
+
+// upload sends a form with a file.
+func (b *browser) upload(path, field, file string, pairs ...string) *httptest.ResponseRecorder {
+	var body bytes.Buffer
+	m := multipart.NewWriter(&body)
+	for i := 0; i < len(pairs); i += 2 {
+		_ = m.WriteField(pairs[i], pairs[i+1]) // into memory
+	}
+	_ = m.WriteField("csrf", b.csrf)
+	if part, err := m.CreateFormFile(field, "vordering.pdf"); err != nil {
+		b.t.Fatal(err)
+	} else if _, err := io.WriteString(part, file); err != nil {
+		b.t.Fatal(err)
+	}
+	_ = m.Close()
+	r := httptest.NewRequest("POST", path, &body)
+	r.RemoteAddr = "192.0.2.1:1"
+	r.Header.Set("Content-Type", m.FormDataContentType())
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.AddCookie(b.cookie)
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, r)
+	return w
+}
+
+func TestPolice5_OralNowWrittenLaterWithTheClockInView(t *testing.T) {
+	o := newOffice(t)
+	form := append([]string{"mondeling", "ja", "stap", "indienen"}, theft...)
+	says(t, o.as(requester).post("/bureau/aanvragen/nieuw", form...), 400, "tijdstip van de mondelinge vordering")
+	w := o.as(requester).post("/bureau/aanvragen/nieuw", append(form, "uitgesproken", "2026-11-21T01:50", "aanduiding", "man met rode jas")...)
+	if w.Code != 303 {
+		t.Fatalf("filing: %d %s", w.Code, plain(w.Body.String()))
+	}
+	path := w.Header().Get("Location")
+	says(t, o.as(requester).get(path), 200, "schriftelijk bevestigen vóór 24 november 2026 om 01:50:00", "Mondeling, uitgesproken", "man met rode jas", "alleen de vingerafdruk")
+	says(t, o.as(requester).get("/bureau"), 200, "mondelinge vordering binnen drie dagen schriftelijk bevestigen")
+	o.confirm("z-1")
+	says(t, o.as(handler).get(path), 200, "bel terug en noteer wie u sprak")
+	says(t, o.as(handler).post(path+"/toetsen", "volledig", "ja", "noodzakelijk", "ja"), 400, "wie u hebt teruggebeld")
+	if o.as(stranger).upload(path+"/schriftelijk", "stuk", "%PDF", "bewaarplaats", "x").Code != 404 {
+		t.Error("another unit confirms it")
+	}
+	o.now = o.now.Add(protocol.OralTerm)
+	o.sessions = map[protocol.PersonID]*http.Cookie{} // the log-ins are over
+	o.do(central.Tend{})
+	says(t, o.as(requester).get(path), 200, "Mondelinge vordering niet schriftelijk bevestigd vóór", "geen beelden meer")
+	says(t, o.as(officer).get("/bureau"), 200, "1 nooit bevestigd", "mondelinge vordering niet binnen drie dagen schriftelijk bevestigd")
+	says(t, o.as(teammate).upload(path+"/schriftelijk", "stuk", "", "bewaarplaats", "zaak 12"), 400, "leeg")
+	says(t, o.as(teammate).upload(path+"/schriftelijk", "stuk", "%PDF", "bewaarplaats", ""), 400, "waar de schriftelijke vordering wordt bewaard")
+	if w := o.as(teammate).upload(path+"/schriftelijk", "stuk", "%PDF", "bewaarplaats", "zaak 12"); w.Code != 303 {
+		t.Fatalf("confirming: %d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, o.as(handler).get(path), 200, "Mondelinge vordering schriftelijk bevestigd", "Te laat", protocol.HashOf([]byte("%PDF")).String(), "zaak 12", "Kim Smit")
+	says(t, o.as(requester).get("/bureau/aanvragen/nieuw"), 200, "Bel of schrijf", "mondeling")
 }

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -102,11 +103,15 @@ func (d *desk) amendRequest(v *visit) {
 			return
 		}
 		for name, value := range map[string]string{"van": localInput(r.Asked.From), "tot": localInput(r.Asked.To), "artikel": string(r.Article), "bevoegde": r.Authority, "machtiging": r.Leave,
-			"datum": dayInput(r.Demanded), "kenmerk": r.Reference, "noodzaak": r.Necessity, "eenheid": r.RequestFacts.Unit} {
+			"datum": dayInput(r.Demanded), "aanduiding": r.Indicated, "wijze": r.Manner, "uiterlijk": dayInput(r.Deadline), "kenmerk": r.Reference, "noodzaak": r.Necessity, "eenheid": r.RequestFacts.Unit} {
 			f.Set(name, value)
 		}
 		for _, c := range r.Cameras {
 			f.Add("camera", string(c))
+		}
+		if !r.Said.IsZero() {
+			f.Set("mondeling", "ja")
+			f.Set("uitgesproken", localInput(r.Said.Time))
 		}
 		if r.MayBeGone {
 			f.Set("misschien-weg", "ja")
@@ -200,8 +205,22 @@ func (v *visit) requestFacts() (central.RequestFacts, error) {
 		return central.RequestFacts{}, err
 	}
 	demanded, err := parseDay(v.value("datum"))
+	if err != nil {
+		return central.RequestFacts{}, err
+	}
+	var said protocol.Time
+	if text := v.value("uitgesproken"); text != "" && v.value("mondeling") != "" {
+		at, err := parseLocal(text, false)
+		if err != nil {
+			return central.RequestFacts{}, err
+		}
+		said = protocol.T(at)
+	} else if v.value("mondeling") != "" {
+		return central.RequestFacts{}, errors.New("tijdstip van de mondelinge vordering / time of the oral demand")
+	}
+	deadline, err := parseDay(v.value("uiterlijk"))
 	return central.RequestFacts{
-		Article: central.Article(v.value("artikel")), Authority: v.value("bevoegde"), Leave: v.value("machtiging"), Demanded: demanded,
+		Article: central.Article(v.value("artikel")), Authority: v.value("bevoegde"), Leave: v.value("machtiging"), Demanded: demanded, Said: said, Indicated: v.value("aanduiding"), Manner: v.value("wijze"), Deadline: deadline,
 		Cameras: cameraIDs(v.r.PostForm["camera"]), Asked: protocol.Span(from, to), Reference: v.value("kenmerk"), Necessity: v.value("noodzaak"),
 		Purpose: central.Purpose(v.value("doel")), MayBeGone: v.value("misschien-weg") != "", Unit: v.value("eenheid"),
 	}, err
@@ -253,8 +272,8 @@ type file struct {
 	MayAmend bool // the requester, as long as nothing was fetched
 
 	// A nil *Act: not for this reader. With a problem: for this reader, but not now.
-	MayCheck, MayDecide, MayConfirm *act
-	Fetch                           map[protocol.GrantID]*act
+	MayCheck, MayDecide, MayConfirm, MayWrite *act
+	Fetch                                     map[protocol.GrantID]*act
 
 	form
 	Acted string // which form was refused: its problem stands there
@@ -318,7 +337,7 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 	for _, id := range r.Cameras {
 		out.Places[id] = st.Placement(id)
 	}
-	if why := would(st, central.CheckRequest{By: v.me(), Request: r.ID, Complete: true, Necessary: true}, v.now); r.Status == central.Filed || why == nil {
+	if why := would(st, central.CheckRequest{By: v.me(), Request: r.ID, Complete: true, Necessary: true, Remark: "?"}, v.now); r.Status == central.Filed || why == nil {
 		out.MayCheck = offered(holds(central.Handler, r.Regime), why)
 	}
 	out.MayAmend = v.me() == r.Requester && st.MayAmend(r) == nil
@@ -332,6 +351,9 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 		}
 		out.MayDecide = offered(holds(central.Approver, r.Regime), would(st, decision, v.now))
 		out.Levels = levels(st, r)
+	}
+	if st.MayConfirmOral(v.me(), r, v.now) == nil {
+		out.MayWrite = &act{}
 	}
 	for _, g := range r.Grants {
 		if g.Released != nil {
@@ -372,6 +394,22 @@ func levels(st *central.State, r *central.Request) []protocol.Level {
 func steps(r *central.Request, now time.Time) []step {
 	list := []step{{State: "done", Words: page.Both("Ingediend", "Filed"), At: r.Filed, By: r.Requester}}
 	add := func(s step) { list = append(list, s) }
+	if due := r.OralDue(); !due.IsZero() {
+		s := step{State: "now", Words: page.Both("Mondelinge vordering: schriftelijk bevestigen vóór", "Oral demand: confirm in writing before"), At: due}
+		switch {
+		case r.Written != nil:
+			s = step{State: "done", Words: page.Both("Mondelinge vordering schriftelijk bevestigd", "Oral demand confirmed in writing"), At: r.Written.At, By: r.Written.By}
+			if !r.Overdue.IsZero() {
+				s.Note = page.Both("Te laat: de drie dagen waren voorbij. Dit blijft een incident.", "Late: the three days were over. This stays an incident.")
+			}
+		case r.Unconfirmed(now):
+			s.State, s.Words = "bad", page.Both("Mondelinge vordering niet schriftelijk bevestigd vóór", "Oral demand not confirmed in writing before")
+			s.Note = page.Both("Er worden geen beelden meer gegeven totdat de schriftelijke vordering er is. De privacy officer ziet dit als incident.", "No more footage is given until the written demand is here. The privacy officer sees this as an incident.")
+		case !now.Before(r.Said.Add(central.OralReminder)):
+			s.State, s.Note = "bad", page.Both("Nog minder dan een dag.", "Less than a day left.")
+		}
+		add(s)
+	}
 	if r.Kind != central.Standing {
 		s := step{State: "now", Words: page.Both("Bewaring gevraagd aan de recorder", "Recorder asked to hold the footage"), At: r.Filed}
 		asked, confirmed, refused := 0, 0, 0
@@ -513,6 +551,27 @@ func answered(v *visit, names ...string) *central.Refusal {
 		}
 	}
 	return nil
+}
+
+// confirmOral hashes the written demand. The paper names people: it is read once and kept nowhere here.
+func (d *desk) confirmOral(v *visit) {
+	d.act(v, "write", func(id protocol.RequestID) (central.Command, *central.Refusal) {
+		c := central.ConfirmOral{By: v.me(), Request: id, WrittenLater: central.WrittenLater{Kept: v.value("bewaarplaats")}}
+		file, _, err := v.r.FormFile("stuk")
+		if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
+			return c, nil // central says what is missing
+		}
+		var text []byte
+		if err == nil {
+			text, err = io.ReadAll(file)
+			err = errors.Join(err, file.Close())
+		}
+		if err != nil || len(text) == 0 {
+			return nil, &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Het bestand is leeg of kwam niet goed over.", "The file is empty or did not arrive well.")}
+		}
+		c.Document = protocol.HashOf(text)
+		return c, nil
+	})
 }
 
 func (d *desk) decide(v *visit) {
