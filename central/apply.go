@@ -278,8 +278,8 @@ func (f *FootageReleased) apply(s *State, e Event) error {
 	return s.dossier(f.Request, e, string(g.Camera), func(r *Request) {
 		all := true
 		for _, h := range r.Holds {
-			has := h.Confirmed != nil && h.Confirmed.Segments > 0
-			all = all && (!has || slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Camera == h.Camera && g.Released != nil }))
+			has := !h.Replaced && h.Confirmed != nil && h.Confirmed.Segments > 0
+			all = all && (!has || slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Camera == h.Camera && g.Released != nil && g.Voided == nil }))
 		}
 		if all && r.Status == Granted {
 			r.Status = Released

@@ -245,6 +245,7 @@ func newFact(name string) Fact {
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
+		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{},
 	} {
 		if f.name() == name {
 			return f
@@ -282,6 +283,10 @@ func (*FootageDownloaded) name() string   { return "release.downloaded" }
 func (*HandOverConfirmed) name() string   { return "handover.confirmed" }
 func (*HandOverLapsed) name() string      { return "handover.lapsed" }
 func (*IncidentOpened) name() string      { return "incident.opened" }
+func (*OralWritten) name() string         { return "oral.written" }
+func (*OralOverdue) name() string         { return "oral.overdue" }
+func (*GrantVoided) name() string         { return "grant.voided" }
+func (*RequestAmended) name() string      { return "request.amended" }
 
 var eventWords = map[string]Words{
 	"centre.opened":        {"centrale geopend", "centre opened"},
@@ -322,6 +327,10 @@ var eventWords = map[string]Words{
 	"handover.confirmed":   {"ontvangst bevestigd", "receipt confirmed"},
 	"handover.lapsed":      {"termijn voor ophalen voorbij", "term for download over"},
 	"incident.opened":      {"incident geopend", "incident opened"},
+	"oral.written":         {"mondelinge vordering schriftelijk bevestigd", "oral demand confirmed in writing"},
+	"oral.overdue":         {"mondelinge vordering niet binnen drie dagen bevestigd", "oral demand not confirmed within three days"},
+	"grant.voided":         {"toestemming vervallen", "grant void"},
+	"request.amended":      {"aanvraag gewijzigd", "request changed"},
 }
 
 // EventWords says an event's name in words.

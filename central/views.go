@@ -126,15 +126,18 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	add := func(t Task) { list = append(list, t) }
 	for _, id := range s.order {
 		r := s.requests[id]
+		if t, ok := s.oralTask(person, r, now); ok {
+			add(t)
+		}
 		handler, approver := s.Holds(person, Handler, r.Regime, now), s.Holds(person, Approver, r.Regime, now)
 		p := s.people[person]
 		receives := p != nil && p.Unit == r.Unit && r.Unit != "" && s.Holds(person, Requester, "", now)
 		switch {
-		case handler && s.mayCheck(person, r) == nil:
+		case handler && s.mayCheck(person, r, now) == nil:
 			add(Task{What: "check", Words: Words{"toetsen", "check"}, Since: r.Filed, Request: r})
 		case approver && r.Status == Checked && person != r.Requester && person != r.Check.By:
 			add(Task{What: "decide", Words: Words{"beslissen", "decide"}, Since: r.Check.At, Request: r})
-		case approver && r.Status == Granted && len(s.unserved(r, now)) > 0 && person != r.Requester && person != r.Check.By:
+		case approver && r.Status == Granted && len(s.Due(r, now)) > 0 && person != r.Requester && person != r.Check.By:
 			add(Task{What: "decide", Words: Words{"opnieuw beslissen: toestemming verlopen of mislukt", "decide again: grant ran out or failed"}, Since: r.Decision.At, Request: r})
 		case receives && r.Status == Released && len(r.Downloads) == 0:
 			add(Task{What: "download", Words: Words{"ophalen", "download"}, Since: r.History[len(r.History)-1].At, Request: r})
@@ -200,7 +203,8 @@ func (s *State) LateHolds(now time.Time) []*Hold {
 	return late
 }
 
-// Outbox is what a recorder has not yet used up: the orders above its LastOrder, in order.
+// Outbox is what a recorder has not yet used up: the orders above its LastOrder, in order. A grant that fell away before it left goes as one that is over, for each number
+// must be used up: the recorder refuses it, and its journal says so.
 func (s *State) Outbox(r protocol.RecorderID, lastOrder uint64) []Order {
 	rec := s.recorders[r]
 	if rec == nil {
@@ -210,7 +214,16 @@ func (s *State) Outbox(r protocol.RecorderID, lastOrder uint64) []Order {
 	if used {
 		i++
 	}
-	return rec.Orders[i:]
+	orders := rec.Orders[i:]
+	for j, o := range orders {
+		if g := s.grants[protocol.GrantID(o.ID)]; o.Kind == "grant" && g != nil && g.Voided != nil {
+			if &orders[0] == &rec.Orders[i] {
+				orders = slices.Clone(orders)
+			}
+			orders[j].NotAfter = earliest(o.NotAfter, g.Voided.At)
+		}
+	}
+	return orders
 }
 
 // Grant, or nil.
@@ -223,7 +236,7 @@ func (s *State) Hold(id protocol.HoldID) *Hold { return s.holds[id] }
 func (s *State) StandingGrants(person protocol.PersonID, now time.Time) []*Grant {
 	var list []*Grant
 	for _, id := range sortedKeys(s.grants) {
-		if g := s.grants[id]; g.Use == protocol.UseStanding && g.Requester == person && g.Valid(now) == nil && g.Refused == "" {
+		if g := s.grants[id]; g.Use == protocol.UseStanding && g.Requester == person && g.Valid(now) == nil && g.Refused == "" && g.Voided == nil {
 			list = append(list, g)
 		}
 	}
@@ -290,6 +303,8 @@ func (m MatchedAccess) fault() Words {
 		return Words{"toestemming is voor een ander of een andere aanvraag", "the grant is for someone else or another request"}
 	case g.Grant.Recipient != m.Recipient:
 		return Words{"gelezen voor een andere sleutel", "read for another key"}
+	case g.Voided != nil && m.At.After(g.Voided.At.Time):
+		return Words{"na het vervallen van de toestemming", "after the grant had fallen away"}
 	case g.Valid(m.At.Time) != nil:
 		return Words{"buiten de termijn van de toestemming", "outside the grant's term"}
 	case g.Use == protocol.UseRelease && m.How != "release", g.Use != protocol.UseRelease && m.How == "release":

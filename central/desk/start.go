@@ -3,6 +3,7 @@ package desk
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/page"
@@ -31,6 +32,7 @@ type overview struct {
 	Orphans []central.MatchedAccess
 	Logs    []recorderLog
 	Held    int
+	Oral    central.OralCount // spoken in the last year
 	Wpg     []central.WpgCount
 }
 
@@ -76,6 +78,7 @@ func (d *desk) start(v *visit) {
 					}
 				}
 			}
+			o.Oral = st.OralDemands(v.now.AddDate(-1, 0, 0), v.now.Add(time.Millisecond), v.now)
 			s.Officer = o
 		}
 		return s
