@@ -118,6 +118,9 @@ type Topic string
 
 const (
 	TopicSubject Topic = "subject" // Key: its id
+	TopicSample  Topic = "sample"  // its number
+	TopicAudit   Topic = "audit"   // its number
+	TopicMatter  Topic = "matter"  // its number
 )
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
@@ -146,6 +149,10 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 		}
 	}
 	s.subjectTasks(person, now, add)
+	if s.Holds(person, Officer, "", now) {
+		s.auditTasks(now, add)
+		s.matterTasks(add)
+	}
 	for _, p := range s.Placements() {
 		if p.Proposed != nil && p.Proposed.By != person && s.Holds(person, Approver, p.Regime, now) {
 			add(Task{What: "ending", Words: Words{"tweede handtekening onder beëindiging", "second signature under ending"}, Since: p.Proposed.At, Camera: p})

@@ -339,6 +339,8 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/bewaring", "Bewaring", "Holds", central.Officer)
 	add("/bureau/vernietiging", "Vernietiging", "Destruction", central.Officer)
 	add("/bureau/betrokkenen", "Betrokkenen", "People filmed", central.Handler, central.Approver, central.Officer)
+	add("/bureau/steekproeven", "Steekproeven", "Samples", central.Officer)
+	add("/bureau/klachten", "Klachten", "Complaints", central.Officer)
 	add("/bureau/inzage", "Inzage", "Readings", central.Officer)
 	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer)
 	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)

@@ -27,6 +27,17 @@ func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
 	in("POST /bureau/betrokkenen/{id}/antwoord", d.answerSubject, central.Approver)
 	in("POST /bureau/betrokkenen/{id}/doorsturen", d.forwardSubject, central.Handler)
 
+	in("GET /bureau/steekproeven", d.samples, central.Officer)
+	in("POST /bureau/steekproeven", d.drawSample, central.Officer)
+	in("GET /bureau/steekproeven/{number}", d.sample, central.Officer)
+	in("POST /bureau/steekproeven/{number}", d.recordFinding, central.Officer)
+	in("POST /bureau/audits", d.planAudit, central.Officer)
+	in("POST /bureau/audits/uitkomst", d.finishAudit, central.Officer)
+	in("GET /bureau/klachten", d.matters, central.Officer)
+	in("POST /bureau/klachten", d.openMatter, central.Officer)
+	in("GET /bureau/klachten/{number}", d.matter, central.Officer)
+	in("POST /bureau/klachten/{number}", d.followMatter, central.Officer)
+
 	in("GET /bureau/inzage", d.readings, central.Officer)
 	in("POST /bureau/inzage", d.writeNote, central.Officer)
 }
@@ -63,6 +74,12 @@ func topicPath(t central.Task) string {
 	switch t.Topic {
 	case central.TopicSubject:
 		return "/bureau/betrokkenen/" + t.Key
+	case central.TopicSample:
+		return "/bureau/steekproeven/" + t.Key
+	case central.TopicAudit:
+		return "/bureau/steekproeven"
+	case central.TopicMatter:
+		return "/bureau/klachten/" + t.Key
 	}
 	return "/bureau"
 }
