@@ -36,7 +36,7 @@ func random(t *testing.T, seed uint64, posts map[protocol.PersonID][]Post) came 
 	}
 	who := func() protocol.PersonID { return actors[rnd.IntN(len(actors))] }
 	key := viewer(t)
-	for range 300 {
+	for range 500 {
 		ask := theft()
 		ask.Asked = protocol.Span(c.now.Add(-time.Hour), c.now.Add(-50*time.Minute))
 		switch rnd.IntN(4) {
@@ -48,7 +48,7 @@ func random(t *testing.T, seed uint64, posts map[protocol.PersonID][]Post) came 
 			ask.Asked, ask.MayBeGone = theft().Asked, true // the same footage again and again, to hold it longer
 		}
 		var cmds []Command
-		if n := len(c.s.order); n == 0 || rnd.IntN(8) == 0 {
+		if n := len(c.s.order); n == 0 || rnd.IntN(10) == 0 {
 			cmds = append(cmds, FileRequest{who(), ask})
 		} else {
 			id := c.s.order[max(0, n-1-rnd.IntN(4))]
@@ -61,17 +61,17 @@ func random(t *testing.T, seed uint64, posts map[protocol.PersonID][]Post) came 
 			if len(r.Grants) > 0 {
 				grant = r.Grants[rnd.IntN(len(r.Grants))].GrantID()
 			}
-			switch rnd.IntN(13) {
+			switch rnd.IntN(15) {
 			case 0, 1:
 				for _, h := range r.Holds {
 					cmds = append(cmds, ConfirmHold{c.source(), placed(h)})
 				}
-			case 2, 3:
+			case 2, 3, 13:
 				cmds = append(cmds, CheckRequest{who(), id, true, true, "teruggebeld"})
-			case 4, 5:
+			case 4, 5, 14:
 				cmds = append(cmds, DecideRequest{who(), id, Grants, Complies, "x", due})
 			case 6:
-				cmds = append(cmds, AmendRequest{who(), id, ask})
+				cmds = append(cmds, AmendRequest{who(), id, ask}, TakeOver{who(), id})
 			case 7:
 				for _, g := range r.Grants {
 					if g.Use == protocol.UseRelease && g.Voided == nil {
@@ -84,14 +84,14 @@ func random(t *testing.T, seed uint64, posts map[protocol.PersonID][]Post) came 
 			case 9:
 				p := people[rnd.IntN(len(people))]
 				a := hold(p)
-				a.Posts = slices.DeleteFunc(slices.Clone(a.Posts), func(Post) bool { return rnd.IntN(4) == 0 })
+				a.Posts = slices.DeleteFunc(slices.Clone(a.Posts), func(Post) bool { return rnd.IntN(8) == 0 })
 				cmds = append(cmds, Appoint{who(), a})
 			case 10:
 				for _, p := range people {
 					cmds = append(cmds, Appoint{admin, hold(p)}) // everybody is back
 				}
 			case 11:
-				cmds = append(cmds, EndPlacement{who(), "hal", Suspend, "x"}, EndPlacement{who(), "hal", Withdraw, "x"})
+				cmds = append(cmds, EndPlacement{who(), "hal", Suspend, "x"})
 			case 12:
 				c.now = c.now.Add(time.Duration(rnd.IntN(40)) * time.Hour)
 				cmds = append(cmds, Tend{}, Activate{registrar, "hal"})
@@ -160,6 +160,7 @@ func TestI12_FewerPeopleReleaseViewHoldAndSuspendNothing(t *testing.T) {
 		n := random(t, seed, map[protocol.PersonID][]Post{"p-c": every, "p-d": every, "p-e": every})
 		enough.released, enough.viewed, enough.fetched, enough.suspended = enough.released+n.released, enough.viewed+n.viewed, enough.fetched+n.fetched, enough.suspended+n.suspended
 	}
+	t.Logf("three people: %+v", enough)
 	if enough.released == 0 || enough.viewed == 0 || enough.fetched == 0 || enough.suspended == 0 {
 		t.Errorf("three people did not bring it all about: %+v; this test shows too little", enough)
 	}
