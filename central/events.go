@@ -246,7 +246,7 @@ func newFact(name string) Fact {
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
-		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{},
+		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{},
 	} {
 		if f.name() == name {
 			return f
@@ -286,6 +286,7 @@ func (*HandOverLapsed) name() string      { return "handover.lapsed" }
 func (*IncidentOpened) name() string      { return "incident.opened" }
 func (*OralWritten) name() string         { return "oral.written" }
 func (*OralOverdue) name() string         { return "oral.overdue" }
+func (*RequestTaken) name() string        { return "request.taken" }
 func (*GrantVoided) name() string         { return "grant.voided" }
 func (*RequestAmended) name() string      { return "request.amended" }
 
@@ -336,6 +337,7 @@ var eventWords = map[string]Words{
 	"incident.opened":      {"incident geopend", "incident opened"},
 	"oral.written":         {"mondelinge vordering schriftelijk bevestigd", "oral demand confirmed in writing"},
 	"oral.overdue":         {"mondelinge vordering niet binnen drie dagen bevestigd", "oral demand not confirmed within three days"},
+	"request.taken":        {"aanvraag overgenomen door een collega", "request taken over by a colleague"},
 	"grant.voided":         {"toestemming vervallen", "grant void"},
 	"request.amended":      {"aanvraag gewijzigd", "request changed"},
 }

@@ -261,7 +261,7 @@ func (s *State) mayCheck(person protocol.PersonID, r *Request, now time.Time) er
 	if r.Status != Filed && !again {
 		return refuse(CodeState, "Deze aanvraag is al getoetst.", "This request has been checked already.")
 	}
-	if person == r.Requester {
+	if r.asked(person) {
 		return errSamePerson
 	}
 	for _, h := range r.Holds {
@@ -308,7 +308,7 @@ func (s *State) mayDecide(person protocol.PersonID, r *Request, now time.Time) e
 		return refuse(CodeState, "Deze aanvraag is nog niet getoetst.", "This request has not been checked yet.")
 	case r.Status != Checked && !(r.Status == Granted && len(s.Due(r, now)) > 0):
 		return refuse(CodeState, "Op deze aanvraag is al beslist.", "This request has been decided already.")
-	case person == r.Requester || person == r.Check.By || r.Requester == r.Check.By:
+	case r.asked(person) || person == r.Check.By || r.asked(r.Check.By):
 		return errSamePerson
 	}
 	return nil

@@ -292,6 +292,8 @@ type Request struct {
 	HandedOver *Moment
 	History    []Moment
 
+	Before []protocol.PersonID `json:",omitzero"` // who were the requester before, see takeover.go
+
 	// Of an oral demand; left out of what tests compare old ledgers by, where they are zero.
 	Written *Writing      `json:",omitzero"` // nil: not yet
 	Overdue protocol.Time `json:",omitzero"` // when it was found unconfirmed after three days

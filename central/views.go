@@ -138,9 +138,9 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 		switch {
 		case handler && s.mayCheck(person, r, now) == nil:
 			add(Task{What: "check", Words: Words{"toetsen", "check"}, Since: r.Filed, Request: r})
-		case approver && r.Status == Checked && person != r.Requester && person != r.Check.By:
+		case approver && r.Status == Checked && !r.asked(person) && person != r.Check.By:
 			add(Task{What: "decide", Words: Words{"beslissen", "decide"}, Since: r.Check.At, Request: r})
-		case approver && r.Status == Granted && len(s.Due(r, now)) > 0 && person != r.Requester && person != r.Check.By:
+		case approver && r.Status == Granted && len(s.Due(r, now)) > 0 && !r.asked(person) && person != r.Check.By:
 			add(Task{What: "decide", Words: Words{"opnieuw beslissen: toestemming verlopen of mislukt", "decide again: grant ran out or failed"}, Since: r.Decision.At, Request: r})
 		case receives && r.Status == Released && len(r.Downloads) == 0:
 			add(Task{What: "download", Words: Words{"ophalen", "download"}, Since: r.History[len(r.History)-1].At, Request: r})

@@ -1099,3 +1099,18 @@ func TestPolice5_OralNowWrittenLaterWithTheClockInView(t *testing.T) {
 	says(t, o.as(handler).get(path), 200, "Mondelinge vordering schriftelijk bevestigd", "Te laat", protocol.HashOf([]byte("%PDF")).String(), "zaak 12", "Kim Smit")
 	says(t, o.as(requester).get("/bureau/aanvragen/nieuw"), 200, "Bel of schrijf", "mondeling")
 }
+
+func TestPolice1_AColleagueTakesOverAndItShows(t *testing.T) {
+	o := newOffice(t)
+	path := "/bureau/aanvragen/" + string(o.filed())
+	if strings.Contains(plain(o.as(requester).get(path).Body.String()), "Aanvraag overnemen") || o.as(stranger).post(path+"/overnemen").Code != 404 {
+		t.Error("the requester, or another unit, is offered to take it over")
+	}
+	says(t, o.as(handler).post(path+"/overnemen"), 403)
+	says(t, o.as(teammate).get(path), 200, "Aanvraag overnemen")
+	if w := o.as(teammate).post(path + "/overnemen"); w.Code != 303 {
+		t.Fatalf("%d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, o.as(handler).get(path), 200, "Kim Smit", "overgenomen van Joris", "aanvraag overgenomen door een collega")
+	says(t, o.as(requester).get(path), 200, "Aanvraag overnemen") // and back
+}

@@ -270,6 +270,7 @@ type file struct {
 	FetchUntil protocol.Time // the last moment to fetch
 
 	MayAmend bool // the requester, as long as nothing was fetched
+	MayTake  bool // a colleague
 
 	// A nil *Act: not for this reader. With a problem: for this reader, but not now.
 	MayCheck, MayDecide, MayConfirm, MayWrite *act
@@ -340,6 +341,7 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 	if why := would(st, central.CheckRequest{By: v.me(), Request: r.ID, Complete: true, Necessary: true, Remark: "?"}, v.now); r.Status == central.Filed || why == nil {
 		out.MayCheck = offered(holds(central.Handler, r.Regime), why)
 	}
+	out.MayTake = st.MayTakeOver(v.me(), r, v.now) == nil
 	out.MayAmend = v.me() == r.Requester && st.MayAmend(r) == nil
 	if r.Status == central.Filed || r.Status == central.Checked || r.Status == central.Granted && len(out.Due) > 0 {
 		decision := central.DecideRequest{By: v.me(), Request: r.ID, Outcome: central.Refuses, Reason: central.NotNecessary, Motivation: "?"}
@@ -390,9 +392,17 @@ func levels(st *central.State, r *central.Request) []protocol.Level {
 	return list
 }
 
+// firstAsked is who filed a request, whoever took it over since.
+func firstAsked(r *central.Request) protocol.PersonID {
+	if len(r.Before) > 0 {
+		return r.Before[0]
+	}
+	return r.Requester
+}
+
 // steps are a request's way, so that nobody has to telephone.
 func steps(r *central.Request, now time.Time) []step {
-	list := []step{{State: "done", Words: page.Both("Ingediend", "Filed"), At: r.Filed, By: r.Requester}}
+	list := []step{{State: "done", Words: page.Both("Ingediend", "Filed"), At: r.Filed, By: firstAsked(r)}}
 	add := func(s step) { list = append(list, s) }
 	if due := r.OralDue(); !due.IsZero() {
 		s := step{State: "now", Words: page.Both("Mondelinge vordering: schriftelijk bevestigen vóór", "Oral demand: confirm in writing before"), At: due}
@@ -551,6 +561,12 @@ func answered(v *visit, names ...string) *central.Refusal {
 		}
 	}
 	return nil
+}
+
+func (d *desk) takeOver(v *visit) {
+	d.act(v, "take", func(id protocol.RequestID) (central.Command, *central.Refusal) {
+		return central.TakeOver{By: v.me(), Request: id}, nil
+	})
 }
 
 // confirmOral hashes the written demand. The paper names people: it is read once and kept nowhere here.
