@@ -10,6 +10,12 @@
 // police's own people. Ending a mandate suppresses evidence and takes two approvers. The recorder checks all this again: it does not
 // trust the centre.
 //
+// Until the footage is fetched a grant goes on resting on those three people, on the agreement with the unit that receives and on the question as it was approved:
+// whoever loses the role, or changes the question, makes it void (grant.voided, request.amended), it goes to the recorder as one that is over, and somebody decides anew.
+//
+// A demand may be spoken when it is urgent. Its writing must follow within three days (art. 126nda lid 3 Sv): one that did not come is an incident (oral.overdue), is
+// counted, and gives no more footage until it does.
+//
 // # Events and orders
 //
 //	FileRequest      → request.filed, order.issued (a hold a camera)

@@ -239,11 +239,14 @@ type Source struct {
 
 func newFact(name string) Fact {
 	for _, f := range []Fact{
-		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{},
+		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
+		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
+		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{},
 		&PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
+		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{},
 	} {
 		if f.name() == name {
 			return f
@@ -281,11 +284,28 @@ func (*FootageDownloaded) name() string   { return "release.downloaded" }
 func (*HandOverConfirmed) name() string   { return "handover.confirmed" }
 func (*HandOverLapsed) name() string      { return "handover.lapsed" }
 func (*IncidentOpened) name() string      { return "incident.opened" }
+func (*OralWritten) name() string         { return "oral.written" }
+func (*OralOverdue) name() string         { return "oral.overdue" }
+func (*RequestTaken) name() string        { return "request.taken" }
+func (*GrantVoided) name() string         { return "grant.voided" }
+func (*RequestAmended) name() string      { return "request.amended" }
 
 var eventWords = map[string]Words{
 	"centre.opened":        {"centrale geopend", "centre opened"},
 	"incident.described":   {"incident beschreven", "incident described"},
 	"incident.told":        {"melding van incident vastgelegd", "notification of incident recorded"},
+	"sample.drawn":         {"steekproef getrokken", "sample drawn"},
+	"sample.finding":       {"bevinding vastgelegd", "finding recorded"},
+	"audit.planned":        {"audit gepland", "audit planned"},
+	"audit.finished":       {"audit afgerond", "audit finished"},
+	"matter.opened":        {"klacht, bezwaar of brief vastgelegd", "complaint, objection or letter recorded"},
+	"matter.followed":      {"opvolging vastgelegd", "follow-up recorded"},
+	"subject.filed":        {"verzoek van betrokkene vastgelegd", "request of a person filmed recorded"},
+	"subject.identified":   {"identiteit nagegaan", "identity checked"},
+	"subject.extended":     {"termijn verlengd", "term extended"},
+	"subject.answered":     {"verzoek beantwoord", "request answered"},
+	"reading.recorded":     {"inzage door toezicht", "reading by oversight"},
+	"note.written":         {"vertrouwelijke aantekening", "confidential note"},
 	"incident.closed":      {"incident afgesloten", "incident closed"},
 	"person.appointed":     {"persoon aangesteld", "person appointed"},
 	"unit.agreed":          {"afspraak met organisatie vastgelegd", "agreement with organisation recorded"},
@@ -315,6 +335,11 @@ var eventWords = map[string]Words{
 	"handover.confirmed":   {"ontvangst bevestigd", "receipt confirmed"},
 	"handover.lapsed":      {"termijn voor ophalen voorbij", "term for download over"},
 	"incident.opened":      {"incident geopend", "incident opened"},
+	"oral.written":         {"mondelinge vordering schriftelijk bevestigd", "oral demand confirmed in writing"},
+	"oral.overdue":         {"mondelinge vordering niet binnen drie dagen bevestigd", "oral demand not confirmed within three days"},
+	"request.taken":        {"aanvraag overgenomen door een collega", "request taken over by a colleague"},
+	"grant.voided":         {"toestemming vervallen", "grant void"},
+	"request.amended":      {"aanvraag gewijzigd", "request changed"},
 }
 
 // EventWords says an event's name in words.

@@ -148,6 +148,9 @@ func (c RecordRefusedOrder) decide(d *decision) error {
 			i.Request, i.Camera = h.Request, h.Camera
 		} else if g := d.grants[protocol.GrantID(o.ID)]; g != nil {
 			i.Request, i.Camera = g.Request, g.Camera
+			if g.Voided != nil {
+				return nil // as it should: it went out as one that was over
+			}
 		}
 	}
 	d.trouble(i)
@@ -233,16 +236,18 @@ func ObjectName(r protocol.RecorderID, g protocol.GrantID) string {
 	return "release/" + string(r) + "/" + string(g) + ".age"
 }
 
-// Tend closes what nobody came for: fourteen days after release the hold ends all the same.
+// Tend closes what nobody came for: fourteen days after release the hold ends all the same. And an agreement that ended makes void what rested on it.
 func (Tend) decide(d *decision) error {
+	d.recheck(nil)
 	for _, id := range d.order {
 		r := d.requests[id]
-		if r.Kind == Standing || (r.Status != Released && r.Status != Granted) || len(d.unserved(r, d.now.Time)) > 0 {
+		d.tendOral(r)
+		if r.Kind == Standing || (r.Status != Released && r.Status != Granted) || len(d.Due(r, d.now.Time)) > 0 {
 			continue
 		}
 		waiting := false
 		for _, g := range r.Grants {
-			waiting = waiting || g.open(d.now.Time) || (g.Released != nil && d.now.Before(g.At.Add(protocol.HandOverTerm)))
+			waiting = waiting || g.open(d.now.Time) || (g.Released != nil && g.Voided == nil && d.now.Before(g.At.Add(protocol.HandOverTerm)))
 		}
 		if waiting {
 			continue

@@ -120,6 +120,7 @@ func (c Appoint) decide(d *decision) error {
 		}
 	}
 	d.record(&PersonAppointed{c.Appointment})
+	d.recheck(&c.Appointment)
 	return nil
 }
 

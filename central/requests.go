@@ -17,67 +17,74 @@ import (
 const maxCameras = 32
 
 func (c FileRequest) decide(d *decision) error {
-	d.by = c.By
-	f := c.RequestFacts
-	f.Cameras = slices.Clone(f.Cameras)
-	slices.Sort(f.Cameras)
-	f.Cameras = slices.Compact(f.Cameras)
-
-	if f.Purpose != "" { // before who may ask: everyone is told why judging staff is not to be had here (R2)
-		if err := knownPurpose(f.Purpose); err != nil {
-			return err
-		}
-	}
-	switch f.Kind {
-	case Vordering, WpgRelease:
-		if err := d.as(c.By, Requester, ""); err != nil {
-			return err
-		}
-		f.Unit = d.people[c.By].Unit
-	case OwnInitiative, Standing:
-		if err := d.as(c.By, Staff, ""); err != nil {
-			return err
-		}
-		for _, camera := range f.Cameras {
-			if !slices.Contains(d.people[c.By].Cameras, camera) {
-				return refuse(CodeForbidden, fmt.Sprintf("Camera %s is niet aan u toegewezen.", camera), fmt.Sprintf("Camera %s has not been assigned to you.", camera))
-			}
-		}
-	default:
-		return missing("soort aanvraag", "kind of request")
-	}
-	regime, err := d.regimeOf(f)
+	f, regime, err := d.asked(c.By, c.RequestFacts)
 	if err != nil {
 		return err
 	}
-	switch {
-	case strings.TrimSpace(f.Reference) == "":
-		return missing("kenmerk, bijvoorbeeld het registratienummer", "reference, for example the police record number")
-	case strings.TrimSpace(f.Necessity) == "": // R18
-		return missing("waarom de beelden noodzakelijk zijn", "why the footage is necessary")
-	}
-	if err := d.title(f); err != nil {
-		return err
-	}
 	id := protocol.RequestID(fmt.Sprintf("z-%d", len(d.order)+1))
-	if f.Kind == Standing {
-		if err := d.standing(&f); err != nil {
-			return err
-		}
-		d.record(&RequestFiled{ID: id, Regime: regime, RequestFacts: f})
-		return nil
-	}
-	f.Asked = protocol.Span(f.Asked.From, f.Asked.To)
-	if err := d.interval(f); err != nil {
-		return err
-	}
 	d.record(&RequestFiled{ID: id, Regime: regime, RequestFacts: f})
+	if f.Kind == Standing {
+		return nil // nothing to hold
+	}
 	for _, camera := range f.Cameras {
 		if err := d.hold(id, d.placements[camera], f.Asked); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// asked checks what somebody asks, and puts it as it will be recorded.
+func (d *decision) asked(by protocol.PersonID, f RequestFacts) (RequestFacts, protocol.Regime, error) {
+	d.by = by
+	f.Cameras = slices.Clone(f.Cameras)
+	slices.Sort(f.Cameras)
+	f.Cameras = slices.Compact(f.Cameras)
+
+	if f.Purpose != "" { // before who may ask: everyone is told why judging staff is not to be had here (R2)
+		if err := knownPurpose(f.Purpose); err != nil {
+			return f, "", err
+		}
+	}
+	switch f.Kind {
+	case Vordering, WpgRelease:
+		if err := d.as(by, Requester, ""); err != nil {
+			return f, "", err
+		}
+		f.Unit = d.people[by].Unit
+	case OwnInitiative, Standing:
+		if err := d.as(by, Staff, ""); err != nil {
+			return f, "", err
+		}
+		for _, camera := range f.Cameras {
+			if !slices.Contains(d.people[by].Cameras, camera) {
+				return f, "", refuse(CodeForbidden, fmt.Sprintf("Camera %s is niet aan u toegewezen.", camera), fmt.Sprintf("Camera %s has not been assigned to you.", camera))
+			}
+		}
+	default:
+		return f, "", missing("soort aanvraag", "kind of request")
+	}
+	if f.Kind != Vordering && !f.Said.IsZero() {
+		return f, "", refuse(CodeInvalid, "Alleen een vordering kan mondeling zijn.", "Only a demand can be oral.")
+	}
+	regime, err := d.regimeOf(f)
+	if err != nil {
+		return f, "", err
+	}
+	switch {
+	case strings.TrimSpace(f.Reference) == "":
+		return f, "", missing("kenmerk, bijvoorbeeld het registratienummer", "reference, for example the police record number")
+	case strings.TrimSpace(f.Necessity) == "": // R18
+		return f, "", missing("waarom de beelden noodzakelijk zijn", "why the footage is necessary")
+	}
+	if err := d.title(f); err != nil {
+		return f, "", err
+	}
+	if f.Kind == Standing {
+		return f, regime, d.standing(&f)
+	}
+	f.Asked = protocol.Span(f.Asked.From, f.Asked.To)
+	return f, regime, d.interval(f)
 }
 
 // regimeOf is the one regime of all cameras asked. Two regimes have two controllers: two requests.
@@ -119,11 +126,15 @@ func (d *decision) title(f RequestFacts) error {
 			return missing("kenmerk van de machtiging van de rechter-commissaris", "reference of the examining magistrate's leave")
 		case law.Future && (f.Demanded.IsZero() || f.Asked.From.Before(f.Demanded.Time)):
 			return refuse(CodeInterval, "Dit artikel geeft alleen beelden van na de vordering. Vul de datum van de vordering in.", "This article gives only footage from after the demand. Fill in the date of the demand.")
+		case law.Future && f.Asked.To.After(f.Demanded.Add(law.Longest)):
+			return refuse(CodeTerm, "Toekomstige gegevens gaan ten hoogste vier weken na de vordering (artikel 126ne Sv). Daarna is een nieuwe vordering nodig.", "Future data go at most four weeks beyond the demand (art. 126ne Sv). After that a new demand is needed.")
 		}
+		return d.spoken(f, law)
 	case OwnInitiative:
 		if d.units[f.Unit] == nil {
 			return missing("welke politie-eenheid de beelden ontvangt", "which police unit receives the footage")
 		}
+		return d.agreed(f.Unit, d.now.Time)
 	}
 	return nil
 }
@@ -231,26 +242,30 @@ func (c CheckRequest) decide(d *decision) error {
 	if err := d.as(c.By, Handler, r.Regime); err != nil {
 		return err
 	}
-	if err := d.mayCheck(c.By, r); err != nil {
+	if err := d.mayCheck(c.By, r, d.now.Time); err != nil {
 		return err
 	}
 	if (!c.Complete || !c.Necessary) && strings.TrimSpace(c.Remark) == "" {
 		return missing("wat er ontbreekt of waarom het niet noodzakelijk is", "what is missing or why it is not necessary")
+	}
+	if c.Complete && !r.Said.IsZero() && strings.TrimSpace(c.Remark) == "" {
+		return missing("wie u hebt teruggebeld en op welk nummer: deze vordering is mondeling", "whom you called back and on which number: this demand is oral")
 	}
 	d.record(&RequestChecked{c.Request, c.Complete, c.Necessary, c.Remark})
 	return nil
 }
 
 // mayCheck says why this handler cannot check this request now.
-func (s *State) mayCheck(person protocol.PersonID, r *Request) error {
-	if r.Status != Filed {
+func (s *State) mayCheck(person protocol.PersonID, r *Request, now time.Time) error {
+	again := (r.Status == Checked || r.Status == Granted && len(s.Due(r, now)) > 0) && s.acts(r.Check.By, Handler, r.Regime, now) != nil
+	if r.Status != Filed && !again {
 		return refuse(CodeState, "Deze aanvraag is al getoetst.", "This request has been checked already.")
 	}
-	if person == r.Requester {
+	if r.asked(person) {
 		return errSamePerson
 	}
 	for _, h := range r.Holds {
-		if h.State() == "asked" {
+		if h.State() == "asked" && !h.Replaced {
 			return refuse(CodeNotConfirmed,
 				fmt.Sprintf("De recorder van camera %s heeft de bewaring nog niet bevestigd.", h.Camera),
 				fmt.Sprintf("The recorder of camera %s has not yet confirmed the hold.", h.Camera))
@@ -291,9 +306,9 @@ func (s *State) mayDecide(person protocol.PersonID, r *Request, now time.Time) e
 	switch {
 	case r.Status == Filed:
 		return refuse(CodeState, "Deze aanvraag is nog niet getoetst.", "This request has not been checked yet.")
-	case r.Status != Checked && !(r.Status == Granted && len(s.unserved(r, now)) > 0):
+	case r.Status != Checked && !(r.Status == Granted && len(s.Due(r, now)) > 0):
 		return refuse(CodeState, "Op deze aanvraag is al beslist.", "This request has been decided already.")
-	case person == r.Requester || person == r.Check.By || r.Requester == r.Check.By:
+	case r.asked(person) || person == r.Check.By || r.asked(r.Check.By):
 		return errSamePerson
 	}
 	return nil
@@ -322,10 +337,19 @@ func (c DecideRequest) grant(d *decision, r *Request) error {
 	case c.Reason != Complies:
 		return missing("reden van toekenning", "reason for granting")
 	}
+	if d.acts(r.Check.By, Handler, r.Regime, d.now.Time) != nil {
+		return refuse(CodeState, "Wie deze aanvraag toetste heeft die rol niet meer. Een behandelaar moet opnieuw toetsen.", "Whoever checked this request no longer has that role. A handler must check it again.")
+	}
+	if err := d.mayAsk(r, d.now.Time); err != nil {
+		return err
+	}
+	if err := r.written(d.now.Time); err != nil {
+		return err
+	}
 	if r.Kind == Standing {
 		return c.grantStanding(d, r)
 	}
-	due := d.unserved(r, d.now.Time)
+	due := d.Due(r, d.now.Time)
 	if len(due) == 0 {
 		return refuse(CodeNoFootage, "Geen recorder bewaart beelden uit dit tijdvak.", "No recorder holds footage from this interval.")
 	}
@@ -388,14 +412,16 @@ func notRounded(due []*Hold) error {
 	return refuse(CodeInterval, strings.TrimSuffix(nl, ";")+".", strings.TrimSuffix(en, ";")+".")
 }
 
-// unserved are the holds with footage that no grant has released or still may release: what a decision can grant.
-func (s *State) unserved(r *Request, now time.Time) []*Hold {
+// Due are the holds with footage that no grant has released or still may release: what a decision can grant.
+func (s *State) Due(r *Request, now time.Time) []*Hold {
 	var due []*Hold
 	for _, h := range r.Holds {
-		if h.State() != "confirmed" || h.Confirmed.Segments == 0 || !now.Before(h.End.Time) {
+		if h.Replaced || h.State() != "confirmed" || h.Confirmed.Segments == 0 || !now.Before(h.End.Time) {
 			continue
 		}
-		served := slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Camera == h.Camera && (g.Released != nil || g.open(now)) })
+		served := slices.ContainsFunc(r.Grants, func(g *Grant) bool {
+			return g.Voided == nil && g.Camera == h.Camera && (g.Released != nil || g.open(now))
+		})
 		if !served {
 			due = append(due, h)
 		}
@@ -405,7 +431,7 @@ func (s *State) unserved(r *Request, now time.Time) []*Hold {
 
 // open: the recorder may still carry it out.
 func (g *Grant) open(now time.Time) bool {
-	return g.Released == nil && !g.Final && g.Refused == "" && now.Before(g.NotAfter.Time)
+	return g.Voided == nil && g.Released == nil && !g.Final && g.Refused == "" && now.Before(g.NotAfter.Time)
 }
 
 // download finds the grant whose bag this person may fetch now.
@@ -418,6 +444,12 @@ func (s *State) download(person protocol.PersonID, request protocol.RequestID, g
 		return nil, err
 	}
 	switch {
+	case g.Voided != nil:
+		return nil, voided(g.Voided.Why)
+	case r.written(now) != nil:
+		return nil, r.written(now)
+	case !r.fetched(g) && s.fault(g, now) != "":
+		return nil, voided(s.fault(g, now))
 	case g.Released == nil:
 		return nil, refuse(CodeState, "De beelden staan nog niet klaar.", "The footage is not ready yet.")
 	case !now.Before(g.At.Add(protocol.HandOverTerm)):
@@ -462,7 +494,7 @@ func (c ConfirmHandOver) decide(d *decision) error {
 		return refuse(CodeState, "Er is nog niets verstrekt.", "Nothing has been released yet.")
 	}
 	for _, g := range r.Grants {
-		if g.Released != nil && !slices.ContainsFunc(r.Downloads, func(l Download) bool { return l.Grant == g.GrantID() }) {
+		if g.Released != nil && g.Voided == nil && !r.fetched(g) {
 			return refuse(CodeState, fmt.Sprintf("Haal eerst de beelden van camera %s op.", g.Camera), fmt.Sprintf("Download the footage of camera %s first.", g.Camera))
 		}
 	}
@@ -474,13 +506,13 @@ func (c ConfirmHandOver) decide(d *decision) error {
 }
 
 func (r *Request) anyReleased() bool {
-	return slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Released != nil })
+	return slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Released != nil && g.Voided == nil })
 }
 
 // liftReleased ends the holds of all that was released. What was not released is not lifted on the envelope alone: that hold runs to its end.
 func (d *decision) liftReleased(r *Request) error {
 	for _, h := range r.Holds {
-		if slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Camera == h.Camera && g.Released != nil }) {
+		if !h.Replaced && slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Camera == h.Camera && g.Released != nil && g.Voided == nil }) {
 			if err := d.lift(r, h, protocol.Lift{Reason: protocol.LiftReleased}); err != nil {
 				return err
 			}

@@ -26,6 +26,12 @@ type State struct {
 	holds      map[protocol.HoldID]*Hold
 	grants     map[protocol.GrantID]*Grant
 	incidents  []*Incident
+	subjects   []*SubjectRequest
+	samples    []*Sample
+	audits     []*Audit
+	matters    []*Matter
+	readings   []Read
+	notebook   []Note
 	seen       map[Source]bool // journal entries that have become events
 	documents  uint64          // issued so far: the number in the next document's id
 }
@@ -253,9 +259,13 @@ type RequestFacts struct {
 	Kind      RequestKind         `json:"kind"`
 	Article   Article             `json:"article,omitempty"` // of a vordering
 	Authority string              `json:"authority,omitempty"`
-	Leave     string              `json:"leave,omitempty"`   // reference of the magistrate's leave, where the article needs it
-	Demanded  protocol.Time       `json:"demanded,omitzero"` // date of the vordering; needed for future data
-	Purpose   Purpose             `json:"purpose,omitempty"` // standing: one of the camera's own
+	Leave     string              `json:"leave,omitempty"`     // reference of the magistrate's leave, where the article needs it
+	Demanded  protocol.Time       `json:"demanded,omitzero"`   // date of the vordering; needed for future data
+	Said      protocol.Time       `json:"said,omitzero"`       // when an oral vordering was spoken; zero: it is in writing. See oral.go
+	Indicated string              `json:"indicated,omitempty"` // the person, or the most precise indication, where the demand names one
+	Manner    string              `json:"manner,omitempty"`    // how it is to be given, where the demand says so
+	Deadline  protocol.Time       `json:"deadline,omitzero"`   // by when, where the demand says so
+	Purpose   Purpose             `json:"purpose,omitempty"`   // standing: one of the camera's own
 	Cameras   []protocol.CameraID `json:"cameras"`
 	Asked     protocol.Interval   `json:"asked,omitzero"`      // not for standing
 	Reference string              `json:"reference"`           // police record number, or own
@@ -281,6 +291,12 @@ type Request struct {
 	Downloads  []Download
 	HandedOver *Moment
 	History    []Moment
+
+	Before []protocol.PersonID `json:",omitzero"` // who were the requester before, see takeover.go
+
+	// Of an oral demand; left out of what tests compare old ledgers by, where they are zero.
+	Written *Writing      `json:",omitzero"` // nil: not yet
+	Overdue protocol.Time `json:",omitzero"` // when it was found unconfirmed after three days
 }
 
 // Check is the handler's.
@@ -311,6 +327,7 @@ type Hold struct {
 	Refused   string        // the recorder's reason
 	LiftSent  bool
 	Lifted    *HoldLifted
+	Replaced  bool `json:",omitzero"` // the request asks something else by now
 }
 
 // Rounded is the interval as it will be released: whole segments, and never less than what was asked. Zero until confirmed.
@@ -354,6 +371,7 @@ type Grant struct {
 	Failed   string        // the recorder's reason, until it succeeds after all
 	Final    bool          // the recorder will not try again
 	Refused  string        // the recorder refused the order
+	Voided   *Voiding      `json:",omitzero"` // it fell away before its footage was fetched
 }
 
 // Download is one time that a bag was fetched.
@@ -385,7 +403,9 @@ type Incident struct {
 
 var incidentWords = map[string]Words{
 	reported:           {"gemeld door een medewerker", "reported by staff"},
+	"sample-finding":   {"bevinding bij een steekproef", "finding in a sample"},
 	"access-orphan":    {"toegang tot beelden zonder toestemming", "access to footage without a grant"},
+	"oral-unconfirmed": {"mondelinge vordering niet binnen drie dagen schriftelijk bevestigd", "oral demand not confirmed in writing within three days"},
 	"order-refused":    {"recorder weigert een opdracht", "recorder refuses an order"},
 	"release-failed":   {"verstrekking mislukt", "release failed"},
 	"release-unknown":  {"verstrekking zonder toestemming van deze centrale", "release without a grant of this centre"},

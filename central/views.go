@@ -83,13 +83,13 @@ func (s *State) HandedOver(after time.Time) (list []*Request) {
 }
 
 // MayRead says whether a person may read a request: its requester, its receiving unit's requesters, the handlers and approvers of its
-// regime, and the privacy officer.
+// regime, and, of AVG cameras, the privacy officer (R8).
 func (s *State) MayRead(person protocol.PersonID, r *Request, now time.Time) bool {
 	p := s.people[person]
 	if p == nil {
 		return false
 	}
-	return s.Holds(person, Officer, "", now) ||
+	return (s.Holds(person, Officer, "", now) && r.Regime == protocol.AVG) ||
 		s.Holds(person, Handler, r.Regime, now) || s.Holds(person, Approver, r.Regime, now) ||
 		(s.Holds(person, Requester, "", now) && r.Unit != "" && p.Unit == r.Unit) ||
 		(person == r.Requester && (s.Holds(person, Requester, "", now) || s.Holds(person, Staff, "", now)))
@@ -108,8 +108,20 @@ type Task struct {
 	Request *Request   // or
 	Camera  *Placement // or
 	Trouble *Incident
+	Topic   Topic         // or one of these
+	Key     string        // of what the topic is about
 	Due     protocol.Time // zero: no term
 }
+
+// Topic is what a task that is neither of a request, a camera nor an incident is about.
+type Topic string
+
+const (
+	TopicSubject Topic = "subject" // Key: its id
+	TopicSample  Topic = "sample"  // its number
+	TopicAudit   Topic = "audit"   // its number
+	TopicMatter  Topic = "matter"  // its number
+)
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
 func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
@@ -117,21 +129,29 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	add := func(t Task) { list = append(list, t) }
 	for _, id := range s.order {
 		r := s.requests[id]
+		if t, ok := s.oralTask(person, r, now); ok {
+			add(t)
+		}
 		handler, approver := s.Holds(person, Handler, r.Regime, now), s.Holds(person, Approver, r.Regime, now)
 		p := s.people[person]
 		receives := p != nil && p.Unit == r.Unit && r.Unit != "" && s.Holds(person, Requester, "", now)
 		switch {
-		case handler && s.mayCheck(person, r) == nil:
+		case handler && s.mayCheck(person, r, now) == nil:
 			add(Task{What: "check", Words: Words{"toetsen", "check"}, Since: r.Filed, Request: r})
-		case approver && r.Status == Checked && person != r.Requester && person != r.Check.By:
+		case approver && r.Status == Checked && !r.asked(person) && person != r.Check.By:
 			add(Task{What: "decide", Words: Words{"beslissen", "decide"}, Since: r.Check.At, Request: r})
-		case approver && r.Status == Granted && len(s.unserved(r, now)) > 0 && person != r.Requester && person != r.Check.By:
+		case approver && r.Status == Granted && len(s.Due(r, now)) > 0 && !r.asked(person) && person != r.Check.By:
 			add(Task{What: "decide", Words: Words{"opnieuw beslissen: toestemming verlopen of mislukt", "decide again: grant ran out or failed"}, Since: r.Decision.At, Request: r})
 		case receives && r.Status == Released && len(r.Downloads) == 0:
 			add(Task{What: "download", Words: Words{"ophalen", "download"}, Since: r.History[len(r.History)-1].At, Request: r})
 		case receives && r.Status == Released:
 			add(Task{What: "confirm", Words: Words{"ontvangst bevestigen", "confirm receipt"}, Since: r.Downloads[len(r.Downloads)-1].At, Request: r})
 		}
+	}
+	s.subjectTasks(person, now, add)
+	if s.Holds(person, Officer, "", now) {
+		s.auditTasks(now, add)
+		s.matterTasks(add)
 	}
 	for _, p := range s.Placements() {
 		if p.Proposed != nil && p.Proposed.By != person && s.Holds(person, Approver, p.Regime, now) {
@@ -150,6 +170,9 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	if s.Holds(person, Officer, "", now) || s.Holds(person, Administrator, "", now) {
 		for _, i := range s.OpenIncidents(now) {
 			t := Task{What: "look", Words: i.Words(), Since: i.Opened, Trouble: &i}
+			if r := s.requests[i.Request]; r == nil || !s.MayRead(person, r, now) {
+				i.Request = ""
+			}
 			if i.Waits() {
 				t.Due = i.Deadline()
 			}
@@ -187,7 +210,8 @@ func (s *State) LateHolds(now time.Time) []*Hold {
 	return late
 }
 
-// Outbox is what a recorder has not yet used up: the orders above its LastOrder, in order.
+// Outbox is what a recorder has not yet used up: the orders above its LastOrder, in order. A grant that fell away before it left goes as one that is over, for each number
+// must be used up: the recorder refuses it, and its journal says so.
 func (s *State) Outbox(r protocol.RecorderID, lastOrder uint64) []Order {
 	rec := s.recorders[r]
 	if rec == nil {
@@ -197,7 +221,16 @@ func (s *State) Outbox(r protocol.RecorderID, lastOrder uint64) []Order {
 	if used {
 		i++
 	}
-	return rec.Orders[i:]
+	orders := rec.Orders[i:]
+	for j, o := range orders {
+		if g := s.grants[protocol.GrantID(o.ID)]; o.Kind == "grant" && g != nil && g.Voided != nil {
+			if &orders[0] == &rec.Orders[i] {
+				orders = slices.Clone(orders)
+			}
+			orders[j].NotAfter = earliest(o.NotAfter, g.Voided.At)
+		}
+	}
+	return orders
 }
 
 // Grant, or nil.
@@ -210,7 +243,7 @@ func (s *State) Hold(id protocol.HoldID) *Hold { return s.holds[id] }
 func (s *State) StandingGrants(person protocol.PersonID, now time.Time) []*Grant {
 	var list []*Grant
 	for _, id := range sortedKeys(s.grants) {
-		if g := s.grants[id]; g.Use == protocol.UseStanding && g.Requester == person && g.Valid(now) == nil && g.Refused == "" {
+		if g := s.grants[id]; g.Use == protocol.UseStanding && g.Requester == person && g.Valid(now) == nil && g.Refused == "" && g.Voided == nil {
 			list = append(list, g)
 		}
 	}
@@ -277,6 +310,8 @@ func (m MatchedAccess) fault() Words {
 		return Words{"toestemming is voor een ander of een andere aanvraag", "the grant is for someone else or another request"}
 	case g.Grant.Recipient != m.Recipient:
 		return Words{"gelezen voor een andere sleutel", "read for another key"}
+	case g.Voided != nil && m.At.After(g.Voided.At.Time):
+		return Words{"na het vervallen van de toestemming", "after the grant had fallen away"}
 	case g.Valid(m.At.Time) != nil:
 		return Words{"buiten de termijn van de toestemming", "outside the grant's term"}
 	case g.Use == protocol.UseRelease && m.How != "release", g.Use != protocol.UseRelease && m.How == "release":

@@ -150,6 +150,9 @@ var requestKindWords = map[RequestKind]Words{
 
 func (k RequestKind) Words() Words { return requestKindWords[k] }
 
+// byStaff: the municipality's own staff ask it, not a chain partner.
+func (k RequestKind) byStaff() bool { return k == OwnInitiative || k == Standing }
+
 // Article is the legal title of a vordering.
 type Article string
 
@@ -157,22 +160,24 @@ type Article string
 type ArticleLaw struct {
 	Code           Article
 	Title          Words
-	Authority      Words  // who may demand
-	MagistrateFree bool   // false: needs the leave of the examining magistrate
-	Future         bool   // asks for data that came to be after the demand itself
-	Source         string // of the rule
-	From           string // this row holds from this date (YYYY-MM-DD); the new code is planned for 2029
+	Authority      Words         // who may demand
+	MagistrateFree bool          // false: needs the leave of the examining magistrate
+	Future         bool          // asks for data that came to be after the demand itself
+	Longest        time.Duration // after the demand: how far future data may go; zero: no future data
+	Oral           string        // where it says that the demand may be spoken when urgent; empty: it may not
+	Source         string        // of the rule
+	From           string        // this row holds from this date (YYYY-MM-DD); the new code is planned for 2029
 }
 
 var Articles = []ArticleLaw{
 	{"126nda", Words{"camerabeelden, verdenking van een feit als bedoeld in art. 67 lid 1 Sv", "camera images, suspicion of an offence under art. 67(1) Sv"},
-		Words{"opsporingsambtenaar", "investigating officer"}, true, false, "art. 126nda Sv", "2014-09-01"},
+		Words{"opsporingsambtenaar", "investigating officer"}, true, false, 0, "art. 126nda lid 3 Sv", "art. 126nda Sv", "2014-09-01"},
 	{"126nd", Words{"opgeslagen gegevens", "stored data"},
-		Words{"officier van justitie", "public prosecutor"}, true, false, "art. 126nd Sv", "2006-01-01"},
+		Words{"officier van justitie", "public prosecutor"}, true, false, 0, "art. 126nd Sv †", "art. 126nd Sv", "2006-01-01"},
 	{"126ne", Words{"toekomstige gegevens, ten hoogste vier weken", "future data, at most four weeks"},
-		Words{"officier van justitie", "public prosecutor"}, true, true, "art. 126ne Sv", "2006-01-01"},
+		Words{"officier van justitie", "public prosecutor"}, true, true, 28 * 24 * time.Hour, "art. 126ne Sv †", "art. 126ne Sv", "2006-01-01"},
 	{"126nf", Words{"gevoelige gegevens", "sensitive data"},
-		Words{"officier van justitie, met machtiging van de rechter-commissaris", "public prosecutor, with leave of the examining magistrate"}, false, false, "art. 126nf Sv", "2006-01-01"},
+		Words{"officier van justitie, met machtiging van de rechter-commissaris", "public prosecutor, with leave of the examining magistrate"}, false, false, 0, "art. 126nf Sv †", "art. 126nf Sv", "2006-01-01"},
 }
 
 // LawOf finds an article's row.

@@ -133,7 +133,11 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/aanvragen/nieuw", d.newRequest, central.Requester, central.Staff)
 	in("POST /bureau/aanvragen/nieuw", d.fileRequest, central.Requester, central.Staff)
 	in("GET /bureau/aanvragen/{id}", d.request, handling...)
+	in("GET /bureau/aanvragen/{id}/wijzigen", d.amendRequest, central.Requester, central.Staff)
+	in("POST /bureau/aanvragen/{id}/wijzigen", d.fileRequest, central.Requester, central.Staff)
 	in("POST /bureau/aanvragen/{id}/toetsen", d.check, central.Handler)
+	in("POST /bureau/aanvragen/{id}/overnemen", d.takeOver, central.Requester)
+	in("POST /bureau/aanvragen/{id}/schriftelijk", d.confirmOral, central.Requester, central.Handler)
 	in("POST /bureau/aanvragen/{id}/beslissen", d.decide, central.Approver)
 	in("POST /bureau/aanvragen/{id}/ophalen", d.fetch, central.Requester)
 	in("GET /bureau/aanvragen/{id}/beelden/{grant}", d.fetched, central.Requester)
@@ -195,6 +199,9 @@ func (v *visit) me() protocol.PersonID { return v.in.Person }
 // formLimit is more than any form here holds.
 const formLimit = 64 << 10
 
+// fileLimit is more than a scanned letter needs.
+const fileLimit = 8 << 20
+
 func (d *desk) visit(h func(*visit), loggedIn bool, roles ...central.Role) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{w: w, r: r, now: d.Now(), lang: page.LangOf(r.Context())}
@@ -205,8 +212,12 @@ func (d *desk) visit(h func(*visit), loggedIn bool, roles ...central.Role) http.
 		}
 		v.in = in
 		if r.Method == http.MethodPost {
-			r.Body = http.MaxBytesReader(w, r.Body, formLimit)
-			err := r.ParseForm()
+			limit, parse := int64(formLimit), r.ParseForm
+			if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); loggedIn && kind == "multipart/form-data" {
+				limit, parse = fileLimit, func() error { return r.ParseMultipartForm(fileLimit) } // in memory: what people upload is hashed, and stays nowhere
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, limit)
+			err := parse()
 			var large *http.MaxBytesError
 			if errors.As(err, &large) {
 				d.say(v, http.StatusRequestEntityTooLarge, page.Both(fmt.Sprintf("Dit formulier is te groot: ten hoogste %d kB. Maak de teksten korter.", large.Limit>>10), fmt.Sprintf("This form is too large: at most %d kB. Make the texts shorter.", large.Limit>>10)))
@@ -328,6 +339,10 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer)
 	add("/bureau/bewaring", "Bewaring", "Holds", central.Officer)
 	add("/bureau/vernietiging", "Vernietiging", "Destruction", central.Officer)
+	add("/bureau/betrokkenen", "Betrokkenen", "People filmed", central.Handler, central.Approver, central.Officer)
+	add("/bureau/steekproeven", "Steekproeven", "Samples", central.Officer)
+	add("/bureau/klachten", "Klachten", "Complaints", central.Officer)
+	add("/bureau/inzage", "Inzage", "Readings", central.Officer)
 	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer)
 	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)
 	add("/bureau/mensen", "Mensen", "People", central.Administrator)
@@ -413,6 +428,7 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 	return template.FuncMap{
 		"who":     who,
 		"cell":    d.cell(l, who),
+		"topic":   topicPath,
 		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },
 		"reason":  func(reason string) string { return l.In(central.Words(destruction.ReasonWords(reason))) },
 		"event":   func(name string) string { return l.In(central.EventWords(name)) },

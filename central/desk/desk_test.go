@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -1002,4 +1003,114 @@ func TestAStolenRecorderIsMarked(t *testing.T) {
 	o.now = o.now.Add(protocol.MaxWindow.Duration())
 	delete(o.sessions, admin) // which is over
 	says(t, o.as(admin).get("/bureau/recorders"), 200, "voorgoed onleesbaar")
+}
+
+func TestI12_ChangingARequestIsDecidingItAnew(t *testing.T) {
+	o := newOffice(t)
+	id := o.filed()
+	path := "/bureau/aanvragen/" + string(id)
+	o.confirm(id)
+	o.decided(id)
+	says(t, o.as(requester).get(path), 200, "Aanvraag wijzigen")
+	if strings.Contains(plain(o.as(teammate).get(path).Body.String()), "Aanvraag wijzigen") || o.as(teammate).get(path+"/wijzigen").Code != 404 {
+		t.Error("a colleague can change it")
+	}
+	form := o.as(requester).get(path + "/wijzigen")
+	says(t, form, 200, "Wijzig aanvraag "+string(id), "Een toestemming die er al was, vervalt.")
+	if body := form.Body.String(); !strings.Contains(body, `value="2026-11-21T00:55:00"`) || !strings.Contains(body, "PL2100-2026-1") {
+		t.Error("the form does not hold what was asked")
+	}
+	earlier := append([]string{}, theft...)
+	earlier[3] = "2026-11-21T00:40"
+	says(t, o.as(requester).post(path+"/wijzigen", earlier...), 200, "Klopt dit?", "25 minuten")
+	says(t, o.as(teammate).post(path+"/wijzigen", append(earlier, "stap", "indienen")...), 403, "Alleen de aanvrager")
+	if w := o.as(requester).post(path+"/wijzigen", append(earlier, "stap", "indienen")...); w.Code != 303 || w.Header().Get("Location") != path {
+		t.Fatalf("change: %d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, o.as(requester).get(path), 200, "Vervallen", "de aanvraag is na de goedkeuring gewijzigd", "Hoort bij de vraag van voor de wijziging", "aanvraag gewijzigd", "van 00:40:00 tot 01:05:00")
+	says(t, o.as(handler).get(path), 200, "nog niet bevestigd")
+}
+
+func TestI12_AnApproverWhoLeavesTakesTheApprovalAlong(t *testing.T) {
+	o := newOffice(t)
+	id := o.filed()
+	path := "/bureau/aanvragen/" + string(id)
+	o.confirm(id)
+	o.decided(id)
+	grant := o.released(id)
+	o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: approver}})
+	says(t, o.as(requester).get(path), 200, "De toestemming is vervallen", "de goedkeurder heeft deze rol niet meer")
+	says(t, o.as(requester).post(path+"/ophalen", "toestemming", string(grant)), 409, "Er moet opnieuw worden beslist.")
+	says(t, o.as(approver2).get("/bureau"), 200, "opnieuw beslissen")
+	says(t, o.as(approver2).get(path), 200, "Besluit vastleggen")
+}
+
+// upload sends a form with a file.
+func (b *browser) upload(path, field, file string, pairs ...string) *httptest.ResponseRecorder {
+	var body bytes.Buffer
+	m := multipart.NewWriter(&body)
+	for i := 0; i < len(pairs); i += 2 {
+		_ = m.WriteField(pairs[i], pairs[i+1]) // into memory
+	}
+	_ = m.WriteField("csrf", b.csrf)
+	if part, err := m.CreateFormFile(field, "vordering.pdf"); err != nil {
+		b.t.Fatal(err)
+	} else if _, err := io.WriteString(part, file); err != nil {
+		b.t.Fatal(err)
+	}
+	_ = m.Close()
+	r := httptest.NewRequest("POST", path, &body)
+	r.RemoteAddr = "192.0.2.1:1"
+	r.Header.Set("Content-Type", m.FormDataContentType())
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.AddCookie(b.cookie)
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, r)
+	return w
+}
+
+func TestPolice5_OralNowWrittenLaterWithTheClockInView(t *testing.T) {
+	o := newOffice(t)
+	form := append([]string{"mondeling", "ja", "stap", "indienen"}, theft...)
+	says(t, o.as(requester).post("/bureau/aanvragen/nieuw", form...), 400, "tijdstip van de mondelinge vordering")
+	w := o.as(requester).post("/bureau/aanvragen/nieuw", append(form, "uitgesproken", "2026-11-21T01:50", "aanduiding", "man met rode jas")...)
+	if w.Code != 303 {
+		t.Fatalf("filing: %d %s", w.Code, plain(w.Body.String()))
+	}
+	path := w.Header().Get("Location")
+	says(t, o.as(requester).get(path), 200, "schriftelijk bevestigen vóór 24 november 2026 om 01:50:00", "Mondeling, uitgesproken", "man met rode jas", "alleen de vingerafdruk")
+	says(t, o.as(requester).get("/bureau"), 200, "mondelinge vordering binnen drie dagen schriftelijk bevestigen")
+	o.confirm("z-1")
+	says(t, o.as(handler).get(path), 200, "bel terug en noteer wie u sprak")
+	says(t, o.as(handler).post(path+"/toetsen", "volledig", "ja", "noodzakelijk", "ja"), 400, "wie u hebt teruggebeld")
+	if o.as(stranger).upload(path+"/schriftelijk", "stuk", "%PDF", "bewaarplaats", "x").Code != 404 {
+		t.Error("another unit confirms it")
+	}
+	o.now = o.now.Add(protocol.OralTerm)
+	o.sessions = map[protocol.PersonID]*http.Cookie{} // the log-ins are over
+	o.do(central.Tend{})
+	says(t, o.as(requester).get(path), 200, "Mondelinge vordering niet schriftelijk bevestigd vóór", "geen beelden meer")
+	says(t, o.as(officer).get("/bureau"), 200, "1 nooit bevestigd", "mondelinge vordering niet binnen drie dagen schriftelijk bevestigd")
+	says(t, o.as(teammate).upload(path+"/schriftelijk", "stuk", "", "bewaarplaats", "zaak 12"), 400, "leeg")
+	says(t, o.as(teammate).upload(path+"/schriftelijk", "stuk", "%PDF", "bewaarplaats", ""), 400, "waar de schriftelijke vordering wordt bewaard")
+	if w := o.as(teammate).upload(path+"/schriftelijk", "stuk", "%PDF", "bewaarplaats", "zaak 12"); w.Code != 303 {
+		t.Fatalf("confirming: %d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, o.as(handler).get(path), 200, "Mondelinge vordering schriftelijk bevestigd", "Te laat", protocol.HashOf([]byte("%PDF")).String(), "zaak 12", "Kim Smit")
+	says(t, o.as(requester).get("/bureau/aanvragen/nieuw"), 200, "Bel of schrijf", "mondeling")
+}
+
+func TestPolice1_AColleagueTakesOverAndItShows(t *testing.T) {
+	o := newOffice(t)
+	path := "/bureau/aanvragen/" + string(o.filed())
+	if strings.Contains(plain(o.as(requester).get(path).Body.String()), "Aanvraag overnemen") || o.as(stranger).post(path+"/overnemen").Code != 404 {
+		t.Error("the requester, or another unit, is offered to take it over")
+	}
+	says(t, o.as(handler).post(path+"/overnemen"), 403)
+	says(t, o.as(teammate).get(path), 200, "Aanvraag overnemen")
+	if w := o.as(teammate).post(path + "/overnemen"); w.Code != 303 {
+		t.Fatalf("%d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, o.as(handler).get(path), 200, "Kim Smit", "overgenomen van Joris", "aanvraag overgenomen door een collega")
+	says(t, o.as(requester).get(path), 200, "Aanvraag overnemen") // and back
 }

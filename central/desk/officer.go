@@ -18,7 +18,25 @@ func (d *desk) accesses(v *visit) {
 		d.failed(v, "accesses", err)
 		return
 	}
-	d.show(v, http.StatusOK, "accesses.html", page.Both("Toegang tot beelden", "Accesses to footage"), func(st *central.State) any { return st.Match(accesses) }, wide)
+	if !d.reading(v, central.ReadAccesses, "") {
+		return
+	}
+	d.show(v, http.StatusOK, "accesses.html", page.Both("Toegang tot beelden", "Accesses to footage"), func(st *central.State) any {
+		list, counts := st.Overseen(st.Match(accesses))
+		return struct {
+			List   []central.MatchedAccess
+			Counts []central.WpgCount
+		}{list, counts}
+	}, wide)
+}
+
+// reading records what somebody who oversees is about to see (R10). Where it cannot be recorded nothing is shown, and this has answered.
+func (d *desk) reading(v *visit, what central.Reading, about string) bool {
+	if _, err := d.Book.Do(v.r.Context(), central.RecordReading{By: v.me(), What: what, About: about}); err != nil {
+		d.failed(v, "record a reading", err)
+		return false
+	}
+	return true
 }
 
 // recorderLog is one recorder's log and what its witness says.
@@ -79,6 +97,9 @@ func (d *desk) exportLog(v *visit) {
 	d.Book.View(func(st *central.State) { known = known || st.Recorder(protocol.RecorderID(name)) != nil })
 	if !known {
 		d.nothing(v)
+		return
+	}
+	if !d.reading(v, central.ReadLog, name) {
 		return
 	}
 	v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")

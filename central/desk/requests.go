@@ -2,7 +2,9 @@ package desk
 
 import (
 	"errors"
+	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +25,8 @@ func (d *desk) requests(v *visit) {
 // asking is the form for a new request.
 type asking struct {
 	form
-	Staff    bool // own initiative: only their cameras, and a unit that receives
+	Amends   protocol.RequestID // a request that is there, and changes; empty: a new one
+	Staff    bool               // own initiative: only their cameras, and a unit that receives
 	Groups   []group
 	Articles []central.ArticleLaw
 	Units    []*central.Unit
@@ -52,7 +55,7 @@ type reach struct {
 }
 
 func (d *desk) asking(st *central.State, v *visit, f form) asking {
-	a := asking{form: f, Articles: central.Articles, Now: v.now, Staff: !st.Holds(v.me(), central.Requester, "", v.now)}
+	a := asking{form: f, Amends: protocol.RequestID(v.r.PathValue("id")), Articles: central.Articles, Now: v.now, Staff: !st.Holds(v.me(), central.Requester, "", v.now)}
 	var mine []protocol.CameraID
 	if p := st.Person(v.me()); p != nil {
 		mine = p.Cameras
@@ -87,15 +90,53 @@ func (d *desk) newRequest(v *visit) {
 	d.showAsking(v, http.StatusOK, form{Values: begin}, nil)
 }
 
+var titleAmending = page.Both("Aanvraag wijzigen", "Change a request")
+
+// amendRequest is the same form, with what was asked before.
+func (d *desk) amendRequest(v *visit) {
+	id := protocol.RequestID(v.r.PathValue("id"))
+	f := form{Values: url.Values{}}
+	mine := false
+	d.Book.View(func(st *central.State) {
+		r, there := readable(st, v, id)
+		if mine = there && r.Requester == v.me() && st.MayAmend(r) == nil; !mine {
+			return
+		}
+		for name, value := range map[string]string{"van": localInput(r.Asked.From), "tot": localInput(r.Asked.To), "artikel": string(r.Article), "bevoegde": r.Authority, "machtiging": r.Leave,
+			"datum": dayInput(r.Demanded), "aanduiding": r.Indicated, "wijze": r.Manner, "uiterlijk": dayInput(r.Deadline), "kenmerk": r.Reference, "noodzaak": r.Necessity, "eenheid": r.RequestFacts.Unit} {
+			f.Set(name, value)
+		}
+		for _, c := range r.Cameras {
+			f.Add("camera", string(c))
+		}
+		if !r.Said.IsZero() {
+			f.Set("mondeling", "ja")
+			f.Set("uitgesproken", localInput(r.Said.Time))
+		}
+		if r.MayBeGone {
+			f.Set("misschien-weg", "ja")
+		}
+	})
+	if !mine {
+		d.nothing(v)
+		return
+	}
+	d.showAsking(v, http.StatusOK, f, nil)
+}
+
 func (d *desk) showAsking(v *visit, status int, f form, look *looked) {
-	d.show(v, status, "asking.html", titleAsking, func(st *central.State) any {
+	title := titleAsking
+	if v.r.PathValue("id") != "" {
+		title = titleAmending
+	}
+	d.show(v, status, "asking.html", title, func(st *central.State) any {
 		a := d.asking(st, v, f)
 		a.Look = look
 		return a
 	}, withMap)
 }
 
-// fileRequest first shows what would be asked, then, pressed again, asks it.
+// fileRequest first shows what would be asked, then, pressed again, asks it: anew, or in place of what a request asks now.
 func (d *desk) fileRequest(v *visit) {
 	f := v.form()
 	facts, err := v.requestFacts()
@@ -107,7 +148,7 @@ func (d *desk) fileRequest(v *visit) {
 	var look *looked
 	d.Book.View(func(st *central.State) {
 		facts.Kind = kindFor(st, v, facts.Cameras)
-		f.Problem = would(st, central.FileRequest{By: v.me(), RequestFacts: facts}, v.now)
+		f.Problem = would(st, askingFor(v, facts), v.now)
 		if f.Problem == nil {
 			look = lookAt(st, facts, v.now)
 		}
@@ -120,7 +161,7 @@ func (d *desk) fileRequest(v *visit) {
 		d.showAsking(v, http.StatusOK, f, look)
 		return
 	}
-	events, err := d.Book.Do(v.r.Context(), central.FileRequest{By: v.me(), RequestFacts: facts})
+	events, err := d.Book.Do(v.r.Context(), askingFor(v, facts))
 	if refusal, ok := central.RefusalOf(err); ok {
 		f.Problem = refusal
 		d.showAsking(v, statusOf(refusal), f, nil)
@@ -133,11 +174,22 @@ func (d *desk) fileRequest(v *visit) {
 	v.onward("/bureau/aanvragen/" + string(filed(events)))
 }
 
-// filed is the id of the request among the events of filing it.
+// askingFor is the command behind the form.
+func askingFor(v *visit, facts central.RequestFacts) central.Command {
+	if id := protocol.RequestID(v.r.PathValue("id")); id != "" {
+		return central.AmendRequest{By: v.me(), Request: id, RequestFacts: facts}
+	}
+	return central.FileRequest{By: v.me(), RequestFacts: facts}
+}
+
+// filed is the id of the request among the events of asking it.
 func filed(events []central.Event) protocol.RequestID {
 	for _, e := range events {
-		if f, ok := e.Fact.(*central.RequestFiled); ok {
+		switch f := e.Fact.(type) {
+		case *central.RequestFiled:
 			return f.ID
+		case *central.RequestAmended:
+			return f.Request
 		}
 	}
 	return ""
@@ -153,8 +205,22 @@ func (v *visit) requestFacts() (central.RequestFacts, error) {
 		return central.RequestFacts{}, err
 	}
 	demanded, err := parseDay(v.value("datum"))
+	if err != nil {
+		return central.RequestFacts{}, err
+	}
+	var said protocol.Time
+	if text := v.value("uitgesproken"); text != "" && v.value("mondeling") != "" {
+		at, err := parseLocal(text, false)
+		if err != nil {
+			return central.RequestFacts{}, err
+		}
+		said = protocol.T(at)
+	} else if v.value("mondeling") != "" {
+		return central.RequestFacts{}, errors.New("tijdstip van de mondelinge vordering / time of the oral demand")
+	}
+	deadline, err := parseDay(v.value("uiterlijk"))
 	return central.RequestFacts{
-		Article: central.Article(v.value("artikel")), Authority: v.value("bevoegde"), Leave: v.value("machtiging"), Demanded: demanded,
+		Article: central.Article(v.value("artikel")), Authority: v.value("bevoegde"), Leave: v.value("machtiging"), Demanded: demanded, Said: said, Indicated: v.value("aanduiding"), Manner: v.value("wijze"), Deadline: deadline,
 		Cameras: cameraIDs(v.r.PostForm["camera"]), Asked: protocol.Span(from, to), Reference: v.value("kenmerk"), Necessity: v.value("noodzaak"),
 		Purpose: central.Purpose(v.value("doel")), MayBeGone: v.value("misschien-weg") != "", Unit: v.value("eenheid"),
 	}, err
@@ -203,9 +269,12 @@ type file struct {
 	Places     map[protocol.CameraID]*central.Placement
 	FetchUntil protocol.Time // the last moment to fetch
 
+	MayAmend bool // the requester, as long as nothing was fetched
+	MayTake  bool // a colleague
+
 	// A nil *Act: not for this reader. With a problem: for this reader, but not now.
-	MayCheck, MayDecide, MayConfirm *act
-	Fetch                           map[protocol.GrantID]*act
+	MayCheck, MayDecide, MayConfirm, MayWrite *act
+	Fetch                                     map[protocol.GrantID]*act
 
 	form
 	Acted string // which form was refused: its problem stands there
@@ -246,6 +315,9 @@ func (d *desk) showRequest(v *visit, status int, f form, acted string) {
 		d.nothing(v)
 		return
 	}
+	if !d.reading(v, central.ReadRequest, string(id)) {
+		return
+	}
 	title := page.Both("Aanvraag "+string(id), "Request "+string(id))
 	d.show(v, status, "request.html", title, func(st *central.State) any {
 		return d.file(st, v, st.Request(id), accesses, f, acted)
@@ -261,17 +333,29 @@ func readable(st *central.State, v *visit, id protocol.RequestID) (*central.Requ
 func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []central.Access, f form, acted string) file {
 	holds := func(role central.Role, regime protocol.Regime) bool { return st.Holds(v.me(), role, regime, v.now) }
 	receives := holds(central.Requester, "") && r.Unit != "" && st.Person(v.me()).Unit == r.Unit
-	out := file{Request: r, Unit: st.Unit(r.Unit), Steps: steps(r, v.now), Due: due(r, v.now), Reasons: central.RefusalReasons,
+	out := file{Request: r, Unit: st.Unit(r.Unit), Steps: steps(r, v.now), Due: st.Due(r, v.now), Reasons: central.RefusalReasons,
 		Places: map[protocol.CameraID]*central.Placement{}, Fetch: map[protocol.GrantID]*act{}, form: f, Acted: acted}
 	for _, id := range r.Cameras {
 		out.Places[id] = st.Placement(id)
 	}
-	if r.Status == central.Filed {
-		out.MayCheck = offered(holds(central.Handler, r.Regime), would(st, central.CheckRequest{By: v.me(), Request: r.ID, Complete: true, Necessary: true}, v.now))
+	if why := would(st, central.CheckRequest{By: v.me(), Request: r.ID, Complete: true, Necessary: true, Remark: "?"}, v.now); r.Status == central.Filed || why == nil {
+		out.MayCheck = offered(holds(central.Handler, r.Regime), why)
 	}
+	out.MayTake = st.MayTakeOver(v.me(), r, v.now) == nil
+	out.MayAmend = v.me() == r.Requester && st.MayAmend(r) == nil
 	if r.Status == central.Filed || r.Status == central.Checked || r.Status == central.Granted && len(out.Due) > 0 {
-		out.MayDecide = offered(holds(central.Approver, r.Regime), would(st, central.DecideRequest{By: v.me(), Request: r.ID, Outcome: central.Refuses, Reason: central.NotNecessary, Motivation: "?"}, v.now))
+		decision := central.DecideRequest{By: v.me(), Request: r.ID, Outcome: central.Refuses, Reason: central.NotNecessary, Motivation: "?"}
+		if r.Status == central.Granted { // what is granted can only be granted anew
+			decision.Outcome, decision.Reason = central.Grants, central.Complies
+			for _, h := range out.Due {
+				decision.Approved = append(decision.Approved, central.Approved{Camera: h.Camera, Interval: h.Rounded()})
+			}
+		}
+		out.MayDecide = offered(holds(central.Approver, r.Regime), would(st, decision, v.now))
 		out.Levels = levels(st, r)
+	}
+	if st.MayConfirmOral(v.me(), r, v.now) == nil {
+		out.MayWrite = &act{}
 	}
 	for _, g := range r.Grants {
 		if g.Released != nil {
@@ -308,31 +392,41 @@ func levels(st *central.State, r *central.Request) []protocol.Level {
 	return list
 }
 
-// due are the holds that a decision can grant now: footage is held, and no grant has released it or still may. central.Decide uses the same rule and
-// has the last word.
-func due(r *central.Request, now time.Time) []*central.Hold {
-	var list []*central.Hold
-	for _, h := range r.Holds {
-		if h.State() != "confirmed" || h.Confirmed.Segments == 0 || !now.Before(h.End.Time) {
-			continue
-		}
-		if !slices.ContainsFunc(r.Grants, func(g *central.Grant) bool {
-			return g.Camera == h.Camera && (g.Released != nil || !g.Final && g.Refused == "" && now.Before(g.NotAfter.Time))
-		}) {
-			list = append(list, h)
-		}
+// firstAsked is who filed a request, whoever took it over since.
+func firstAsked(r *central.Request) protocol.PersonID {
+	if len(r.Before) > 0 {
+		return r.Before[0]
 	}
-	return list
+	return r.Requester
 }
 
 // steps are a request's way, so that nobody has to telephone.
 func steps(r *central.Request, now time.Time) []step {
-	list := []step{{State: "done", Words: page.Both("Ingediend", "Filed"), At: r.Filed, By: r.Requester}}
+	list := []step{{State: "done", Words: page.Both("Ingediend", "Filed"), At: r.Filed, By: firstAsked(r)}}
 	add := func(s step) { list = append(list, s) }
+	if due := r.OralDue(); !due.IsZero() {
+		s := step{State: "now", Words: page.Both("Mondelinge vordering: schriftelijk bevestigen vóór", "Oral demand: confirm in writing before"), At: due}
+		switch {
+		case r.Written != nil:
+			s = step{State: "done", Words: page.Both("Mondelinge vordering schriftelijk bevestigd", "Oral demand confirmed in writing"), At: r.Written.At, By: r.Written.By}
+			if !r.Overdue.IsZero() {
+				s.Note = page.Both("Te laat: de drie dagen waren voorbij. Dit blijft een incident.", "Late: the three days were over. This stays an incident.")
+			}
+		case r.Unconfirmed(now):
+			s.State, s.Words = "bad", page.Both("Mondelinge vordering niet schriftelijk bevestigd vóór", "Oral demand not confirmed in writing before")
+			s.Note = page.Both("Er worden geen beelden meer gegeven totdat de schriftelijke vordering er is. De privacy officer ziet dit als incident.", "No more footage is given until the written demand is here. The privacy officer sees this as an incident.")
+		case !now.Before(r.Said.Add(central.OralReminder)):
+			s.State, s.Note = "bad", page.Both("Nog minder dan een dag.", "Less than a day left.")
+		}
+		add(s)
+	}
 	if r.Kind != central.Standing {
 		s := step{State: "now", Words: page.Both("Bewaring gevraagd aan de recorder", "Recorder asked to hold the footage"), At: r.Filed}
 		asked, confirmed, refused := 0, 0, 0
 		for _, h := range r.Holds {
+			if h.Replaced {
+				continue
+			}
 			switch h.State() {
 			case "asked":
 				asked++
@@ -388,9 +482,12 @@ func steps(r *central.Request, now time.Time) []step {
 		return list
 	}
 	released, failed := 0, ""
+	var voided *central.Voiding
 	var at protocol.Time
 	for _, g := range r.Grants {
 		switch {
+		case g.Voided != nil:
+			voided = g.Voided
 		case g.Released != nil:
 			released, at = released+1, g.At
 		case g.Failed != "" || g.Refused != "":
@@ -400,6 +497,9 @@ func steps(r *central.Request, now time.Time) []step {
 	switch {
 	case r.Status == central.Released || r.Status == central.Closed && released > 0:
 		add(step{State: "done", Words: page.Both("Verstrekt: de beelden staan klaar", "Released: the footage is ready"), At: at})
+	case voided != nil && released == 0:
+		w := voided.Why.Words()
+		add(step{State: "bad", Words: page.Both("De toestemming is vervallen: er moet opnieuw worden beslist", "The grant is void: a new decision is needed"), At: voided.At, Note: page.Both("Omdat "+w.NL+".", "Because "+w.EN+".")})
 	case failed != "":
 		add(step{State: "bad", Words: page.Both("Verstrekken is nog niet gelukt", "Releasing has not succeeded yet"), Note: page.Both("De recorder meldt: "+failed, "The recorder says: "+failed)})
 	default:
@@ -461,6 +561,33 @@ func answered(v *visit, names ...string) *central.Refusal {
 		}
 	}
 	return nil
+}
+
+func (d *desk) takeOver(v *visit) {
+	d.act(v, "take", func(id protocol.RequestID) (central.Command, *central.Refusal) {
+		return central.TakeOver{By: v.me(), Request: id}, nil
+	})
+}
+
+// confirmOral hashes the written demand. The paper names people: it is read once and kept nowhere here.
+func (d *desk) confirmOral(v *visit) {
+	d.act(v, "write", func(id protocol.RequestID) (central.Command, *central.Refusal) {
+		c := central.ConfirmOral{By: v.me(), Request: id, WrittenLater: central.WrittenLater{Kept: v.value("bewaarplaats")}}
+		file, _, err := v.r.FormFile("stuk")
+		if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
+			return c, nil // central says what is missing
+		}
+		var text []byte
+		if err == nil {
+			text, err = io.ReadAll(file)
+			err = errors.Join(err, file.Close())
+		}
+		if err != nil || len(text) == 0 {
+			return nil, &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Het bestand is leeg of kwam niet goed over.", "The file is empty or did not arrive well.")}
+		}
+		c.Document = protocol.HashOf(text)
+		return c, nil
+	})
 }
 
 func (d *desk) decide(v *visit) {

@@ -3,6 +3,7 @@ package desk
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/page"
@@ -31,6 +32,8 @@ type overview struct {
 	Orphans []central.MatchedAccess
 	Logs    []recorderLog
 	Held    int
+	Oral    central.OralCount // spoken in the last year
+	Wpg     []central.WpgCount
 }
 
 func (d *desk) start(v *visit) {
@@ -61,7 +64,9 @@ func (d *desk) start(v *visit) {
 		}
 		if s.Roles[string(central.Officer)] {
 			o := &overview{Logs: d.recorderLogs(st, v.now)}
-			for _, m := range st.Match(accesses) {
+			list, counts := st.Overseen(st.Match(accesses))
+			o.Wpg = counts
+			for _, m := range list {
 				if m.Orphan() {
 					o.Orphans = append(o.Orphans, m)
 				}
@@ -73,6 +78,7 @@ func (d *desk) start(v *visit) {
 					}
 				}
 			}
+			o.Oral = st.OralDemands(v.now.AddDate(-1, 0, 0), v.now.Add(time.Millisecond), v.now)
 			s.Officer = o
 		}
 		return s

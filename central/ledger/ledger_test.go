@@ -393,3 +393,77 @@ func TestASlowReaderStopsNobody(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Two approvers, two centres, one head: one of the decisions stands, and the other approver is told that it is decided already.
+func TestI12_DecisionsAtTheSameHeadSettleOnce(t *testing.T) {
+	path, signer, _ := filled(t, 0)
+	b := open(t, path, signer, &clock{now: start})
+	town := protocoltest.NewTown(t, start)
+	roster := town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })
+	later, before := protocol.T(start.Add(1000*time.Hour)), protocol.T(start.Add(-time.Hour))
+	do(t, b, central.AgreeUnit{By: "p-admin", Unit: central.Unit{ID: "team", Name: "Basisteam", Agreement: "CV-1", ValidUntil: later}})
+	do(t, b, central.EnrolRecorder{By: "p-admin", Recorder: town.Recorder, Key: town.LogKey, Origin: town.Log.Name(), Roots: town.Roots, Roster: roster})
+	for p, post := range map[protocol.PersonID]central.Post{"p-registrar": {Role: central.Registrar}, protocoltest.Requester: {Role: central.Requester}, protocoltest.Handler: {Role: central.Handler, Regime: protocol.AVG},
+		protocoltest.Approver: {Role: central.Approver, Regime: protocol.AVG}, protocoltest.Approver2: {Role: central.Approver, Regime: protocol.AVG}} {
+		do(t, b, central.Appoint{By: "p-admin", Appointment: central.Appointment{Person: p, Posts: []central.Post{post}, Unit: "team", Secrecy: before}})
+	}
+	do(t, b, central.AdoptProtocol{By: "p-registrar", CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Gebouwen", Regime: protocol.AVG, Purposes: []central.Purpose{central.Buildings},
+		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(28 * 24 * time.Hour), AdoptedBy: "college", AdoptedOn: before, Published: "gemeenteblad"}})
+	do(t, b, central.RegisterPlacement{By: "p-registrar", PlacementFacts: central.PlacementFacts{Camera: "hal", Name: "Hal", Regime: protocol.AVG, Position: central.At(51.5, 5.6), Place: "ingang",
+		Purposes: []central.Purpose{central.Buildings}, Subsidiarity: "x", Proportionality: "x", Besluit: central.Besluit{Reference: "B-1", Date: before, ValidFrom: before, ValidUntil: later, Body: "college"},
+		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: before}, Recorder: town.Recorder, Streams: []protocol.StreamID{"main"}, Publication: central.PublishExact, Contact: "14 0000"}})
+	do(t, b, central.Activate{By: "p-registrar", Camera: "hal"})
+	asked := protocol.Span(start.Add(-time.Hour), start.Add(-50*time.Minute))
+	second := &Book{origin: origin, store: b.store, signer: signer, now: b.now, log: b.log}
+	for i := range 10 {
+		do(t, b, central.FileRequest{By: protocoltest.Requester, RequestFacts: central.RequestFacts{Kind: central.Vordering, Article: "126nda", Authority: "opsporingsambtenaar", Cameras: []protocol.CameraID{"hal"},
+			Asked: asked, Reference: "PL-1", Necessity: "diefstal"}})
+		id := protocol.RequestID(fmt.Sprintf("z-%d", i+1))
+		var placed protocol.HoldPlaced
+		b.View(func(s *central.State) {
+			h := s.Request(id).Holds[0]
+			placed = protocol.HoldPlaced{Hold: h.HoldID(), Request: id, Camera: "hal", Asked: h.Asked, Interval: h.Asked, Segments: 10, End: h.End}
+		})
+		do(t, b, central.ConfirmHold{Source: central.Source{Recorder: town.Recorder, Seq: uint64(i + 1)}, Placed: placed})
+		do(t, b, central.CheckRequest{By: protocoltest.Handler, Request: id, Complete: true, Necessary: true})
+		if err := second.readOn(); err != nil {
+			t.Fatal(err)
+		}
+		decisions := map[*Book]central.DecideRequest{
+			b:      {By: protocoltest.Approver, Request: id, Outcome: central.Grants, Reason: central.Complies, Motivation: "x", Approved: []central.Approved{{Camera: "hal", Interval: asked}}},
+			second: {By: protocoltest.Approver2, Request: id, Outcome: central.Refuses, Reason: central.TooBroad, Motivation: "x"},
+		}
+		errs := make(chan error, len(decisions))
+		for book, c := range decisions {
+			go func() { _, err := book.Do(context.Background(), c); errs <- err }()
+		}
+		refusals := 0
+		for range decisions {
+			if err := <-errs; err != nil {
+				if r, ok := central.RefusalOf(err); !ok || r.Code != central.CodeState {
+					t.Errorf("who came second is told %v", err)
+				}
+				refusals++
+			}
+		}
+		if refusals != 1 {
+			t.Fatalf("%d of two decisions on %s were refused", refusals, id)
+		}
+		do(t, b, agree(100+i)) // reads on
+		decided := 0
+		b.View(func(s *central.State) {
+			r := s.Request(id)
+			for _, m := range r.History {
+				if m.Name == "request.decided" {
+					decided++
+				}
+			}
+			if r.Decision == nil || (r.Decision.Outcome == central.Grants) != (len(r.Grants) == 1) || r.Holds[0].LiftSent != (r.Decision.Outcome == central.Refuses) {
+				t.Errorf("%s: %+v, %d grants, lift sent %v", id, r.Decision, len(r.Grants), r.Holds[0].LiftSent)
+			}
+		})
+		if decided != 1 {
+			t.Errorf("%s was decided %d times", id, decided)
+		}
+	}
+}
