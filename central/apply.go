@@ -160,6 +160,9 @@ func (f *OrderIssued) apply(s *State, e Event) error {
 	case *protocol.Hold:
 		h := &Hold{Hold: *d, Issued: e.Time, Number: f.Number}
 		s.holds[d.HoldID()] = h
+		if q := s.SubjectRequest(d.Request); q != nil {
+			q.Holds = append(q.Holds, h)
+		}
 		return s.dossier(d.Request, e, string(d.ID), func(q *Request) { q.Holds = append(q.Holds, h) })
 	case *protocol.Lift:
 		h := s.holds[d.Hold]
@@ -186,8 +189,8 @@ func (f *OrderIssued) apply(s *State, e Event) error {
 
 func (s *State) dossier(id protocol.RequestID, e Event, note string, change func(*Request)) error {
 	r := s.requests[id]
-	if r == nil {
-		return noSuch("request", string(id))
+	if r == nil { // or of a person filmed, whose holds are recorders' work as well
+		return s.file(id, e, note, func(*SubjectRequest) {})
 	}
 	change(r)
 	r.History = append(r.History, e.moment(note))

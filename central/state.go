@@ -26,6 +26,10 @@ type State struct {
 	holds      map[protocol.HoldID]*Hold
 	grants     map[protocol.GrantID]*Grant
 	incidents  []*Incident
+	subjects   []*SubjectRequest
+	samples    []*Sample
+	audits     []*Audit
+	matters    []*Matter
 	readings   []Read
 	notebook   []Note
 	seen       map[Source]bool // journal entries that have become events
@@ -401,6 +405,7 @@ type Incident struct {
 
 var incidentWords = map[string]Words{
 	reported:           {"gemeld door een medewerker", "reported by staff"},
+	"sample-finding":   {"bevinding bij een steekproef", "finding in a sample"},
 	"access-orphan":    {"toegang tot beelden zonder toestemming", "access to footage without a grant"},
 	"oral-unconfirmed": {"mondelinge vordering niet binnen drie dagen schriftelijk bevestigd", "oral demand not confirmed in writing within three days"},
 	"order-refused":    {"recorder weigert een opdracht", "recorder refuses an order"},

@@ -108,8 +108,20 @@ type Task struct {
 	Request *Request   // or
 	Camera  *Placement // or
 	Trouble *Incident
+	Topic   Topic         // or one of these
+	Key     string        // of what the topic is about
 	Due     protocol.Time // zero: no term
 }
+
+// Topic is what a task that is neither of a request, a camera nor an incident is about.
+type Topic string
+
+const (
+	TopicSubject Topic = "subject" // Key: its id
+	TopicSample  Topic = "sample"  // its number
+	TopicAudit   Topic = "audit"   // its number
+	TopicMatter  Topic = "matter"  // its number
+)
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
 func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
@@ -136,6 +148,11 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 			add(Task{What: "confirm", Words: Words{"ontvangst bevestigen", "confirm receipt"}, Since: r.Downloads[len(r.Downloads)-1].At, Request: r})
 		}
 	}
+	s.subjectTasks(person, now, add)
+	if s.Holds(person, Officer, "", now) {
+		s.auditTasks(now, add)
+		s.matterTasks(add)
+	}
 	for _, p := range s.Placements() {
 		if p.Proposed != nil && p.Proposed.By != person && s.Holds(person, Approver, p.Regime, now) {
 			add(Task{What: "ending", Words: Words{"tweede handtekening onder beëindiging", "second signature under ending"}, Since: p.Proposed.At, Camera: p})
@@ -153,7 +170,7 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	if s.Holds(person, Officer, "", now) || s.Holds(person, Administrator, "", now) {
 		for _, i := range s.OpenIncidents(now) {
 			t := Task{What: "look", Words: i.Words(), Since: i.Opened, Trouble: &i}
-			if r := s.requests[i.Request]; r != nil && !s.MayRead(person, r, now) {
+			if r := s.requests[i.Request]; r == nil || !s.MayRead(person, r, now) {
 				i.Request = ""
 			}
 			if i.Waits() {

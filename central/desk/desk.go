@@ -340,6 +340,9 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer)
 	add("/bureau/bewaring", "Bewaring", "Holds", central.Officer)
 	add("/bureau/vernietiging", "Vernietiging", "Destruction", central.Officer)
+	add("/bureau/betrokkenen", "Betrokkenen", "People filmed", central.Handler, central.Approver, central.Officer)
+	add("/bureau/steekproeven", "Steekproeven", "Samples", central.Officer)
+	add("/bureau/klachten", "Klachten", "Complaints", central.Officer)
 	add("/bureau/inzage", "Inzage", "Readings", central.Officer)
 	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer)
 	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)
@@ -426,6 +429,7 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 	return template.FuncMap{
 		"who":     who,
 		"cell":    d.cell(l, who),
+		"topic":   topicPath,
 		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },
 		"reason":  func(reason string) string { return l.In(central.Words(destruction.ReasonWords(reason))) },
 		"event":   func(name string) string { return l.In(central.EventWords(name)) },

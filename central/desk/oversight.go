@@ -18,6 +18,26 @@ func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
 	in("POST /bureau/incidenten/{number}/gemeld", d.tellOfIncident, central.Officer)
 	in("POST /bureau/incidenten/{number}/sluiten", d.closeIncident, central.Officer)
 
+	subjects := []central.Role{central.Handler, central.Approver, central.Officer}
+	in("GET /bureau/betrokkenen", d.subjects, subjects...)
+	in("POST /bureau/betrokkenen", d.fileSubject, central.Handler)
+	in("GET /bureau/betrokkenen/{id}", d.subject, subjects...)
+	in("POST /bureau/betrokkenen/{id}/identiteit", d.identifySubject, central.Handler)
+	in("POST /bureau/betrokkenen/{id}/verlengen", d.extendSubject, central.Handler)
+	in("POST /bureau/betrokkenen/{id}/antwoord", d.answerSubject, central.Approver)
+	in("POST /bureau/betrokkenen/{id}/doorsturen", d.forwardSubject, central.Handler)
+
+	in("GET /bureau/steekproeven", d.samples, central.Officer)
+	in("POST /bureau/steekproeven", d.drawSample, central.Officer)
+	in("GET /bureau/steekproeven/{number}", d.sample, central.Officer)
+	in("POST /bureau/steekproeven/{number}", d.recordFinding, central.Officer)
+	in("POST /bureau/audits", d.planAudit, central.Officer)
+	in("POST /bureau/audits/uitkomst", d.finishAudit, central.Officer)
+	in("GET /bureau/klachten", d.matters, central.Officer)
+	in("POST /bureau/klachten", d.openMatter, central.Officer)
+	in("GET /bureau/klachten/{number}", d.matter, central.Officer)
+	in("POST /bureau/klachten/{number}", d.followMatter, central.Officer)
+
 	in("GET /bureau/inzage", d.readings, central.Officer)
 	in("POST /bureau/inzage", d.writeNote, central.Officer)
 }
@@ -47,4 +67,19 @@ func (d *desk) writeNote(v *visit) {
 	d.give(v, "/bureau/inzage", d.showReadings, func(a *answers) central.Command {
 		return central.WriteNote{By: v.me(), About: a.text("over"), Text: a.text("tekst")}
 	})
+}
+
+// topicPath is the page of a task's topic.
+func topicPath(t central.Task) string {
+	switch t.Topic {
+	case central.TopicSubject:
+		return "/bureau/betrokkenen/" + t.Key
+	case central.TopicSample:
+		return "/bureau/steekproeven/" + t.Key
+	case central.TopicAudit:
+		return "/bureau/steekproeven"
+	case central.TopicMatter:
+		return "/bureau/klachten/" + t.Key
+	}
+	return "/bureau"
 }

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -106,4 +107,85 @@ func TestR08_AWpgRequestIsNotThereForTheOfficer(t *testing.T) {
 		}
 	}
 	says(t, v.get("/bureau/toegang"), 200, "Plein noord 1 0 0 0 1 1", "De gemeente ziet alleen aantallen")
+}
+
+func TestR14_AnsweringAPersonWhoWasFilmed(t *testing.T) {
+	o := newOffice(t)
+	h := o.as(handler)
+	ask := []string{"formulier", "nieuw", "recht", "access", "kenmerk", "brief 881", "ontvangen", "2026-11-20T10:00", "camera", "hal", "van", "2026-11-20T23:00", "tot", "2026-11-20T23:30", "omschrijving", "rode jas", "namens", "curator"}
+	says(t, h.post("/bureau/betrokkenen", ask...), 400, "kenmerk van de machtiging of benoeming")
+	if w := h.post("/bureau/betrokkenen", append(ask, "machtiging", "beschikking 12")...); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, h.get("/bureau/betrokkenen/b-1"), 200, "gevraagd aan de recorder", "20 december 2026", "Maak geen kopie van een document", "beschikking 12")
+	a := o.as(approver)
+	says(t, a.get("/bureau/betrokkenen/b-1"), 200, "Antwoord vastleggen")
+	says(t, a.post("/bureau/betrokkenen/b-1/antwoord", "formulier", "antwoord", "besluit", "granted", "wijze", "masked-copy", "onherkenbaar", "ja", "motivering", "x", "rechtsmiddelen", "ja"), 409, "De identiteit is niet vastgesteld")
+	if w := h.post("/bureau/betrokkenen/b-1/identiteit", "hoe", "counter"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, a.get("/bureau"), 200, "verzoek van een betrokkene: beantwoorden (b-1)")
+	if w := a.post("/bureau/betrokkenen/b-1/antwoord", "besluit", "granted", "wijze", "masked-copy", "onherkenbaar", "ja", "motivering", "staat erop", "rechtsmiddelen", "ja"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, o.as(officer).get("/en/bureau/betrokkenen/b-1"), 200, "granted", "copy with others unrecognisable")
+	for _, who := range []protocol.PersonID{requester, staff, admin, registrar} {
+		if w := o.as(who).get("/bureau/betrokkenen/b-1"); w.Code != 403 {
+			t.Errorf("%s: %d", who, w.Code)
+		}
+	}
+}
+
+func TestR11_ASampleOnThePages(t *testing.T) {
+	o := newOffice(t)
+	for seq := range uint64(5) {
+		o.seen = append(o.seen, central.Access{Recorder: "rec-1", Seq: seq, At: protocol.T(o.now.Add(-time.Hour)), Kind: protocol.KindView, Access: protocol.Access{How: "playback", Camera: "hal", Person: staff, Reason: "jas kwijt"}})
+	}
+	v := o.as(officer)
+	says(t, v.post("/bureau/steekproeven", "formulier", "trekken", "van", "2026-11-01T00:00", "tot", "2026-11-21T02:00", "aantal", "2"), 400, "Vul in: het startgetal")
+	if w := v.post("/bureau/steekproeven", "startgetal", "6 2 5", "van", "2026-11-01T00:00", "tot", "2026-11-21T02:00", "aantal", "2"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, v.get("/bureau"), 200, "steekproef nazien (1)")
+	w := v.get("/bureau/steekproeven/1")
+	says(t, w, 200, "Opnieuw getrokken dezelfde", "Fatma Yilmaz", "geen toestemming bekend")
+	var items []central.Source
+	o.book.View(func(st *central.State) { items = st.Sample(1).Items })
+	says(t, v.post("/bureau/steekproeven/1", "formulier", "bevinding", "regel", "rec-1 77", "bevinding", "in-order"), 404, "niet bekend")
+	for _, i := range items {
+		if w := v.post("/bureau/steekproeven/1", "regel", "rec-1 "+strconv.FormatUint(i.Seq, 10), "bevinding", "wrong", "toelichting", "geen aanvraag"); w.Code != 303 {
+			t.Fatal(plain(w.Body.String()))
+		}
+	}
+	says(t, v.get("/en/bureau/steekproeven/1"), 200, "not in order: incident geen aanvraag")
+	says(t, v.get("/bureau/incidenten"), 200, "bevinding bij een steekproef")
+	o.seen = o.seen[1:]
+	says(t, v.get("/bureau/steekproeven/1"), 200, "niet dezelfde toegang")
+	if w := v.post("/bureau/audits", "wat", "rooster", "wanneer", "2026-11-25"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, v.get("/bureau"), 200, "audit: rooster (1)")
+	if w := v.post("/bureau/audits/uitkomst", "audit", "1", "uitkomst", "in orde"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+}
+
+func TestR27_ComplaintsAreTheOfficersAlone(t *testing.T) {
+	o := newOffice(t)
+	v := o.as(officer)
+	if w := v.post("/bureau/klachten", "soort", "complaint", "kenmerk", "K-1", "ontvangen", "2026-10-01", "tekst", "voelt zich gefilmd"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, v.get("/bureau"), 200, "klacht (1)", "termijn voorbij")
+	for _, who := range []protocol.PersonID{admin, registrar, handler, approver, requester, staff} {
+		for _, path := range []string{"/bureau/klachten", "/bureau/klachten/1"} {
+			if w := o.as(who).get(path); w.Code != 403 {
+				t.Errorf("%s on %s: %d", who, path, w.Code)
+			}
+		}
+	}
+	if w := v.post("/bureau/klachten/1", "tekst", "masker geplaatst", "sluiten", "ja"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, v.get("/bureau/klachten/1"), 200, "afgesloten", "masker geplaatst", "Kan nu niet")
 }

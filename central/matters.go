@@ -1,0 +1,193 @@
+package central
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// What comes in on paper and has a term (R27): complaints, which only the privacy officer reads; objections to decisions; letters to and from the supervisory
+// authority, with their follow-up. Names stay in the municipality's own letter file; here is its reference.
+
+// MatterKind is what came in, or went out.
+type MatterKind string
+
+const (
+	Complaint     MatterKind = "complaint"
+	Objection     MatterKind = "objection"
+	FromAuthority MatterKind = "from-authority"
+	ToAuthority   MatterKind = "to-authority"
+)
+
+var MatterKinds = []MatterKind{Complaint, Objection, FromAuthority, ToAuthority}
+
+// MatterTerm is one dated row of the terms: a lawyer corrects it here.
+type MatterTerm struct {
+	Kind   MatterKind
+	Words  Words
+	Weeks  int    // to answer, from receipt; zero: as the letter says
+	Source string // of the term
+	From   string // this row holds from this date (YYYY-MM-DD)
+}
+
+// MatterTerms: an objection's term begins when the six weeks to object are over, so it is counted from that day.
+var MatterTerms = []MatterTerm{
+	{Complaint, Words{"klacht", "complaint"}, 6, "art. 9:11 lid 1 Awb", "1999-07-01"},
+	{Objection, Words{"bezwaar", "objection"}, 6, "art. 7:10 lid 1 Awb, na de termijn van art. 6:7 Awb", "2009-10-01"},
+	{FromAuthority, Words{"brief van de toezichthouder", "letter from the supervisory authority"}, 0, "", "2018-05-25"},
+	{ToAuthority, Words{"brief aan de toezichthouder", "letter to the supervisory authority"}, 0, "", "2018-05-25"},
+}
+
+func (k MatterKind) term() MatterTerm {
+	i := slices.IndexFunc(MatterTerms, func(t MatterTerm) bool { return t.Kind == k })
+	if i < 0 {
+		return MatterTerm{}
+	}
+	return MatterTerms[i]
+}
+
+func (k MatterKind) Words() Words { return k.term().Words }
+
+// ObjectionWeeks is how long after a decision one may object. Art. 6:7 Awb.
+const ObjectionWeeks = 6
+
+// MatterFacts is what is recorded of one.
+type MatterFacts struct {
+	Kind      MatterKind    `json:"kind"`
+	Reference string        `json:"reference"`
+	Received  protocol.Time `json:"received"`         // or sent
+	Decided   protocol.Time `json:"decided,omitzero"` // objection: the day of the decision it is against
+	Due       protocol.Time `json:"due,omitzero"`     // as a letter says; otherwise by law
+	Text      string        `json:"text"`
+}
+
+type (
+	// OpenMatter by the privacy officer.
+	OpenMatter struct {
+		By protocol.PersonID
+		MatterFacts
+	}
+	// FollowMatter records what was done about it; Close when it is over.
+	FollowMatter struct {
+		By     protocol.PersonID
+		Number int
+		Text   string
+		Close  bool
+	}
+)
+
+type (
+	MatterOpened struct {
+		MatterFacts
+	}
+	MatterFollowed struct {
+		Number int    `json:"number"`
+		Text   string `json:"text"`
+		Close  bool   `json:"close,omitzero"`
+	}
+)
+
+func (*MatterOpened) name() string   { return "matter.opened" }
+func (*MatterFollowed) name() string { return "matter.followed" }
+
+// Matter and what was done about it.
+type Matter struct {
+	MatterFacts
+	Number  int
+	By      protocol.PersonID
+	Closed  protocol.Time
+	History []Moment
+}
+
+func (c OpenMatter) decide(d *decision) error {
+	if err := d.as(c.By, Officer, ""); err != nil {
+		return err
+	}
+	f := c.MatterFacts
+	switch {
+	case f.Kind.term().Kind == "":
+		return missing("wat er binnenkwam", "what came in")
+	case strings.TrimSpace(f.Reference) == "":
+		return missing("het kenmerk", "the reference")
+	case f.Received.IsZero() || f.Received.After(d.now.Time):
+		return missing("wanneer het is ontvangen of verstuurd", "when it was received or sent")
+	case strings.TrimSpace(f.Text) == "":
+		return missing("waar het over gaat", "what it is about")
+	case f.Kind == Objection && (f.Decided.IsZero() || f.Decided.After(f.Received.Time)):
+		return missing("de dag van het besluit waartegen het bezwaar is", "the day of the decision objected to")
+	}
+	d.record(&MatterOpened{f})
+	return nil
+}
+
+func (c FollowMatter) decide(d *decision) error {
+	if err := d.as(c.By, Officer, ""); err != nil {
+		return err
+	}
+	switch {
+	case c.Number < 1 || c.Number > len(d.matters):
+		return unknown("Zaak", "Matter", fmt.Sprint(c.Number))
+	case !d.matters[c.Number-1].Closed.IsZero():
+		return refuse(CodeState, "Deze zaak is afgesloten.", "This matter is closed.")
+	case strings.TrimSpace(c.Text) == "":
+		return missing("wat er is gedaan", "what was done")
+	}
+	d.record(&MatterFollowed{c.Number, c.Text, c.Close})
+	return nil
+}
+
+func (f *MatterOpened) apply(s *State, e Event) error {
+	s.matters = append(s.matters, &Matter{MatterFacts: f.MatterFacts, Number: len(s.matters) + 1, By: e.By, History: []Moment{e.moment("")}})
+	return nil
+}
+
+func (f *MatterFollowed) apply(s *State, e Event) error {
+	if f.Number < 1 || f.Number > len(s.matters) {
+		return noSuch("matter", fmt.Sprint(f.Number))
+	}
+	m := s.matters[f.Number-1]
+	m.History = append(m.History, e.moment(f.Text))
+	if f.Close {
+		m.Closed = e.Time
+	}
+	return nil
+}
+
+// Matters are confidential to the privacy officer; for everyone else there are none. Newest first.
+func (s *State) Matters(person protocol.PersonID, now time.Time) []*Matter {
+	if !s.Holds(person, Officer, "", now) {
+		return nil
+	}
+	list := slices.Clone(s.matters)
+	slices.Reverse(list)
+	return list
+}
+
+// Deadline is when it must have been answered; zero: no term.
+func (m *Matter) Deadline() protocol.Time {
+	weeks := m.Kind.term().Weeks
+	switch {
+	case !m.Due.IsZero() || weeks == 0:
+		return m.Due
+	case m.Kind == Objection:
+		return protocol.T(m.Decided.AddDate(0, 0, 7*(ObjectionWeeks+weeks)))
+	}
+	return protocol.T(m.Received.AddDate(0, 0, 7*weeks))
+}
+
+// Late says that an objection came after the six weeks to object.
+func (m *Matter) Late() bool {
+	return m.Kind == Objection && m.Received.After(m.Decided.AddDate(0, 0, 7*ObjectionWeeks))
+}
+
+func (s *State) matterTasks(add func(Task)) {
+	for _, m := range s.matters {
+		if m.Closed.IsZero() {
+			w := m.Kind.Words()
+			add(Task{Topic: TopicMatter, Key: fmt.Sprint(m.Number), Since: m.Received, Due: m.Deadline(), Words: w})
+		}
+	}
+}
