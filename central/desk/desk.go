@@ -45,6 +45,7 @@ import (
 type Book interface {
 	Do(context.Context, central.Command) ([]central.Event, error)
 	View(func(*central.State))
+	At(context.Context, time.Time) (*central.State, error)
 	Size() uint64
 	Checkpoint() ([]byte, error)
 	Export(io.Writer) error
@@ -342,6 +343,7 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/betrokkenen", "Betrokkenen", "People filmed", central.Handler, central.Approver, central.Officer)
 	add("/bureau/steekproeven", "Steekproeven", "Samples", central.Officer, central.Auditor)
 	add("/bureau/klachten", "Klachten", "Complaints", central.Officer)
+	add("/bureau/verslagen", "Verslagen", "Reports", central.Registrar, central.Officer, central.Auditor)
 	add("/bureau/inzage", "Inzage", "Readings", central.Officer, central.Auditor)
 	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer, central.Auditor)
 	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)

@@ -38,6 +38,11 @@ func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
 	in("GET /bureau/klachten/{number}", d.matter, central.Officer)
 	in("POST /bureau/klachten/{number}", d.followMatter, central.Officer)
 
+	reporting := []central.Role{central.Registrar, central.Officer, central.Auditor}
+	in("GET /bureau/verslagen", d.reports, reporting...)
+	in("GET /bureau/verslagen/{kind}/{year}", d.yearly, reporting...)
+	in("GET /bureau/verwerkingen", d.processing, reporting...)
+	in("GET /bureau/verwerkingen.csv", d.processing, reporting...)
 	in("GET /bureau/opleidingen", d.trainings, central.Administrator)
 	in("POST /bureau/opleidingen", d.recordTraining, central.Administrator)
 	in("GET /bureau/inzage", d.readings, central.Officer, central.Auditor)
