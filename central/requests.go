@@ -47,7 +47,7 @@ func (d *decision) asked(by protocol.PersonID, f RequestFacts) (RequestFacts, pr
 		}
 	}
 	switch f.Kind {
-	case Vordering, WpgRelease:
+	case Vordering, WpgRelease, ByConsent:
 		if err := d.as(by, Requester, ""); err != nil {
 			return f, "", err
 		}
@@ -104,7 +104,7 @@ func (d *decision) regimeOf(f RequestFacts) (protocol.Regime, error) {
 		regime = p.Regime
 	}
 	switch {
-	case regime == protocol.WPG && (f.Kind == Vordering || f.Kind == OwnInitiative):
+	case regime == protocol.WPG && (f.Kind == Vordering || f.Kind == OwnInitiative || f.Kind == ByConsent):
 		return "", refuse(CodeRegime, "Deze camera valt onder de Wpg: de politie beslist zelf. Kies verstrekking binnen de politie.", "This camera falls under the Wpg: the police decide themselves. Choose release inside the police.")
 	case regime == protocol.AVG && f.Kind == WpgRelease:
 		return "", refuse(CodeRegime, "Deze camera valt onder de AVG: hiervoor is een vordering nodig.", "This camera falls under the AVG: a demand (vordering) is needed.")
@@ -130,6 +130,11 @@ func (d *decision) title(f RequestFacts) error {
 			return refuse(CodeTerm, "Toekomstige gegevens gaan ten hoogste vier weken na de vordering (artikel 126ne Sv). Daarna is een nieuwe vordering nodig.", "Future data go at most four weeks beyond the demand (art. 126ne Sv). After that a new demand is needed.")
 		}
 		return d.spoken(f, law)
+	case ByConsent:
+		if f.Consent == nil {
+			return Consent{}.check()
+		}
+		return f.Consent.check()
 	case OwnInitiative:
 		if d.units[f.Unit] == nil {
 			return missing("welke politie-eenheid de beelden ontvangt", "which police unit receives the footage")
@@ -346,6 +351,9 @@ func (c DecideRequest) grant(d *decision, r *Request) error {
 	if err := r.written(d.now.Time); err != nil {
 		return err
 	}
+	if err := r.consented(); err != nil {
+		return err
+	}
 	if r.Kind == Standing {
 		return c.grantStanding(d, r)
 	}
@@ -446,6 +454,8 @@ func (s *State) download(person protocol.PersonID, request protocol.RequestID, g
 	switch {
 	case g.Voided != nil:
 		return nil, voided(g.Voided.Why)
+	case r.Withdrawn != nil:
+		return nil, r.consented()
 	case r.written(now) != nil:
 		return nil, r.written(now)
 	case !r.fetched(g) && s.fault(g, now) != "":

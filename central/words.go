@@ -138,15 +138,17 @@ const (
 	Vordering     RequestKind = "vordering"      // AVG cameras: a demand under the code of criminal procedure
 	OwnInitiative RequestKind = "own-initiative" // AVG cameras: the municipality reports an offence unasked
 	WpgRelease    RequestKind = "wpg-release"    // WPG cameras: release inside the police
+	ByConsent     RequestKind = "consent"        // AVG cameras: with the consent of everyone recognisable (R20)
 	Standing      RequestKind = "standing"       // viewing by staff of the cameras assigned to them
 )
 
-var RequestKinds = []RequestKind{Vordering, OwnInitiative, WpgRelease, Standing}
+var RequestKinds = []RequestKind{Vordering, OwnInitiative, WpgRelease, ByConsent, Standing}
 
 var requestKindWords = map[RequestKind]Words{
 	Vordering:     {"vordering", "demand (vordering)"},
 	OwnInitiative: {"eigen initiatief: aangifte", "own initiative: reporting an offence"},
 	WpgRelease:    {"verstrekking binnen de politie (Wpg)", "release inside the police (Wpg)"},
+	ByConsent:     {"toestemming van wie herkenbaar is", "consent of those recognisable"},
 	Standing:      {"doorlopend meekijken", "standing view"},
 }
 
@@ -225,10 +227,11 @@ const (
 	TooBroad     Reason = "too-broad"
 	NoFootage    Reason = "no-footage"
 	JudgingStaff Reason = "judging-staff" // R2
+	NoConsent    Reason = "no-consent"    // R20: withdrawn, or not everyone's
 )
 
 // RefusalReasons in the order a page lists them.
-var RefusalReasons = []Reason{Incomplete, NoPower, NotNecessary, TooBroad, NoFootage, JudgingStaff}
+var RefusalReasons = []Reason{Incomplete, NoPower, NotNecessary, TooBroad, NoFootage, NoConsent, JudgingStaff}
 
 var reasonWords = map[Reason]Words{
 	Complies:     {"voldoet aan de eisen", "meets the requirements"},
@@ -237,6 +240,7 @@ var reasonWords = map[Reason]Words{
 	NotNecessary: {"de beelden zijn hiervoor niet noodzakelijk", "the footage is not necessary for this"},
 	TooBroad:     {"er is meer gevraagd dan nodig", "more is asked than needed"},
 	NoFootage:    {"er zijn geen beelden", "there is no footage"},
+	NoConsent:    {"niet iedereen die herkenbaar is geeft (nog) toestemming", "not everyone recognisable consents, or no longer"},
 	JudgingStaff: judgingStaffWords,
 }
 

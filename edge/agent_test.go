@@ -244,7 +244,7 @@ func (s *street) start() (a *Agent, stop func()) {
 				if err != nil {
 					s.Error(err)
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(60 * time.Second):
 				s.Error("the recorder does not stop")
 			}
 		})
@@ -265,7 +265,7 @@ func (s *street) sound() {
 
 func (s *street) eventually(what string, ok func() bool) {
 	s.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if ok() {
 			return
 		}

@@ -137,6 +137,7 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/aanvragen/{id}/wijzigen", d.amendRequest, central.Requester, central.Staff)
 	in("POST /bureau/aanvragen/{id}/wijzigen", d.fileRequest, central.Requester, central.Staff)
 	in("POST /bureau/aanvragen/{id}/toetsen", d.check, central.Handler)
+	in("POST /bureau/aanvragen/{id}/intrekken", d.withdrawConsent, central.Requester, central.Handler)
 	in("POST /bureau/aanvragen/{id}/overnemen", d.takeOver, central.Requester)
 	in("POST /bureau/aanvragen/{id}/schriftelijk", d.confirmOral, central.Requester, central.Handler)
 	in("POST /bureau/aanvragen/{id}/beslissen", d.decide, central.Approver)

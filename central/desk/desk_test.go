@@ -1114,3 +1114,26 @@ func TestPolice1_AColleagueTakesOverAndItShows(t *testing.T) {
 	says(t, o.as(handler).get(path), 200, "Kim Smit", "overgenomen van Joris", "aanvraag overgenomen door een collega")
 	says(t, o.as(requester).get(path), 200, "Aanvraag overnemen") // and back
 }
+
+func TestR20_ConsentIsAskedForAndCanBeTakenBack(t *testing.T) {
+	o := newOffice(t)
+	form := append([]string{}, theft...)
+	form[7] = "toestemming"
+	form = append(form, "stap", "indienen", "verklaringen", "zaak 1, bijlage 2\r\nzaak 1, bijlage 3")
+	says(t, o.as(requester).post("/bureau/aanvragen/nieuw", form...), 400, "Iedereen die herkenbaar in beeld is")
+	w := o.as(requester).post("/bureau/aanvragen/nieuw", append(form, "iedereen", "ja")...)
+	if w.Code != 303 {
+		t.Fatalf("filing: %d %s", w.Code, plain(w.Body.String()))
+	}
+	path := w.Header().Get("Location")
+	says(t, o.as(handler).get(path), 200, "zaak 1, bijlage 3", "Toestemming ingetrokken?", "brief, telefoon of aan de balie")
+	o.confirm("z-1")
+	o.decided("z-1")
+	grant := o.released("z-1")
+	if w := o.as(handler).post(path+"/intrekken", "hoe", "telefonisch"); w.Code != 303 {
+		t.Fatalf("%d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, o.as(requester).get(path), 200, "Ingetrokken", "telefonisch", "Vervallen")
+	says(t, o.as(requester).post(path+"/ophalen", "toestemming", string(grant)), 409, "ingetrokken")
+	says(t, o.as(approver).get(path), 200, "Besluit vastleggen", "niet iedereen die herkenbaar is")
+}

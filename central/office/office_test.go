@@ -220,7 +220,7 @@ func (w *world) start() {
 			if err != nil {
 				w.t.Errorf("the centre did not stop in order: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(60 * time.Second):
 			w.t.Error("the centre does not stop")
 		}
 	}
@@ -246,7 +246,7 @@ func (w *world) restart() {
 // until waits for what must come.
 func (w *world) until(what string, ok func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(15 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			w.t.Fatalf("never: %s\n%s", what, w.log)
 		}
@@ -427,7 +427,19 @@ func (r *recorder) envelope(number uint64) protocol.Envelope {
 	return r.envelopes[i]
 }
 
-func (r *recorder) forget() { r.mu.Lock(); defer r.mu.Unlock(); r.envelopes = nil }
+// forget also what is still under way: an order may have been sent twice, which does no harm.
+func (r *recorder) forget() {
+	for had := -1; ; time.Sleep(300 * time.Millisecond) {
+		r.mu.Lock()
+		if len(r.envelopes) == had {
+			r.envelopes = nil
+			r.mu.Unlock()
+			return
+		}
+		had = len(r.envelopes)
+		r.mu.Unlock()
+	}
+}
 
 // write makes the next entry of its journal.
 func (r *recorder) write(kind string, body any) uint64 {

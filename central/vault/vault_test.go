@@ -330,7 +330,7 @@ func TestRestartKeepsBagsAndLocks(t *testing.T) {
 	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		if _, err := v.Stat(t.Context(), object); err == nil && e.PID() != first {
 			break
 		} else if time.Now().After(deadline) {
@@ -383,7 +383,7 @@ func TestChildDiesWithItsParent(t *testing.T) {
 	if _, err := fmt.Fprintf(parent, `{"dir":%q,"addr":%q,"access_key":%q,"secret_key":%q}`+"\n", t.TempDir(), addr, accessKey, secretKey); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", addr); err == nil {
 			conn.Close()
 			break
@@ -401,7 +401,7 @@ func TestChildDiesWithItsParent(t *testing.T) {
 		if err != nil {
 			t.Errorf("the child ended with %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Error("the child outlives its parent")
 	}
 }

@@ -18,6 +18,10 @@ const (
 // maxMissing is how many packets a network loses at once. More is a camera that began to count anew, and lost nothing.
 const maxMissing = 1000
 
+// trusted is after how many units, each of them one as it should be, the slices between key frames are no longer searched for others: those are most of what a camera sends, and a camera
+// that sends several units in one does so with its parameter sets, which are always looked at.
+const trusted = 500
+
 // unit is one access unit as it came over the wire.
 type unit struct {
 	nals    [][]byte
@@ -36,6 +40,8 @@ type depacketiser struct {
 
 	started  bool
 	sequence uint16
+
+	unwrapped int // units since one was several in one; up to trusted
 
 	every   bool   // this camera marks more packets than the last of a frame: a frame ends when its time does
 	marked  bool   // a marker ended the last access unit
@@ -112,8 +118,18 @@ func (d *depacketiser) flush(emit func(unit)) {
 func (d *depacketiser) units(received []byte) (nals [][]byte, ok bool) {
 	nals, start := make([][]byte, 0, len(d.ends)), 0
 	for _, end := range d.ends {
-		nals = unwrap(nals, d.codec, received[start:end:end])
+		nal := received[start:end:end]
 		start = end
+		if d.unwrapped == trusted && kindOf(d.codec, nal) == slice {
+			nals = append(nals, nal)
+			continue
+		}
+		before := len(nals)
+		if nals = unwrap(nals, d.codec, nal); len(nals) == before+1 {
+			d.unwrapped = min(d.unwrapped+1, trusted)
+		} else {
+			d.unwrapped = 0
+		}
 	}
 	return nals, len(nals) <= maxUnitNALs
 }

@@ -167,3 +167,35 @@ func FuzzDepacketiser(f *testing.F) {
 		}
 	})
 }
+
+// TestUnitsInOneAreFoundAlsoLater: a camera that has sent nothing but proper units for long is searched less, and still found out when a key frame brings several in one; from then on all is looked at again.
+func TestUnitsInOneAreFoundAlsoLater(t *testing.T) {
+	var (
+		sps, pps, idr = []byte{0x67, 1}, []byte{0x68, 2}, []byte{0x65, 3}
+		picture       = []byte{0x41, 0x9a, 4}
+		wrapped       = slices.Concat(sps, []byte{0, 0, 0, 1}, pps, []byte{0, 0, 1}, idr)
+		slicesInOne   = slices.Concat(picture, []byte{0, 0, 1}, []byte{0x41, 5})
+	)
+	d := &depacketiser{codec: footage.H264}
+	var sequence uint16
+	count := func(payload []byte) (n int) {
+		sequence++
+		d.push(&rtp.Packet{Header: rtp.Header{SequenceNumber: sequence, Timestamp: uint32(sequence) * 3600, Marker: true}, Payload: payload}, func(u unit) { n = len(u.nals); u.release() })
+		return n
+	}
+	if n := count(slicesInOne); n != 2 {
+		t.Fatalf("at first: %d units, want 2", n)
+	}
+	for range trusted {
+		count(picture)
+	}
+	if n := count(slicesInOne); n != 1 {
+		t.Errorf("a camera that behaved is searched between its key frames: %d units", n)
+	}
+	if n := count(wrapped); n != 3 {
+		t.Fatalf("a key frame with its parameter sets: %d units, want 3", n)
+	}
+	if n := count(slicesInOne); n != 2 {
+		t.Errorf("a camera that was found out is not looked at again: %d units, want 2", n)
+	}
+}

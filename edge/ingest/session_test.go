@@ -200,7 +200,7 @@ func (r *rig) finish(cause error) {
 		if open {
 			close(r.ended)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		r.Fatal("Run does not return after its context ended")
 	}
 }

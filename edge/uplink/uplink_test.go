@@ -352,7 +352,7 @@ func (w *town) run() (stop func()) {
 
 func (w *town) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		w.mu.Lock()
 		yes, faults := ok(), w.faults
 		w.mu.Unlock()

@@ -166,7 +166,7 @@ func (s *scene) recordWith(camera protocol.CameraID, clip cameratest.Clip, sound
 	}
 	s.must(w.EndRun(cause, ""))
 	whole := protocol.Span(from, from.Add(length))
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		gaps, err := s.store.Gaps(camera, protocol.Span(whole.To.Add(-time.Millisecond), whole.To.Add(time.Second)))
 		s.must(err)
 		if n := len(gaps); n > 0 && gaps[n-1].From.Sub(whole.To).Abs() < time.Second { // the run has ended: all of it is sealed
