@@ -241,7 +241,7 @@ func newFact(name string) Fact {
 	for _, f := range []Fact{
 		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
 		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
-		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{},
+		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{}, &TrainingRecorded{},
 		&PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
@@ -295,6 +295,7 @@ var eventWords = map[string]Words{
 	"centre.opened":        {"centrale geopend", "centre opened"},
 	"incident.described":   {"incident beschreven", "incident described"},
 	"incident.told":        {"melding van incident vastgelegd", "notification of incident recorded"},
+	"training.recorded":    {"opleiding vastgelegd", "training recorded"},
 	"sample.drawn":         {"steekproef getrokken", "sample drawn"},
 	"sample.finding":       {"bevinding vastgelegd", "finding recorded"},
 	"audit.planned":        {"audit gepland", "audit planned"},

@@ -30,6 +30,7 @@ type State struct {
 	samples    []*Sample
 	audits     []*Audit
 	matters    []*Matter
+	trainings  []TrainingFacts
 	readings   []Read
 	notebook   []Note
 	seen       map[Source]bool // journal entries that have become events
@@ -48,6 +49,7 @@ type Appointment struct {
 	Posts   []Post              `json:"posts,omitempty"`
 	Unit    string              `json:"unit,omitempty"`    // the chain partner's unit: requesters, and handlers and approvers for WPG
 	Cameras []protocol.CameraID `json:"cameras,omitempty"` // staff: those assigned
+	Until   protocol.Time       `json:"until,omitzero"`    // auditor: the end of the period
 	Secrecy protocol.Time       `json:"secrecy,omitzero"`  // oath or signed statement: without it no municipal post is active (R17)
 }
 

@@ -22,11 +22,12 @@ const (
 	Requester     Role = "requester"     // asks for footage, on behalf of a unit
 	Staff         Role = "staff"         // facility staff: the cameras assigned to them
 	Officer       Role = "officer"       // the privacy officer: reads everything, approves nothing (R8)
+	Auditor       Role = "auditor"       // IT auditor, concern control, external: reads for a period, and what they read is recorded (R29)
 	Administrator Role = "administrator" // appoints people and enrols recorders; decides on no footage
 )
 
 // Roles in the order a page lists them.
-var Roles = []Role{Registrar, Handler, Approver, Requester, Staff, Officer, Administrator}
+var Roles = []Role{Registrar, Handler, Approver, Requester, Staff, Officer, Auditor, Administrator}
 
 var roleWords = map[Role]Words{
 	Registrar:     {"registerbeheerder", "registrar"},
@@ -35,6 +36,7 @@ var roleWords = map[Role]Words{
 	Requester:     {"aanvrager", "requester"},
 	Staff:         {"medewerker facilitair", "facility staff"},
 	Officer:       {"privacy officer", "privacy officer"},
+	Auditor:       {"auditor", "auditor"},
 	Administrator: {"beheerder", "administrator"},
 }
 
