@@ -1011,7 +1011,7 @@ func TestI12_ChangingARequestIsDecidingItAnew(t *testing.T) {
 	path := "/bureau/aanvragen/" + string(id)
 	o.confirm(id)
 	o.decided(id)
-	says(t, o.as(requester).get(path), 200, "Aanvraag wijzigen")
+	says(t, o.as(requester).get(path), 200, "Aanvraag wijzigen", "Van de gemeente (AVG): de gemeente is verantwoordelijk")
 	if strings.Contains(plain(o.as(teammate).get(path).Body.String()), "Aanvraag wijzigen") || o.as(teammate).get(path+"/wijzigen").Code != 404 {
 		t.Error("a colleague can change it")
 	}
