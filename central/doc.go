@@ -16,6 +16,10 @@
 // A demand may be spoken when it is urgent. Its writing must follow within three days (art. 126nda lid 3 Sv): one that did not come is an incident (oral.overdue), is
 // counted, and gives no more footage until it does.
 //
+// Staff may have footage kept for 72 hours before anyone asks for it (kind provisional); nobody gets it, and asking again keeps it no longer. What no law gives goes out on
+// the consent of everyone recognisable alone, until one of them takes it back (kind consent, R20). A colleague of the unit may take a request over; whoever ever asked
+// counts as its requester.
+//
 // # Events and orders
 //
 //	FileRequest      → request.filed, order.issued (a hold a camera)

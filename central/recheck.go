@@ -169,7 +169,7 @@ func (s *State) MayAmend(r *Request) error {
 	switch {
 	case r.Kind == Standing:
 		return refuse(CodeState, "Vraag meekijken opnieuw aan.", "Ask to view anew.")
-	case r.Status == Refused || r.Status == Closed || len(r.Downloads) > 0:
+	case r.Status == Refused || r.Status == Closed || r.Status == Kept || len(r.Downloads) > 0:
 		return refuse(CodeState, "Deze aanvraag kan niet meer worden gewijzigd. Dien een nieuwe in.", "This request can no longer be changed. File a new one.")
 	}
 	return nil
@@ -202,7 +202,7 @@ func (c AmendRequest) decide(d *decision) error {
 		if slices.ContainsFunc(r.Holds, func(h *Hold) bool { return h.serves(f) && h.Camera == camera }) {
 			continue
 		}
-		if err := d.hold(r.ID, d.placements[camera], f.Asked); err != nil {
+		if err := d.hold(r.ID, d.placements[camera], f); err != nil {
 			return err
 		}
 	}

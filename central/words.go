@@ -139,23 +139,25 @@ const (
 	OwnInitiative RequestKind = "own-initiative" // AVG cameras: the municipality reports an offence unasked
 	WpgRelease    RequestKind = "wpg-release"    // WPG cameras: release inside the police
 	ByConsent     RequestKind = "consent"        // AVG cameras: with the consent of everyone recognisable (R20)
+	Provisional   RequestKind = "provisional"    // staff keep footage for 72 hours, before anyone asks for it; it is only kept
 	Standing      RequestKind = "standing"       // viewing by staff of the cameras assigned to them
 )
 
-var RequestKinds = []RequestKind{Vordering, OwnInitiative, WpgRelease, ByConsent, Standing}
+var RequestKinds = []RequestKind{Vordering, OwnInitiative, WpgRelease, ByConsent, Provisional, Standing}
 
 var requestKindWords = map[RequestKind]Words{
 	Vordering:     {"vordering", "demand (vordering)"},
 	OwnInitiative: {"eigen initiatief: aangifte", "own initiative: reporting an offence"},
 	WpgRelease:    {"verstrekking binnen de politie (Wpg)", "release inside the police (Wpg)"},
 	ByConsent:     {"toestemming van wie herkenbaar is", "consent of those recognisable"},
+	Provisional:   {"voorlopig bewaren, 72 uur", "provisional hold, 72 hours"},
 	Standing:      {"doorlopend meekijken", "standing view"},
 }
 
 func (k RequestKind) Words() Words { return requestKindWords[k] }
 
 // byStaff: the municipality's own staff ask it, not a chain partner.
-func (k RequestKind) byStaff() bool { return k == OwnInitiative || k == Standing }
+func (k RequestKind) byStaff() bool { return k == OwnInitiative || k == Provisional || k == Standing }
 
 // Article is the legal title of a vordering.
 type Article string
@@ -200,6 +202,7 @@ const (
 	Filed    RequestStatus = "filed"    // holds asked; waiting for the recorders to confirm, then for the handler
 	Checked  RequestStatus = "checked"  // waiting for the approver
 	Granted  RequestStatus = "granted"  // grants are out; a standing grant stays here
+	Kept     RequestStatus = "kept"     // a provisional hold: nothing follows, its end comes by itself
 	Refused  RequestStatus = "refused"  // the end
 	Released RequestStatus = "released" // every granted camera's bag is in the vault
 	Closed   RequestStatus = "closed"   // hand-over confirmed, or fourteen days passed
@@ -209,6 +212,7 @@ var requestStatusWords = map[RequestStatus]Words{
 	Filed:    {"ingediend", "filed"},
 	Checked:  {"getoetst, wacht op besluit", "checked, awaiting decision"},
 	Granted:  {"toegekend", "granted"},
+	Kept:     {"voorlopig bewaard", "held provisionally"},
 	Refused:  {"afgewezen", "refused"},
 	Released: {"klaar om op te halen", "ready to download"},
 	Closed:   {"afgesloten", "closed"},

@@ -1011,7 +1011,7 @@ func TestI12_ChangingARequestIsDecidingItAnew(t *testing.T) {
 	path := "/bureau/aanvragen/" + string(id)
 	o.confirm(id)
 	o.decided(id)
-	says(t, o.as(requester).get(path), 200, "Aanvraag wijzigen")
+	says(t, o.as(requester).get(path), 200, "Aanvraag wijzigen", "Van de gemeente (AVG): de gemeente is verantwoordelijk")
 	if strings.Contains(plain(o.as(teammate).get(path).Body.String()), "Aanvraag wijzigen") || o.as(teammate).get(path+"/wijzigen").Code != 404 {
 		t.Error("a colleague can change it")
 	}
@@ -1136,4 +1136,20 @@ func TestR20_ConsentIsAskedForAndCanBeTakenBack(t *testing.T) {
 	says(t, o.as(requester).get(path), 200, "Ingetrokken", "telefonisch", "Vervallen")
 	says(t, o.as(requester).post(path+"/ophalen", "toestemming", string(grant)), 409, "ingetrokken")
 	says(t, o.as(approver).get(path), 200, "Besluit vastleggen", "niet iedereen die herkenbaar is")
+}
+
+func TestFacility4_ProvisionalHoldFromTheForm(t *testing.T) {
+	o := newOffice(t)
+	form := []string{"camera", "hal", "van", "2026-11-21T00:55", "tot", "2026-11-21T01:05", "kenmerk", "melding 12", "noodzaak", "ruit ingegooid", "alleen-bewaren", "ja", "stap", "indienen"}
+	w := o.as(staff).post("/bureau/aanvragen/nieuw", form...)
+	if w.Code != 303 {
+		t.Fatalf("%d %s", w.Code, plain(w.Body.String()))
+	}
+	path := w.Header().Get("Location")
+	o.confirm("z-1")
+	says(t, o.as(staff).get(path), 200, "voorlopig bewaren, 72 uur", "Bewaring bevestigd door de recorder", "bewaard tot 24 november 2026")
+	if body := plain(o.as(approver).get(path).Body.String()); strings.Contains(body, "Besluit vastleggen") {
+		t.Error("a provisional hold is offered to be granted")
+	}
+	says(t, o.as(officer).get("/bureau/bewaring"), 200, "z-1")
 }

@@ -253,6 +253,9 @@ func (v *visit) consent() *central.Consent {
 // kindFor is what a request for these cameras is called: their regime and who asks decide it, so nobody has to choose wrongly.
 func kindFor(st *central.State, v *visit, cameras []protocol.CameraID) central.RequestKind {
 	if !st.Holds(v.me(), central.Requester, "", v.now) {
+		if v.value("alleen-bewaren") != "" {
+			return central.Provisional
+		}
 		return central.OwnInitiative
 	}
 	for _, id := range cameras {
@@ -471,6 +474,9 @@ func steps(r *central.Request, now time.Time) []step {
 			s.State, s.Words = "done", page.Both("Bewaring bevestigd door de recorder", "Hold confirmed by the recorder")
 		}
 		add(s)
+	}
+	if r.Kind == central.Provisional {
+		return list
 	}
 	waiting := func(words central.Words, previous bool) step {
 		if previous && r.Status != central.Closed {
