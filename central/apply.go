@@ -227,6 +227,9 @@ func (f *OrderForeign) apply(s *State, _ Event) error {
 
 func (f *RequestFiled) apply(s *State, e Event) error {
 	s.requests[f.ID] = &Request{ID: f.ID, Regime: f.Regime, RequestFacts: f.RequestFacts, Requester: e.By, Filed: e.Time, Status: Filed, History: []Moment{e.moment("")}}
+	if f.Kind == Provisional {
+		s.requests[f.ID].Status = Kept
+	}
 	s.order = append(s.order, f.ID)
 	return nil
 }

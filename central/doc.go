@@ -16,6 +16,10 @@
 // A demand may be spoken when it is urgent. Its writing must follow within three days (art. 126nda lid 3 Sv): one that did not come is an incident (oral.overdue), is
 // counted, and gives no more footage until it does.
 //
+// Staff may have footage kept for 72 hours before anyone asks for it (kind provisional); nobody gets it, and asking again keeps it no longer. What no law gives goes out on
+// the consent of everyone recognisable alone, until one of them takes it back (kind consent, R20). A colleague of the unit may take a request over; whoever ever asked
+// counts as its requester.
+//
 // # Events and orders
 //
 //	FileRequest      → request.filed, order.issued (a hold a camera)
@@ -25,6 +29,15 @@
 //	RecordRelease    → release.ready
 //	RecordDownload   → release.downloaded
 //	ConfirmHandOver  → handover.confirmed, order.issued (the lifting of each hold)
+//
+// # Oversight
+//
+// The privacy officer keeps the incidents (R13, incidents.go: 72 hours from awareness; what recorders find, and accesses that nothing allowed, open themselves), draws
+// samples (R11, samples.go) and keeps complaints, objections and letters (R27, matters.go). People who were filmed ask through handler and approver (R14,
+// subjects.go). What those who oversee open is an event before it is shown, and of WPG cameras it is counts (R8, R10, readings.go). Reports are views of the
+// state as of a day (R5, R6, R22, reports.go). The terms stand in terms.go and, for paper, in MatterTerms, each with its source.
+//
+// # The outbox
 //
 // An order to a recorder is an event too: the ledger is the outbox. order.issued carries the document's whole text, and Apply reads holds,
 // grants and mandates from that text, so that what was sent and what is believed to be sent are one thing. Orders are numbered per

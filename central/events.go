@@ -241,12 +241,12 @@ func newFact(name string) Fact {
 	for _, f := range []Fact{
 		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
 		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
-		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{},
+		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{}, &TrainingRecorded{},
 		&PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
-		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{},
+		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
 	} {
 		if f.name() == name {
 			return f
@@ -287,6 +287,7 @@ func (*IncidentOpened) name() string      { return "incident.opened" }
 func (*OralWritten) name() string         { return "oral.written" }
 func (*OralOverdue) name() string         { return "oral.overdue" }
 func (*RequestTaken) name() string        { return "request.taken" }
+func (*ConsentWithdrawn) name() string    { return "consent.withdrawn" }
 func (*GrantVoided) name() string         { return "grant.voided" }
 func (*RequestAmended) name() string      { return "request.amended" }
 
@@ -294,6 +295,7 @@ var eventWords = map[string]Words{
 	"centre.opened":        {"centrale geopend", "centre opened"},
 	"incident.described":   {"incident beschreven", "incident described"},
 	"incident.told":        {"melding van incident vastgelegd", "notification of incident recorded"},
+	"training.recorded":    {"opleiding vastgelegd", "training recorded"},
 	"sample.drawn":         {"steekproef getrokken", "sample drawn"},
 	"sample.finding":       {"bevinding vastgelegd", "finding recorded"},
 	"audit.planned":        {"audit gepland", "audit planned"},
@@ -338,6 +340,7 @@ var eventWords = map[string]Words{
 	"oral.written":         {"mondelinge vordering schriftelijk bevestigd", "oral demand confirmed in writing"},
 	"oral.overdue":         {"mondelinge vordering niet binnen drie dagen bevestigd", "oral demand not confirmed within three days"},
 	"request.taken":        {"aanvraag overgenomen door een collega", "request taken over by a colleague"},
+	"consent.withdrawn":    {"toestemming van wie herkenbaar is ingetrokken", "consent withdrawn"},
 	"grant.voided":         {"toestemming vervallen", "grant void"},
 	"request.amended":      {"aanvraag gewijzigd", "request changed"},
 }

@@ -46,6 +46,15 @@ func (s *State) active(p *Person, post Post, now time.Time) error {
 				"Uw geheimhoudingsverklaring is nog niet vastgelegd. Vraag de beheerder dit te doen.",
 				"Your secrecy statement has not been recorded yet. Ask the administrator to do so.")
 		}
+		switch post.Role {
+		case Auditor:
+			if !now.Before(p.Until.Time) {
+				return refuse(CodeInactive, "De periode van uw onderzoek is voorbij.", "The period of your examination is over.")
+			}
+		case Administrator: // somebody must be able to record the training that others lack
+		default:
+			return s.trained(p.Person, now)
+		}
 		return nil
 	}
 	u := s.units[p.Unit]
@@ -80,6 +89,7 @@ func (c Open) decide(d *decision) error {
 // solitary roles and what they do not go with. R8: the privacy officer has no conflicting tasks; nor may who appoints people decide on footage.
 var apart = map[Role][]Role{
 	Officer:       {Registrar, Handler, Approver, Requester, Staff, Administrator},
+	Auditor:       {Registrar, Handler, Approver, Requester, Staff, Administrator, Officer}, // R29: reads, and nothing else
 	Administrator: {Handler, Approver, Requester},
 }
 
@@ -109,6 +119,9 @@ func (c Appoint) decide(d *decision) error {
 					fmt.Sprintf("Een %s mag niet ook %s zijn.", a.NL, b.NL),
 					fmt.Sprintf("A %s may not be a %s as well.", a.EN, b.EN))
 			}
+		}
+		if post.Role == Auditor && (!d.now.Before(c.Until.Time) || c.Until.After(d.now.AddDate(1, 0, 0))) {
+			return missing("tot wanneer de auditor meeleest, ten hoogste een jaar vooruit", "until when the auditor reads, at most a year ahead")
 		}
 		if post.partner() && d.units[c.Unit] == nil {
 			return unknown("Organisatie", "Unit", c.Unit)

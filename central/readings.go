@@ -140,7 +140,7 @@ func (s *State) Readings() []Read {
 
 // Oversees says whether a person reads without taking part: what they open is recorded.
 func (s *State) Oversees(person protocol.PersonID, now time.Time) bool {
-	return s.Holds(person, Officer, "", now)
+	return s.Holds(person, Officer, "", now) || s.Holds(person, Auditor, "", now)
 }
 
 // WpgCount is all that those who oversee see of what was asked of a WPG camera.

@@ -18,6 +18,7 @@ const (
 	VoidHandler   VoidReason = "handler"   // the handler may no longer check
 	VoidApprover  VoidReason = "approver"  // the approver may no longer decide
 	VoidRequester VoidReason = "requester" // the requester, or the unit that receives, may no longer ask
+	VoidConsent   VoidReason = "consent"   // somebody recognisable took their consent back
 	VoidScope     VoidReason = "scope"     // the request was changed after its approval
 )
 
@@ -25,6 +26,7 @@ var voidWords = map[VoidReason]Words{
 	VoidHandler:   {"de behandelaar heeft deze rol niet meer", "the handler no longer has this role"},
 	VoidApprover:  {"de goedkeurder heeft deze rol niet meer", "the approver no longer has this role"},
 	VoidRequester: {"de aanvrager of de ontvangende organisatie mag dit niet meer vragen", "the requester or the receiving organisation may no longer ask this"},
+	VoidConsent:   {"de toestemming van wie herkenbaar is werd ingetrokken", "the consent of somebody recognisable was withdrawn"},
 	VoidScope:     {"de aanvraag is na de goedkeuring gewijzigd", "the request was changed after its approval"},
 }
 
@@ -167,7 +169,7 @@ func (s *State) MayAmend(r *Request) error {
 	switch {
 	case r.Kind == Standing:
 		return refuse(CodeState, "Vraag meekijken opnieuw aan.", "Ask to view anew.")
-	case r.Status == Refused || r.Status == Closed || len(r.Downloads) > 0:
+	case r.Status == Refused || r.Status == Closed || r.Status == Kept || len(r.Downloads) > 0:
 		return refuse(CodeState, "Deze aanvraag kan niet meer worden gewijzigd. Dien een nieuwe in.", "This request can no longer be changed. File a new one.")
 	}
 	return nil
@@ -200,7 +202,7 @@ func (c AmendRequest) decide(d *decision) error {
 		if slices.ContainsFunc(r.Holds, func(h *Hold) bool { return h.serves(f) && h.Camera == camera }) {
 			continue
 		}
-		if err := d.hold(r.ID, d.placements[camera], f.Asked); err != nil {
+		if err := d.hold(r.ID, d.placements[camera], f); err != nil {
 			return err
 		}
 	}

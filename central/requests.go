@@ -27,7 +27,7 @@ func (c FileRequest) decide(d *decision) error {
 		return nil // nothing to hold
 	}
 	for _, camera := range f.Cameras {
-		if err := d.hold(id, d.placements[camera], f.Asked); err != nil {
+		if err := d.hold(id, d.placements[camera], f); err != nil {
 			return err
 		}
 	}
@@ -47,12 +47,12 @@ func (d *decision) asked(by protocol.PersonID, f RequestFacts) (RequestFacts, pr
 		}
 	}
 	switch f.Kind {
-	case Vordering, WpgRelease:
+	case Vordering, WpgRelease, ByConsent:
 		if err := d.as(by, Requester, ""); err != nil {
 			return f, "", err
 		}
 		f.Unit = d.people[by].Unit
-	case OwnInitiative, Standing:
+	case OwnInitiative, Provisional, Standing:
 		if err := d.as(by, Staff, ""); err != nil {
 			return f, "", err
 		}
@@ -83,6 +83,9 @@ func (d *decision) asked(by protocol.PersonID, f RequestFacts) (RequestFacts, pr
 	if f.Kind == Standing {
 		return f, regime, d.standing(&f)
 	}
+	if f.Kind == Provisional {
+		f.Unit = "" // nobody receives
+	}
 	f.Asked = protocol.Span(f.Asked.From, f.Asked.To)
 	return f, regime, d.interval(f)
 }
@@ -104,7 +107,7 @@ func (d *decision) regimeOf(f RequestFacts) (protocol.Regime, error) {
 		regime = p.Regime
 	}
 	switch {
-	case regime == protocol.WPG && (f.Kind == Vordering || f.Kind == OwnInitiative):
+	case regime == protocol.WPG && (f.Kind == Vordering || f.Kind == OwnInitiative || f.Kind == ByConsent || f.Kind == Provisional):
 		return "", refuse(CodeRegime, "Deze camera valt onder de Wpg: de politie beslist zelf. Kies verstrekking binnen de politie.", "This camera falls under the Wpg: the police decide themselves. Choose release inside the police.")
 	case regime == protocol.AVG && f.Kind == WpgRelease:
 		return "", refuse(CodeRegime, "Deze camera valt onder de AVG: hiervoor is een vordering nodig.", "This camera falls under the AVG: a demand (vordering) is needed.")
@@ -130,6 +133,11 @@ func (d *decision) title(f RequestFacts) error {
 			return refuse(CodeTerm, "Toekomstige gegevens gaan ten hoogste vier weken na de vordering (artikel 126ne Sv). Daarna is een nieuwe vordering nodig.", "Future data go at most four weeks beyond the demand (art. 126ne Sv). After that a new demand is needed.")
 		}
 		return d.spoken(f, law)
+	case ByConsent:
+		if f.Consent == nil {
+			return Consent{}.check()
+		}
+		return f.Consent.check()
 	case OwnInitiative:
 		if d.units[f.Unit] == nil {
 			return missing("welke politie-eenheid de beelden ontvangt", "which police unit receives the footage")
@@ -209,21 +217,25 @@ func viewerKey(key string) error {
 // hold orders a camera's recorder to keep what is asked, at once: footage must not age out while people deliberate. It ends by itself, counted from
 // the first hold on any of that footage: after 28 days, beyond which two approvers would have to sign, or after the mandate's or the
 // roster's longest hold. The recorder counts the same way.
-func (d *decision) hold(request protocol.RequestID, p *Placement, asked protocol.Interval) error {
+func (d *decision) hold(request protocol.RequestID, p *Placement, f RequestFacts) error {
+	asked, ground, longest := f.Asked, protocol.GroundRequest, protocol.MaxHoldSingle
+	if f.Kind == Provisional {
+		ground, longest = protocol.GroundProvisional, protocol.ProvisionalHold
+	}
 	first := d.start()
 	for _, h := range d.holds {
 		if h.Camera == p.Camera && (h.Asked.Overlaps(asked) || h.Rounded().Overlaps(asked)) && h.Refused == "" {
 			first = earliest(first, h.NotBefore)
 		}
 	}
-	longest := min(protocol.MaxHoldSingle, p.Mandate().LongestHold.Duration(), d.recorders[p.Recorder].Roster.MaxHold.Duration())
+	longest = min(longest, p.Mandate().LongestHold.Duration(), d.recorders[p.Recorder].Roster.MaxHold.Duration())
 	end := protocol.T(first.Add(longest))
 	if !end.After(d.now.Time) || !end.After(asked.To) {
 		return refuse(CodeTerm,
 			fmt.Sprintf("De beelden van camera %s zijn al zo lang bewaard als mag.", p.Camera),
 			fmt.Sprintf("The footage of camera %s has been held as long as is allowed.", p.Camera))
 	}
-	h := &protocol.Hold{Heading: d.heading("h", p.Recorder, end), Camera: p.Camera, Request: request, Asked: asked, Ground: protocol.GroundRequest, End: end}
+	h := &protocol.Hold{Heading: d.heading("h", p.Recorder, end), Camera: p.Camera, Request: request, Asked: asked, Ground: ground, End: end}
 	return d.issue(h, p.Regime, end)
 }
 
@@ -346,6 +358,9 @@ func (c DecideRequest) grant(d *decision, r *Request) error {
 	if err := r.written(d.now.Time); err != nil {
 		return err
 	}
+	if err := r.consented(); err != nil {
+		return err
+	}
 	if r.Kind == Standing {
 		return c.grantStanding(d, r)
 	}
@@ -446,6 +461,8 @@ func (s *State) download(person protocol.PersonID, request protocol.RequestID, g
 	switch {
 	case g.Voided != nil:
 		return nil, voided(g.Voided.Why)
+	case r.Withdrawn != nil:
+		return nil, r.consented()
 	case r.written(now) != nil:
 		return nil, r.written(now)
 	case !r.fetched(g) && s.fault(g, now) != "":

@@ -30,6 +30,7 @@ type State struct {
 	samples    []*Sample
 	audits     []*Audit
 	matters    []*Matter
+	trainings  []TrainingFacts
 	readings   []Read
 	notebook   []Note
 	seen       map[Source]bool // journal entries that have become events
@@ -48,6 +49,7 @@ type Appointment struct {
 	Posts   []Post              `json:"posts,omitempty"`
 	Unit    string              `json:"unit,omitempty"`    // the chain partner's unit: requesters, and handlers and approvers for WPG
 	Cameras []protocol.CameraID `json:"cameras,omitempty"` // staff: those assigned
+	Until   protocol.Time       `json:"until,omitzero"`    // auditor: the end of the period
 	Secrecy protocol.Time       `json:"secrecy,omitzero"`  // oath or signed statement: without it no municipal post is active (R17)
 }
 
@@ -274,6 +276,7 @@ type RequestFacts struct {
 	Unit      string              `json:"unit,omitempty"`      // who receives; a requester's own when left empty
 	ViewerKey string              `json:"viewerKey,omitempty"` // standing: the viewer's public key, "p256:…"
 	Until     protocol.Time       `json:"until,omitzero"`      // standing: at most ninety days
+	Consent   *Consent            `json:"consent,omitzero"`    // kind consent only
 }
 
 // Request is a request and all that followed.
@@ -292,7 +295,8 @@ type Request struct {
 	HandedOver *Moment
 	History    []Moment
 
-	Before []protocol.PersonID `json:",omitzero"` // who were the requester before, see takeover.go
+	Before    []protocol.PersonID `json:",omitzero"` // who were the requester before, see takeover.go
+	Withdrawn *Moment             `json:",omitzero"` // consent was taken back, see consent.go
 
 	// Of an oral demand; left out of what tests compare old ledgers by, where they are zero.
 	Written *Writing      `json:",omitzero"` // nil: not yet

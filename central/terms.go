@@ -24,6 +24,9 @@ const (
 	SubjectHold         = time.Hour
 	SubjectUnidentified = 14 * 24 * time.Hour
 
+	// TrainingGrace is how long before its end a training is announced to lapse, and how long after it the role stays active. Of this house.
+	TrainingGrace = 30 * 24 * time.Hour
+
 	// Near is when a term that approaches is put before the officer. Of this house.
 	Near = 7 * 24 * time.Hour
 )

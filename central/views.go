@@ -121,6 +121,8 @@ const (
 	TopicSample  Topic = "sample"  // its number
 	TopicAudit   Topic = "audit"   // its number
 	TopicMatter  Topic = "matter"  // its number
+
+	TopicTraining Topic = "training" // one's own: no key
 )
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
@@ -149,6 +151,7 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 		}
 	}
 	s.subjectTasks(person, now, add)
+	s.trainingTask(person, now, add)
 	if s.Holds(person, Officer, "", now) {
 		s.auditTasks(now, add)
 		s.matterTasks(add)

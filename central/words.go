@@ -22,11 +22,12 @@ const (
 	Requester     Role = "requester"     // asks for footage, on behalf of a unit
 	Staff         Role = "staff"         // facility staff: the cameras assigned to them
 	Officer       Role = "officer"       // the privacy officer: reads everything, approves nothing (R8)
+	Auditor       Role = "auditor"       // IT auditor, concern control, external: reads for a period, and what they read is recorded (R29)
 	Administrator Role = "administrator" // appoints people and enrols recorders; decides on no footage
 )
 
 // Roles in the order a page lists them.
-var Roles = []Role{Registrar, Handler, Approver, Requester, Staff, Officer, Administrator}
+var Roles = []Role{Registrar, Handler, Approver, Requester, Staff, Officer, Auditor, Administrator}
 
 var roleWords = map[Role]Words{
 	Registrar:     {"registerbeheerder", "registrar"},
@@ -35,6 +36,7 @@ var roleWords = map[Role]Words{
 	Requester:     {"aanvrager", "requester"},
 	Staff:         {"medewerker facilitair", "facility staff"},
 	Officer:       {"privacy officer", "privacy officer"},
+	Auditor:       {"auditor", "auditor"},
 	Administrator: {"beheerder", "administrator"},
 }
 
@@ -136,22 +138,26 @@ const (
 	Vordering     RequestKind = "vordering"      // AVG cameras: a demand under the code of criminal procedure
 	OwnInitiative RequestKind = "own-initiative" // AVG cameras: the municipality reports an offence unasked
 	WpgRelease    RequestKind = "wpg-release"    // WPG cameras: release inside the police
+	ByConsent     RequestKind = "consent"        // AVG cameras: with the consent of everyone recognisable (R20)
+	Provisional   RequestKind = "provisional"    // staff keep footage for 72 hours, before anyone asks for it; it is only kept
 	Standing      RequestKind = "standing"       // viewing by staff of the cameras assigned to them
 )
 
-var RequestKinds = []RequestKind{Vordering, OwnInitiative, WpgRelease, Standing}
+var RequestKinds = []RequestKind{Vordering, OwnInitiative, WpgRelease, ByConsent, Provisional, Standing}
 
 var requestKindWords = map[RequestKind]Words{
 	Vordering:     {"vordering", "demand (vordering)"},
 	OwnInitiative: {"eigen initiatief: aangifte", "own initiative: reporting an offence"},
 	WpgRelease:    {"verstrekking binnen de politie (Wpg)", "release inside the police (Wpg)"},
+	ByConsent:     {"toestemming van wie herkenbaar is", "consent of those recognisable"},
+	Provisional:   {"voorlopig bewaren, 72 uur", "provisional hold, 72 hours"},
 	Standing:      {"doorlopend meekijken", "standing view"},
 }
 
 func (k RequestKind) Words() Words { return requestKindWords[k] }
 
 // byStaff: the municipality's own staff ask it, not a chain partner.
-func (k RequestKind) byStaff() bool { return k == OwnInitiative || k == Standing }
+func (k RequestKind) byStaff() bool { return k == OwnInitiative || k == Provisional || k == Standing }
 
 // Article is the legal title of a vordering.
 type Article string
@@ -196,6 +202,7 @@ const (
 	Filed    RequestStatus = "filed"    // holds asked; waiting for the recorders to confirm, then for the handler
 	Checked  RequestStatus = "checked"  // waiting for the approver
 	Granted  RequestStatus = "granted"  // grants are out; a standing grant stays here
+	Kept     RequestStatus = "kept"     // a provisional hold: nothing follows, its end comes by itself
 	Refused  RequestStatus = "refused"  // the end
 	Released RequestStatus = "released" // every granted camera's bag is in the vault
 	Closed   RequestStatus = "closed"   // hand-over confirmed, or fourteen days passed
@@ -205,6 +212,7 @@ var requestStatusWords = map[RequestStatus]Words{
 	Filed:    {"ingediend", "filed"},
 	Checked:  {"getoetst, wacht op besluit", "checked, awaiting decision"},
 	Granted:  {"toegekend", "granted"},
+	Kept:     {"voorlopig bewaard", "held provisionally"},
 	Refused:  {"afgewezen", "refused"},
 	Released: {"klaar om op te halen", "ready to download"},
 	Closed:   {"afgesloten", "closed"},
@@ -223,10 +231,11 @@ const (
 	TooBroad     Reason = "too-broad"
 	NoFootage    Reason = "no-footage"
 	JudgingStaff Reason = "judging-staff" // R2
+	NoConsent    Reason = "no-consent"    // R20: withdrawn, or not everyone's
 )
 
 // RefusalReasons in the order a page lists them.
-var RefusalReasons = []Reason{Incomplete, NoPower, NotNecessary, TooBroad, NoFootage, JudgingStaff}
+var RefusalReasons = []Reason{Incomplete, NoPower, NotNecessary, TooBroad, NoFootage, NoConsent, JudgingStaff}
 
 var reasonWords = map[Reason]Words{
 	Complies:     {"voldoet aan de eisen", "meets the requirements"},
@@ -235,6 +244,7 @@ var reasonWords = map[Reason]Words{
 	NotNecessary: {"de beelden zijn hiervoor niet noodzakelijk", "the footage is not necessary for this"},
 	TooBroad:     {"er is meer gevraagd dan nodig", "more is asked than needed"},
 	NoFootage:    {"er zijn geen beelden", "there is no footage"},
+	NoConsent:    {"niet iedereen die herkenbaar is geeft (nog) toestemming", "not everyone recognisable consents, or no longer"},
 	JudgingStaff: judgingStaffWords,
 }
 

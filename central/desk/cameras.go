@@ -36,7 +36,7 @@ func (d *desk) cameras(v *visit) {
 
 // seesAll: staff see the cameras assigned to them and no others.
 func (d *desk) seesAll(st *central.State, v *visit) bool {
-	for _, role := range []central.Role{central.Registrar, central.Approver, central.Officer} {
+	for _, role := range []central.Role{central.Registrar, central.Approver, central.Officer, central.Auditor} {
 		if st.Holds(v.me(), role, "", v.now) {
 			return true
 		}

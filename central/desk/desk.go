@@ -45,6 +45,7 @@ import (
 type Book interface {
 	Do(context.Context, central.Command) ([]central.Event, error)
 	View(func(*central.State))
+	At(context.Context, time.Time) (*central.State, error)
 	Size() uint64
 	Checkpoint() ([]byte, error)
 	Export(io.Writer) error
@@ -136,6 +137,7 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/aanvragen/{id}/wijzigen", d.amendRequest, central.Requester, central.Staff)
 	in("POST /bureau/aanvragen/{id}/wijzigen", d.fileRequest, central.Requester, central.Staff)
 	in("POST /bureau/aanvragen/{id}/toetsen", d.check, central.Handler)
+	in("POST /bureau/aanvragen/{id}/intrekken", d.withdrawConsent, central.Requester, central.Handler)
 	in("POST /bureau/aanvragen/{id}/overnemen", d.takeOver, central.Requester)
 	in("POST /bureau/aanvragen/{id}/schriftelijk", d.confirmOral, central.Requester, central.Handler)
 	in("POST /bureau/aanvragen/{id}/beslissen", d.decide, central.Approver)
@@ -147,7 +149,7 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/meekijken", d.viewing, central.Staff)
 	in("POST /bureau/meekijken", d.askViewing, central.Staff)
 
-	seeing := []central.Role{central.Staff, central.Registrar, central.Approver, central.Officer}
+	seeing := []central.Role{central.Staff, central.Registrar, central.Approver, central.Officer, central.Auditor}
 	in("GET /bureau/cameras", d.cameras, seeing...)
 	in("GET /bureau/cameras/nieuw", d.newCamera, central.Registrar)
 	in("POST /bureau/cameras/nieuw", d.register, central.Registrar)
@@ -159,13 +161,13 @@ func New(c Config) (http.Handler, error) {
 	in("POST /bureau/cameras/{id}/verlengen", d.renew, central.Registrar)
 	in("POST /bureau/cameras/{id}/beeindigen", d.end, central.Approver)
 
-	in("GET /bureau/toegang", d.accesses, central.Officer)
-	in("GET /bureau/logboeken", d.logs, central.Officer)
-	in("GET /bureau/logboeken/{recorder}", d.exportLog, central.Officer)
+	in("GET /bureau/toegang", d.accesses, central.Officer, central.Auditor)
+	in("GET /bureau/logboeken", d.logs, central.Officer, central.Auditor)
+	in("GET /bureau/logboeken/{recorder}", d.exportLog, central.Officer, central.Auditor)
 	in("GET /bureau/bewaring", d.holds, central.Officer)
-	in("GET /bureau/vernietiging", d.destruction, central.Officer)
-	in("GET /bureau/vernietiging/{camera}", d.destroyedDays, central.Officer)
-	in("GET /bureau/vernietiging/{camera}/{day}", d.certificate, central.Officer)
+	in("GET /bureau/vernietiging", d.destruction, central.Officer, central.Auditor)
+	in("GET /bureau/vernietiging/{camera}", d.destroyedDays, central.Officer, central.Auditor)
+	in("GET /bureau/vernietiging/{camera}/{day}", d.certificate, central.Officer, central.Auditor)
 
 	in("GET /bureau/mensen", d.people, central.Administrator)
 	in("POST /bureau/mensen", d.invite, central.Administrator)
@@ -333,19 +335,21 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	}
 	add("/bureau/aanvragen", "Aanvragen", "Requests", central.Requester, central.Handler, central.Approver, central.Staff, central.Officer)
 	add("/bureau/aanvragen/nieuw", "Nieuwe aanvraag", "New request", central.Requester)
-	add("/bureau/cameras", "Camera's", "Cameras", central.Staff, central.Registrar, central.Approver, central.Officer)
+	add("/bureau/cameras", "Camera's", "Cameras", central.Staff, central.Registrar, central.Approver, central.Officer, central.Auditor)
 	add("/bureau/meekijken", "Terugkijken", "Looking back", central.Staff)
-	add("/bureau/toegang", "Toegang", "Accesses", central.Officer)
-	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer)
+	add("/bureau/toegang", "Toegang", "Accesses", central.Officer, central.Auditor)
+	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer, central.Auditor)
 	add("/bureau/bewaring", "Bewaring", "Holds", central.Officer)
-	add("/bureau/vernietiging", "Vernietiging", "Destruction", central.Officer)
+	add("/bureau/vernietiging", "Vernietiging", "Destruction", central.Officer, central.Auditor)
 	add("/bureau/betrokkenen", "Betrokkenen", "People filmed", central.Handler, central.Approver, central.Officer)
-	add("/bureau/steekproeven", "Steekproeven", "Samples", central.Officer)
+	add("/bureau/steekproeven", "Steekproeven", "Samples", central.Officer, central.Auditor)
 	add("/bureau/klachten", "Klachten", "Complaints", central.Officer)
-	add("/bureau/inzage", "Inzage", "Readings", central.Officer)
-	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer)
+	add("/bureau/verslagen", "Verslagen", "Reports", central.Registrar, central.Officer, central.Auditor)
+	add("/bureau/inzage", "Inzage", "Readings", central.Officer, central.Auditor)
+	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer, central.Auditor)
 	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)
 	add("/bureau/mensen", "Mensen", "People", central.Administrator)
+	add("/bureau/opleidingen", "Opleidingen", "Training", central.Administrator)
 	return links
 }
 

@@ -1011,7 +1011,7 @@ func TestI12_ChangingARequestIsDecidingItAnew(t *testing.T) {
 	path := "/bureau/aanvragen/" + string(id)
 	o.confirm(id)
 	o.decided(id)
-	says(t, o.as(requester).get(path), 200, "Aanvraag wijzigen")
+	says(t, o.as(requester).get(path), 200, "Aanvraag wijzigen", "Van de gemeente (AVG): de gemeente is verantwoordelijk")
 	if strings.Contains(plain(o.as(teammate).get(path).Body.String()), "Aanvraag wijzigen") || o.as(teammate).get(path+"/wijzigen").Code != 404 {
 		t.Error("a colleague can change it")
 	}
@@ -1113,4 +1113,43 @@ func TestPolice1_AColleagueTakesOverAndItShows(t *testing.T) {
 	}
 	says(t, o.as(handler).get(path), 200, "Kim Smit", "overgenomen van Joris", "aanvraag overgenomen door een collega")
 	says(t, o.as(requester).get(path), 200, "Aanvraag overnemen") // and back
+}
+
+func TestR20_ConsentIsAskedForAndCanBeTakenBack(t *testing.T) {
+	o := newOffice(t)
+	form := append([]string{}, theft...)
+	form[7] = "toestemming"
+	form = append(form, "stap", "indienen", "verklaringen", "zaak 1, bijlage 2\r\nzaak 1, bijlage 3")
+	says(t, o.as(requester).post("/bureau/aanvragen/nieuw", form...), 400, "Iedereen die herkenbaar in beeld is")
+	w := o.as(requester).post("/bureau/aanvragen/nieuw", append(form, "iedereen", "ja")...)
+	if w.Code != 303 {
+		t.Fatalf("filing: %d %s", w.Code, plain(w.Body.String()))
+	}
+	path := w.Header().Get("Location")
+	says(t, o.as(handler).get(path), 200, "zaak 1, bijlage 3", "Toestemming ingetrokken?", "brief, telefoon of aan de balie")
+	o.confirm("z-1")
+	o.decided("z-1")
+	grant := o.released("z-1")
+	if w := o.as(handler).post(path+"/intrekken", "hoe", "telefonisch"); w.Code != 303 {
+		t.Fatalf("%d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, o.as(requester).get(path), 200, "Ingetrokken", "telefonisch", "Vervallen")
+	says(t, o.as(requester).post(path+"/ophalen", "toestemming", string(grant)), 409, "ingetrokken")
+	says(t, o.as(approver).get(path), 200, "Besluit vastleggen", "niet iedereen die herkenbaar is")
+}
+
+func TestFacility4_ProvisionalHoldFromTheForm(t *testing.T) {
+	o := newOffice(t)
+	form := []string{"camera", "hal", "van", "2026-11-21T00:55", "tot", "2026-11-21T01:05", "kenmerk", "melding 12", "noodzaak", "ruit ingegooid", "alleen-bewaren", "ja", "stap", "indienen"}
+	w := o.as(staff).post("/bureau/aanvragen/nieuw", form...)
+	if w.Code != 303 {
+		t.Fatalf("%d %s", w.Code, plain(w.Body.String()))
+	}
+	path := w.Header().Get("Location")
+	o.confirm("z-1")
+	says(t, o.as(staff).get(path), 200, "voorlopig bewaren, 72 uur", "Bewaring bevestigd door de recorder", "bewaard tot 24 november 2026")
+	if body := plain(o.as(approver).get(path).Body.String()); strings.Contains(body, "Besluit vastleggen") {
+		t.Error("a provisional hold is offered to be granted")
+	}
+	says(t, o.as(officer).get("/bureau/bewaring"), 200, "z-1")
 }

@@ -9,11 +9,11 @@ import (
 
 // oversightRoutes are the pages of oversight: incidents and what the privacy officer keeps.
 func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
-	in("GET /bureau/incidenten", d.incidents, central.Officer)
+	in("GET /bureau/incidenten", d.incidents, central.Officer, central.Auditor)
 	in("GET /bureau/incidenten/melden", d.reporting)
 	in("POST /bureau/incidenten/melden", d.report)
 	in("GET /bureau/incidenten/gemeld", d.reported)
-	in("GET /bureau/incidenten/{number}", d.incident, central.Officer)
+	in("GET /bureau/incidenten/{number}", d.incident, central.Officer, central.Auditor)
 	in("POST /bureau/incidenten/{number}", d.describeIncident, central.Officer)
 	in("POST /bureau/incidenten/{number}/gemeld", d.tellOfIncident, central.Officer)
 	in("POST /bureau/incidenten/{number}/sluiten", d.closeIncident, central.Officer)
@@ -27,9 +27,9 @@ func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
 	in("POST /bureau/betrokkenen/{id}/antwoord", d.answerSubject, central.Approver)
 	in("POST /bureau/betrokkenen/{id}/doorsturen", d.forwardSubject, central.Handler)
 
-	in("GET /bureau/steekproeven", d.samples, central.Officer)
+	in("GET /bureau/steekproeven", d.samples, central.Officer, central.Auditor)
 	in("POST /bureau/steekproeven", d.drawSample, central.Officer)
-	in("GET /bureau/steekproeven/{number}", d.sample, central.Officer)
+	in("GET /bureau/steekproeven/{number}", d.sample, central.Officer, central.Auditor)
 	in("POST /bureau/steekproeven/{number}", d.recordFinding, central.Officer)
 	in("POST /bureau/audits", d.planAudit, central.Officer)
 	in("POST /bureau/audits/uitkomst", d.finishAudit, central.Officer)
@@ -38,7 +38,14 @@ func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
 	in("GET /bureau/klachten/{number}", d.matter, central.Officer)
 	in("POST /bureau/klachten/{number}", d.followMatter, central.Officer)
 
-	in("GET /bureau/inzage", d.readings, central.Officer)
+	reporting := []central.Role{central.Registrar, central.Officer, central.Auditor}
+	in("GET /bureau/verslagen", d.reports, reporting...)
+	in("GET /bureau/verslagen/{kind}/{year}", d.yearly, reporting...)
+	in("GET /bureau/verwerkingen", d.processing, reporting...)
+	in("GET /bureau/verwerkingen.csv", d.processing, reporting...)
+	in("GET /bureau/opleidingen", d.trainings, central.Administrator)
+	in("POST /bureau/opleidingen", d.recordTraining, central.Administrator)
+	in("GET /bureau/inzage", d.readings, central.Officer, central.Auditor)
 	in("POST /bureau/inzage", d.writeNote, central.Officer)
 }
 
@@ -55,11 +62,15 @@ func (d *desk) showReadings(v *visit, status int, f form) {
 		for _, r := range st.Readings() {
 			read.Rows = append(read.Rows, []any{r.At, r.By, r.What.Words(), r.About})
 		}
-		return sheet{Heading: page.Both("Inzage en aantekeningen", "Readings and notes"), Tables: []table{notes, read},
+		s := sheet{Heading: page.Both("Inzage en aantekeningen", "Readings and notes"), Tables: []table{notes, read},
 			Intro: page.Both("Ook wie toezicht houdt laat sporen na: wat u opent of ophaalt staat in het logboek van de centrale. Aantekeningen leest alleen de privacy officer.",
 				"Those who oversee leave traces too: what you open or download is in the centre's log. Notes are read by the privacy officer only."),
 			Fills: []fill{{ID: "aantekening", Action: "/bureau/inzage", Title: page.Both("Aantekening maken", "Write a note"), Button: page.Both("Vastleggen", "Record"),
 				Fields: []field{entry("over", "text", "Over (bijvoorbeeld een aanvraag of camera)", "About (for example a request or camera)", nil), entry("tekst", "area", "Aantekening", "Note", nil)}}}}
+		if !st.Holds(v.me(), central.Officer, "", v.now) {
+			s.Tables, s.Fills = s.Tables[1:], nil
+		}
+		return s
 	})
 }
 

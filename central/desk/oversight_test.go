@@ -189,3 +189,82 @@ func TestR27_ComplaintsAreTheOfficersAlone(t *testing.T) {
 	}
 	says(t, v.get("/bureau/klachten/1"), 200, "afgesloten", "masker geplaatst", "Kan nu niet")
 }
+
+// An auditor reads logs, registers and accesses for a period, and leaves traces; requests, complaints and every form are not theirs.
+func TestR29_AnAuditorOnThePages(t *testing.T) {
+	o := newOffice(t)
+	id := string(o.filed())
+	says(t, o.as(admin).post("/bureau/mensen/p-colleague", "rol", "auditor", "geheimhouding", "2026-11-01"), 400, "tot wanneer de auditor meeleest")
+	if w := o.as(admin).post("/bureau/mensen/p-colleague", "rol", "auditor", "geheimhouding", "2026-11-01", "auditor-tot", "2026-11-30"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	b := o.as(teammate)
+	says(t, b.get("/bureau"), 200, "auditor")
+	for _, path := range []string{"/bureau/toegang", "/bureau/logboeken", "/bureau/logboeken/rec-1", "/bureau/vernietiging", "/bureau/cameras/hal", "/bureau/incidenten", "/bureau/steekproeven", "/bureau/inzage"} {
+		w := b.get(path)
+		if w.Code != 200 || strings.Contains(plain(w.Body.String()), "Aantekening maken") || strings.Count(w.Body.String(), `<form method="post"`) > 1 { // one: to log out
+			t.Errorf("%s: %d, or it offers a form", path, w.Code)
+		}
+	}
+	for _, path := range []string{"/bureau/aanvragen/" + id, "/bureau/klachten", "/bureau/betrokkenen", "/bureau/mensen", "/bureau/bewaring"} {
+		if w := b.get(path); w.Code != 403 && w.Code != 404 {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	says(t, o.as(officer).get("/bureau/inzage"), 200, "Kim Smit p-colleague logboek opgehaald rec-1")
+	o.now = day(10).Time
+	delete(o.sessions, teammate)
+	if w := o.as(teammate).get("/bureau/toegang"); w.Code != 403 {
+		t.Errorf("after the period: %d", w.Code)
+	}
+}
+
+func TestR28_AnAdministratorRecordsTraining(t *testing.T) {
+	o := newOffice(t)
+	b := o.as(admin)
+	says(t, b.get("/bureau/opleidingen"), 200, "Hanna Vink p-handler – – nog niet vastgelegd", "leidt de eigen organisatie op")
+	says(t, b.post("/bureau/opleidingen", "formulier", "vastleggen", "persoon", "p-handler", "opleiding", "privacy", "gevolgd", "2026-01-10"), 400, "tot wanneer de opleiding geldt")
+	if w := b.post("/bureau/opleidingen", "persoon", string(handler), "opleiding", "privacy", "gevolgd", "2025-11-01", "geldig", "2026-11-10"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, b.get("/bureau/opleidingen"), 200, "privacy 1 november 2025 10 november 2026 verlopen")
+	says(t, o.as(handler).get("/bureau"), 200, "uw opleiding is verlopen: na deze datum is uw rol niet actief", "10 december 2026")
+}
+
+func TestR05_R06_R22_ReportsOnThePages(t *testing.T) {
+	o := newOffice(t)
+	o.filed()
+	o.now = o.now.Add(48 * time.Hour)
+	clear(o.sessions) // which are over
+	p := hall()
+	p.Camera, p.Name = "kelder", "=Kelder"
+	o.do(central.RegisterPlacement{By: registrar, PlacementFacts: p})
+	o.do(central.Activate{By: registrar, Camera: "kelder"})
+	v := o.as(officer)
+	says(t, v.get("/bureau/verslagen"), 200, "2026")
+	says(t, v.get("/bureau/verslagen/college/2026"), 200, "in gebruik, AVG 2", "vordering 126nda < 5", "Dit jaar is nog niet om")
+	says(t, v.get("/en/bureau/verslagen/officer/2026"), 200, "readings by oversight")
+	says(t, v.get("/bureau/verwerkingen"), 200, "Hal stadskantoor (hal)", "=Kelder", "college van de gemeente stad", "Politie basisteam", "7 dagen")
+	w := v.get("/bureau/verwerkingen?op=2026-11-21")
+	says(t, w, 200, "Zoals het was aan het eind van 21 november 2026", "Hal stadskantoor")
+	if strings.Contains(w.Body.String(), "Kelder") {
+		t.Error("a camera of two days later is in the register as of that day")
+	}
+	says(t, v.get("/bureau/verwerkingen?op=2027-01-01"), 400, "een dag in het verleden")
+	w = v.get("/bureau/verwerkingen.csv")
+	if body := w.Body.String(); w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/csv") || !strings.Contains(body, "'=Kelder") || strings.Contains(body, "\n=") || !strings.HasPrefix(body, "Camera,Stand,Verantwoordelijke") {
+		t.Errorf("%d %s", w.Code, body)
+	}
+	if w := v.get("/bureau/verslagen/college/2026.csv"); w.Code != 200 || !strings.Contains(w.Body.String(), "vordering 126nda,< 5") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := o.as(registrar).get("/bureau/verslagen/officer/2026"); w.Code != 404 {
+		t.Errorf("a registrar on the officer's own report: %d", w.Code)
+	}
+	says(t, o.as(registrar).get("/bureau/verslagen/college/2026"), 200, "in gebruik")
+	for _, who := range []protocol.PersonID{requester, staff, handler} {
+		if w := o.as(who).get("/bureau/verwerkingen"); w.Code != 403 {
+			t.Errorf("%s: %d", who, w.Code)
+		}
+	}
+}

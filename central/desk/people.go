@@ -100,6 +100,9 @@ func (v *visit) appointment(person protocol.PersonID) (central.Appointment, *cen
 		return a, &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Vul de datum van de geheimhouding in als jaar-maand-dag.", "Fill in the date of the secrecy statement as year-month-day.")}
 	}
 	a.Secrecy = secrecy
+	if a.Until, err = parseDay(v.value("auditor-tot")); err != nil {
+		return a, &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Vul het einde van de periode in als jaar-maand-dag.", "Fill in the end of the period as year-month-day.")}
+	}
 	return a, nil
 }
 
@@ -172,6 +175,7 @@ func (d *desk) showPerson(v *visit, status int, f form) {
 				}
 				out.Set("eenheid", p.Unit)
 				out.Set("geheimhouding", dayInput(p.Secrecy))
+				out.Set("auditor-tot", dayInput(p.Until))
 			}
 		}
 		return out

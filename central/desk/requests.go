@@ -113,6 +113,11 @@ func (d *desk) amendRequest(v *visit) {
 			f.Set("mondeling", "ja")
 			f.Set("uitgesproken", localInput(r.Said.Time))
 		}
+		if c := r.Consent; c != nil {
+			f.Set("artikel", onConsent)
+			f.Set("verklaringen", strings.Join(c.Statements, "\n"))
+			f.Set("iedereen", "ja")
+		}
 		if r.MayBeGone {
 			f.Set("misschien-weg", "ja")
 		}
@@ -220,7 +225,7 @@ func (v *visit) requestFacts() (central.RequestFacts, error) {
 	}
 	deadline, err := parseDay(v.value("uiterlijk"))
 	return central.RequestFacts{
-		Article: central.Article(v.value("artikel")), Authority: v.value("bevoegde"), Leave: v.value("machtiging"), Demanded: demanded, Said: said, Indicated: v.value("aanduiding"), Manner: v.value("wijze"), Deadline: deadline,
+		Article: central.Article(strings.TrimPrefix(v.value("artikel"), onConsent)), Consent: v.consent(), Authority: v.value("bevoegde"), Leave: v.value("machtiging"), Demanded: demanded, Said: said, Indicated: v.value("aanduiding"), Manner: v.value("wijze"), Deadline: deadline,
 		Cameras: cameraIDs(v.r.PostForm["camera"]), Asked: protocol.Span(from, to), Reference: v.value("kenmerk"), Necessity: v.value("noodzaak"),
 		Purpose: central.Purpose(v.value("doel")), MayBeGone: v.value("misschien-weg") != "", Unit: v.value("eenheid"),
 	}, err
@@ -234,15 +239,32 @@ func cameraIDs(list []string) []protocol.CameraID {
 	return ids
 }
 
+// onConsent is what the form says where a demand names its article.
+const onConsent = "toestemming"
+
+// consent is one line a statement.
+func (v *visit) consent() *central.Consent {
+	if v.value("artikel") != onConsent {
+		return nil
+	}
+	return &central.Consent{Statements: strings.FieldsFunc(v.value("verklaringen"), func(r rune) bool { return r == '\n' || r == '\r' }), Everyone: v.value("iedereen") != ""}
+}
+
 // kindFor is what a request for these cameras is called: their regime and who asks decide it, so nobody has to choose wrongly.
 func kindFor(st *central.State, v *visit, cameras []protocol.CameraID) central.RequestKind {
 	if !st.Holds(v.me(), central.Requester, "", v.now) {
+		if v.value("alleen-bewaren") != "" {
+			return central.Provisional
+		}
 		return central.OwnInitiative
 	}
 	for _, id := range cameras {
 		if p := st.Placement(id); p != nil && p.Regime == protocol.WPG {
 			return central.WpgRelease
 		}
+	}
+	if v.value("artikel") == onConsent {
+		return central.ByConsent
 	}
 	return central.Vordering
 }
@@ -269,8 +291,9 @@ type file struct {
 	Places     map[protocol.CameraID]*central.Placement
 	FetchUntil protocol.Time // the last moment to fetch
 
-	MayAmend bool // the requester, as long as nothing was fetched
-	MayTake  bool // a colleague
+	MayAmend    bool // the requester, as long as nothing was fetched
+	MayTake     bool // a colleague
+	MayWithdraw bool // who may be told that consent is taken back
 
 	// A nil *Act: not for this reader. With a problem: for this reader, but not now.
 	MayCheck, MayDecide, MayConfirm, MayWrite *act
@@ -341,6 +364,7 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 	if why := would(st, central.CheckRequest{By: v.me(), Request: r.ID, Complete: true, Necessary: true, Remark: "?"}, v.now); r.Status == central.Filed || why == nil {
 		out.MayCheck = offered(holds(central.Handler, r.Regime), why)
 	}
+	out.MayWithdraw = st.MayWithdrawConsent(v.me(), r, v.now) == nil
 	out.MayTake = st.MayTakeOver(v.me(), r, v.now) == nil
 	out.MayAmend = v.me() == r.Requester && st.MayAmend(r) == nil
 	if r.Status == central.Filed || r.Status == central.Checked || r.Status == central.Granted && len(out.Due) > 0 {
@@ -450,6 +474,9 @@ func steps(r *central.Request, now time.Time) []step {
 			s.State, s.Words = "done", page.Both("Bewaring bevestigd door de recorder", "Hold confirmed by the recorder")
 		}
 		add(s)
+	}
+	if r.Kind == central.Provisional {
+		return list
 	}
 	waiting := func(words central.Words, previous bool) step {
 		if previous && r.Status != central.Closed {
@@ -561,6 +588,12 @@ func answered(v *visit, names ...string) *central.Refusal {
 		}
 	}
 	return nil
+}
+
+func (d *desk) withdrawConsent(v *visit) {
+	d.act(v, "withdraw", func(id protocol.RequestID) (central.Command, *central.Refusal) {
+		return central.WithdrawConsent{By: v.me(), Request: id, Note: v.value("hoe")}, nil
+	})
 }
 
 func (d *desk) takeOver(v *visit) {

@@ -467,3 +467,27 @@ func TestI12_DecisionsAtTheSameHeadSettleOnce(t *testing.T) {
 		}
 	}
 }
+
+// Any day can be explained: the state as of a moment is that of the entries until then, and the present one goes on unhurt.
+func TestR05_AsOfAMoment(t *testing.T) {
+	c := &clock{now: start}
+	signer, _ := protocoltest.Key(t, origin)
+	b := open(t, filepath.Join(t.TempDir(), "ledger.db"), signer, c)
+	do(t, b, openCommand())
+	for n := range 5 {
+		c.add(time.Hour)
+		do(t, b, agree(n))
+	}
+	for hours, want := range map[int]int{-1: 0, 0: 0, 1: 1, 3: 3, 5: 5, 99: 5} {
+		st, err := b.At(t.Context(), start.Add(time.Duration(hours)*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(st.Units()); got != want || (hours < 0) != (st.Size == 0) {
+			t.Errorf("as of hour %d: %d units, want %d; %d entries", hours, got, want, st.Size)
+		}
+	}
+	if units(b) != 5 {
+		t.Error("looking back changed the present")
+	}
+}
