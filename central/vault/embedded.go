@@ -301,17 +301,20 @@ func (e *Embedded) waitUntilAnswers(ctx context.Context, c EmbeddedConfig, cas *
 	if err != nil {
 		return fmt.Errorf("embedded S3 on %s: %w", e.Endpoint, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	waiting, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	for {
-		_, err := client.ListBuckets(ctx)
+		_, err := client.ListBuckets(waiting)
 		if err == nil {
 			return nil
 		}
 		select {
 		case why := <-died:
 			return fmt.Errorf("embedded S3 on %s in %s did not start: %w", e.Endpoint, c.Dir, why)
-		case <-ctx.Done():
+		case <-waiting.Done():
+			if ctx.Err() != nil {
+				return fmt.Errorf("embedded S3 on %s: %w while it started", e.Endpoint, ctx.Err())
+			}
 			return fmt.Errorf("embedded S3 on %s in %s does not answer: %w; is another program on that port?", e.Endpoint, c.Dir, err)
 		case <-time.After(50 * time.Millisecond):
 		}
