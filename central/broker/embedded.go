@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
@@ -93,6 +94,33 @@ const protocolMQTT311 = 4
 type tlsListener struct {
 	net.Listener
 	log *slog.Logger
+
+	serving sync.WaitGroup
+	mu      sync.Mutex // guards what follows
+	open    map[net.Conn]bool
+	closed  bool
+}
+
+// keep remembers a connection until it is forgotten; false: the listener has been closed.
+func (l *tlsListener) keep(c net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	if l.open == nil {
+		l.open = map[net.Conn]bool{}
+	}
+	l.open[c] = true
+	l.serving.Add(1)
+	return true
+}
+
+func (l *tlsListener) forget(c net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, c)
+	l.serving.Done()
 }
 
 func (l *tlsListener) Init(*slog.Logger) error { return nil }
@@ -111,7 +139,12 @@ func (l *tlsListener) Serve(establish listeners.EstablishFn) {
 			time.Sleep(time.Second)
 			continue
 		}
+		if !l.keep(conn) {
+			conn.Close()
+			return
+		}
 		go func() {
+			defer l.forget(conn)
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			err := conn.(*tls.Conn).HandshakeContext(ctx)
 			cancel()
@@ -127,11 +160,18 @@ func (l *tlsListener) Serve(establish listeners.EstablishFn) {
 	}
 }
 
-func (l *tlsListener) Close(closeClients listeners.CloseFn) {
+// Close ends every connection itself. mochi's own way (v2.7.9, Clients.GetByListener) takes a read lock twice, and waits for ever when a client leaves between the two.
+func (l *tlsListener) Close(listeners.CloseFn) {
 	if err := l.Listener.Close(); err != nil {
 		l.log.Error("broker: close the listener", "addr", l.Address(), "error", err)
 	}
-	closeClients(l.ID())
+	l.mu.Lock()
+	l.closed = true
+	for conn := range l.open {
+		conn.(*tls.Conn).NetConn().Close() // and not by TLS, whose goodbye may wait for a peer that does not read
+	}
+	l.mu.Unlock()
+	l.serving.Wait()
 }
 
 // access is who may do what. mochi calls it from each client's own goroutine; it has no state.
