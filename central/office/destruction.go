@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -65,7 +63,7 @@ func (a *account) catchUp(ctx context.Context, w *witness.Witness) error {
 	if err != nil {
 		return err
 	}
-	checkpoint, cosigned, err := chain.OpenCheckpoint(r.Cosigned, r.Origin, log, []note.Verifier{ours}...)
+	checkpoint, cosigned, err := chain.OpenCheckpoint(r.Cosigned, r.Origin, log, ours)
 	if err != nil {
 		return fmt.Errorf("recorder %s: its cosigned checkpoint: %w", a.recorder, err)
 	}

@@ -34,7 +34,7 @@ func TestDisks(t *testing.T) {
 	}
 	out, err := self.CombinedOutput()
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
-		t.Skipf("this machine gives no mount namespace, so no disk is mounted: %v", err)
+		t.Skipf("this machine gives no mount namespace, so no disk is mounted: %v; run it as root, or allow unprivileged user namespaces", err)
 	}
 	for _, skipped := range regexp.MustCompile(`(?m)^ *disks_test.go:\d+: skipped: .*$`).FindAllString(string(out), -1) {
 		t.Log(strings.TrimSpace(skipped))

@@ -109,7 +109,7 @@ func TestHouseFilesGoThroughTheSeam(t *testing.T) {
 func TestHouseTopLevel(t *testing.T) {
 	out, err := exec.Command("git", "-C", "../..", "ls-files").Output()
 	if err != nil {
-		t.Skip("not a git checkout: the top level cannot be listed")
+		t.Skip("not a git checkout, so the top level cannot be listed; run it in a clone")
 	}
 	allowed := map[string]bool{"cmd": true, "edge": true, "central": true, "protocol": true, "deploy": true, "go.mod": true, "go.sum": true,
 		"Makefile": true, "README.md": true, "LICENSE": true, "publiccode.yml": true}

@@ -327,7 +327,7 @@ func (r *rig) files(camera protocol.CameraID, pattern string) []string {
 func plays(t *testing.T, name string, want int) {
 	t.Helper()
 	if _, err := exec.LookPath("ffprobe"); err != nil {
-		t.Skip("ffprobe is not installed")
+		t.Skip("ffprobe is not installed; `make packages`, or apt-get install ffmpeg")
 	}
 	var stderr bytes.Buffer
 	cmd := exec.Command("ffprobe", "-v", "warning", "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", name)

@@ -270,6 +270,9 @@ func TestI02_NoKeyOfWhatHasExpiredIsLeft(t *testing.T) {
 func TestI02_CrashAtEveryStepOfDestroyingKeys(t *testing.T) {
 	for _, stage := range []string{"unlinked", "generation kept", "key table written", "key table renamed", "key table in place", "generation destroyed", "gone", "journalled"} {
 		for _, how := range []string{"crash", "fail", "fail, then crash", "fail, then crash before the next table"} {
+			if how == "fail, then crash before the next table" && slices.Contains([]string{"generation destroyed", "gone", "journalled"}, stage) {
+				continue // the generation stands by then, and no other follows it
+			}
 			t.Run(stage+", "+how, func(t *testing.T) {
 				var r *rig
 				armed, again, cut := false, false, t.TempDir()
@@ -308,8 +311,12 @@ func TestI02_CrashAtEveryStepOfDestroyingKeys(t *testing.T) {
 				if armed {
 					t.Fatal("this step was never reached")
 				}
+				if again { // the next generation is made a minute later at the earliest
+					r.clock.advance(time.Minute)
+					r.sweep(t.Context())
+				}
 				if again {
-					t.Skip("no other generation was needed")
+					t.Fatal("no other generation followed")
 				}
 				switch how {
 				case "crash", "fail, then crash before the next table":

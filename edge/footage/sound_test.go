@@ -190,7 +190,7 @@ func TestSoundBesidePictures(t *testing.T) {
 func decodesWhole(t *testing.T, name string) {
 	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		t.Skip("ffmpeg is not installed")
+		t.Skip("ffmpeg is not installed; `make packages`, or apt-get install ffmpeg")
 	}
 	if out, err := exec.Command("ffmpeg", "-hide_banner", "-v", "warning", "-xerror", "-i", name, "-f", "null", "-").CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%s does not decode: %v\n%s", name, err, out)

@@ -44,7 +44,7 @@ func unpack(t *testing.T, bag []byte) string {
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("%s is not installed", name)
+		t.Skipf("%s is not installed; `make packages` installs what the tests need", name)
 	}
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {
