@@ -30,9 +30,16 @@ func (s SegmentLine) String() string {
 
 // ParseSegmentLine reads what String writes and nothing else.
 func ParseSegmentLine(line string) (SegmentLine, error) {
-	f := strings.Split(line, "\t")
-	if len(f) != 9 {
-		return SegmentLine{}, fmt.Errorf("segment line: %d fields, want 9", len(f))
+	var f [9]string
+	rest, found := line, true
+	for i := range f {
+		if !found {
+			return SegmentLine{}, fmt.Errorf("segment line: %d fields, want %d", i, len(f))
+		}
+		f[i], rest, found = strings.Cut(rest, "\t")
+	}
+	if found {
+		return SegmentLine{}, fmt.Errorf("segment line: more than %d fields", len(f))
 	}
 	s := SegmentLine{Camera: CameraID(f[0]), Stream: StreamID(f[1]), Run: RunID(f[2])}
 	var err error
@@ -44,14 +51,14 @@ func ParseSegmentLine(line string) (SegmentLine, error) {
 	check(ValidID(s.Camera))
 	check(ValidID(s.Stream))
 	check(ValidID(s.Run))
-	var e error
-	s.N, e = strconv.Atoi(f[3])
+	n, e := number(f[3])
+	s.N = int(n)
 	check(e)
 	s.Start, e = ParseTime(f[4])
 	check(e)
 	s.End, e = ParseTime(f[5])
 	check(e)
-	s.Size, e = strconv.ParseInt(f[6], 10, 64)
+	s.Size, e = number(f[6])
 	check(e)
 	s.SHA256, e = ParseHash(f[7])
 	check(e)
@@ -60,11 +67,17 @@ func ParseSegmentLine(line string) (SegmentLine, error) {
 	if err == nil && (s.N < 0 || s.Size <= 0 || !s.Start.Before(s.End.Time)) {
 		err = fmt.Errorf("segment line: impossible place, size or times")
 	}
-	if err == nil && s.String() != line {
-		err = fmt.Errorf("segment line: not in its one written form")
-	}
 	if err != nil {
 		return SegmentLine{}, fmt.Errorf("segment line %q: %w", line, err)
 	}
 	return s, nil
+}
+
+// number reads what strconv.FormatInt writes and nothing else.
+func number(s string) (int64, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err == nil && (s[0] == '+' || s[0] == '0' && s != "0" || strings.HasPrefix(s, "-0")) {
+		err = fmt.Errorf("number %q: not in its one written form", s)
+	}
+	return n, err
 }

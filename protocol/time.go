@@ -17,11 +17,12 @@ func T(t time.Time) Time { return Time{t.UTC().Truncate(time.Millisecond)} }
 
 // ParseTime reads TimeLayout and nothing else.
 func ParseTime(s string) (Time, error) {
-	t, err := time.Parse(TimeLayout, s)
-	if err != nil || t.Format(TimeLayout) != s { // time.Parse also takes a comma for the point
-		return Time{}, fmt.Errorf("time %q: want the form %s", s, TimeLayout)
+	if len(s) == len(TimeLayout) && s[10] == 'T' && s[19] == '.' && s[23] == 'Z' { // time.Parse also takes fewer digits, a comma and other zones, of other lengths or elsewhere
+		if t, err := time.Parse(time.RFC3339, s); err == nil { // which time.Parse reads fastest
+			return Time{t.UTC()}, nil
+		}
 	}
-	return Time{t.UTC()}, nil
+	return Time{}, fmt.Errorf("time %q: want the form %s", s, TimeLayout)
 }
 
 func (t Time) String() string                { return t.UTC().Format(TimeLayout) }

@@ -58,6 +58,17 @@ func TestI03_WindowZeroIsInvalid(t *testing.T) {
 	}
 }
 
+func FuzzParseTime(f *testing.F) {
+	for _, seed := range []string{"2026-11-21T02:00:00.000Z", "2026-11-21T02:00:00,000Z", "2026-11-21T2:000:00.00Z", "0000-01-01T00:00:00.000Z", "2026-11-21T02:00:60.000Z"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if p, err := protocol.ParseTime(text); err == nil && p.String() != text {
+			t.Errorf("%q was read as %s", text, p)
+		}
+	})
+}
+
 func FuzzParseInterval(f *testing.F) {
 	f.Add(hour(0).String())
 	f.Fuzz(func(t *testing.T, s string) {

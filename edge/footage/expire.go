@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -71,22 +72,31 @@ func (b *buried) stored() int64 {
 	return storedAs(b.line.Size, b.Key != "", b.Chunk)
 }
 
-// expire unlinks all that is due, and tells when more is. The caller has sweeping.
+// expire unlinks all that is due, and tells when more is. While there is more than one transaction takes, the next is buried while the disk is at work on the one before. The
+// caller has sweeping.
 func (s *Store) expire() (next time.Time) {
+	var before sync.WaitGroup // the round that is being unlinked
 	for {
 		next = time.Time{}
 		began := time.Now()
 		reading := s.Clock()
 		now := reading.Now
-		worked := false
+		worked, more := false, false
 		for _, v := range s.volumes {
-			some, err := s.bury(v, reading)
-			if worked = worked || some; err != nil {
+			some, full, err := s.bury(v, reading)
+			worked, more = worked || some, more || full
+			if err != nil {
 				s.incident("expiry cannot be written to the index", "", short(err))
 				next = now.Add(retryUnlink)
 			}
 		}
-		s.unlink(now)
+		before.Wait()
+		unlink := s.unlink(now)
+		if more {
+			before.Go(unlink)
+		} else {
+			unlink()
+		}
 		switch took := time.Since(began); {
 		case took > roundAtMost:
 			s.atOnce = max(buryAtLeast, s.atOnce/2)
@@ -96,7 +106,7 @@ func (s *Store) expire() (next time.Time) {
 		s.round()
 		if worked {
 			s.wakeClerk()
-		} else if !s.mendRuns() {
+		} else if before.Wait(); !s.mendRuns() {
 			break
 		}
 	}
@@ -285,8 +295,9 @@ func (s *Store) oldestFirst(tx *bbolt.Tx, v *volume, c *candidates, standing []K
 	return nil
 }
 
-// bury puts tombstones over segments of a volume that must go, the intent of expiry, as many as one transaction takes. Worked is false when there is nothing to do.
-func (s *Store) bury(v *volume, reading trusted.Reading) (worked bool, err error) {
+// bury puts tombstones over segments of a volume that must go, the intent of expiry, as many as one transaction takes: full says that it took so many. Worked is false when
+// there is nothing to do.
+func (s *Store) bury(v *volume, reading trusted.Reading) (worked, full bool, err error) {
 	now := reading.Now
 	need, err := s.over(v)
 	if err != nil {
@@ -301,7 +312,7 @@ func (s *Store) bury(v *volume, reading trusted.Reading) (worked bool, err error
 	c := candidates{rows: map[string]segmentRow{}, runs: map[string]*runRow{}, broken: map[string]bool{}}
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		err := s.dueNow(tx, v, &c, standing, reading)
-		if len(c.aging) >= s.atOnce {
+		if full = len(c.aging) >= s.atOnce; full {
 			need = 0 // nothing goes early while as much is due as one transaction takes
 		}
 		if err == nil && c.spare < need {
@@ -310,21 +321,21 @@ func (s *Store) bury(v *volume, reading trusted.Reading) (worked bool, err error
 		return err
 	})
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	due, _ := Expired(c.aging, s.keeps(), need, now)
 	if v.full = need > 0 && len(due) == 0; v.full {
 		v.fullUntil = now.Add(retryFull)
 	}
 	if len(c.runs) == 0 {
-		return false, nil
+		return false, false, nil
 	}
 	worked, err = s.putTombstones(v, due[:min(len(due), buryAtMost)], &c, standing, reading)
 	if err != nil && s.spendReserve(err) {
 		s.atOnce = buryAtLeast // it does not hold much
-		return true, nil
+		return true, false, nil
 	}
-	return worked, err
+	return worked, full, err
 }
 
 // putTombstones also moves the runs that were looked at to their new places in their queues.
@@ -432,23 +443,26 @@ type grave struct {
 	buried
 }
 
-// unlink destroys the files under tombstones, directory by directory, and syncs each directory once. What fails is tried again; the others go on.
-func (s *Store) unlink(now time.Time) {
+// unlink finds what has a tombstone now. What it returns destroys those files, directory by directory, and syncs each directory once; what fails is tried again, and the others go on.
+func (s *Store) unlink(now time.Time) func() {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	todo := map[*volume]map[string]*tombstone{}
 	for key, t := range s.tombs {
 		if t.unlinked.IsZero() && !waits(now, t.retry, retryUnlinkMax) {
 			v := s.volumeOf(&runRow{Volume: t.volume})
 			if todo[v] == nil {
 				todo[v] = map[string]*tombstone{}
+				v.changed = true
 			}
 			todo[v][key] = t
 		}
 	}
-	s.mu.Unlock()
-	for _, v := range s.volumes {
-		if len(todo[v]) > 0 {
-			s.unlinkOn(v, todo[v], now)
+	return func() {
+		for _, v := range s.volumes {
+			if len(todo[v]) > 0 {
+				s.unlinkOn(v, todo[v], now)
+			}
 		}
 	}
 }
@@ -475,7 +489,6 @@ func (s *Store) unlinkOn(v *volume, todo map[string]*tombstone, now time.Time) {
 		s.unlinked(todo, failed, now)
 		return
 	}
-	s.touched(v)
 	slices.SortFunc(graves, func(a, b grave) int { return strings.Compare(a.file, b.file) })
 	dirs := map[string][]grave{}
 	for _, g := range graves {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -243,7 +244,13 @@ func runKey(c protocol.CameraID, s protocol.StreamID, r protocol.RunID) string {
 }
 
 func segmentKey(l protocol.SegmentLine) string {
-	return fmt.Sprintf("%s/%06d", runKey(l.Camera, l.Stream, l.Run), l.N)
+	return runKey(l.Camera, l.Stream, l.Run) + "/" + placeName(l.N)
+}
+
+// placeName is a segment's place in its run with six digits, so that it sorts as its number does.
+func placeName(n int) string {
+	digits := strconv.Itoa(n)
+	return "000000"[min(len(digits), 6):] + digits
 }
 
 // number is a key that sorts as its number does.

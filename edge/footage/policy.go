@@ -1,6 +1,7 @@
 package footage
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -66,8 +67,13 @@ func Expired(segments []Aging, holds []Keep, need int64, now time.Time) (due []E
 			next = t
 		}
 	}
-	var spare []Aging // neither due nor held, oldest first
-	for _, s := range slices.SortedStableFunc(slices.Values(segments), func(a, b Aging) int { return compareLines(a.SegmentLine, b.SegmentLine) }) {
+	inOrder := make([]*Aging, len(segments))
+	for i := range segments {
+		inOrder[i] = &segments[i]
+	}
+	slices.SortStableFunc(inOrder, func(a, b *Aging) int { return compareLines(a.SegmentLine, b.SegmentLine) })
+	var spare []*Aging // neither due nor held, oldest first
+	for _, s := range inOrder {
 		var held, freed time.Time // until when a standing hold keeps it; when the last ended one let it go
 		for _, k := range holds {
 			switch until := k.until(); {
@@ -84,22 +90,26 @@ func Expired(segments []Aging, holds []Keep, need int64, now time.Time) (due []E
 		case now.Before(s.Due()):
 			spare = append(spare, s)
 		case freed.After(s.Due()):
-			due = append(due, Expiring{s, ReasonHoldEnded})
+			due = append(due, Expiring{*s, ReasonHoldEnded})
 			need -= s.Stored
 		default:
-			due = append(due, Expiring{s, ReasonWindow})
+			due = append(due, Expiring{*s, ReasonWindow})
 			need -= s.Stored
 		}
 	}
+	early := false
 	for _, s := range spare {
 		if need > 0 {
-			due = append(due, Expiring{s, ReasonSpace})
+			early = true
+			due = append(due, Expiring{*s, ReasonSpace})
 			need -= s.Stored
 			continue
 		}
 		soonest(s.Due())
 	}
-	slices.SortStableFunc(due, func(a, b Expiring) int { return compareLines(a.SegmentLine, b.SegmentLine) })
+	if early {
+		slices.SortStableFunc(due, func(a, b Expiring) int { return compareLines(a.SegmentLine, b.SegmentLine) })
+	}
 	return due, next
 }
 
@@ -110,17 +120,19 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// compareLines orders by time; segments of one moment by camera, stream, run and place.
+// compareLines orders by time; segments of one moment as their keys do: by camera, stream, run and place.
 func compareLines(a, b protocol.SegmentLine) int {
-	if c := a.Start.Compare(b.Start.Time); c != 0 {
+	return cmp.Or(a.Start.Compare(b.Start.Time), compareParts(a.Camera, b.Camera), compareParts(a.Stream, b.Stream), compareParts(a.Run, b.Run), cmp.Compare(a.N, b.N))
+}
+
+// compareParts orders parts of keys, each of which ends in a slash there.
+func compareParts[T ~string](a, b T) int {
+	n := min(len(a), len(b))
+	if c := cmp.Compare(a[:n], b[:n]); c != 0 || len(a) == len(b) {
 		return c
 	}
-	ka, kb := segmentKey(a), segmentKey(b)
-	switch {
-	case ka < kb:
-		return -1
-	case ka > kb:
-		return 1
+	if len(a) == n {
+		return cmp.Compare('/', b[n])
 	}
-	return 0
+	return cmp.Compare(a[n], '/')
 }

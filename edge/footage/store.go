@@ -875,7 +875,7 @@ func (s *Store) runDir(c protocol.CameraID, r protocol.RunID) string {
 }
 
 func (s *Store) segmentFile(l protocol.SegmentLine) string {
-	return filepath.Join(s.runDir(l.Camera, l.Run), fmt.Sprintf("%06d.seg", l.N))
+	return filepath.Join(s.runDir(l.Camera, l.Run), placeName(l.N)+".seg")
 }
 
 // removeRun removes a run's directory in which at most its init is left.

@@ -430,13 +430,6 @@ func (s *Store) markChanged() {
 	}
 }
 
-// touched says that footage came to a volume or went from it.
-func (s *Store) touched(v *volume) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v.changed = true
-}
-
 // look notices that a disk went, or came back. The caller has sweeping.
 func (s *Store) look() {
 	for _, v := range s.volumes {
