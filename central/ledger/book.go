@@ -272,7 +272,7 @@ func eventOf(e chain.Entry) (central.Event, error) {
 		return central.Event{}, err
 	}
 	fact, err := central.ParseFact(h.Kind, body.Fact)
-	return central.Event{Seq: h.Seq, Time: h.Time, By: body.By, Fact: fact}, err
+	return central.Event{Seq: h.Seq, Time: h.Time, By: body.By, Via: body.Via, Fact: fact}, err
 }
 
 // Changed is closed at the next event. Take it before looking.
