@@ -190,7 +190,7 @@ func read(e chain.Entry) (chain.Header, central.Event, error) {
 		return h, central.Event{}, fmt.Errorf("body: %w", err)
 	}
 	fact, err := central.ParseFact(h.Kind, body.Fact)
-	return h, central.Event{Seq: h.Seq, Time: h.Time, By: body.By, Fact: fact}, err
+	return h, central.Event{Seq: h.Seq, Time: h.Time, By: body.By, Via: body.Via, Fact: fact}, err
 }
 
 // followAgain is how long after a failure of the store it is tried again.
