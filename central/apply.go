@@ -19,8 +19,14 @@ func (s *State) Apply(e Event) error {
 		s.requests, s.holds = map[protocol.RequestID]*Request{}, map[protocol.HoldID]*Hold{}
 		s.grants, s.seen = map[protocol.GrantID]*Grant{}, map[Source]bool{}
 		s.clients = map[ClientID]*Client{}
+		s.erasures, s.bare, s.gone = map[Dossier]*Erasure{}, map[Dossier]bool{}, map[protocol.DocumentID]Dossier{}
 	}
-	if err := e.Fact.apply(s, e); err != nil {
+	if p, ok := e.Fact.(private); ok && e.Dossier == "" { // from before dossiers had keys
+		if o := p.dossier(&decision{State: s}); o != "" {
+			s.bare[o] = true
+		}
+	}
+	if err := e.Fact.apply(s, e); err != nil && !(e.Erased && isAbsent(err)) {
 		return fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
 	}
 	s.Size++
@@ -31,7 +37,7 @@ func (e Event) moment(note string) Moment {
 	return Moment{Seq: e.Seq, At: e.Time, By: e.By, Via: e.Via, Name: e.Name(), Note: note}
 }
 
-func noSuch(what string, id string) error { return fmt.Errorf("no %s %q", what, id) }
+func noSuch(what string, id string) error { return absent{what, id} }
 
 func (f *CentreOpened) apply(s *State, _ Event) error {
 	s.Municipality = f.Municipality
@@ -145,6 +151,13 @@ func (f *OrderIssued) apply(s *State, e Event) error {
 	}
 	if want := r.Next(); f.Number != want {
 		return fmt.Errorf("order %d for %s: %d comes next", f.Number, f.Recorder, want)
+	}
+	if e.Erased {
+		r.Orders = append(r.Orders, Order{Recorder: f.Recorder, Number: f.Number, NotBefore: f.NotBefore, NotAfter: f.NotAfter, Document: f.Document,
+			Kind: f.Kind, ID: f.ID, Issued: e.Time, Erased: true})
+		s.documents++
+		s.gone[f.ID] = e.Dossier
+		return nil
 	}
 	signed, err := protocol.ParseDocument([]byte(f.Document))
 	if err != nil {

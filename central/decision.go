@@ -19,7 +19,7 @@ type decision struct {
 }
 
 func (d *decision) record(f Fact) {
-	d.events = append(d.events, Event{Seq: d.Size + uint64(len(d.events)), Time: d.now, By: d.by, Via: d.via, Fact: f})
+	d.events = append(d.events, Event{Seq: d.Size + uint64(len(d.events)), Time: d.now, By: d.by, Via: d.via, Fact: f, Dossier: d.dossierOf(f)})
 }
 
 // as makes person the actor, if they hold the role, active now.

@@ -16,6 +16,9 @@ type Event struct {
 	By   protocol.PersonID // a person, or System
 	Via  ClientID          // the system that acted for that person; empty: the person came to the desk
 	Fact Fact
+
+	Dossier Dossier // whose key its body is under; empty: it lies open
+	Erased  bool    // that key is destroyed: By and Via are empty, and Fact is what remains
 }
 
 // Name is the kind of the event's entry.
@@ -27,21 +30,31 @@ type Fact interface {
 	apply(*State, Event) error
 }
 
-// Body is an event as the body of its entry; chain.Seal adds the salt.
+// Body is an event as the body of its entry; chain.Seal adds the salt. It lies open (By, Via, Fact), or is of a dossier (Dossier, Remains, Sealed): then Sealed is an open
+// body under the dossier's key, without salt.
 type Body struct {
 	protocol.Salted
-	By   protocol.PersonID `json:"by"`
+	By   protocol.PersonID `json:"by,omitempty"`
 	Via  ClientID          `json:"via,omitempty"`
-	Fact jsontext.Value    `json:"fact"`
+	Fact jsontext.Value    `json:"fact,omitempty"`
+
+	Dossier Dossier        `json:"dossier,omitempty"`
+	Remains jsontext.Value `json:"remains,omitempty"`
+	Sealed  []byte         `json:"sealed,omitempty"` // base64; none: it came when the dossier had been erased already
 }
 
-// Body writes the event's body.
+// Body writes the event's body, open.
 func (e Event) Body() (Body, error) {
 	b, err := json.Marshal(e.Fact, json.Deterministic(true))
 	if err != nil {
 		return Body{}, fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
 	}
 	return Body{By: e.By, Via: e.Via, Fact: b}, nil
+}
+
+// Erase makes of an event of a dossier what is left when that is erased.
+func (e Event) Erase() Event {
+	return Event{Seq: e.Seq, Time: e.Time, Fact: e.Fact.(private).remains(), Dossier: e.Dossier, Erased: true}
 }
 
 // ParseFact reads a fact of this name back; unknown names and fields are errors.
@@ -142,6 +155,10 @@ type (
 		NotBefore protocol.Time       `json:"notBefore"`
 		NotAfter  protocol.Time       `json:"notAfter"`
 		Document  string              `json:"document"`
+
+		// Only in what remains after its dossier's end; before, the document says it.
+		Kind string              `json:"kind,omitempty"`
+		ID   protocol.DocumentID `json:"id,omitempty"`
 	}
 	OrderRefused struct {
 		Source
@@ -250,7 +267,7 @@ func newFact(name string) Fact {
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
-		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{},
+		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{}, &BodyErased{},
 	} {
 		if f.name() == name {
 			return f
@@ -353,6 +370,7 @@ var eventWords = map[string]Words{
 	"client.registered":    {"koppeling van een systeem vastgelegd", "system registered"},
 	"client.withdrawn":     {"koppeling van een systeem ingetrokken", "system withdrawn"},
 	"client.admitted":      {"systeem binnengelaten", "system admitted"},
+	"body.erased":          {"dossier gewist aan het einde van zijn termijn", "dossier erased at the end of its term"},
 }
 
 // EventWords says an event's name in words.

@@ -115,6 +115,9 @@ func (c FollowMatter) decide(d *decision) error {
 	case strings.TrimSpace(c.Text) == "":
 		return missing("wat er is gedaan", "what was done")
 	}
+	if err := d.erased(ofMatter(c.Number)); err != nil {
+		return err
+	}
 	d.record(&MatterFollowed{c.Number, c.Text, c.Close})
 	return nil
 }

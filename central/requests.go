@@ -241,7 +241,7 @@ func (d *decision) hold(request protocol.RequestID, p *Placement, f RequestFacts
 
 func (d *decision) request(id protocol.RequestID) (*Request, error) {
 	if r := d.requests[id]; r != nil {
-		return r, nil
+		return r, d.erased(DossierOf(id))
 	}
 	return nil, unknown("Aanvraag", "Request", string(id))
 }

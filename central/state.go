@@ -35,7 +35,10 @@ type State struct {
 	readings   []Read
 	notebook   []Note
 	seen       map[Source]bool // journal entries that have become events
-	documents  uint64          // issued so far: the number in the next document's id
+	erasures   map[Dossier]*Erasure
+	bare       map[Dossier]bool                // dossiers with events from before there were keys
+	gone       map[protocol.DocumentID]Dossier // holds and grants of which only that remains
+	documents  uint64                          // issued so far: the number in the next document's id
 }
 
 // Post is a role held; Regime only for handler and approver.
@@ -125,6 +128,7 @@ type Order struct {
 	ID        protocol.DocumentID
 	Issued    protocol.Time
 	Refused   string // the recorder's reason
+	Erased    bool   `json:",omitzero"` // with its dossier: Document says nothing any more, and uses the number up
 }
 
 // CameraProtocol is one version of the rules for cameras of a kind (R3); its text lives elsewhere, its hash here.

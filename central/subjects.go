@@ -295,7 +295,7 @@ func (d *decision) subject(by protocol.PersonID, role Role, id protocol.RequestI
 	case q.Answered != nil:
 		return nil, refuse(CodeState, "Dit verzoek is al beantwoord.", "This request has been answered already.")
 	}
-	return q, nil
+	return q, d.erased(DossierOf(id))
 }
 
 func (c IdentifySubject) decide(d *decision) error {

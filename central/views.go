@@ -304,7 +304,9 @@ func (s *State) Match(accesses []Access) []MatchedAccess {
 		if m.Permit != nil {
 			m.Dossier = s.requests[m.Permit.Request]
 		}
-		m.Why = m.fault()
+		if s.gone[protocol.DocumentID(a.Access.Grant)] == "" { // what is erased was looked at in its time
+			m.Why = m.fault()
+		}
 		list = append(list, m)
 	}
 	slices.SortStableFunc(list, func(a, b MatchedAccess) int {

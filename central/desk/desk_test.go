@@ -145,7 +145,11 @@ func newOffice(t testing.TB) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.book, err = ledger.Open(t.Context(), store, signer, o.clock, slog.New(slog.DiscardHandler)); err != nil {
+	keys, err := ledger.OpenKeys(filepath.Join(dir, "dossiers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.book, err = ledger.Open(t.Context(), store, keys, signer, o.clock, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	known, err := knownPeople()

@@ -23,6 +23,7 @@ import (
 type Book struct {
 	origin string
 	store  Store
+	keys   *Keys
 	signer note.Signer
 	now    func() time.Time
 	log    *slog.Logger
@@ -32,12 +33,21 @@ type Book struct {
 
 	writing sync.Mutex // held through one whole Do, and while reading on; who holds it may read what mu guards, since nobody else changes it
 
-	mu      sync.RWMutex // guards what follows; held for writing while entries are applied, never while the store is at work
-	state   central.State
-	head    chain.Head
+	mu sync.RWMutex // guards what follows; held for writing while entries are applied, never while the store is at work
+	reading
 	changed chan struct{} // closed after the next entry is applied
 	err     error         // the state and the store have parted, or the book is closed: nothing is done any more
 }
+
+// reading is how far somebody has read, and what it says until there.
+type reading struct {
+	state  *central.State
+	head   chain.Head
+	lost   map[central.Dossier]bool // dossiers whose key was not there; once all is read, an erasure has told why
+	erased bool                     // an erasure was read, and forget has not looked yet
+}
+
+func unread() reading { return reading{state: new(central.State), lost: map[central.Dossier]bool{}} }
 
 // Broken says which entry does not verify, and why.
 type Broken struct {
@@ -54,8 +64,8 @@ func (b *Broken) Unwrap() error { return b.Err }
 
 // Open reads the ledger in a store from the first entry: every hash, the tree, and the last checkpoint's signature by this key, whose name is the log's origin. A *Broken
 // names the entry that does not verify. The store is the Book's from then on; where it cannot be opened it is closed.
-func Open(ctx context.Context, store Store, signer note.Signer, now func() time.Time, log *slog.Logger) (*Book, error) {
-	b := &Book{origin: signer.Name(), store: store, signer: signer, now: now, log: log, changed: make(chan struct{})}
+func Open(ctx context.Context, store Store, keys *Keys, signer note.Signer, now func() time.Time, log *slog.Logger) (*Book, error) {
+	b := &Book{origin: signer.Name(), store: store, keys: keys, reading: unread(), signer: signer, now: now, log: log, changed: make(chan struct{})}
 	if err := b.recover(ctx); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -104,23 +114,37 @@ func (b *Book) recover(ctx context.Context) error {
 }
 
 // readOn takes in what the store has beyond the state. The caller holds writing, or is Open. A *Broken is final, any other error the store's.
-func (b *Book) readOn(ctx context.Context) error {
+func (b *Book) readOn(ctx context.Context) error { return b.readTo(ctx, &b.reading, &b.mu) }
+
+// readTo reads from where r is to the end; guard is locked while r is changed.
+func (b *Book) readTo(ctx context.Context, r *reading, guard sync.Locker) error {
 	for {
-		entries, err := b.store.Read(ctx, b.head.Size, 1000)
+		entries, err := b.store.Read(ctx, r.head.Size, 1000)
 		if err != nil {
 			return fmt.Errorf("ledger %s: %w", b.store, err)
 		}
 		if len(entries) == 0 {
-			return nil
+			return b.explain(r)
 		}
-		stored, err := b.treeOf(ctx, b.head.Size, len(entries))
+		stored, err := b.treeOf(ctx, r.head.Size, len(entries))
 		if err != nil {
 			return err
 		}
-		if err := b.take(entries, stored); err != nil {
-			return &Broken{b.store.String(), b.head.Size, err}
+		if err := b.take(r, guard, entries, stored); err != nil {
+			return err
 		}
 	}
+}
+
+// explain holds each dossier whose key is not here against the erasures, all entries having been read. A key that is destroyed without one is lost, or in another folder.
+func (b *Book) explain(r *reading) error {
+	for o := range r.lost {
+		if r.state.Erasure(o) == nil {
+			return fmt.Errorf("ledger %s: %w: that of %s is not in %s, and the ledger does not say that it was erased; put the right folder there (centres on one ledger share it)", b.store, ErrNoKey, o, b.keys.file)
+		}
+	}
+	clear(r.lost)
+	return nil
 }
 
 // treeOf reads the stored hashes of n entries from seq on: all of them, or those before the first that is missing.
@@ -146,38 +170,50 @@ func (b *Book) treeOf(ctx context.Context, seq uint64, n int) ([]tlog.Hash, erro
 	return stored, nil
 }
 
-// take verifies the next entries, with the tree's hashes as they are stored, of which proofs are made; and applies their events. There is no other way into the state.
-func (b *Book) take(entries []chain.Entry, stored []tlog.Hash) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	defer func() {
-		close(b.changed)
-		b.changed = make(chan struct{})
-	}()
+// take verifies the next entries, with the tree's hashes as they are stored, of which proofs are made; and applies their events. There is no other way into a state.
+func (b *Book) take(r *reading, guard sync.Locker, entries []chain.Entry, stored []tlog.Hash) error {
+	guard.Lock()
+	defer guard.Unlock()
+	if r == &b.reading {
+		defer func() {
+			close(b.changed)
+			b.changed = make(chan struct{})
+		}()
+	}
 	for _, e := range entries {
-		header, event, err := read(e)
+		header, event, err := b.read(e)
 		if err != nil {
-			return err
+			return b.broken(r, err)
 		}
-		head := b.head
+		head := r.head
 		hashes, err := head.Push(header, e.Header)
 		if err != nil {
-			return err
+			return b.broken(r, err)
 		}
 		if n := len(hashes); len(stored) < n || !slices.Equal(stored[:n], hashes) {
-			return errors.New("the tree's stored hashes are not of this header")
+			return b.broken(r, errors.New("the tree's stored hashes are not of this header"))
 		}
 		stored = stored[len(hashes):]
-		if err := b.state.Apply(event); err != nil {
-			return err
+		if err := r.state.Apply(event); err != nil {
+			return b.broken(r, err)
 		}
-		b.head = head
+		r.head = head
+		if event.Erased && r.state.Erasure(event.Dossier) == nil {
+			r.lost[event.Dossier] = true
+		}
+		if _, ok := event.Fact.(*central.BodyErased); ok {
+			r.erased = true
+		}
 	}
 	return nil
 }
 
-// read parses an entry and checks it against itself: of its place in the log it knows nothing.
-func read(e chain.Entry) (chain.Header, central.Event, error) {
+func (b *Book) broken(r *reading, err error) error {
+	return &Broken{b.store.String(), r.head.Size, err}
+}
+
+// read parses an entry and checks it against itself: of its place in the log it knows nothing. A dossier whose key is not here gives what remains.
+func (b *Book) read(e chain.Entry) (chain.Header, central.Event, error) {
 	h, err := chain.ParseHeader(e.Header)
 	if err != nil {
 		return h, central.Event{}, err
@@ -185,12 +221,90 @@ func read(e chain.Entry) (chain.Header, central.Event, error) {
 	if err := h.CheckBody(e.Body); err != nil {
 		return h, central.Event{}, err
 	}
+	event := central.Event{Seq: h.Seq, Time: h.Time}
 	var body central.Body
 	if err := json.Unmarshal(e.Body, &body, json.RejectUnknownMembers(true)); err != nil {
-		return h, central.Event{}, fmt.Errorf("body: %w", err)
+		return h, event, fmt.Errorf("body: %w", err)
 	}
-	fact, err := central.ParseFact(h.Kind, body.Fact)
-	return h, central.Event{Seq: h.Seq, Time: h.Time, By: body.By, Via: body.Via, Fact: fact}, err
+	event.Dossier = body.Dossier
+	if len(body.Sealed) > 0 {
+		plain, err := b.keys.open(body.Dossier, body.Sealed, b.bound(h.Seq, h.Kind, body.Dossier))
+		if err == nil {
+			body = central.Body{}
+			err = json.Unmarshal(plain, &body, json.RejectUnknownMembers(true))
+		}
+		if err != nil && !errors.Is(err, ErrNoKey) {
+			return h, event, fmt.Errorf("body of dossier %s: %w", event.Dossier, err)
+		}
+	}
+	if body.Fact == nil && body.Remains != nil {
+		body.Fact, event.Erased = body.Remains, true
+	}
+	event.By, event.Via = body.By, body.Via
+	event.Fact, err = central.ParseFact(h.Kind, body.Fact)
+	return h, event, err
+}
+
+// seal is an event's body as it is stored.
+func (b *Book) seal(e central.Event) (central.Body, error) {
+	if e.Dossier == "" {
+		return e.Body()
+	}
+	left, err := e.Erase().Body()
+	if err != nil {
+		return central.Body{}, err
+	}
+	body := central.Body{Dossier: e.Dossier, Remains: left.Fact}
+	if b.state.Erasure(e.Dossier) != nil { // what still comes into it is erased from the start
+		return body, nil
+	}
+	open, err := e.Body()
+	if err != nil {
+		return body, err
+	}
+	plain, err := json.Marshal(open)
+	if err != nil {
+		return body, err
+	}
+	body.Sealed, err = b.keys.seal(e.Dossier, plain, b.bound(e.Seq, e.Name(), e.Dossier))
+	return body, err
+}
+
+// bound is what a sealed body is tied to: its place.
+func (b *Book) bound(seq uint64, kind string, o central.Dossier) []byte {
+	return fmt.Appendf(nil, "%s\n%d\n%s\n%s", b.origin, seq, kind, o)
+}
+
+// forget destroys the keys of dossiers that the ledger says are erased, and reads it anew, as a start does, so that nothing of them stays in memory. Meanwhile all goes on.
+func (b *Book) forget(ctx context.Context) error {
+	b.mu.RLock()
+	have := b.keys.among(b.state.Erasures())
+	b.mu.RUnlock()
+	if len(have) > 0 {
+		if err := b.keys.destroy(have); err != nil {
+			return err
+		}
+	}
+	fresh := unread()
+	if err := b.readTo(ctx, &fresh, new(sync.Mutex)); err != nil {
+		return err
+	}
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	if err := b.readOn(ctx); err != nil {
+		return err
+	}
+	if err := b.readTo(ctx, &fresh, new(sync.Mutex)); err != nil {
+		return err
+	}
+	if fresh.head.Size != b.head.Size { // another centre wrote in between: next time
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fresh.erased = len(b.keys.among(fresh.state.Erasures())) > 0 // erased meanwhile
+	b.reading = fresh
+	return nil
 }
 
 // followAgain is how long after a failure of the store it is tried again.
@@ -207,7 +321,13 @@ func (b *Book) follow(ctx context.Context) {
 				b.log.Error("ledger and state have parted; nothing is decided any more until this centre is started again", "error", err)
 			}
 		}
+		erased := b.erased
 		b.writing.Unlock()
+		if err == nil && erased {
+			if err = b.forget(ctx); err != nil && ctx.Err() == nil {
+				b.log.Error("erased dossiers cannot be forgotten yet", "error", err)
+			}
+		}
 		var again <-chan time.Time
 		if err != nil {
 			if b.failed() != nil || ctx.Err() != nil {
@@ -229,7 +349,7 @@ func (b *Book) follow(ctx context.Context) {
 // parted keeps an error that is final, and says whether it is.
 func (b *Book) parted(err error) bool {
 	var broken *Broken
-	if !errors.As(err, &broken) {
+	if !errors.As(err, &broken) && !errors.Is(err, ErrNoKey) {
 		return false
 	}
 	b.mu.Lock()
@@ -272,7 +392,7 @@ func (b *Book) Do(ctx context.Context, c central.Command) ([]central.Event, erro
 		if now.Before(b.head.Time.Time) {
 			now = b.head.Time
 		}
-		events, err := central.Decide(&b.state, c, now.Time)
+		events, err := central.Decide(b.state, c, now.Time)
 		if err != nil || len(events) == 0 {
 			return nil, err
 		}
@@ -301,7 +421,7 @@ func (b *Book) write(ctx context.Context, events []central.Event) error {
 	entries := make([]chain.Entry, len(events))
 	var hashes []tlog.Hash
 	for i, e := range events {
-		body, err := e.Body()
+		body, err := b.seal(e)
 		if err != nil {
 			return err
 		}
@@ -320,8 +440,8 @@ func (b *Book) write(ctx context.Context, events []central.Event) error {
 	if err := b.store.Append(ctx, b.head, entries, checkpoint); err != nil {
 		return err
 	}
-	if err := b.take(entries, hashes); err != nil {
-		err = &Broken{b.store.String(), b.head.Size, fmt.Errorf("it was written and cannot be applied: %w; restart the centre", err)}
+	if err := b.take(&b.reading, &b.mu, entries, hashes); err != nil {
+		err = fmt.Errorf("it was written and cannot be applied: %w; restart the centre", err)
 		b.parted(err)
 		b.log.Error("ledger and state have parted", "error", err)
 		return err
@@ -337,10 +457,11 @@ func (b *Book) sign(h chain.Head) ([]byte, error) {
 func (b *Book) View(f func(*central.State)) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	f(&b.state)
+	f(b.state)
 }
 
-// At is the state as it was at a moment, read again from the first entry (R5); the caller's own. It takes as long as opening the ledger, and holds up nobody.
+// At is the state as it was at a moment, read again from the first entry (R5); the caller's own. Of what was erased since it has what remains, and says so. It takes as long
+// as opening the ledger, and holds up nobody.
 func (b *Book) At(ctx context.Context, moment time.Time) (*central.State, error) {
 	state := new(central.State)
 	for size := b.Size(); state.Size < size; {
@@ -355,11 +476,12 @@ func (b *Book) At(ctx context.Context, moment time.Time) (*central.State, error)
 			return nil, fmt.Errorf("ledger: entry %d: %w", state.Size, err)
 		}
 		for _, e := range entries {
-			_, event, err := read(e)
+			_, event, err := b.read(e)
 			if err != nil {
 				return nil, fmt.Errorf("ledger: entry %d: %w", state.Size, err)
 			}
 			if event.Time.After(moment) {
+				b.View(state.Recall)
 				return state, nil
 			}
 			if err := state.Apply(event); err != nil {
@@ -367,6 +489,7 @@ func (b *Book) At(ctx context.Context, moment time.Time) (*central.State, error)
 			}
 		}
 	}
+	b.View(state.Recall)
 	return state, nil
 }
 

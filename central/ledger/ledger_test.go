@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -56,9 +57,39 @@ func tryOpen(t testing.TB, path string, signer note.Signer, now func() time.Time
 	return openOn(t, store, signer, now)
 }
 
+// dossierKeys is where a test and its child processes have their keys.
+var dossierKeys = sync.OnceValue(func() string {
+	if dir := os.Getenv("LEDGER_KEYS"); dir != "" {
+		return dir
+	}
+	dir, err := os.MkdirTemp("", "beeldwacht-dossiers-")
+	if err != nil {
+		panic(err)
+	}
+	return dir
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if os.Getenv("LEDGER_KEYS") == "" {
+		if err := os.RemoveAll(dossierKeys()); err != nil && code == 0 {
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
 // openOn opens a book, which a test may close before its end.
 func openOn(t testing.TB, store Store, signer note.Signer, now func() time.Time) (*Book, error) {
-	b, err := Open(t.Context(), store, signer, now, slog.New(slog.DiscardHandler))
+	keys, err := OpenKeys(dossierKeys())
+	if err != nil {
+		return nil, err
+	}
+	return openWith(t, store, keys, signer, now)
+}
+
+func openWith(t testing.TB, store Store, keys *Keys, signer note.Signer, now func() time.Time) (*Book, error) {
+	b, err := Open(t.Context(), store, keys, signer, now, slog.New(slog.DiscardHandler))
 	if err == nil {
 		t.Cleanup(func() { _ = b.Close() }) // a second Close is harmless; the tests that care close themselves
 	}

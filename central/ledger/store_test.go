@@ -149,6 +149,7 @@ func whole(t testing.TB, s Store) (texts []string, head chain.Head) {
 
 func TestStoreKeepsWhatWasAppended(t *testing.T) {
 	eachStore(t, func(p place) {
+		t := p.T
 		s := p.store()
 		var head chain.Head
 		var want []string
@@ -191,6 +192,7 @@ func TestStoreKeepsWhatWasAppended(t *testing.T) {
 // An append that is refused leaves nothing behind.
 func TestStoreAppendsAtTheExpectedHeadOnly(t *testing.T) {
 	eachStore(t, func(p place) {
+		t := p.T
 		s := p.store()
 		first, one := sealed(t, chain.Head{}, "a")
 		if err := s.Append(t.Context(), chain.Head{}, first, []byte("1")); err != nil {
@@ -228,6 +230,7 @@ func TestStoreAppendsAtTheExpectedHeadOnly(t *testing.T) {
 // Of all who write at a head exactly one wins; the others read on. Nothing is lost, nothing is there twice.
 func TestStoreHasOneWinnerAtAHead(t *testing.T) {
 	eachStore(t, func(p place) {
+		t := p.T
 		const writers, each = 4, 15
 		var wg sync.WaitGroup
 		moved := make(chan int, writers)
@@ -272,6 +275,7 @@ func TestStoreHasOneWinnerAtAHead(t *testing.T) {
 // Three centres on one log, each with people at work: all end with the same state, and each command happened once.
 func TestCentresThatFollowEachOther(t *testing.T) {
 	eachStore(t, func(p place) {
+		t := p.T
 		signer, vkey := protocoltest.Key(t, origin)
 		books := []*Book{p.book(signer), p.book(signer), p.book(signer)}
 		do(t, books[0], openCommand())
@@ -347,6 +351,7 @@ func TestKilledWhileWriting(t *testing.T) {
 		}
 	}
 	eachStore(t, func(p place) {
+		t := p.T
 		skey, _, err := protocol.NewKey(origin)
 		if err != nil {
 			t.Fatal(err)
@@ -362,7 +367,7 @@ func TestKilledWhileWriting(t *testing.T) {
 		}
 		for round := range 4 {
 			child := exec.Command(os.Args[0], "-test.run=^TestKilledWhileWriting$")
-			child.Env = append(os.Environ(), "LEDGER_CHILD="+p.address, "LEDGER_KEY="+skey)
+			child.Env = append(os.Environ(), "LEDGER_CHILD="+p.address, "LEDGER_KEY="+skey, "LEDGER_KEYS="+dossierKeys())
 			if p.shared {
 				child.Env = append(child.Env, "LEDGER_SHARED=1")
 			}
@@ -495,7 +500,7 @@ func TestPostgresCrashesUnderLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, e := range entries {
-			if _, event, err := read(e); err != nil {
+			if _, event, err := last.read(e); err != nil {
 				t.Fatal(err)
 			} else if f, ok := event.Fact.(*central.UnitAgreed); ok {
 				there[f.ID]++
@@ -566,6 +571,7 @@ func TestFollowsWithoutNotification(t *testing.T) {
 // A server that was put back from an older copy is noticed by the centre that had read further: it stops, and says so.
 func TestStoreThatWasPutBackIsNoticed(t *testing.T) {
 	eachStore(t, func(p place) {
+		t := p.T
 		signer, _ := protocoltest.Key(t, origin)
 		b := p.book(signer)
 		do(t, b, openCommand())

@@ -19,6 +19,7 @@ type Config struct {
 	Data         string        `yaml:"data"`
 	Keys         string        `yaml:"keys"`
 	Shares       string        `yaml:"shares"` // see central/shares; empty: the folder shares in Data
+	Ledger       LedgerConfig  `yaml:"ledger"`
 	Pages        PagesConfig   `yaml:"pages"`
 	Contact      ContactConfig `yaml:"contact"`
 	Broker       BrokerConfig  `yaml:"broker"`
@@ -26,6 +27,11 @@ type Config struct {
 
 	// Demonstration says on every page that nothing here is real.
 	Demonstration bool `yaml:"demonstration"`
+}
+
+// LedgerConfig says where the keys of dossiers are; empty: the folder dossiers in Data. See ledger.Keys.
+type LedgerConfig struct {
+	Keys string `yaml:"keys"`
 }
 
 type PagesConfig struct {
@@ -71,7 +77,7 @@ func LoadConfig(file string) (Config, error) {
 		return c, err
 	}
 	dir := filepath.Dir(file)
-	for _, p := range []*string{&c.Data, &c.Keys, &c.Shares, &c.Vault.Secrets} {
+	for _, p := range []*string{&c.Data, &c.Keys, &c.Shares, &c.Ledger.Keys, &c.Vault.Secrets} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

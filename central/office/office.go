@@ -171,7 +171,11 @@ func (o *Office) openLedger(ctx context.Context) (*ledger.Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ledger.Open(ctx, store, o.keys.ledger, o.Now, o.Log)
+	keys, err := ledger.OpenKeys(cmp.Or(o.Config.Ledger.Keys, filepath.Join(o.Config.Data, "dossiers")))
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return ledger.Open(ctx, store, keys, o.keys.ledger, o.Now, o.Log)
 }
 
 // Close closes what Open opened.
