@@ -18,6 +18,7 @@ func (s *State) Apply(e Event) error {
 		s.recorders, s.placements = map[protocol.RecorderID]*Recorder{}, map[protocol.CameraID]*Placement{}
 		s.requests, s.holds = map[protocol.RequestID]*Request{}, map[protocol.HoldID]*Hold{}
 		s.grants, s.seen = map[protocol.GrantID]*Grant{}, map[Source]bool{}
+		s.live = map[protocol.RequestID]*Request{}
 	}
 	if err := e.Fact.apply(s, e); err != nil {
 		return fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
@@ -38,6 +39,9 @@ func (f *CentreOpened) apply(s *State, _ Event) error {
 }
 
 func (f *PersonAppointed) apply(s *State, e Event) error {
+	if len(f.Posts) == 0 {
+		delete(s.mail, f.Person)
+	}
 	s.people[f.Person] = &Person{Appointment: f.Appointment, Since: e.Time}
 	return nil
 }
@@ -194,7 +198,15 @@ func (s *State) dossier(id protocol.RequestID, e Event, note string, change func
 	}
 	change(r)
 	r.History = append(r.History, e.moment(note))
+	if r.over() {
+		delete(s.live, id)
+	}
 	return nil
+}
+
+// over: nobody has anything to do about it any more, whatever time brings.
+func (r *Request) over() bool {
+	return r.Status == Refused || r.Status == Kept || r.Status == Closed && (r.Said.IsZero() || r.Written != nil)
 }
 
 func (f *OrderRefused) apply(s *State, e Event) error {
@@ -229,6 +241,8 @@ func (f *RequestFiled) apply(s *State, e Event) error {
 	s.requests[f.ID] = &Request{ID: f.ID, Regime: f.Regime, RequestFacts: f.RequestFacts, Requester: e.By, Filed: e.Time, Status: Filed, History: []Moment{e.moment("")}}
 	if f.Kind == Provisional {
 		s.requests[f.ID].Status = Kept
+	} else {
+		s.live[f.ID] = s.requests[f.ID]
 	}
 	s.order = append(s.order, f.ID)
 	return nil
@@ -262,6 +276,7 @@ func (f *RequestChecked) apply(s *State, e Event) error {
 }
 
 func (f *RequestDecided) apply(s *State, e Event) error {
+	s.decided = append(s.decided, f.Request)
 	return s.dossier(f.Request, e, f.Motivation, func(r *Request) {
 		r.Decision = &Decision{e.By, e.Time, f.Outcome, f.Reason, f.Motivation, f.Approved}
 		r.Status = Granted

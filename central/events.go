@@ -247,6 +247,7 @@ func newFact(name string) Fact {
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
+		&MailChosen{}, &MailTaken{}, &MailSent{},
 	} {
 		if f.name() == name {
 			return f
@@ -343,6 +344,9 @@ var eventWords = map[string]Words{
 	"consent.withdrawn":    {"toestemming van wie herkenbaar is ingetrokken", "consent withdrawn"},
 	"grant.voided":         {"toestemming vervallen", "grant void"},
 	"request.amended":      {"aanvraag gewijzigd", "request changed"},
+	"mail.chosen":          {"keuze voor mail vastgelegd", "choice of mail recorded"},
+	"mail.taken":           {"centrale verstuurt de mail", "centre sends the mail"},
+	"mail.sent":            {"mail verstuurd", "mail sent"},
 }
 
 // EventWords says an event's name in words.

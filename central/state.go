@@ -33,6 +33,10 @@ type State struct {
 	trainings  []TrainingFacts
 	readings   []Read
 	notebook   []Note
+	live       map[protocol.RequestID]*Request // that somebody may still have to do something about
+	decided    []protocol.RequestID            // in the order of deciding
+	mail       map[protocol.PersonID]*mailbox
+	mailer     MailTaken       // which centre mails
 	seen       map[Source]bool // journal entries that have become events
 	documents  uint64          // issued so far: the number in the next document's id
 }
