@@ -328,7 +328,11 @@ func (s *State) DueMail(person protocol.PersonID, morning, now time.Time) (Mail,
 	if len(urgent) > 0 && now.Sub(b.atOnce.Time) >= MailPause {
 		return take(urgent, len(rest))
 	}
-	if b.NoDigest || !b.digest.Before(morning) || !slices.ContainsFunc(rest, func(t Task) bool { return !t.From.After(morning) }) {
+	since := b.digest
+	if p := s.people[person]; p != nil && p.Since.After(since.Time) {
+		since = p.Since // the first overview is that of the first morning
+	}
+	if b.NoDigest || !since.Before(morning) || !slices.ContainsFunc(rest, func(t Task) bool { return !t.From.After(morning) }) {
 		return Mail{}, false
 	}
 	m.Digest = true
