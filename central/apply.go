@@ -19,6 +19,7 @@ func (s *State) Apply(e Event) error {
 		s.requests, s.holds = map[protocol.RequestID]*Request{}, map[protocol.HoldID]*Hold{}
 		s.grants, s.seen = map[protocol.GrantID]*Grant{}, map[Source]bool{}
 		s.live = map[protocol.RequestID]*Request{}
+		s.clients = map[ClientID]*Client{}
 	}
 	if err := e.Fact.apply(s, e); err != nil {
 		return fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
@@ -28,7 +29,7 @@ func (s *State) Apply(e Event) error {
 }
 
 func (e Event) moment(note string) Moment {
-	return Moment{Seq: e.Seq, At: e.Time, By: e.By, Name: e.Name(), Note: note}
+	return Moment{Seq: e.Seq, At: e.Time, By: e.By, Via: e.Via, Name: e.Name(), Note: note}
 }
 
 func noSuch(what string, id string) error { return fmt.Errorf("no %s %q", what, id) }
@@ -245,7 +246,7 @@ func (f *RequestFiled) apply(s *State, e Event) error {
 		s.live[f.ID] = s.requests[f.ID]
 	}
 	s.order = append(s.order, f.ID)
-	return nil
+	return f.remember(s, e)
 }
 
 func (f *HoldConfirmed) apply(s *State, e Event) error {

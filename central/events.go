@@ -14,6 +14,7 @@ type Event struct {
 	Seq  uint64 // of its entry in the ledger
 	Time protocol.Time
 	By   protocol.PersonID // a person, or System
+	Via  ClientID          // the system that acted for that person; empty: the person came to the desk
 	Fact Fact
 }
 
@@ -30,6 +31,7 @@ type Fact interface {
 type Body struct {
 	protocol.Salted
 	By   protocol.PersonID `json:"by"`
+	Via  ClientID          `json:"via,omitempty"`
 	Fact jsontext.Value    `json:"fact"`
 }
 
@@ -39,7 +41,7 @@ func (e Event) Body() (Body, error) {
 	if err != nil {
 		return Body{}, fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
 	}
-	return Body{By: e.By, Fact: b}, nil
+	return Body{By: e.By, Via: e.Via, Fact: b}, nil
 }
 
 // ParseFact reads a fact of this name back; unknown names and fields are errors.
@@ -161,6 +163,7 @@ type (
 		ID     protocol.RequestID `json:"id"`
 		Regime protocol.Regime    `json:"regime"`
 		RequestFacts
+		Once *Once `json:"once,omitempty"` // through a system only
 	}
 	HoldConfirmed struct {
 		Source
@@ -248,6 +251,7 @@ func newFact(name string) Fact {
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
 		&MailChosen{}, &MailTaken{}, &MailSent{},
+		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{},
 	} {
 		if f.name() == name {
 			return f
@@ -291,6 +295,9 @@ func (*RequestTaken) name() string        { return "request.taken" }
 func (*ConsentWithdrawn) name() string    { return "consent.withdrawn" }
 func (*GrantVoided) name() string         { return "grant.voided" }
 func (*RequestAmended) name() string      { return "request.amended" }
+func (*ClientRegistered) name() string    { return "client.registered" }
+func (*ClientWithdrawn) name() string     { return "client.withdrawn" }
+func (*ClientAdmitted) name() string      { return "client.admitted" }
 
 var eventWords = map[string]Words{
 	"centre.opened":        {"centrale geopend", "centre opened"},
@@ -347,6 +354,9 @@ var eventWords = map[string]Words{
 	"mail.chosen":          {"keuze voor mail vastgelegd", "choice of mail recorded"},
 	"mail.taken":           {"centrale verstuurt de mail", "centre sends the mail"},
 	"mail.sent":            {"mail verstuurd", "mail sent"},
+	"client.registered":    {"koppeling van een systeem vastgelegd", "system registered"},
+	"client.withdrawn":     {"koppeling van een systeem ingetrokken", "system withdrawn"},
+	"client.admitted":      {"systeem binnengelaten", "system admitted"},
 }
 
 // EventWords says an event's name in words.

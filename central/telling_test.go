@@ -51,12 +51,12 @@ func TestPeopleAreToldOnce(t *testing.T) {
 	c.now = morning.Add(time.Minute)
 	c.told("in the morning", handler, morning, "check")
 	c.now = c.now.Add(time.Minute)
-	c.do(CheckRequest{handler, r, true, true, ""})
+	c.do(CheckRequest{By: handler, Request: r, Complete: true, Necessary: true})
 	c.told("an approver is asked", approver, morning, "! decide")
 	c.told("another approver as well", approver2, morning, "! decide")
 	c.told("who checked it does not decide", handler, morning, "")
 	c.now = c.now.Add(time.Minute)
-	c.do(DecideRequest{approver, r, Refuses, Incomplete, "artikel ontbreekt", nil})
+	c.do(DecideRequest{By: approver, Request: r, Outcome: Refuses, Reason: Incomplete, Motivation: "artikel ontbreekt"})
 	c.told("decided: not urgent", requester, morning, "")
 	c.now = morning.Add(24*time.Hour + time.Minute)
 	c.told("what was decided", requester, morning.Add(24*time.Hour), "decided")
@@ -174,11 +174,11 @@ func TestToldIsForgottenWithTheTask(t *testing.T) {
 		r := c.file(theft())
 		c.confirm(r)
 		c.now = c.now.Add(MailPause)
-		c.do(CheckRequest{handler, r, false, true, "onvolledig"})
+		c.do(CheckRequest{By: handler, Request: r, Necessary: true, Remark: "onvolledig"})
 		if c.mailed(approver, start.Add(-24*time.Hour)) == "" {
 			t.Fatal("the approver is not told")
 		}
-		c.do(DecideRequest{approver, r, Refuses, Incomplete, "onvolledig", nil})
+		c.do(DecideRequest{By: approver, Request: r, Outcome: Refuses, Reason: Incomplete, Motivation: "onvolledig"})
 		c.now = c.now.Add(MailPause)
 	}
 	if n := len(c.s.mail[approver].told); n != 1 {
