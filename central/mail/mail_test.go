@@ -315,8 +315,11 @@ func newTown(t testing.TB) *town {
 	w.mail = map[protocol.PersonID]string{admin: "admin@stad.example", registrar: "register@stad.example", protocoltest.Handler: "behandelaar@stad.example",
 		protocoltest.Approver: "j.jansen@stad.example", protocoltest.Officer: "fg@stad.example", protocoltest.Requester: "balie@politie.example", staff: "portier@stad.example"}
 	signer, _ := protocoltest.Key(t, protocol.LedgerOrigin(w.town.Municipality))
-	var err error
-	if w.book, err = ledger.Open(filepath.Join(t.TempDir(), "ledger.db"), signer.Name(), signer, w.clock, slog.New(slog.DiscardHandler)); err != nil {
+	store, err := ledger.OpenBolt(filepath.Join(t.TempDir(), "ledger.db"), signer.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.book, err = ledger.Open(t.Context(), store, signer, w.clock, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.book.Close() })
