@@ -181,6 +181,7 @@ type (
 		Complete  bool               `json:"complete"`
 		Necessary bool               `json:"necessary"`
 		Remark    string             `json:"remark,omitempty"`
+		Verified  []Verified         `json:"verified,omitempty"`
 	}
 	RequestDecided struct {
 		Request    protocol.RequestID `json:"request"`
@@ -188,6 +189,8 @@ type (
 		Reason     Reason             `json:"reason"`
 		Motivation string             `json:"motivation"`
 		Approved   []Approved         `json:"approved,omitempty"`
+		Parts      []Part             `json:"parts,omitempty"`
+		Stated
 	}
 	FootageReleased struct {
 		Source
@@ -214,12 +217,14 @@ type (
 		Grant   protocol.GrantID   `json:"grant"`
 	}
 	HandOverConfirmed struct {
-		Request protocol.RequestID `json:"request"`
-		Note    string             `json:"note,omitempty"`
+		Request  protocol.RequestID `json:"request"`
+		Note     string             `json:"note,omitempty"`
+		Delivery int                `json:"delivery,omitzero"` // of future data: this part
 	}
 	// HandOverLapsed: nobody confirmed within fourteen days; the hold ends all the same.
 	HandOverLapsed struct {
-		Request protocol.RequestID `json:"request"`
+		Request  protocol.RequestID `json:"request"`
+		Delivery int                `json:"delivery,omitzero"`
 	}
 
 	IncidentOpened struct {
@@ -246,6 +251,7 @@ func newFact(name string) Fact {
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
+		&KeepingProposed{}, &KeepingProlonged{}, &DemandRenewed{}, &RequestWithdrawn{}, &DeliveryPrepared{}, &DeliveryApproved{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
 	} {
 		if f.name() == name {
@@ -337,6 +343,12 @@ var eventWords = map[string]Words{
 	"handover.confirmed":   {"ontvangst bevestigd", "receipt confirmed"},
 	"handover.lapsed":      {"termijn voor ophalen voorbij", "term for download over"},
 	"incident.opened":      {"incident geopend", "incident opened"},
+	"keeping.proposed":     {"langer bewaren voorgesteld", "holding longer proposed"},
+	"keeping.prolonged":    {"langer bewaren door twee goedkeurders", "holding longer by two approvers"},
+	"demand.renewed":       {"bevel verlengd", "order renewed"},
+	"request.withdrawn":    {"aanvraag ingetrokken", "request taken back"},
+	"delivery.prepared":    {"deel van toekomstige beelden klaargezet", "part of future footage prepared"},
+	"delivery.approved":    {"deel van toekomstige beelden goedgekeurd", "part of future footage approved"},
 	"oral.written":         {"mondelinge vordering schriftelijk bevestigd", "oral demand confirmed in writing"},
 	"oral.overdue":         {"mondelinge vordering niet binnen drie dagen bevestigd", "oral demand not confirmed within three days"},
 	"request.taken":        {"aanvraag overgenomen door een collega", "request taken over by a colleague"},

@@ -24,6 +24,9 @@ const (
 	SubjectHold         = time.Hour
 	SubjectUnidentified = 14 * 24 * time.Hour
 
+	// ObjectionTerm is how long after a refusal the footage is held, in case the person objects (art. 6:7 Awb, six weeks †; REQUIREMENTS section 1, Hold).
+	ObjectionTerm = 6 * 7 * 24 * time.Hour
+
 	// TrainingGrace is how long before its end a training is announced to lapse, and how long after it the role stays active. Of this house.
 	TrainingGrace = 30 * 24 * time.Hour
 

@@ -102,7 +102,7 @@ func (s *State) Holds(person protocol.PersonID, role Role, regime protocol.Regim
 
 // Task is one thing that waits for a person.
 type Task struct {
-	What    string // "check", "decide", "download", "confirm", "look", "ending", "activate", "lapsing"
+	What    string // "check", "decide", "download", "confirm", "look", "ending", "activate", "lapsing", "keep", "deliver"
 	Words   Words
 	Since   protocol.Time
 	Request *Request   // or
@@ -134,6 +134,11 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 		if t, ok := s.oralTask(person, r, now); ok {
 			add(t)
 		}
+		s.futureTasks(person, r, now, add)
+		if t, ok := s.keepingTask(person, id, now); ok {
+			t.Request = r
+			add(t)
+		}
 		handler, approver := s.Holds(person, Handler, r.Regime, now), s.Holds(person, Approver, r.Regime, now)
 		p := s.people[person]
 		receives := p != nil && p.Unit == r.Unit && r.Unit != "" && s.Holds(person, Requester, "", now)
@@ -142,7 +147,9 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 			add(Task{What: "check", Words: Words{"toetsen", "check"}, Since: r.Filed, Request: r})
 		case approver && r.Status == Checked && !r.asked(person) && person != r.Check.By:
 			add(Task{What: "decide", Words: Words{"beslissen", "decide"}, Since: r.Check.At, Request: r})
-		case approver && r.Status == Granted && len(s.Due(r, now)) > 0 && !r.asked(person) && person != r.Check.By:
+		case approver && r.TakenBack != nil && r.Status == Kept && !r.asked(person) && person != r.Check.By:
+			add(Task{What: "decide", Words: Words{"ingetrokken: het bewaren beëindigen", "taken back: end the holding"}, Since: r.TakenBack.At, Request: r})
+		case approver && r.Status == Granted && r.Period.IsZero() && len(s.Due(r, now)) > 0 && !r.asked(person) && person != r.Check.By:
 			add(Task{What: "decide", Words: Words{"opnieuw beslissen: toestemming verlopen of mislukt", "decide again: grant ran out or failed"}, Since: r.Decision.At, Request: r})
 		case receives && r.Status == Released && len(r.Downloads) == 0:
 			add(Task{What: "download", Words: Words{"ophalen", "download"}, Since: r.History[len(r.History)-1].At, Request: r})
