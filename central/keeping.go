@@ -13,33 +13,6 @@ import (
 // approvers of the cameras' regime sign it, for WPG cameras so the police's own, on a concrete ground. It ends by itself, or sooner when whoever asked it takes it back: then
 // handler and approver lift it.
 
-// PreservationLaw is one dated row of the table of who may have footage kept, and how long: a lawyer corrects it here.
-type PreservationLaw struct {
-	Code      Article
-	Title     Words
-	Authority Words
-	Ground    protocol.Ground
-	Longest   time.Duration // from the first hold on the footage; never over protocol.MaxHold, which recorders count
-	Source    string
-	From      string // this row holds from this date (YYYY-MM-DD)
-}
-
-var Preservations = []PreservationLaw{
-	{"126ni", Words{"bevel tot bewaren voor de opsporing, ten hoogste 90 dagen", "order to preserve for an investigation, at most 90 days"},
-		Words{"officier van justitie", "public prosecutor"}, protocol.GroundPreservation, protocol.MaxHold, "art. 126ni Sv †", "2006-09-01"},
-	{"court", Words{"bevel van een rechter", "order of a court"},
-		Words{"rechter", "court"}, protocol.GroundCourt, protocol.MaxHold, "REQUIREMENTS section 1, Hold grounds †", "2026-01-01"},
-}
-
-// PreservationOf finds a row.
-func PreservationOf(a Article) (PreservationLaw, bool) {
-	i := slices.IndexFunc(Preservations, func(l PreservationLaw) bool { return l.Code == a })
-	if i < 0 {
-		return PreservationLaw{}, false
-	}
-	return Preservations[i], true
-}
-
 type (
 	// KeepLonger has held footage kept until a later day: By an approver of the regime; it happens when a second approver asks the same. Of a person's request (R14) too.
 	KeepLonger struct {

@@ -384,7 +384,7 @@ func (c AnswerSubjectRequest) decide(d *decision) error {
 
 // keepForObjection is the approver's own signature under holding what was refused until the term for objections is over: a second approver signs as well (KeepLonger).
 func (c AnswerSubjectRequest) keepForObjection(d *decision, q *SubjectRequest) error {
-	until := d.now.Add(ObjectionTerm)
+	until := d.now.AddDate(0, 0, 7*ObjectionWeeks)
 	shortest := false
 	for _, h := range q.Holds {
 		if h.stands(d.now.Time) && !h.Replaced {
@@ -402,7 +402,7 @@ func (c AnswerSubjectRequest) keepForObjection(d *decision, q *SubjectRequest) e
 
 // ObjectionEnds is until when a refused request's footage is held for an objection. Only of one that was answered.
 func (q *SubjectRequest) ObjectionEnds() protocol.Time {
-	return protocol.T(q.AnsweredAt.Add(ObjectionTerm))
+	return protocol.T(q.AnsweredAt.AddDate(0, 0, 7*ObjectionWeeks))
 }
 
 func (f *SubjectFiled) apply(s *State, e Event) error {
