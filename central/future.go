@@ -220,20 +220,30 @@ func (c ApproveDelivery) decide(d *decision) error {
 	return d.permitHeld(r, due, part.By, c.By, r.Decision.Restriction)
 }
 
-// undelivered is from when on a camera's footage of the period has been neither prepared nor held; zero when nothing of the past is left.
-func (r *Request) undelivered(camera protocol.CameraID, now time.Time) time.Time {
+// undelivered is the oldest footage of the period that was neither prepared nor held, at most a day of it; zero when nothing of the past is left.
+func (r *Request) undelivered(camera protocol.CameraID, now time.Time) protocol.Interval {
 	from := r.Period.From
-	holds := slices.Clone(r.Holds)
+	holds := slices.DeleteFunc(slices.Clone(r.Holds), func(h *Hold) bool { return h.Camera != camera || h.Replaced })
 	slices.SortFunc(holds, func(a, b *Hold) int { return a.Asked.From.Compare(b.Asked.From) })
+	to := r.Period.To
 	for _, h := range holds {
-		if h.Camera == camera && !h.Replaced && !h.Asked.From.After(from) && h.Asked.To.After(from) {
+		if h.Asked.From.After(from) {
+			to = h.Asked.From
+			break
+		}
+		if h.Asked.To.After(from) {
 			from = h.Asked.To
 		}
 	}
-	if !from.Before(now) || !from.Before(r.Period.To) {
-		return time.Time{}
+	for _, end := range []time.Time{from.Add(MaxAsked), now} {
+		if to.After(end) {
+			to = end
+		}
 	}
-	return from
+	if !from.Before(to) {
+		return protocol.Interval{}
+	}
+	return protocol.Span(from, to)
 }
 
 // tendFuture holds footage of the period that would age out within a day although nobody prepared it, and closes what nobody came for.
@@ -243,19 +253,13 @@ func (d *decision) tendFuture(r *Request) {
 	}
 	for _, camera := range r.Cameras {
 		p := d.placements[camera]
-		from := r.undelivered(camera, d.now.Time)
-		if from.IsZero() || d.now.Before(from.Add(p.Window().Duration()-24*time.Hour)) {
+		f := r.RequestFacts
+		f.Asked = r.undelivered(camera, d.now.Time)
+		if f.Asked.IsZero() || d.now.Before(f.Asked.From.Add(p.Window().Duration()-24*time.Hour)) {
 			continue
 		}
-		f := r.RequestFacts
-		f.Asked = protocol.Interval{From: from, To: from.Add(MaxAsked)}
-		for _, end := range []time.Time{r.Period.To, d.now.Time} {
-			if f.Asked.To.After(end) {
-				f.Asked.To = end
-			}
-		}
 		if err := d.hold(r.ID, p, f); err != nil {
-			if d.lateliest(r.ID, "future-lost") {
+			if d.firstToday(r.ID, "future-lost") {
 				d.trouble(IncidentOpened{Kind: "future-lost", Detail: err.Error(), Request: r.ID, Camera: camera})
 			}
 		}
@@ -282,8 +286,8 @@ func (d *decision) tendFuture(r *Request) {
 	}
 }
 
-// lateliest says that no incident of this kind was opened for a request in the last day.
-func (d *decision) lateliest(id protocol.RequestID, kind string) bool {
+// firstToday says that no incident of this kind was opened for a request in the last day.
+func (d *decision) firstToday(id protocol.RequestID, kind string) bool {
 	for _, i := range slices.Backward(d.incidents) {
 		if d.now.Sub(i.Opened.Time) >= 24*time.Hour {
 			break
@@ -365,8 +369,8 @@ func (s *State) futureTasks(person protocol.PersonID, r *Request, now time.Time,
 		var oldest time.Time
 		var due protocol.Time
 		for _, camera := range r.Cameras {
-			if from := r.undelivered(camera, now); !from.IsZero() && (oldest.IsZero() || from.Before(oldest)) {
-				oldest, due = from, protocol.T(from.Add(s.placements[camera].Window().Duration()))
+			if i := r.undelivered(camera, now); !i.IsZero() && (oldest.IsZero() || i.From.Before(oldest)) {
+				oldest, due = i.From, protocol.T(i.From.Add(s.placements[camera].Window().Duration()))
 			}
 		}
 		if !oldest.IsZero() && (now.Sub(oldest) > 24*time.Hour || now.After(r.Period.To)) {

@@ -111,7 +111,12 @@ func (s *State) keeping(id protocol.RequestID, now time.Time) (kept, error) {
 	} else {
 		return k, unknown("Aanvraag", "Request", string(id))
 	}
-	k.holds = slices.DeleteFunc(slices.Clone(k.holds), func(h *Hold) bool { return !h.stands(now) || h.Replaced })
+	all := k.holds
+	k.holds = slices.DeleteFunc(slices.Clone(all), func(h *Hold) bool {
+		return !h.stands(now) || h.Replaced || slices.ContainsFunc(all, func(o *Hold) bool { // of two on the same footage the one that stands longest counts
+			return o.Camera == h.Camera && o.Asked.Equal(h.Asked) && o.stands(now) && o.End.After(h.End.Time)
+		})
+	})
 	if len(k.holds) == 0 {
 		return k, refuse(CodeNoFootage, "Er wordt niets bewaard dat langer bewaard kan worden.", "Nothing is held that could be held longer.")
 	}

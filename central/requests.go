@@ -77,6 +77,9 @@ func (d *decision) asked(by protocol.PersonID, f RequestFacts) (RequestFacts, pr
 	case strings.TrimSpace(f.Necessity) == "": // R18
 		return f, "", missing("waarom de beelden noodzakelijk zijn", "why the footage is necessary")
 	}
+	if f.Paper != nil && (f.Paper.Document == protocol.Hash{} || strings.TrimSpace(f.Paper.Kept) == "") {
+		return f, "", missing("het bestand van het stuk, en waar het wordt bewaard", "the file of the paper, and where it is kept")
+	}
 	if err := d.title(f); err != nil {
 		return f, "", err
 	}
@@ -499,7 +502,7 @@ func (s *State) Due(r *Request, now time.Time) []*Hold {
 			continue
 		}
 		served := slices.ContainsFunc(r.Grants, func(g *Grant) bool {
-			return g.Voided == nil && g.Camera == h.Camera && (g.Released != nil || g.open(now))
+			return g.Voided == nil && g.Camera == h.Camera && g.Interval.Contains(h.Asked) && (g.Released != nil || g.open(now))
 		})
 		if !served {
 			due = append(due, h)
