@@ -18,6 +18,7 @@ func (s *State) Apply(e Event) error {
 		s.recorders, s.placements = map[protocol.RecorderID]*Recorder{}, map[protocol.CameraID]*Placement{}
 		s.requests, s.holds = map[protocol.RequestID]*Request{}, map[protocol.HoldID]*Hold{}
 		s.grants, s.seen = map[protocol.GrantID]*Grant{}, map[Source]bool{}
+		s.clients = map[ClientID]*Client{}
 	}
 	if err := e.Fact.apply(s, e); err != nil {
 		return fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
@@ -27,7 +28,7 @@ func (s *State) Apply(e Event) error {
 }
 
 func (e Event) moment(note string) Moment {
-	return Moment{Seq: e.Seq, At: e.Time, By: e.By, Name: e.Name(), Note: note}
+	return Moment{Seq: e.Seq, At: e.Time, By: e.By, Via: e.Via, Name: e.Name(), Note: note}
 }
 
 func noSuch(what string, id string) error { return fmt.Errorf("no %s %q", what, id) }
@@ -231,7 +232,7 @@ func (f *RequestFiled) apply(s *State, e Event) error {
 		s.requests[f.ID].Status = Kept
 	}
 	s.order = append(s.order, f.ID)
-	return nil
+	return f.remember(s, e)
 }
 
 func (f *HoldConfirmed) apply(s *State, e Event) error {

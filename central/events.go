@@ -14,6 +14,7 @@ type Event struct {
 	Seq  uint64 // of its entry in the ledger
 	Time protocol.Time
 	By   protocol.PersonID // a person, or System
+	Via  ClientID          // the system that acted for that person; empty: the person came to the desk
 	Fact Fact
 }
 
@@ -30,6 +31,7 @@ type Fact interface {
 type Body struct {
 	protocol.Salted
 	By   protocol.PersonID `json:"by"`
+	Via  ClientID          `json:"via,omitempty"`
 	Fact jsontext.Value    `json:"fact"`
 }
 
@@ -39,7 +41,7 @@ func (e Event) Body() (Body, error) {
 	if err != nil {
 		return Body{}, fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
 	}
-	return Body{By: e.By, Fact: b}, nil
+	return Body{By: e.By, Via: e.Via, Fact: b}, nil
 }
 
 // ParseFact reads a fact of this name back; unknown names and fields are errors.
@@ -161,6 +163,7 @@ type (
 		ID     protocol.RequestID `json:"id"`
 		Regime protocol.Regime    `json:"regime"`
 		RequestFacts
+		Once *Once `json:"once,omitempty"` // through a system only
 	}
 	HoldConfirmed struct {
 		Source
@@ -253,6 +256,7 @@ func newFact(name string) Fact {
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
 		&KeepingProposed{}, &KeepingProlonged{}, &DemandRenewed{}, &RequestWithdrawn{}, &DeliveryPrepared{}, &DeliveryApproved{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
+		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{},
 	} {
 		if f.name() == name {
 			return f
@@ -296,6 +300,9 @@ func (*RequestTaken) name() string        { return "request.taken" }
 func (*ConsentWithdrawn) name() string    { return "consent.withdrawn" }
 func (*GrantVoided) name() string         { return "grant.voided" }
 func (*RequestAmended) name() string      { return "request.amended" }
+func (*ClientRegistered) name() string    { return "client.registered" }
+func (*ClientWithdrawn) name() string     { return "client.withdrawn" }
+func (*ClientAdmitted) name() string      { return "client.admitted" }
 
 var eventWords = map[string]Words{
 	"centre.opened":        {"centrale geopend", "centre opened"},
@@ -355,6 +362,9 @@ var eventWords = map[string]Words{
 	"consent.withdrawn":    {"toestemming van wie herkenbaar is ingetrokken", "consent withdrawn"},
 	"grant.voided":         {"toestemming vervallen", "grant void"},
 	"request.amended":      {"aanvraag gewijzigd", "request changed"},
+	"client.registered":    {"koppeling van een systeem vastgelegd", "system registered"},
+	"client.withdrawn":     {"koppeling van een systeem ingetrokken", "system withdrawn"},
+	"client.admitted":      {"systeem binnengelaten", "system admitted"},
 }
 
 // EventWords says an event's name in words.

@@ -22,7 +22,7 @@ func (c FileRequest) decide(d *decision) error {
 		return err
 	}
 	id := protocol.RequestID(fmt.Sprintf("z-%d", len(d.order)+1))
-	d.record(&RequestFiled{ID: id, Regime: regime, RequestFacts: f})
+	d.record(&RequestFiled{ID: id, Regime: regime, RequestFacts: f, Once: d.once})
 	if f.Kind == Standing || !f.Period.IsZero() {
 		return nil // nothing to hold yet
 	}

@@ -31,6 +31,7 @@ type State struct {
 	audits     []*Audit
 	matters    []*Matter
 	trainings  []TrainingFacts
+	clients    map[ClientID]*Client
 	readings   []Read
 	notebook   []Note
 	seen       map[Source]bool // journal entries that have become events
@@ -238,8 +239,9 @@ type Moment struct {
 	Seq  uint64 // of the ledger entry
 	At   protocol.Time
 	By   protocol.PersonID
-	Name string // of the event; see EventWords
-	Note string // what is worth saying beside it, as recorded
+	Name string   // of the event; see EventWords
+	Note string   // what is worth saying beside it, as recorded
+	Via  ClientID `json:",omitzero"` // the system that acted for By
 }
 
 // Approved is the rounded interval an approver approves for a camera; it must be the one the recorder confirmed.

@@ -266,6 +266,23 @@ func (s *State) Downloadable(person protocol.PersonID, request protocol.RequestI
 	return err
 }
 
+// FetchTerm is how long after a recorded download its file can be saved, by the person who fetched it. Of this house.
+const FetchTerm = time.Hour
+
+// Fetching is the grant whose bag this person has recorded to fetch, within FetchTerm, or the refusal.
+func (s *State) Fetching(person protocol.PersonID, request protocol.RequestID, grant protocol.GrantID, now time.Time) (*Grant, error) {
+	g, err := s.download(person, request, grant, now)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(s.requests[request].Downloads, func(l Download) bool {
+		return l.Grant == grant && l.By == person && now.Sub(l.At.Time) < FetchTerm
+	}) {
+		return nil, refuse(CodeState, "Leg eerst vast dat u de beelden ophaalt. Daarna kan het een uur lang.", "Record first that you fetch the footage. After that you can, for an hour.")
+	}
+	return g, nil
+}
+
 // Access is one entry of a recorder's journal by which somebody got to footage: release.intent or access.view.
 type Access struct {
 	Recorder protocol.RecorderID
