@@ -41,6 +41,7 @@ const (
 	CodeTerm         = "term"           // over: the fourteen days, the besluit
 	CodeUnread       = "unread"         // the protocol must be read and acknowledged first (R3)
 	CodeExists       = "already-exists" // ids are never reused (I6)
+	CodeTooOften     = "too-often"      // wait a while
 )
 
 func refuse(code, nl, en string) error { return &Refusal{code, Words{nl, en}} }

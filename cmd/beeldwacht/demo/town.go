@@ -404,7 +404,7 @@ func (t *town) setup(ctx context.Context) error {
 			Protocol: "protocol-" + string(c.id), ProtocolVersion: 1, SignPlaced: day, Recorder: recorderID, Streams: []protocol.StreamID{"main"},
 			Publication: central.PublishExact, Contact: "privacy@helmond.example", Activate: true})
 	}
-	if err := t.office.Open(); err != nil {
+	if err := t.office.Open(ctx); err != nil {
 		return err
 	}
 	return errors.Join(t.office.Apply(ctx, s), t.office.Close())
