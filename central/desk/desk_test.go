@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"html"
 	"io"
 	"io/fs"
@@ -176,8 +177,8 @@ func newOffice(t testing.TB) *office {
 	o.handler = page.Secure(nil, page.Languages(mux))
 
 	o.do(central.Open{Municipality: o.town.Municipality, Administrator: admin, Secrecy: day(-10)})
-	for _, id := range []string{"basisteam", "recherche"} {
-		o.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: id, Name: "Politie " + id, Agreement: "CV-" + id, ValidUntil: day(365), AgreementFacts: central.AgreementFacts{Kind: central.ChainPartner, Parties: "gemeente en politie",
+	for i, id := range []string{"basisteam", "recherche"} {
+		o.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: id, Name: "Politie " + id, Agreement: fmt.Sprintf("CV-%d", i+1), ValidUntil: day(365), AgreementFacts: central.AgreementFacts{Kind: central.ChainPartner, Parties: "gemeente en politie",
 			Goals: "opsporing", Special: "geen", Informing: "bord en website", Processings: "verstrekken van beelden", Rights: "via de gemeente", ValidFrom: day(-30), Review: day(300)}}})
 	}
 	roster := o.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })
