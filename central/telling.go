@@ -60,7 +60,7 @@ func (t *Task) stage(now time.Time) {
 	case t.What == "look":
 		t.Urgent = t.Trouble.Number == 0 || t.Trouble.Waits()
 		before("last day", 24*time.Hour)
-	case t.What == "decide":
+	case t.What == "decide" || t.What == "keep" || t.What == "ending": // an approver is asked
 		t.Urgent = true
 	case t.What == "check" || t.What == "decided":
 		t.Urgent = !t.Request.Said.IsZero() // it was urgent enough to be spoken

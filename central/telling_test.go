@@ -142,7 +142,9 @@ func TestWhoHearsAtOnce(t *testing.T) {
 	c.told("staff, at once", staff, morning, "! lapsing 1 days")
 	c.do(Appoint{admin, Appointment{Person: registrar, Posts: []Post{{Role: Registrar}, {Handler, protocol.AVG}}, Secrecy: day(-10)}})
 	c.now = hall().Besluit.ValidUntil.Time
-	c.told("over", registrar, c.now, "! lapsing over, lapsing over")
+	if got := c.mailed(registrar, c.now); got != "! lapsing over, lapsing over" {
+		t.Errorf("whom others wait for is told %q", got)
+	}
 	c.do(ChooseMail{registrar, MailChoice{}})
 	if n := c.s.Size; len(c.do(ChooseMail{registrar, MailChoice{}})) != 0 || c.s.Size != n {
 		t.Error("the same choice twice is two entries")

@@ -29,18 +29,6 @@ func (s *State) Recorder(id protocol.RecorderID) *Recorder { return s.recorders[
 // Recorders, by id.
 func (s *State) Recorders() []*Recorder { return sorted(s.recorders) }
 
-// Protocols, all versions, as adopted.
-func (s *State) Protocols() []*CameraProtocol { return s.protocols }
-
-// Protocol finds a version, or nil.
-func (s *State) Protocol(ref ProtocolRef) *CameraProtocol {
-	i := slices.IndexFunc(s.protocols, func(p *CameraProtocol) bool { return p.ID == ref.ID && p.Version == ref.Version })
-	if i < 0 {
-		return nil
-	}
-	return s.protocols[i]
-}
-
 // Placement, or nil.
 func (s *State) Placement(id protocol.CameraID) *Placement { return s.placements[id] }
 
@@ -102,7 +90,7 @@ func (s *State) Holds(person protocol.PersonID, role Role, regime protocol.Regim
 
 // Task is one thing that waits for a person.
 type Task struct {
-	What    string // "check", "decide", "decided", "write", "download", "confirm", "look", "ending", "activate", "lapsing"; of a person filmed "forward", "identify", "answer", "answered", "watch"
+	What    string // "check", "decide", "decided", "write", "download", "confirm", "look", "ending", "activate", "lapsing", "keep", "deliver"; of a person filmed "forward", "identify", "answer", "answered", "watch"
 	Words   Words
 	Since   protocol.Time
 	Request *Request   // or
@@ -128,6 +116,7 @@ const (
 	TopicMatter  Topic = "matter"  // its number
 
 	TopicTraining Topic = "training" // one's own: no key
+	TopicProtocol Topic = "protocol" // its id
 )
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
@@ -138,6 +127,11 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 		if t, ok := s.oralTask(person, r, now); ok {
 			add(t)
 		}
+		s.futureTasks(person, r, now, add)
+		if t, ok := s.keepingTask(person, r.ID, now); ok {
+			t.Request = r
+			add(t)
+		}
 		handler, approver := s.Holds(person, Handler, r.Regime, now), s.Holds(person, Approver, r.Regime, now)
 		p := s.people[person]
 		receives := p != nil && p.Unit == r.Unit && r.Unit != "" && s.Holds(person, Requester, "", now)
@@ -146,7 +140,9 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 			add(Task{What: "check", Words: Words{"toetsen", "check"}, Since: r.checkable(), Due: r.Deadline, Request: r})
 		case approver && r.Status == Checked && !r.asked(person) && person != r.Check.By:
 			add(Task{What: "decide", Words: Words{"beslissen", "decide"}, Since: r.Check.At, Due: r.Deadline, Request: r})
-		case approver && r.Status == Granted && len(s.Due(r, now)) > 0 && !r.asked(person) && person != r.Check.By:
+		case approver && r.TakenBack != nil && r.Status == Kept && !r.asked(person) && person != r.Check.By:
+			add(Task{What: "decide", Words: Words{"ingetrokken: het bewaren beëindigen", "taken back: end the holding"}, Since: r.TakenBack.At, Request: r})
+		case approver && r.Status == Granted && r.Period.IsZero() && len(s.Due(r, now)) > 0 && !r.asked(person) && person != r.Check.By:
 			add(Task{What: "decide", Words: Words{"opnieuw beslissen: toestemming verlopen of mislukt", "decide again: grant ran out or failed"}, Since: r.Decision.At, Due: r.Deadline, Request: r})
 		case receives && r.Status == Released && len(r.Downloads) == 0:
 			add(Task{What: "download", Words: Words{"ophalen", "download"}, Since: r.ready(), Due: r.fetchBy(), Request: r})
@@ -156,6 +152,7 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	}
 	s.subjectTasks(person, now, add)
 	s.trainingTask(person, now, add)
+	s.readingTasks(person, now, add)
 	if s.Holds(person, Officer, "", now) {
 		s.auditTasks(now, add)
 		s.matterTasks(add)

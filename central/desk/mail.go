@@ -19,7 +19,7 @@ func PathOf(t central.Task) string {
 	switch {
 	case t.Request != nil:
 		return "/bureau/aanvragen/" + string(t.Request.ID)
-	case t.Camera != nil, t.Trouble != nil: // an administrator sees incidents on the start page alone
+	case t.Camera != nil, t.Topic == central.TopicProtocol, t.Trouble != nil: // an administrator sees incidents on the start page alone
 		return "/bureau"
 	}
 	return topicPath(t)

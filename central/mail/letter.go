@@ -22,6 +22,8 @@ var todo = map[string]central.Words{
 	"download": {NL: "ophalen", EN: "download"},
 	"confirm":  {NL: "ontvangst bevestigen", EN: "confirm receipt"},
 	"look":     {NL: "bekijken", EN: "look into it"},
+	"keep":     {NL: "langer bewaren: handtekening zetten", EN: "hold longer: sign"},
+	"deliver":  {NL: "een deel klaarzetten", EN: "prepare a part"},
 	"ending":   {NL: "tweede handtekening zetten", EN: "second signature"},
 	"activate": {NL: "in gebruik nemen", EN: "activate"},
 	"lapsing":  {NL: "het besluit loopt af", EN: "the decision behind it ends"},
@@ -32,12 +34,22 @@ var todo = map[string]central.Words{
 	"watch":    {NL: "de termijn nadert of is voorbij", EN: "the term is near or over"},
 }
 
+// topicTodo likewise, of those that are always for the same.
+var topicTodo = map[central.Topic]central.Words{
+	central.TopicSample:   {NL: "nazien", EN: "look into it"},
+	central.TopicAudit:    {NL: "aan de beurt", EN: "planned"},
+	central.TopicMatter:   {NL: "behandelen", EN: "deal with it"},
+	central.TopicTraining: {NL: "verloopt of is verlopen", EN: "lapses or has lapsed"},
+	central.TopicProtocol: {NL: "lezen en bevestigen", EN: "read and acknowledge"},
+}
+
 // topics by their code.
 var topics = map[central.Topic]central.Words{
 	central.TopicSubject:  {NL: "verzoek", EN: "request"},
 	central.TopicSample:   {NL: "steekproef", EN: "sample"},
 	central.TopicAudit:    {NL: "audit", EN: "audit"},
 	central.TopicMatter:   {NL: "zaak", EN: "matter"},
+	central.TopicProtocol: {NL: "een cameraprotocol", EN: "a camera protocol"},
 	central.TopicTraining: {NL: "uw opleiding", EN: "your training"},
 }
 
@@ -53,7 +65,9 @@ func about(t central.Task, l page.Lang) string {
 	case t.Trouble != nil && t.Trouble.Request != "":
 		return l.Say("aanvraag ", "request ") + string(t.Trouble.Request)
 	}
-	if w, ok := topics[t.Topic]; ok {
+	if w, ok := topics[t.Topic]; ok && t.Topic == central.TopicProtocol {
+		return l.In(w) // its id is somebody's word
+	} else if ok {
 		return strings.TrimSpace(l.In(w) + " " + t.Key)
 	}
 	return l.Say("een zaak", "a matter")
@@ -63,8 +77,8 @@ func line(t central.Task, l page.Lang, now time.Time) string {
 	what := page.Both("er is iets te doen", "there is something to do")
 	if w, ok := todo[t.What]; ok {
 		what = w
-	} else if t.Topic == central.TopicTraining {
-		what = page.Both("verloopt of is verlopen", "lapses or has lapsed")
+	} else if w, ok := topicTodo[t.Topic]; ok {
+		what = w
 	}
 	s := about(t, l) + ": " + l.In(what)
 	switch {

@@ -325,7 +325,8 @@ func newTown(t testing.TB) *town {
 	t.Cleanup(func() { w.book.Close() })
 	at := func(days int) protocol.Time { return protocol.T(start.AddDate(0, 0, days)) }
 	w.do(central.Open{Municipality: w.town.Municipality, Administrator: admin, Secrecy: at(-10)})
-	w.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-1", ValidUntil: at(900)}})
+	w.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-1", ValidUntil: at(900), AgreementFacts: central.AgreementFacts{Kind: central.ChainPartner,
+		Parties: "gemeente en politie", Goals: "opsporing", Special: "geen", Informing: "bord", Processings: "verstrekken", Rights: "via de gemeente", ValidFrom: at(-30), Review: at(800)}}})
 	w.do(central.EnrolRecorder{By: admin, Recorder: w.town.Recorder, Key: w.town.LogKey, Origin: w.town.Log.Name(), Roots: w.town.Roots, Roster: w.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })})
 	for p, posts := range map[protocol.PersonID][]central.Post{registrar: {{Role: central.Registrar}}, protocoltest.Handler: {{Role: central.Handler, Regime: protocol.AVG}},
 		protocoltest.Approver: {{Role: central.Approver, Regime: protocol.AVG}}, protocoltest.Officer: {{Role: central.Officer}}, protocoltest.Requester: {{Role: central.Requester}}} {
@@ -336,7 +337,8 @@ func newTown(t testing.TB) *town {
 		w.do(central.Appoint{By: admin, Appointment: a})
 	}
 	w.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Protocol", Regime: protocol.AVG, Purposes: []central.Purpose{central.Buildings},
-		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(28 * 24 * time.Hour), AdoptedBy: "college", AdoptedOn: at(-30), Published: "blad"}})
+		Bases: []central.Basis{central.PublicTask}, Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(28 * 24 * time.Hour), Form: central.ViewLive, Roles: []central.Role{central.Staff}, Viewing: "receptie",
+		Release: "na vordering", Recognisability: "gezichten", Security: "kast", AdoptedBy: "college", AdoptedOn: at(-30), Published: "blad", ValidFrom: at(-30), Review: at(700), Document: protocol.HashOf([]byte("protocol"))}})
 	w.do(central.RegisterPlacement{By: registrar, PlacementFacts: central.PlacementFacts{Camera: "geheimehal", Name: "Verborgen hal", Regime: protocol.AVG, Position: central.At(51, 5), Place: "achter de kluis",
 		Purposes: []central.Purpose{central.Buildings}, Subsidiarity: "nodig", Proportionality: "klein", Besluit: central.Besluit{Reference: "B-1", Date: at(-20), ValidFrom: at(-10), ValidUntil: at(45), Body: "college", Area: "geheimgebied"},
 		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: at(-5)}, Recorder: w.town.Recorder, Streams: []protocol.StreamID{"main"}, Publication: central.PublishExact, Contact: "fg"}})
