@@ -148,6 +148,8 @@ func newCentre(t testing.TB) *centre {
 		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour), AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1"}})
 	c.do(AdoptProtocol{registrar, CameraProtocol{ID: "straat", Version: 1, Title: "Cameraprotocol straat", Regime: protocol.WPG, Purposes: []Purpose{StreetSafety},
 		Window: protocol.MaxWindow, LongestHold: protocol.MaxWindow, AdoptedBy: "burgemeester", AdoptedOn: day(-30), Published: "gemeenteblad 2026-2"}})
+	c.do(RecordDPIA{registrar, assessment()})
+	c.do(AdviseDPIA{officer, "camera-s", Advice{"ja", "model van het rijk", "zelf", "afschermen en kort bewaren", "ja, ga door"}})
 	c.do(RegisterPlacement{registrar, hall()})
 	c.do(RegisterPlacement{registrar, square()})
 	c.do(Activate{registrar, "hal"})
@@ -161,12 +163,19 @@ func hall() PlacementFacts {
 		Purposes: []Purpose{Buildings, Visitors}, Subsidiarity: "beveiligers alleen volstaan niet", Proportionality: "alleen de ingang",
 		Besluit:  Besluit{Reference: "B-2026-14", Date: day(-20), ValidFrom: day(-10), ValidUntil: day(300), Body: "college", Area: "stadskantoor"},
 		Protocol: ProtocolRef{"gebouwen", 1}, Sign: Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"},
-		Publication: PublishExact, Contact: "fg@stad.example"}
+		Publication: PublishExact, Contact: "fg@stad.example", Particulars: Particulars{Masks: "de straat buiten", Quality: Observe, FilmsStaff: No, Selection: "20.1.2", DPIA: "camera-s",
+			Owners:  Owners{"teammanager facilitair", "", "beveiliging", "privacy officer", "gemeenteraad"},
+			Storage: Storage{Netherlands, "kast 1, stadskantoor"}}}
+}
+
+func assessment() DPIA {
+	return DPIA{ID: "camera-s", Title: "Camera's in en om gebouwen", Reference: "zaaksysteem Z-2026-12", Date: day(-40), Score: 6, Review: day(400)}
 }
 
 func square() PlacementFacts {
 	p := hall()
 	p.Camera, p.Name, p.Regime, p.Purposes, p.Protocol = "plein", "Plein noord", protocol.WPG, []Purpose{StreetSafety}, ProtocolRef{"straat", 1}
+	p.Besluit.Prosecutor = day(-25)
 	p.Place, p.Publication, p.PublicationReason = "bij de fontein", PublishArea, "op verzoek van de politie"
 	return p
 }

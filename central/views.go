@@ -123,6 +123,9 @@ const (
 	TopicMatter  Topic = "matter"  // its number
 
 	TopicTraining Topic = "training" // one's own: no key
+
+	TopicDPIA   Topic = "dpia"   // its id
+	TopicUpkeep Topic = "upkeep" // of the register as it stands: no key
 )
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
@@ -152,6 +155,8 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	}
 	s.subjectTasks(person, now, add)
 	s.trainingTask(person, now, add)
+	s.dpiaTasks(person, now, add)
+	s.upkeepTasks(person, now, add)
 	if s.Holds(person, Officer, "", now) {
 		s.auditTasks(now, add)
 		s.matterTasks(add)

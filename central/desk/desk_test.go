@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/centraltest"
 	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/central/ledger"
 	"github.com/beeldwacht/beeldwacht/central/page"
@@ -192,6 +193,9 @@ func newOffice(t testing.TB) *office {
 	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG,
 		Purposes: []central.Purpose{central.Buildings, central.Visitors}, Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour),
 		AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1"}})
+	for _, c := range centraltest.Assess(registrar, officer, o.now) {
+		o.do(c)
+	}
 	o.do(central.RegisterPlacement{By: registrar, PlacementFacts: hall()})
 	o.do(central.Activate{By: registrar, Camera: "hal"})
 	o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: staff, Posts: []central.Post{{Role: central.Staff}}, Cameras: []protocol.CameraID{"hal"}, Secrecy: day(-10)}})
@@ -205,11 +209,11 @@ type testWriter struct{ t testing.TB }
 func (w testWriter) Write(b []byte) (int, error) { w.t.Log(string(b)); return len(b), nil }
 
 func hall() central.PlacementFacts {
-	return central.PlacementFacts{Camera: "hal", Name: "Hal stadskantoor", Regime: protocol.AVG, Position: central.At(51.4793, 5.657), Place: "hoofdingang", Direction: 90,
+	return centraltest.Ready(central.PlacementFacts{Camera: "hal", Name: "Hal stadskantoor", Regime: protocol.AVG, Position: central.At(51.4793, 5.657), Place: "hoofdingang", Direction: 90,
 		Purposes: []central.Purpose{central.Buildings, central.Visitors}, Subsidiarity: "beveiligers alleen volstaan niet", Proportionality: "alleen de ingang",
 		Besluit:  central.Besluit{Reference: "B-2026-14", Date: day(-20), ValidFrom: day(-10), ValidUntil: day(300), Body: "college", Area: "stadskantoor"},
 		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"},
-		Publication: central.PublishExact, Contact: "14 0000"}
+		Publication: central.PublishExact, Contact: "14 0000"})
 }
 
 // knownPeople is a file of accounts in which each person has logged in at start0. It is made once: passwords are slow on purpose.

@@ -90,6 +90,7 @@ func TestR08_AWpgRequestIsNotThereForTheOfficer(t *testing.T) {
 	o := newOffice(t)
 	p := hall()
 	p.Camera, p.Name, p.Regime, p.Purposes, p.Protocol = "plein", "Plein noord", protocol.WPG, []central.Purpose{central.StreetSafety}, central.ProtocolRef{ID: "straat", Version: 1}
+	p.Besluit.Prosecutor = day(-25)
 	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "straat", Version: 1, Title: "Cameraprotocol straat", Regime: protocol.WPG, Purposes: p.Purposes,
 		Window: protocol.MaxWindow, LongestHold: protocol.MaxWindow, AdoptedBy: "burgemeester", AdoptedOn: day(-30), Published: "gemeenteblad 2026-2"}})
 	o.do(central.RegisterPlacement{By: registrar, PlacementFacts: p})
