@@ -214,8 +214,8 @@ func (c *centre) granted(by, h, a protocol.PersonID, f RequestFacts) *Request {
 	c.do(FileRequest{by, f})
 	id := c.s.order[len(c.s.order)-1]
 	c.confirm(id)
-	c.do(CheckRequest{h, id, true, true, ""})
-	c.do(DecideRequest{a, id, Grants, Complies, "voldoet", c.approved(id)})
+	c.do(CheckRequest{By: h, Request: id, Complete: true, Necessary: true})
+	c.do(DecideRequest{By: a, Request: id, Outcome: Grants, Reason: Complies, Motivation: "voldoet", Approved: c.approved(id)})
 	return c.s.Request(id)
 }
 
@@ -257,22 +257,22 @@ func TestRequestFromFilingToHandOver(t *testing.T) {
 	if hold.Ground != protocol.GroundRequest || !hold.Asked.Equal(theft().Asked) || hold.End.Sub(hold.NotBefore.Time) > protocol.MaxHoldSingle {
 		t.Errorf("hold %+v", hold)
 	}
-	c.refused(CheckRequest{handler, "z-1", true, true, ""}, CodeNotConfirmed)
+	c.refused(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true}, CodeNotConfirmed)
 	c.confirm("z-1")
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeState)
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeState)
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
 
 	wrong := c.approved("z-1")
 	wrong[0].Interval = theft().Asked // what was asked, not what will be released
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "voldoet", wrong}, CodeInterval)
-	c.do(DecideRequest{approver, "z-1", Grants, Complies, "voldoet", c.approved("z-1")})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "voldoet", Approved: wrong}, CodeInterval)
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "voldoet", Approved: c.approved("z-1")})
 	r := c.s.Request("z-1")
 	g := lastOrder[*protocol.Grant](c)
 	if g.Requester != requester || g.Handler != handler || g.Approver != approver || g.Recipient != c.town.Vault.Recipient().String() ||
 		!g.Interval.Equal(r.Holds[0].Rounded()) || g.NotAfter.Sub(g.NotBefore.Time) > protocol.ReleaseGrantTerm || r.Grants[0].Level != protocol.LevelCentre {
 		t.Errorf("grant %+v", g)
 	}
-	c.refused(DecideRequest{approver2, "z-1", Grants, Complies, "nog eens", c.approved("z-1")}, CodeState)
+	c.refused(DecideRequest{By: approver2, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "nog eens", Approved: c.approved("z-1")}, CodeState)
 
 	c.refused(RecordDownload{requester, "z-1", g.GrantID()}, CodeState)
 	release := RecordRelease{c.source(), released(r.Grants[0])}
@@ -314,10 +314,10 @@ func TestRefusalLiftsTheHold(t *testing.T) {
 	c := newCentre(t)
 	c.do(FileRequest{requester, theft()})
 	c.confirm("z-1")
-	c.refused(CheckRequest{handler, "z-1", true, false, ""}, CodeInvalid) // not necessary: say why
-	c.do(CheckRequest{handler, "z-1", true, false, "een foto is er al"})
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "toch", c.approved("z-1")}, CodeState)
-	c.do(DecideRequest{approver, "z-1", Refuses, NotNecessary, "een foto is er al", nil})
+	c.refused(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: false}, CodeInvalid) // not necessary: say why
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: false, Remark: "een foto is er al"})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "toch", Approved: c.approved("z-1")}, CodeState)
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Refuses, Reason: NotNecessary, Motivation: "een foto is er al"})
 	if l := lastOrder[*protocol.Lift](c); l.Reason != protocol.LiftRefused || l.Handler != handler || l.Approver != approver {
 		t.Errorf("lift %+v", l)
 	}
@@ -362,10 +362,10 @@ func TestFailedOrRunOutGrantIsDecidedAgain(t *testing.T) {
 	if got := c.s.Incidents(c.now); len(got) != 1 || got[0].Kind != "release-failed" || got[0].Request != r.ID {
 		t.Errorf("incidents %+v", got)
 	}
-	c.refused(DecideRequest{approver, r.ID, Grants, Complies, "opnieuw", c.approved(r.ID)}, CodeState) // it still tries
+	c.refused(DecideRequest{By: approver, Request: r.ID, Outcome: Grants, Reason: Complies, Motivation: "opnieuw", Approved: c.approved(r.ID)}, CodeState) // it still tries
 	c.now = r.Grants[0].NotAfter.Time
-	c.refused(DecideRequest{handler, r.ID, Grants, Complies, "opnieuw", c.approved(r.ID)}, CodeForbidden)
-	c.do(DecideRequest{approver2, r.ID, Grants, Complies, "opnieuw", c.approved(r.ID)})
+	c.refused(DecideRequest{By: handler, Request: r.ID, Outcome: Grants, Reason: Complies, Motivation: "opnieuw", Approved: c.approved(r.ID)}, CodeForbidden)
+	c.do(DecideRequest{By: approver2, Request: r.ID, Outcome: Grants, Reason: Complies, Motivation: "opnieuw", Approved: c.approved(r.ID)})
 	c.do(RecordRelease{c.source(), released(r.Grants[1])})
 	if r.Status != Released || r.Grants[0].ID == r.Grants[1].ID {
 		t.Errorf("%s, grants %s %s", r.Status, r.Grants[0].ID, r.Grants[1].ID)
@@ -383,15 +383,15 @@ func TestI12_ThreePeople(t *testing.T) {
 	}
 	c.do(FileRequest{"p-c", theft()})
 	c.confirm("z-1")
-	c.refused(CheckRequest{"p-c", "z-1", true, true, ""}, CodeSamePerson)
-	c.do(CheckRequest{"p-d", "z-1", true, true, ""})
+	c.refused(CheckRequest{By: "p-c", Request: "z-1", Complete: true, Necessary: true}, CodeSamePerson)
+	c.do(CheckRequest{By: "p-d", Request: "z-1", Complete: true, Necessary: true})
 	for _, p := range []protocol.PersonID{"p-c", "p-d"} {
-		c.refused(DecideRequest{p, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeSamePerson)
+		c.refused(DecideRequest{By: p, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeSamePerson)
 	}
 	for _, p := range []protocol.PersonID{admin, officer, registrar, handler, requester, policeA, System, "p-nobody"} {
-		c.refused(DecideRequest{p, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeForbidden)
+		c.refused(DecideRequest{By: p, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeForbidden)
 	}
-	c.do(DecideRequest{"p-e", "z-1", Grants, Complies, "x", c.approved("z-1")})
+	c.do(DecideRequest{By: "p-e", Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")})
 }
 
 // Commands at random, by people with every post they may combine: two of them, with an administrator and a privacy officer who try everything
@@ -417,9 +417,9 @@ func TestI12_FewerPeopleNeverGetAGrant(t *testing.T) {
 				h := c.s.Request(id).Holds[0]
 				cmd = ConfirmHold{c.source(), placed(h)}
 			case 1:
-				cmd = CheckRequest{who(), id, true, true, ""}
+				cmd = CheckRequest{By: who(), Request: id, Complete: true, Necessary: true}
 			case 2:
-				cmd = DecideRequest{who(), id, Grants, Complies, "x", c.approved(id)}
+				cmd = DecideRequest{By: who(), Request: id, Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved(id)}
 			case 3: // an appointment in between changes who holds what, not how many there are
 				cmd = Appoint{who(), appoint(people[rnd.IntN(len(people))], "basisteam", Post{Role: Requester}, Post{Handler, protocol.AVG}, Post{Approver, protocol.AVG}).Appointment}
 			case 4:
@@ -556,7 +556,7 @@ func TestR08_OfficerStandsAlone(t *testing.T) {
 	c.refused(Appoint{admin, Appointment{Person: admin, Posts: []Post{{Role: Administrator}}}}, CodeForbidden) // nobody appoints themselves
 	c.refused(appoint("p-x", "", Post{Role: Administrator}, Post{Approver, protocol.AVG}), CodeCombination)
 	for _, cmd := range []Command{
-		CheckRequest{officer, "z-1", true, true, ""}, DecideRequest{officer, "z-1", Refuses, NoPower, "x", nil},
+		CheckRequest{By: officer, Request: "z-1", Complete: true, Necessary: true}, DecideRequest{By: officer, Request: "z-1", Outcome: Refuses, Reason: NoPower, Motivation: "x"},
 		EndPlacement{officer, "hal", Withdraw, "x"}, Activate{officer, "hal"}, FileRequest{officer, theft()}, Appoint{officer, Appointment{Person: "p-x"}},
 	} {
 		if _, ok := cmd.(CheckRequest); ok {
@@ -577,13 +577,13 @@ func TestR17_NoSecrecyStatementNoWork(t *testing.T) {
 		c.do(FileRequest{requester, theft()})
 		id := c.s.order[len(c.s.order)-1]
 		c.confirm(id)
-		c.refused(CheckRequest{handler, id, true, true, ""}, CodeInactive)
+		c.refused(CheckRequest{By: handler, Request: id, Complete: true, Necessary: true}, CodeInactive)
 		if len(c.s.Inbox(handler, c.now)) != 0 {
 			t.Error("an inactive handler has an inbox")
 		}
 	}
 	c.now = c.now.Add(25 * time.Hour)
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
 
 	c.now = day(366).Time // the police's agreement has ended
 	c.refused(FileRequest{requester, theft()}, CodeInactive)
@@ -597,10 +597,10 @@ func TestWpgIsDecidedByThePolice(t *testing.T) {
 	f.Kind, f.Article = WpgRelease, ""
 	c.do(FileRequest{requester, f})
 	c.confirm("z-1")
-	c.refused(CheckRequest{handler, "z-1", true, true, ""}, CodeForbidden)
-	c.do(CheckRequest{policeH, "z-1", true, true, ""})
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeForbidden)
-	c.do(DecideRequest{policeA, "z-1", Grants, Complies, "x", c.approved("z-1")})
+	c.refused(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true}, CodeForbidden)
+	c.do(CheckRequest{By: policeH, Request: "z-1", Complete: true, Necessary: true})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeForbidden)
+	c.do(DecideRequest{By: policeA, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")})
 	f.Cameras = []protocol.CameraID{"hal", "plein"}
 	c.refused(FileRequest{requester, f}, CodeRegime)
 	if c.s.MayRead(handler, c.s.Request("z-1"), c.now) {
@@ -659,7 +659,7 @@ func TestBadRequestsAreNamed(t *testing.T) {
 	say(FileRequest{requester, f}, "toekomst")
 	f.Cameras = []protocol.CameraID{"nergens"}
 	say(FileRequest{requester, f}, "Camera", "nergens")
-	say(CheckRequest{handler, "z-99", true, true, ""}, "Aanvraag", "z-99")
+	say(CheckRequest{By: handler, Request: "z-99", Complete: true, Necessary: true}, "Aanvraag", "z-99")
 	say(FileRequest{"p-nobody", theft()}, "niet aangesteld")
 	say(AgreeUnit{"p-nobody", Unit{}}, "niet aangesteld")
 	say(RecordDownload{requester, "z-99", "g-99"}, "Aanvraag", "z-99")
@@ -667,8 +667,8 @@ func TestBadRequestsAreNamed(t *testing.T) {
 	empty := placed(c.s.Request("z-1").Holds[0])
 	empty.Segments = 0
 	c.do(ConfirmHold{c.source(), empty})
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
-	say(DecideRequest{approver, "z-1", Grants, Complies, "voldoet", nil}, "Geen recorder bewaart beelden")
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
+	say(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "voldoet"}, "Geen recorder bewaart beelden")
 }
 
 func TestHoldEndsWithTheMandatesLongestHoldFromTheFirst(t *testing.T) {
@@ -712,8 +712,8 @@ func TestStandingView(t *testing.T) {
 	if got := names(c.do(FileRequest{staff, f})); got != "request.filed" {
 		t.Error(got)
 	}
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
-	c.do(DecideRequest{approver, "z-1", Grants, Complies, "x", nil})
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x"})
 	g := lastOrder[*protocol.Grant](c)
 	if g.Use != protocol.UseStanding || g.Recipient != f.ViewerKey || g.Requester != staff {
 		t.Errorf("%+v", g)
@@ -822,9 +822,9 @@ func TestFactsThatDoNotFitBecomeIncidents(t *testing.T) {
 		t.Error(h.State())
 	}
 	// With nothing held an approver can only refuse.
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "x", nil}, CodeNoFootage)
-	c.do(DecideRequest{approver, "z-1", Refuses, NoFootage, "de recorder kon niets bewaren", nil})
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x"}, CodeNoFootage)
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Refuses, Reason: NoFootage, Motivation: "de recorder kon niets bewaren"})
 }
 
 func TestAccessesBesideTheirGrants(t *testing.T) {
@@ -884,8 +884,8 @@ func TestRosterGoesOutAsAnOrder(t *testing.T) {
 	}
 	c.do(FileRequest{requester, theft()})
 	c.confirm("z-1")
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeRoster)
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeRoster)
 }
 
 // A ledger written once must give the same state for ever.
@@ -950,8 +950,8 @@ func recordHistory(t *testing.T) {
 	c.do(RecordLifted{c.source(), protocol.HoldLifted{Hold: r.Holds[0].HoldID(), Reason: "lift"}})
 	c.do(FileRequest{colleague, theft()})
 	c.confirm("z-2")
-	c.do(CheckRequest{handler, "z-2", false, true, "artikel ontbreekt"})
-	c.do(DecideRequest{approver2, "z-2", Refuses, Incomplete, "artikel ontbreekt", nil})
+	c.do(CheckRequest{By: handler, Request: "z-2", Complete: false, Necessary: true, Remark: "artikel ontbreekt"})
+	c.do(DecideRequest{By: approver2, Request: "z-2", Outcome: Refuses, Reason: Incomplete, Motivation: "artikel ontbreekt"})
 	c.do(EndPlacement{approver, "hal", Suspend, "verbouwing"})
 	c.do(EndPlacement{approver2, "hal", Suspend, "verbouwing"})
 	c.do(RecordIncident{c.source(), protocol.Incident{What: "unlink-failed", Camera: "hal", Detail: "read-only file system"}})

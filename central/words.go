@@ -1,7 +1,6 @@
 package central
 
 import (
-	"slices"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -89,6 +88,16 @@ var purposeWords = map[Purpose]Words{
 
 func (p Purpose) Words() Words { return purposeWords[p] }
 
+// Basis is on what legal ground a camera films; see Bases.
+type Basis string
+
+const (
+	PublicTask         Basis = "public-task"
+	LegitimateInterest Basis = "legitimate-interest"
+	LegalDuty          Basis = "legal-duty"
+	PublicOrder        Basis = "public-order"
+)
+
 // Status of a placement as its events leave it; [Placement.StatusAt] knows of lapsing as well.
 type Status string
 
@@ -161,39 +170,6 @@ func (k RequestKind) byStaff() bool { return k == OwnInitiative || k == Provisio
 
 // Article is the legal title of a vordering.
 type Article string
-
-// ArticleLaw is one dated row of the table of titles: a lawyer corrects it here. Sources read: REQUIREMENTS section 1.
-type ArticleLaw struct {
-	Code           Article
-	Title          Words
-	Authority      Words         // who may demand
-	MagistrateFree bool          // false: needs the leave of the examining magistrate
-	Future         bool          // asks for data that came to be after the demand itself
-	Longest        time.Duration // after the demand: how far future data may go; zero: no future data
-	Oral           string        // where it says that the demand may be spoken when urgent; empty: it may not
-	Source         string        // of the rule
-	From           string        // this row holds from this date (YYYY-MM-DD); the new code is planned for 2029
-}
-
-var Articles = []ArticleLaw{
-	{"126nda", Words{"camerabeelden, verdenking van een feit als bedoeld in art. 67 lid 1 Sv", "camera images, suspicion of an offence under art. 67(1) Sv"},
-		Words{"opsporingsambtenaar", "investigating officer"}, true, false, 0, "art. 126nda lid 3 Sv", "art. 126nda Sv", "2014-09-01"},
-	{"126nd", Words{"opgeslagen gegevens", "stored data"},
-		Words{"officier van justitie", "public prosecutor"}, true, false, 0, "art. 126nd Sv †", "art. 126nd Sv", "2006-01-01"},
-	{"126ne", Words{"toekomstige gegevens, ten hoogste vier weken", "future data, at most four weeks"},
-		Words{"officier van justitie", "public prosecutor"}, true, true, 28 * 24 * time.Hour, "art. 126ne Sv †", "art. 126ne Sv", "2006-01-01"},
-	{"126nf", Words{"gevoelige gegevens", "sensitive data"},
-		Words{"officier van justitie, met machtiging van de rechter-commissaris", "public prosecutor, with leave of the examining magistrate"}, false, false, 0, "art. 126nf Sv †", "art. 126nf Sv", "2006-01-01"},
-}
-
-// LawOf finds an article's row.
-func LawOf(a Article) (ArticleLaw, bool) {
-	i := slices.IndexFunc(Articles, func(l ArticleLaw) bool { return l.Code == a })
-	if i < 0 {
-		return ArticleLaw{}, false
-	}
-	return Articles[i], true
-}
 
 // RequestStatus is how far a request has come.
 type RequestStatus string
@@ -275,14 +251,7 @@ var endingWords = map[Ending]Words{
 
 func (e Ending) Words() Words { return endingWords[e] }
 
-// soundInPublic says why a WPG camera has no sound. Source: art. 151c Gemeentewet speaks of images alone (†: a lawyer may correct it here); recording what others say in public without
-// taking part is another power (art. 139a and 139b Sr).
-var soundInPublic = Words{
-	"Een camera voor de openbare orde neemt geen geluid op: artikel 151c Gemeentewet gaat over beelden.",
-	"A camera for public order records no sound: article 151c of the Municipalities Act is about images.",
-}
-
-// Terms of this house that are not law; law is in protocol.
+// Terms of this house that are not law; law is in law.go and protocol.
 const (
 	// MaxAsked is the longest interval one request may ask.
 	MaxAsked = 24 * time.Hour
