@@ -10,15 +10,6 @@ import (
 
 // Keeping the register right: each camera is re-confirmed every year (R23), its controls are tested, and one that nobody needed for a year is flagged (R30).
 
-const (
-	// ConfirmMonths is within what a camera is re-confirmed; ConfirmMonthsOften where its DPIA asks for more (ControlHalfYear). Of this house: the seeds say "correct and up to date" (N:586).
-	ConfirmMonths      = 12
-	ConfirmMonthsOften = 6
-
-	// UnneededMonths: a camera of which nobody asked footage for so long is flagged. Of this house: nothing is kept because it is "handig" (N:557).
-	UnneededMonths = 12
-)
-
 type (
 	// ConfirmPlacements says of each of some cameras whether what the register says is right. By a registrar; facility staff of the cameras assigned to them.
 	ConfirmPlacements struct {

@@ -318,7 +318,7 @@ func (s *State) dpiaTasks(person protocol.PersonID, now time.Time, add func(Task
 		if officer && a.Advised.IsZero() {
 			add(Task{Topic: TopicDPIA, Key: a.ID, Since: since, Words: Words{"advies op DPIA", "advice on DPIA"}})
 		}
-		if registrar && a.Review.Sub(now) < 60*24*time.Hour {
+		if registrar && a.Review.Sub(now) < ReviewNotice {
 			add(Task{Topic: TopicDPIA, Key: a.ID, Since: since, Due: a.Review, Words: Words{"DPIA herzien", "revise DPIA"}})
 		}
 	}

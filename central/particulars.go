@@ -119,47 +119,10 @@ var noFaces = Words{
 	"Recognising faces or other features of a body is not possible here: article 9 GDPR forbids it. Leave this function off.",
 }
 
-// Basis is on what ground the camera stands.
-type Basis string
-
-// BasisLaw is one dated row of the grounds: a lawyer corrects it here.
-type BasisLaw struct {
-	Code   Basis
-	Regime protocol.Regime
-	Words  Words
-	Source string
-	From   string // this row holds from this date (YYYY-MM-DD)
-}
-
-var BasisLaws = []BasisLaw{
-	{"public-task", protocol.AVG, Words{"taak van algemeen belang (art. 6 lid 1 onder e AVG)", "task in the public interest (art. 6(1)(e) GDPR)"}, "art. 6 lid 1 onder e AVG", "2018-05-25"},
-	{"interest", protocol.AVG, Words{"gerechtvaardigd belang: eigen gebouw en bedrijfsvoering (art. 6 lid 1 onder f AVG)", "legitimate interest: own building and business (art. 6(1)(f) GDPR)"}, "art. 6 lid 1 onder f AVG", "2018-05-25"},
-	{"151c", protocol.WPG, Words{"art. 151c Gemeentewet", "art. 151c Municipalities Act"}, "art. 151c Gemeentewet", "2006-02-01"},
-}
-
-// Bases of a regime, the usual one first.
-func Bases(r protocol.Regime) (list []Basis) {
-	for _, l := range BasisLaws {
-		if l.Regime == r {
-			list = append(list, l.Code)
-		}
-	}
-	return list
-}
-
-func (b Basis) law() BasisLaw {
-	if i := slices.IndexFunc(BasisLaws, func(l BasisLaw) bool { return l.Code == b }); i >= 0 {
-		return BasisLaws[i]
-	}
-	return BasisLaw{}
-}
-
-func (b Basis) Words() Words { return b.law().Words }
-
 // Ground is the basis the placement states, or the usual one of its regime.
 func (p *PlacementFacts) Ground() Basis {
 	if p.Basis == "" {
-		return Bases(p.Regime)[0]
+		return BasesOf(p.Regime)[0]
 	}
 	return p.Basis
 }

@@ -11,30 +11,6 @@ import (
 
 // What a camera needs before it may be used. A camera that was in use before this was asked stays in use, and shows what it lacks; no change makes it lack more.
 
-// WindowCap is one dated row of the longest windows: a lawyer corrects it here (R4).
-type WindowCap struct {
-	Regime protocol.Regime
-	Window protocol.Window
-	Words  Words
-	Source string
-	From   string // this row holds from this date (YYYY-MM-DD)
-}
-
-// WindowCaps: protocol.MaxWindow is the ceiling above all of them, which recorders keep to as well.
-var WindowCaps = []WindowCap{
-	{protocol.AVG, protocol.MaxWindow, Words{"vier weken, en liever korter", "four weeks, and shorter if possible"}, "art. 5 lid 1 onder e AVG, norm van de AP", "2018-05-25"},
-	{protocol.WPG, protocol.MaxWindow, Words{"vier weken", "four weeks"}, "art. 151c Gemeentewet †", "2006-02-01"},
-}
-
-// CapOf a regime.
-func CapOf(r protocol.Regime) WindowCap {
-	i := slices.IndexFunc(WindowCaps, func(c WindowCap) bool { return c.Regime == r })
-	if i < 0 {
-		return WindowCap{}
-	}
-	return WindowCaps[i]
-}
-
 // window is how long the footage of a placement would stay by its protocol and its own rule; zero without a protocol.
 func (s *State) window(p *Placement) protocol.Window {
 	rules := s.Protocol(p.Protocol)
