@@ -65,7 +65,13 @@ func (c ConfirmPlacements) decide(d *decision) error {
 	if len(c.List) == 0 {
 		return missing("van ten minste één camera of de gegevens kloppen", "of at least one camera whether its details are right")
 	}
-	unneeded := d.Unneeded(d.now.Time)
+	var named []*Placement
+	for _, said := range c.List {
+		if p := d.placements[said.Camera]; p != nil {
+			named = append(named, p)
+		}
+	}
+	unneeded := d.Unneeded(d.now.Time, named...)
 	once := map[protocol.CameraID]bool{}
 	for _, said := range c.List {
 		p := d.placements[said.Camera]
@@ -186,13 +192,13 @@ func (s *State) ConfirmDue(p *Placement, now time.Time) protocol.Time {
 // Doubted says that what was last said of a camera is that something is not right.
 func (p *Placement) Doubted() bool { return p.Confirmed != nil && !p.Confirmed.Right }
 
-// Unneeded are the cameras, a year or longer in use, of which nobody has asked footage for a year (R30).
-func (s *State) Unneeded(now time.Time) map[protocol.CameraID]bool {
+// Unneeded are those of some cameras that have been in use for a year or longer, and of which nobody has asked footage for a year (R30).
+func (s *State) Unneeded(now time.Time, placements ...*Placement) map[protocol.CameraID]bool {
 	since := now.AddDate(0, -UnneededMonths, 0)
 	list := map[protocol.CameraID]bool{}
-	for id, p := range s.placements {
+	for _, p := range placements {
 		if p.Status == Active && !p.ValidFrom.After(since) {
-			list[id] = true
+			list[p.Camera] = true
 		}
 	}
 	for i := len(s.order) - 1; i >= 0 && len(list) > 0; i-- {
@@ -219,8 +225,9 @@ type Upkeep struct {
 // Upkeep is the cameras in use that somebody may re-confirm or oversee, by recorder and id: what is overdue is a state, not a message.
 func (s *State) Upkeep(person protocol.PersonID, now time.Time) (list []Upkeep) {
 	oversees := s.Holds(person, Officer, "", now) || s.Holds(person, Auditor, "", now) || s.Holds(person, Registrar, "", now)
-	unneeded := s.Unneeded(now)
-	for _, p := range s.Placements() {
+	all := s.Placements()
+	unneeded := s.Unneeded(now, all...)
+	for _, p := range all {
 		due := s.ConfirmDue(p, now)
 		if due.IsZero() || !oversees && !s.MayConfirm(person, p, now) {
 			continue

@@ -770,6 +770,17 @@ func TestFacility6_WhatIsMissingStandsBesideTheDisabledButton(t *testing.T) {
 	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "geplaatst", "2026-11-20", "protocol", "gebouwen v1", "besluit", "B-9", "orgaan", "college", "besluit-datum", "2026-11-01", "besluit-van", "2026-11-02", "besluit-tot", "2027-11-02")...); w.Code != 303 {
 		t.Fatal(plain(w.Body.String()))
 	}
+	says(t, b.get("/bureau/cameras/deur"), 200, "Kan nog niet: Kies eerst de DPIA", "of personeel in beeld komt", "nog open: R, S, C, I", "waar in Nederland de beelden staan")
+	fields = append(fields, "geplaatst", "2026-11-20", "protocol", "gebouwen v1", "besluit", "B-9", "orgaan", "college", "besluit-datum", "2026-11-01", "besluit-van", "2026-11-02", "besluit-tot", "2027-11-02",
+		"maskers", "de tuin van de buren", "kwaliteit", "observe", "dpia", "camera-s", "personeel", "yes", "selectie", "20.1.2", "rasci-r", "teammanager", "rasci-s", "beveiliging", "rasci-c", "privacy officer", "rasci-i", "raad", "opslag-plaats", "kast 1")
+	says(t, b.post("/bureau/cameras/deur/aanpassen", append(fields, "opslag-land", "DE")...), 400, "Beelden worden alleen in Nederland bewaard")
+	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "opslag-land", "nl")...); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, b.get("/bureau/cameras/deur"), 200, "Kan nog niet: Deze camera filmt personeel: leg de instemming van de ondernemingsraad vast.")
+	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "opslag-land", "nl", "or-kenmerk", "OR-3", "or-datum", "2026-11-10")...); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
 	says(t, b.get("/bureau/cameras/deur"), 200, "begint op te nemen")
 	if w := b.post("/bureau/cameras/deur/activeren"); w.Code != 303 {
 		t.Fatal(plain(w.Body.String()))
