@@ -917,7 +917,7 @@ func TestHistoryGivesTheSameState(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Apply(Event{s.Size, l.Time, l.By, fact}); err != nil {
+			if err := s.Apply(Event{Seq: s.Size, Time: l.Time, By: l.By, Fact: fact}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -120,6 +120,7 @@ type (
 		Complete  bool
 		Necessary bool
 		Remark    string
+		Verified  []Verified // what the handler saw to
 	}
 	// DecideRequest is the approver's. On granting footage, Approved states per camera the rounded interval as the recorder confirmed it. A second
 	// decision may follow when a grant ran out or failed without its release.
@@ -130,6 +131,8 @@ type (
 		Reason     Reason
 		Motivation string
 		Approved   []Approved
+		Parts      []Part // outcome partly: what is not granted
+		Stated
 	}
 	// RecordDownload is recorded before the first byte is given. By a requester of the request's unit.
 	RecordDownload struct {

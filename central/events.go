@@ -14,6 +14,7 @@ type Event struct {
 	Seq  uint64 // of its entry in the ledger
 	Time protocol.Time
 	By   protocol.PersonID // a person, or System
+	Via  ClientID          // the system that acted for that person; empty: the person came to the desk
 	Fact Fact
 }
 
@@ -30,6 +31,7 @@ type Fact interface {
 type Body struct {
 	protocol.Salted
 	By   protocol.PersonID `json:"by"`
+	Via  ClientID          `json:"via,omitempty"`
 	Fact jsontext.Value    `json:"fact"`
 }
 
@@ -39,7 +41,7 @@ func (e Event) Body() (Body, error) {
 	if err != nil {
 		return Body{}, fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
 	}
-	return Body{By: e.By, Fact: b}, nil
+	return Body{By: e.By, Via: e.Via, Fact: b}, nil
 }
 
 // ParseFact reads a fact of this name back; unknown names and fields are errors.
@@ -161,6 +163,7 @@ type (
 		ID     protocol.RequestID `json:"id"`
 		Regime protocol.Regime    `json:"regime"`
 		RequestFacts
+		Once *Once `json:"once,omitempty"` // through a system only
 	}
 	HoldConfirmed struct {
 		Source
@@ -181,6 +184,7 @@ type (
 		Complete  bool               `json:"complete"`
 		Necessary bool               `json:"necessary"`
 		Remark    string             `json:"remark,omitempty"`
+		Verified  []Verified         `json:"verified,omitempty"`
 	}
 	RequestDecided struct {
 		Request    protocol.RequestID `json:"request"`
@@ -188,6 +192,8 @@ type (
 		Reason     Reason             `json:"reason"`
 		Motivation string             `json:"motivation"`
 		Approved   []Approved         `json:"approved,omitempty"`
+		Parts      []Part             `json:"parts,omitempty"`
+		Stated
 	}
 	FootageReleased struct {
 		Source
@@ -214,12 +220,14 @@ type (
 		Grant   protocol.GrantID   `json:"grant"`
 	}
 	HandOverConfirmed struct {
-		Request protocol.RequestID `json:"request"`
-		Note    string             `json:"note,omitempty"`
+		Request  protocol.RequestID `json:"request"`
+		Note     string             `json:"note,omitempty"`
+		Delivery int                `json:"delivery,omitzero"` // of future data: this part
 	}
 	// HandOverLapsed: nobody confirmed within fourteen days; the hold ends all the same.
 	HandOverLapsed struct {
-		Request protocol.RequestID `json:"request"`
+		Request  protocol.RequestID `json:"request"`
+		Delivery int                `json:"delivery,omitzero"`
 	}
 
 	IncidentOpened struct {
@@ -247,7 +255,9 @@ func newFact(name string) Fact {
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
+		&KeepingProposed{}, &KeepingProlonged{}, &DemandRenewed{}, &RequestWithdrawn{}, &DeliveryPrepared{}, &DeliveryApproved{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
+		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{},
 	} {
 		if f.name() == name {
 			return f
@@ -291,6 +301,9 @@ func (*RequestTaken) name() string        { return "request.taken" }
 func (*ConsentWithdrawn) name() string    { return "consent.withdrawn" }
 func (*GrantVoided) name() string         { return "grant.voided" }
 func (*RequestAmended) name() string      { return "request.amended" }
+func (*ClientRegistered) name() string    { return "client.registered" }
+func (*ClientWithdrawn) name() string     { return "client.withdrawn" }
+func (*ClientAdmitted) name() string      { return "client.admitted" }
 
 var eventWords = map[string]Words{
 	"centre.opened":        {"centrale geopend", "centre opened"},
@@ -345,12 +358,21 @@ var eventWords = map[string]Words{
 	"handover.confirmed":   {"ontvangst bevestigd", "receipt confirmed"},
 	"handover.lapsed":      {"termijn voor ophalen voorbij", "term for download over"},
 	"incident.opened":      {"incident geopend", "incident opened"},
+	"keeping.proposed":     {"langer bewaren voorgesteld", "holding longer proposed"},
+	"keeping.prolonged":    {"langer bewaren door twee goedkeurders", "holding longer by two approvers"},
+	"demand.renewed":       {"bevel verlengd", "order renewed"},
+	"request.withdrawn":    {"aanvraag ingetrokken", "request taken back"},
+	"delivery.prepared":    {"deel van toekomstige beelden klaargezet", "part of future footage prepared"},
+	"delivery.approved":    {"deel van toekomstige beelden goedgekeurd", "part of future footage approved"},
 	"oral.written":         {"mondelinge vordering schriftelijk bevestigd", "oral demand confirmed in writing"},
 	"oral.overdue":         {"mondelinge vordering niet binnen drie dagen bevestigd", "oral demand not confirmed within three days"},
 	"request.taken":        {"aanvraag overgenomen door een collega", "request taken over by a colleague"},
 	"consent.withdrawn":    {"toestemming van wie herkenbaar is ingetrokken", "consent withdrawn"},
 	"grant.voided":         {"toestemming vervallen", "grant void"},
 	"request.amended":      {"aanvraag gewijzigd", "request changed"},
+	"client.registered":    {"koppeling van een systeem vastgelegd", "system registered"},
+	"client.withdrawn":     {"koppeling van een systeem ingetrokken", "system withdrawn"},
+	"client.admitted":      {"systeem binnengelaten", "system admitted"},
 }
 
 // EventWords says an event's name in words.

@@ -43,6 +43,33 @@ func LawOf(a Article) (ArticleLaw, bool) {
 	return Articles[i], true
 }
 
+// PreservationLaw is one dated row of the table of who may have footage kept, and how long: a lawyer corrects it here.
+type PreservationLaw struct {
+	Code      Article
+	Title     Words
+	Authority Words
+	Ground    protocol.Ground
+	Longest   time.Duration // from the first hold on the footage; never over protocol.MaxHold, which recorders count
+	Source    string
+	From      string // this row holds from this date (YYYY-MM-DD)
+}
+
+var Preservations = []PreservationLaw{
+	{"126ni", Words{"bevel tot bewaren voor de opsporing, ten hoogste 90 dagen", "order to preserve for an investigation, at most 90 days"},
+		Words{"officier van justitie", "public prosecutor"}, protocol.GroundPreservation, protocol.MaxHold, "art. 126ni Sv †", "2006-09-01"},
+	{"court", Words{"bevel van een rechter", "order of a court"},
+		Words{"rechter", "court"}, protocol.GroundCourt, protocol.MaxHold, "REQUIREMENTS section 1, Hold grounds †", "2026-01-01"},
+}
+
+// PreservationOf finds a row.
+func PreservationOf(a Article) (PreservationLaw, bool) {
+	i := slices.IndexFunc(Preservations, func(l PreservationLaw) bool { return l.Code == a })
+	if i < 0 {
+		return PreservationLaw{}, false
+	}
+	return Preservations[i], true
+}
+
 // BasisLaw is one dated row of the grounds on which a camera may film.
 type BasisLaw struct {
 	Code   Basis
@@ -128,7 +155,7 @@ var MatterTerms = []MatterTerm{
 	{ToAuthority, Words{"brief aan de toezichthouder", "letter to the supervisory authority"}, 0, "", "2018-05-25"},
 }
 
-// ObjectionWeeks is how long after a decision one may object. Art. 6:7 Awb.
+// ObjectionWeeks is how long after a decision one may object; so long a refused person's footage is held (REQUIREMENTS section 1, Hold †). Art. 6:7 Awb.
 const ObjectionWeeks = 6
 
 // soundInPublic says why a WPG camera has no sound. Source: art. 151c Gemeentewet speaks of images alone (†: a lawyer may correct it here); recording what others say in public without
@@ -151,6 +178,9 @@ const (
 	// AnswerMonths is within what a person who was filmed is answered; ExtensionMonths is how much it may be extended. Art. 12(3) AVG; V:43–49.
 	AnswerMonths    = 1
 	ExtensionMonths = 2
+
+	// DeliveredAtOnce: future footage that is delivered younger than this is given at once, which needs the magistrate's leave. Art. 126ne lid 3 Sv †; the hour is of this house.
+	DeliveredAtOnce = time.Hour
 
 	// SubjectHold is how much footage is held for such a request; SubjectUnidentified is how long, while nobody knows who asks (REQUIREMENTS section 1, Rights request).
 	SubjectHold         = time.Hour

@@ -41,6 +41,7 @@ const (
 	CodeRoster       = "roster"         // the recorder's roster does not allow it
 	CodeTerm         = "term"           // over: the fourteen days, the besluit
 	CodeExists       = "already-exists" // ids are never reused (I6)
+	CodeTooOften     = "too-often"      // wait a while
 )
 
 func refuse(code, nl, en string) error { return &Refusal{code, Words{nl, en}} }

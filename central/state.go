@@ -33,6 +33,7 @@ type State struct {
 	trainings  []TrainingFacts
 	dpias      map[string]*Assessment
 	controls   []ControlTable // adopted, oldest first
+	clients    map[ClientID]*Client
 	readings   []Read
 	notebook   []Note
 	seen       map[Source]bool // journal entries that have become events
@@ -253,8 +254,9 @@ type Moment struct {
 	Seq  uint64 // of the ledger entry
 	At   protocol.Time
 	By   protocol.PersonID
-	Name string // of the event; see EventWords
-	Note string // what is worth saying beside it, as recorded
+	Name string   // of the event; see EventWords
+	Note string   // what is worth saying beside it, as recorded
+	Via  ClientID `json:",omitzero"` // the system that acted for By
 }
 
 // Approved is the rounded interval an approver approves for a camera; it must be the one the recorder confirmed.
@@ -268,6 +270,8 @@ type Outcome string
 
 const (
 	Grants  Outcome = "granted"
+	Partly  Outcome = "partly" // some cameras, or less of an interval: see partly.go
+	Ends    Outcome = "ended"  // what was kept on an order
 	Refuses Outcome = "refused"
 )
 
@@ -290,7 +294,10 @@ type RequestFacts struct {
 	MayBeGone bool                `json:"mayBeGone,omitempty"` // told that part lies before the window's reach
 	Unit      string              `json:"unit,omitempty"`      // who receives; a requester's own when left empty
 	ViewerKey string              `json:"viewerKey,omitempty"` // standing: the viewer's public key, "p256:…"
-	Until     protocol.Time       `json:"until,omitzero"`      // standing: at most ninety days
+	Until     protocol.Time       `json:"until,omitzero"`      // standing: at most ninety days; preservation: as the order says
+	Period    protocol.Interval   `json:"period,omitzero"`     // future data, of which parts are delivered; then nothing is Asked. See future.go
+	Immediate bool                `json:"immediate,omitzero"`  // future data: given at once, with the magistrate's leave
+	Paper     *WrittenLater       `json:"paper,omitzero"`      // of a demand in writing: its hash, and where it is kept
 	Consent   *Consent            `json:"consent,omitzero"`    // kind consent only
 }
 
@@ -310,6 +317,11 @@ type Request struct {
 	HandedOver *Moment
 	History    []Moment
 
+	Keeping    *Keeping    `json:",omitzero"` // a first signature under holding longer, see keeping.go
+	Renewals   []Renewal   `json:",omitzero"` // new orders behind the first
+	TakenBack  *Moment     `json:",omitzero"` // by who asked
+	Deliveries []*Delivery `json:",omitzero"` // of future data, see future.go
+
 	Before    []protocol.PersonID `json:",omitzero"` // who were the requester before, see takeover.go
 	Withdrawn *Moment             `json:",omitzero"` // consent was taken back, see consent.go
 
@@ -324,6 +336,7 @@ type Check struct {
 	At                  protocol.Time
 	Complete, Necessary bool
 	Remark              string
+	Verified            []Verified `json:",omitzero"`
 }
 
 // Decision is the approver's.
@@ -334,6 +347,8 @@ type Decision struct {
 	Reason     Reason
 	Motivation string
 	Approved   []Approved
+	Parts      []Part `json:",omitzero"` // what was not granted, or less of it
+	Stated
 }
 
 // Hold is one camera's footage kept for a request: asked when its order was issued, confirmed by the recorder's own entry.
@@ -437,6 +452,7 @@ var incidentWords = map[string]Words{
 	"orders-ahead":     {"recorder telt meer opdrachten dan deze centrale gaf", "recorder counts more orders than this centre issued"},
 	"hold-lost":        {"recorder hief een bewaring op die nog liep", "recorder lifted a hold that was still running"},
 	"lift-failed":      {"bewaring kon niet worden opgeheven; zij eindigt vanzelf", "hold could not be lifted; it ends by itself"},
+	"future-lost":      {"toekomstige beelden konden niet worden bewaard", "future footage could not be held"},
 	"hold-late":        {"bewaring na vijf minuten niet bevestigd", "hold not confirmed after five minutes"},
 }
 

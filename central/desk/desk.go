@@ -80,10 +80,7 @@ type Chain struct {
 }
 
 // Vault keeps released bags.
-type Vault interface {
-	Stat(ctx context.Context, object string) (vault.Object, error)
-	Open(ctx context.Context, object string) (io.ReadCloser, error)
-}
+type Vault = vault.Source
 
 // Config makes the desk.
 type Config struct {
@@ -186,6 +183,11 @@ func New(c Config) (http.Handler, error) {
 	in("POST /bureau/organisaties", d.agree, central.Administrator)
 
 	d.oversightRoutes(in)
+
+	in("GET /bureau/koppelingen", d.systems, central.Administrator, central.Officer, central.Auditor)
+	in("POST /bureau/koppelingen", d.registerSystem, central.Administrator)
+	in("POST /bureau/koppelingen/{client}/intrekken", d.withdrawSystem, central.Administrator)
+	in("GET /bureau/koppelen", d.connecting, central.Requester)
 
 	in("GET /bureau/recorders", d.recorders, central.Administrator, central.Officer)
 	in("POST /bureau/recorders/{recorder}", d.markRecorder, central.Administrator)
@@ -360,6 +362,8 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer, central.Auditor)
 	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)
 	add("/bureau/mensen", "Mensen", "People", central.Administrator)
+	add("/bureau/koppelingen", "Koppelingen", "Systems", central.Administrator, central.Officer, central.Auditor)
+	add("/bureau/koppelen", "Koppelen", "Connecting", central.Requester)
 	add("/bureau/opleidingen", "Opleidingen", "Training", central.Administrator)
 	return links
 }

@@ -142,8 +142,11 @@ func newOffice(t testing.TB) *office {
 	o := &office{t: t, now: start0, town: protocoltest.NewTown(t, start0), sessions: map[protocol.PersonID]*http.Cookie{}, bag: []byte("geen zip")}
 	dir := t.TempDir()
 	signer, _ := protocoltest.Key(t, protocol.LedgerOrigin(o.town.Municipality))
-	var err error
-	if o.book, err = ledger.Open(filepath.Join(dir, "ledger.db"), signer.Name(), signer, o.clock, slog.New(slog.DiscardHandler)); err != nil {
+	store, err := ledger.OpenBolt(filepath.Join(dir, "ledger.db"), signer.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.book, err = ledger.Open(t.Context(), store, signer, o.clock, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	known, err := knownPeople()

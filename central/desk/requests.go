@@ -289,7 +289,8 @@ type file struct {
 	Reasons    []central.Reason
 	Levels     []protocol.Level // that the recorders would give a grant decided here and now
 	Places     map[protocol.CameraID]*central.Placement
-	FetchUntil protocol.Time // the last moment to fetch
+	FetchUntil protocol.Time                        // the last moment to fetch
+	Systems    map[central.ClientID]*central.Client // through which something of this was done
 
 	MayAmend    bool // the requester, as long as nothing was fetched
 	MayTake     bool // a colleague
@@ -357,9 +358,14 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 	holds := func(role central.Role, regime protocol.Regime) bool { return st.Holds(v.me(), role, regime, v.now) }
 	receives := holds(central.Requester, "") && r.Unit != "" && st.Person(v.me()).Unit == r.Unit
 	out := file{Request: r, Unit: st.Unit(r.Unit), Steps: steps(r, v.now), Due: st.Due(r, v.now), Reasons: central.RefusalReasons,
-		Places: map[protocol.CameraID]*central.Placement{}, Fetch: map[protocol.GrantID]*act{}, form: f, Acted: acted}
+		Places: map[protocol.CameraID]*central.Placement{}, Fetch: map[protocol.GrantID]*act{}, Systems: map[central.ClientID]*central.Client{}, form: f, Acted: acted}
 	for _, id := range r.Cameras {
 		out.Places[id] = st.Placement(id)
+	}
+	for _, m := range r.History {
+		if m.Via != "" {
+			out.Systems[m.Via] = st.Client(m.Via)
+		}
 	}
 	if why := would(st, central.CheckRequest{By: v.me(), Request: r.ID, Complete: true, Necessary: true, Remark: "?"}, v.now); r.Status == central.Filed || why == nil {
 		out.MayCheck = offered(holds(central.Handler, r.Regime), why)

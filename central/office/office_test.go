@@ -632,7 +632,7 @@ func TestFactsComeUp(t *testing.T) {
 		r.deliver()
 		time.Sleep(100 * time.Millisecond)
 		if now := w.office.book.Size(); now != size {
-			entries, _ := w.office.book.Entries(size, 10)
+			entries, _ := w.office.book.Entries(t.Context(), size, 10)
 			t.Errorf("%s: the ledger has %d entries, had %d: %s", when, now, size, entries)
 		}
 	}
@@ -865,13 +865,13 @@ func TestWrongKeysAreNamed(t *testing.T) {
 		w.check(err)
 		w.check(os.WriteFile(file, []byte(text), 0o600))
 		o := w.newOffice()
-		if err := o.Open(); err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(name, filepath.Ext(name))) {
+		if err := o.Open(t.Context()); err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(name, filepath.Ext(name))) {
 			t.Errorf("%s: %v", name, err)
 		}
 		w.check(os.WriteFile(file, good, 0o600))
 	}
 	w.check(os.Remove(filepath.Join(w.config.Keys, "order.key")))
-	if err := w.newOffice().Open(); err == nil || !strings.Contains(err.Error(), "order.key") || !strings.Contains(err.Error(), "beeldwacht centre") {
+	if err := w.newOffice().Open(t.Context()); err == nil || !strings.Contains(err.Error(), "order.key") || !strings.Contains(err.Error(), "beeldwacht centre") {
 		t.Errorf("missing: %v", err)
 	}
 }
@@ -881,7 +881,7 @@ func TestAFactTheLedgerCannotTakeIsNotLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.office = w.newOffice()
-	w.check(w.office.Open())
+	w.check(w.office.Open(t.Context()))
 	t.Cleanup(func() { w.office.Close() })
 	w.fill()
 	w.office.enrol()
@@ -896,7 +896,7 @@ func TestAFactTheLedgerCannotTakeIsNotLost(t *testing.T) {
 	}
 	w.check(errors.Join(w.office.witness.Close(), w.office.identity.Close()))
 	w.office = w.newOffice()
-	w.check(w.office.Open())
+	w.check(w.office.Open(t.Context()))
 	if taken, err := w.office.takeSome(t.Context(), "rec-1", 1); taken != 1 || err != nil || !slices.Equal(w.incidents(), []string{"unlink-failed"}) {
 		t.Errorf("%d taken, %v, incidents %v", taken, err, w.incidents())
 	}
@@ -907,7 +907,7 @@ func TestKeysThatDoNotFitTheRosterAreNamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.office = w.newOffice()
-	w.check(w.office.Open())
+	w.check(w.office.Open(t.Context()))
 	w.fill()
 	w.office.enrol()
 	if strings.Contains(w.log.since(), "another key") {
@@ -919,7 +919,7 @@ func TestKeysThatDoNotFitTheRosterAreNamed(t *testing.T) {
 	w.file("order.key", order)
 	w.later(366 * 24 * time.Hour)
 	w.office = w.newOffice()
-	w.check(w.office.Open())
+	w.check(w.office.Open(t.Context()))
 	w.office.enrol()
 	for _, want := range []string{"another key", "recorder=rec-1", "key=order", "roster is not in force", "server.crt"} {
 		if !strings.Contains(w.log.since(), want) {

@@ -406,7 +406,7 @@ func (t *town) setup(ctx context.Context) error {
 			Owners:    office.SetupOwners{Responsible: "teammanager facilitaire zaken", Supporting: "beveiliging", Consulted: "privacy officer en it-auditor", Informed: "gemeenteraad en voorbijgangers"},
 			StorageIn: central.Netherlands, StoragePlace: "recorder " + string(recorderID) + ", stadskantoor", Activate: true})
 	}
-	if err := t.office.Open(); err != nil {
+	if err := t.office.Open(ctx); err != nil {
 		return err
 	}
 	return errors.Join(t.office.Apply(ctx, s), t.office.Close())
