@@ -35,7 +35,7 @@ func (s *State) Lacks(p *Placement, now time.Time) (list []*Refusal) {
 	need(!p.Sign.Placed.IsZero() || p.Sign.Exception != "", "Plaats eerst het bord, of leg vast waarom dat niet kan.", "Place the sign first, or record why that cannot be.") // R15
 	need(p.Sound == Sound{} || p.Sign.Sound || p.Sign.Exception != "", "Zet eerst op het bord dat er ook geluid wordt opgenomen.", "First have the sign say that sound is recorded too.")
 	add(inForce(p.Regime, p.Besluit, now))
-	_, err := s.permitted(p)
+	_, err := s.permitted(p, now)
 	add(err)
 
 	// R12
@@ -105,13 +105,16 @@ func inForce(regime protocol.Regime, b Besluit, now time.Time) error {
 }
 
 // permitted is the mandate that protocol, own rule and roster allow a placement, without its heading and version; or why there can be none.
-func (s *State) permitted(p *Placement) (*protocol.Mandate, error) {
+func (s *State) permitted(p *Placement, now time.Time) (*protocol.Mandate, error) {
 	rules := s.Protocol(p.Protocol)
 	if rules == nil {
 		return nil, refuse(CodeNotReady, "Kies eerst een vastgesteld cameraprotocol.", "Choose an adopted camera protocol first.")
 	}
 	if rules.Regime != p.Regime {
 		return nil, refuse(CodeRegime, "Het protocol is voor een ander regime.", "The protocol is for another regime.")
+	}
+	if err := rules.inForce(now); err != nil {
+		return nil, err
 	}
 	for _, purpose := range p.Purposes {
 		if !slices.Contains(rules.Purposes, purpose) {
@@ -144,7 +147,7 @@ func (s *State) permitted(p *Placement) (*protocol.Mandate, error) {
 
 // mandate issues the next mandate of a placement, until the end of a besluit.
 func (d *decision) mandate(p *Placement, b Besluit, approvers ...protocol.PersonID) error {
-	m, err := d.permitted(p)
+	m, err := d.permitted(p, d.now.Time)
 	if err != nil {
 		return err
 	}

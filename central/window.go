@@ -59,7 +59,7 @@ func (c ChangeRules) decide(d *decision) error {
 	}
 	after := *p
 	after.Protocol, after.Keep = c.Protocol, c.Keep
-	m, err := d.permitted(&after)
+	m, err := d.permitted(&after, d.now.Time)
 	if err != nil {
 		return err
 	}

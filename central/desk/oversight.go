@@ -93,6 +93,8 @@ func topicPath(t central.Task) string {
 		return "/bureau/dpia/" + t.Key
 	case central.TopicUpkeep:
 		return "/bureau/herbevestigen"
+	case central.TopicProtocol:
+		return "/bureau/protocollen/" + t.Key
 	case central.TopicMatter:
 		return "/bureau/klachten/" + t.Key
 	}
