@@ -14,9 +14,10 @@ func (s *State) Apply(e Event) error {
 		return fmt.Errorf("event %d %s: %d comes next", e.Seq, e.Name(), s.Size)
 	}
 	if s.people == nil {
-		s.people, s.units = map[protocol.PersonID]*Person{}, map[string]*Unit{}
+		s.people, s.units, s.agreements = map[protocol.PersonID]*Person{}, map[string]*Unit{}, map[string]*Dealings{}
 		s.recorders, s.placements = map[protocol.RecorderID]*Recorder{}, map[protocol.CameraID]*Placement{}
 		s.requests, s.holds = map[protocol.RequestID]*Request{}, map[protocol.HoldID]*Hold{}
+		s.drafts, s.adoptions, s.read = map[string]*ProtocolDraft{}, map[ProtocolRef]Moment{}, map[protocol.PersonID]map[ProtocolRef]protocol.Time{}
 		s.grants, s.seen = map[protocol.GrantID]*Grant{}, map[Source]bool{}
 		s.clients = map[ClientID]*Client{}
 	}
@@ -40,11 +41,6 @@ func (f *CentreOpened) apply(s *State, _ Event) error {
 
 func (f *PersonAppointed) apply(s *State, e Event) error {
 	s.people[f.Person] = &Person{Appointment: f.Appointment, Since: e.Time}
-	return nil
-}
-
-func (f *UnitAgreed) apply(s *State, _ Event) error {
-	s.units[f.ID] = &f.Unit
 	return nil
 }
 
@@ -76,11 +72,6 @@ func (f *ShareGiven) apply(s *State, e Event) error {
 }
 
 func (f *RosterPublished) apply(*State, Event) error { return nil } // the order that follows carries it
-
-func (f *ProtocolAdopted) apply(s *State, _ Event) error {
-	s.protocols = append(s.protocols, &f.CameraProtocol)
-	return nil
-}
 
 func (f *PlacementRegistered) apply(s *State, e Event) error {
 	s.placements[f.Camera] = &Placement{PlacementFacts: f.PlacementFacts, Status: Draft, Registered: e.Time, Changed: e.Time, History: []Moment{e.moment("")}}

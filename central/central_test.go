@@ -122,8 +122,8 @@ func newCentre(t testing.TB) *centre {
 	t.Helper()
 	c := &centre{t: t, now: start, town: protocoltest.NewTown(t, start)}
 	c.do(Open{Municipality: c.town.Municipality, Administrator: admin, Secrecy: day(-10)})
-	c.do(AgreeUnit{admin, Unit{"basisteam", "Politie basisteam", "CV-2026-1", day(365)}})
-	c.do(AgreeUnit{admin, Unit{"recherche", "Politie recherche", "CV-2026-2", day(365)}})
+	c.do(AgreeUnit{admin, covenant("basisteam", "CV-2026-1", day(365))})
+	c.do(AgreeUnit{admin, covenant("recherche", "CV-2026-2", day(365))})
 	roster := c.town.Roster(1, func(r *protocol.Roster) {
 		r.LevelCentre = true
 		r.Handlers = append(r.Handlers, protocol.Seat{Regime: protocol.WPG, Person: policeH})
@@ -144,16 +144,46 @@ func newCentre(t testing.TB) *centre {
 	c.do(appoint(policeH, "recherche", Post{Handler, protocol.WPG}))
 	c.do(appoint(policeA, "recherche", Post{Approver, protocol.WPG}))
 
-	c.do(AdoptProtocol{registrar, CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG, Purposes: []Purpose{Buildings, Visitors, StaffSafety},
-		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour), AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1"}})
-	c.do(AdoptProtocol{registrar, CameraProtocol{ID: "straat", Version: 1, Title: "Cameraprotocol straat", Regime: protocol.WPG, Purposes: []Purpose{StreetSafety},
-		Window: protocol.MaxWindow, LongestHold: protocol.MaxWindow, AdoptedBy: "burgemeester", AdoptedOn: day(-30), Published: "gemeenteblad 2026-2"}})
+	c.do(AdoptProtocol{registrar, buildings()})
+	c.do(AdoptProtocol{registrar, street()})
 	c.do(RegisterPlacement{registrar, hall()})
 	c.do(RegisterPlacement{registrar, square()})
 	c.do(Activate{registrar, "hal"})
 	c.do(Activate{registrar, "plein"})
 	c.do(Appoint{admin, Appointment{Person: staff, Posts: []Post{{Role: Staff}}, Cameras: []protocol.CameraID{"hal"}, Secrecy: day(-10)}})
+	for _, p := range []protocol.PersonID{handler, approver, approver2, requester, colleague, staff} {
+		c.reads(p)
+	}
+	c.do(AcknowledgeProtocol{policeH, ProtocolRef{"straat", 1}})
+	c.do(AcknowledgeProtocol{policeA, ProtocolRef{"straat", 1}})
 	return c
+}
+
+// covenant is with a unit of the police.
+func covenant(id, reference string, until protocol.Time) Unit {
+	return Unit{id, "Politie " + id, reference, until, AgreementFacts{Kind: ChainPartner, Parties: "gemeente en politie; ieder voor de eigen verwerking", Goals: "opsporing", Special: "geen", Informing: "bord en website",
+		Processings: "verstrekken van camerabeelden", Rights: "via de gemeente", ValidFrom: day(-30), Review: day(300)}}
+}
+
+// reads has somebody read the protocols of both cameras.
+func (c *centre) reads(p protocol.PersonID) {
+	c.t.Helper()
+	c.do(AcknowledgeProtocol{p, ProtocolRef{"gebouwen", 1}})
+	c.do(AcknowledgeProtocol{p, ProtocolRef{"straat", 1}})
+}
+
+func buildings() CameraProtocol {
+	return CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG, Purposes: []Purpose{Buildings, Visitors, StaffSafety}, Bases: []Basis{LegitimateInterest},
+		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour), Form: ViewLive, Roles: ProtocolUsers,
+		Viewing: "alleen door de receptie", Release: "na vordering, met vier ogen", Recognisability: "gezichten bij de ingang, elders silhouetten", Security: "recorder in een afgesloten kast",
+		WorksCouncil: "OR-2026-4", AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1", ValidFrom: day(-30), Review: day(700), Document: protocol.HashOf([]byte("protocol gebouwen"))}
+}
+
+func street() CameraProtocol {
+	p := buildings()
+	p.ID, p.Title, p.Regime, p.Purposes, p.Bases, p.WorksCouncil = "straat", "Cameraprotocol straat", protocol.WPG, []Purpose{StreetSafety}, []Basis{PublicOrder}, ""
+	p.Window, p.LongestHold, p.AdoptedBy, p.Published, p.Document = protocol.MaxWindow, protocol.MaxWindow, "burgemeester", "gemeenteblad 2026-2", protocol.HashOf([]byte("protocol straat"))
+	return p
 }
 
 func hall() PlacementFacts {

@@ -35,11 +35,6 @@ type (
 		By protocol.PersonID
 		Appointment
 	}
-	// AgreeUnit records a chain partner's agreement. By an administrator.
-	AgreeUnit struct {
-		By protocol.PersonID
-		Unit
-	}
 	// EnrolRecorder makes a recorder known with its first roster. By an administrator.
 	EnrolRecorder struct {
 		By       protocol.PersonID
@@ -68,10 +63,6 @@ type (
 
 // The register. By a registrar, except ending.
 type (
-	AdoptProtocol struct {
-		By protocol.PersonID
-		CameraProtocol
-	}
 	RegisterPlacement struct {
 		By protocol.PersonID
 		PlacementFacts

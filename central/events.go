@@ -68,11 +68,6 @@ type (
 		Appointment
 	}
 
-	// UnitAgreed records an organisation's agreement, which its people need to be active (R17, R19).
-	UnitAgreed struct {
-		Unit
-	}
-
 	RecorderEnrolled struct {
 		Recorder protocol.RecorderID `json:"recorder"`
 		Key      string              `json:"key"`
@@ -98,10 +93,6 @@ type (
 	RosterPublished struct {
 		Recorder protocol.RecorderID `json:"recorder"`
 		Version  uint64              `json:"version"`
-	}
-
-	ProtocolAdopted struct {
-		CameraProtocol
 	}
 
 	PlacementRegistered struct {
@@ -250,7 +241,7 @@ func newFact(name string) Fact {
 		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
 		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
 		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{}, &TrainingRecorded{},
-		&PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{},
+		&PersonAppointed{}, &UnitAgreed{}, &AgreementChecked{}, &AgreementEnded{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{}, &ProtocolDrafted{}, &ProtocolRead{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
@@ -267,12 +258,10 @@ func newFact(name string) Fact {
 
 func (*CentreOpened) name() string        { return "centre.opened" }
 func (*PersonAppointed) name() string     { return "person.appointed" }
-func (*UnitAgreed) name() string          { return "unit.agreed" }
 func (*RecorderEnrolled) name() string    { return "recorder.enrolled" }
 func (*RecorderMarked) name() string      { return "recorder.marked" }
 func (*ShareGiven) name() string          { return "share.given" }
 func (*RosterPublished) name() string     { return "roster.published" }
-func (*ProtocolAdopted) name() string     { return "protocol.adopted" }
 func (*PlacementRegistered) name() string { return "placement.registered" }
 func (*PlacementAmended) name() string    { return "placement.amended" }
 func (*SignPlaced) name() string          { return "placement.sign" }
@@ -324,11 +313,15 @@ var eventWords = map[string]Words{
 	"incident.closed":      {"incident afgesloten", "incident closed"},
 	"person.appointed":     {"persoon aangesteld", "person appointed"},
 	"unit.agreed":          {"afspraak met organisatie vastgelegd", "agreement with organisation recorded"},
+	"unit.checked":         {"naleving van afspraak nagegaan", "agreement checked"},
+	"unit.ended":           {"afspraak met organisatie beëindigd", "agreement with organisation ended"},
 	"recorder.enrolled":    {"recorder ingeschreven", "recorder enrolled"},
 	"recorder.marked":      {"recorder gestolen, buiten gebruik of terug", "recorder stolen, withdrawn or back"},
 	"share.given":          {"sleuteldeel aan recorder gegeven", "share given to recorder"},
 	"roster.published":     {"rooster gepubliceerd", "roster published"},
+	"protocol.drafted":     {"concept van cameraprotocol bewaard", "draft of a camera protocol kept"},
 	"protocol.adopted":     {"cameraprotocol vastgesteld", "camera protocol adopted"},
+	"protocol.read":        {"cameraprotocol gelezen en bevestigd", "camera protocol read and acknowledged"},
 	"placement.registered": {"camera geregistreerd", "camera registered"},
 	"placement.amended":    {"registratie aangepast", "registration amended"},
 	"placement.sign":       {"bord geplaatst", "sign placed"},

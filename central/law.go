@@ -161,7 +161,7 @@ const (
 	// ReviewNotice is how long before its day a review, or the end of an agreement, is announced. Of this house.
 	ReviewNotice = 60 * 24 * time.Hour
 
-	// ReadingTerm is how long people who were appointed before a protocol have to read and acknowledge it; who comes later does so first (R3). Of this house.
+	// ReadingTerm is how long people have to read and acknowledge a protocol from when it is recorded (R3). Of this house.
 	ReadingTerm = 14 * 24 * time.Hour
 
 	// Near is when a term that approaches is put before the officer. Of this house.

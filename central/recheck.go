@@ -87,7 +87,7 @@ func (s *State) mayAsk(r *Request, now time.Time) error {
 
 // agreed says why footage may not go to a unit: R19, only with a valid agreement.
 func (s *State) agreed(unit string, now time.Time) error {
-	if u := s.units[unit]; u == nil || !now.Before(u.ValidUntil.Time) {
+	if u := s.units[unit]; !u.valid(now) || !u.portal() {
 		return refuse(CodeInactive,
 			"Er is geen geldige afspraak met de ontvangende organisatie ("+unit+"). Vraag de beheerder de afspraak te verlengen.",
 			"There is no valid agreement with the receiving organisation ("+unit+"). Ask the administrator to renew it.")

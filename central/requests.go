@@ -71,6 +71,13 @@ func (d *decision) asked(by protocol.PersonID, f RequestFacts) (RequestFacts, pr
 	if err != nil {
 		return f, "", err
 	}
+	role := Requester
+	if f.Kind.byStaff() {
+		role = Staff
+	}
+	if err := d.hasRead(by, role, f.Cameras, d.now.Time); err != nil {
+		return f, "", err
+	}
 	switch {
 	case strings.TrimSpace(f.Reference) == "":
 		return f, "", missing("kenmerk, bijvoorbeeld het registratienummer", "reference, for example the police record number")
@@ -218,6 +225,12 @@ func (d *decision) standing(f *RequestFacts) error {
 		if p.Status == Removed {
 			return refuse(CodeState, fmt.Sprintf("Camera %s is verwijderd.", camera), fmt.Sprintf("Camera %s has been removed.", camera))
 		}
+		if rules := d.Protocol(p.Protocol); rules != nil && rules.Form != "" && rules.Form != ViewLive {
+			w := rules.Form.Words()
+			return refuse(CodeState,
+				fmt.Sprintf("Bij camera %s kijkt niemand live mee. Het cameraprotocol zegt: %s.", camera, w.NL),
+				fmt.Sprintf("Nobody views camera %s live. Its protocol says: %s.", camera, w.EN))
+		}
 	}
 	return nil
 }
@@ -279,6 +292,9 @@ func (c CheckRequest) decide(d *decision) error {
 	if err := d.as(c.By, Handler, r.Regime); err != nil {
 		return err
 	}
+	if err := d.hasRead(c.By, Handler, r.Cameras, d.now.Time); err != nil {
+		return err
+	}
 	if err := d.mayCheck(c.By, r, d.now.Time); err != nil {
 		return err
 	}
@@ -326,6 +342,9 @@ func (c DecideRequest) decide(d *decision) error {
 		return err
 	}
 	if err := d.as(c.By, Approver, r.Regime); err != nil {
+		return err
+	}
+	if err := d.hasRead(c.By, Approver, r.Cameras, d.now.Time); err != nil {
 		return err
 	}
 	if err := d.mayDecide(c.By, r, d.now.Time); err != nil {

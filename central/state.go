@@ -2,7 +2,6 @@ package central
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -18,8 +17,12 @@ type State struct {
 
 	people     map[protocol.PersonID]*Person
 	units      map[string]*Unit
+	agreements map[string]*Dealings // with each unit
 	recorders  map[protocol.RecorderID]*Recorder
 	protocols  []*CameraProtocol
+	drafts     map[string]*ProtocolDraft // by the protocol's id
+	adoptions  map[ProtocolRef]Moment
+	read       map[protocol.PersonID]map[ProtocolRef]protocol.Time // acknowledged
 	placements map[protocol.CameraID]*Placement
 	requests   map[protocol.RequestID]*Request
 	order      []protocol.RequestID // of filing
@@ -58,14 +61,6 @@ type Appointment struct {
 type Person struct {
 	Appointment
 	Since protocol.Time
-}
-
-// Unit is a chain partner's, with its agreement.
-type Unit struct {
-	ID         string        `json:"id"`
-	Name       string        `json:"name"`
-	Agreement  string        `json:"agreement"` // reference of covenant or agreement
-	ValidUntil protocol.Time `json:"validUntil"`
 }
 
 // Recorder is what the centre knows of one, and the orders it has issued to it.
@@ -126,33 +121,6 @@ type Order struct {
 	Issued    protocol.Time
 	Refused   string // the recorder's reason
 }
-
-// CameraProtocol is one version of the rules for cameras of a kind (R3); its text lives elsewhere, its hash here.
-type CameraProtocol struct {
-	ID          string          `json:"id"`
-	Version     int             `json:"version"`
-	Title       string          `json:"title"`
-	Regime      protocol.Regime `json:"regime"`
-	Purposes    []Purpose       `json:"purposes"`
-	Window      protocol.Window `json:"window"`
-	LongestHold protocol.Window `json:"longestHold"`
-	Sound       bool            `json:"sound,omitzero"` // cameras under it may record sound, each for its own reason
-	AdoptedBy   string          `json:"adoptedBy"`      // the body: college, burgemeester
-	AdoptedOn   protocol.Time   `json:"adoptedOn"`
-	Published   string          `json:"published"` // where: URL or reference
-	Document    protocol.Hash   `json:"document,omitzero"`
-}
-
-// Ref names a protocol's version, "cameraprotocol-gebouwen v2".
-func (p CameraProtocol) Ref() string { return ProtocolRef{p.ID, p.Version}.String() }
-
-// ProtocolRef points to a version of a protocol.
-type ProtocolRef struct {
-	ID      string `json:"id"`
-	Version int    `json:"version"`
-}
-
-func (r ProtocolRef) String() string { return fmt.Sprintf("%s v%d", r.ID, r.Version) }
 
 // Point is a place, WGS 84, in ten-millionths of a degree: entries hold no fractions.
 type Point struct {

@@ -29,18 +29,6 @@ func (s *State) Recorder(id protocol.RecorderID) *Recorder { return s.recorders[
 // Recorders, by id.
 func (s *State) Recorders() []*Recorder { return sorted(s.recorders) }
 
-// Protocols, all versions, as adopted.
-func (s *State) Protocols() []*CameraProtocol { return s.protocols }
-
-// Protocol finds a version, or nil.
-func (s *State) Protocol(ref ProtocolRef) *CameraProtocol {
-	i := slices.IndexFunc(s.protocols, func(p *CameraProtocol) bool { return p.ID == ref.ID && p.Version == ref.Version })
-	if i < 0 {
-		return nil
-	}
-	return s.protocols[i]
-}
-
 // Placement, or nil.
 func (s *State) Placement(id protocol.CameraID) *Placement { return s.placements[id] }
 
@@ -123,6 +111,7 @@ const (
 	TopicMatter  Topic = "matter"  // its number
 
 	TopicTraining Topic = "training" // one's own: no key
+	TopicProtocol Topic = "protocol" // its id
 )
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
@@ -159,6 +148,7 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	}
 	s.subjectTasks(person, now, add)
 	s.trainingTask(person, now, add)
+	s.readingTasks(person, now, add)
 	if s.Holds(person, Officer, "", now) {
 		s.auditTasks(now, add)
 		s.matterTasks(add)

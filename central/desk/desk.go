@@ -171,8 +171,9 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/mensen/{person}", d.person, central.Administrator)
 	in("POST /bureau/mensen/{person}", d.appoint, central.Administrator)
 	in("POST /bureau/mensen/{person}/uitnodigen", d.inviteAgain, central.Administrator)
-	in("POST /bureau/organisaties", d.agree, central.Administrator)
 
+	d.organisationRoutes(in)
+	d.protocolRoutes(in)
 	d.oversightRoutes(in)
 
 	in("GET /bureau/koppelingen", d.systems, central.Administrator, central.Officer, central.Auditor)
@@ -338,6 +339,8 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/aanvragen", "Aanvragen", "Requests", central.Requester, central.Handler, central.Approver, central.Staff, central.Officer)
 	add("/bureau/aanvragen/nieuw", "Nieuwe aanvraag", "New request", central.Requester)
 	add("/bureau/cameras", "Camera's", "Cameras", central.Staff, central.Registrar, central.Approver, central.Officer, central.Auditor)
+	add("/bureau/protocollen", "Protocollen", "Protocols", central.Requester, central.Staff, central.Handler, central.Approver, central.Registrar, central.Officer, central.Auditor)
+	add("/bureau/organisaties", "Organisaties", "Organisations", central.Administrator, central.Registrar, central.Officer, central.Auditor)
 	add("/bureau/meekijken", "Terugkijken", "Looking back", central.Staff)
 	add("/bureau/toegang", "Toegang", "Accesses", central.Officer, central.Auditor)
 	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer, central.Auditor)
