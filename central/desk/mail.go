@@ -13,16 +13,16 @@ import (
 
 // Mail: what of the start page comes by mail as well, and where it goes.
 
-// PathOf is where the desk has a task, for a mail: a link is read on other people's servers, so it names a request, an incident or a number, never a camera, whose id may say where
-// it hangs.
+// PathOf is where the desk has a task, for a mail: a link is read on other people's servers, so it names what has a number that we
+// gave, never a camera, a protocol or a DPIA: their ids are somebody's words, and may say where a camera hangs.
 func PathOf(t central.Task) string {
 	switch {
 	case t.Request != nil:
 		return "/bureau/aanvragen/" + string(t.Request.ID)
-	case t.Camera != nil, t.Topic == central.TopicProtocol, t.Trouble != nil: // an administrator sees incidents on the start page alone
-		return "/bureau"
+	case t.Topic == central.TopicSubject, t.Topic == central.TopicSample, t.Topic == central.TopicAudit, t.Topic == central.TopicMatter:
+		return topicPath(t)
 	}
-	return topicPath(t)
+	return "/bureau" // incidents too: an administrator sees them there alone
 }
 
 // mailState is how a person's mail stands, for the start page. Trouble only for an administrator.

@@ -41,17 +41,25 @@ var topicTodo = map[central.Topic]central.Words{
 	central.TopicMatter:   {NL: "behandelen", EN: "deal with it"},
 	central.TopicTraining: {NL: "verloopt of is verlopen", EN: "lapses or has lapsed"},
 	central.TopicProtocol: {NL: "lezen en bevestigen", EN: "read and acknowledge"},
+	central.TopicDPIA:     {NL: "adviseren of herzien", EN: "advise or revise"},
+	central.TopicUpkeep:   {NL: "nalopen", EN: "go through it"},
 }
 
-// topics by their code.
-var topics = map[central.Topic]central.Words{
-	central.TopicSubject:  {NL: "verzoek", EN: "request"},
-	central.TopicSample:   {NL: "steekproef", EN: "sample"},
-	central.TopicAudit:    {NL: "audit", EN: "audit"},
-	central.TopicMatter:   {NL: "zaak", EN: "matter"},
-	central.TopicProtocol: {NL: "een cameraprotocol", EN: "a camera protocol"},
-	central.TopicTraining: {NL: "uw opleiding", EN: "your training"},
-}
+// numbered are the topics whose key is a number that we gave. The keys of named ones are somebody's words, and stay out.
+var (
+	numbered = map[central.Topic]central.Words{
+		central.TopicSubject: {NL: "verzoek", EN: "request"},
+		central.TopicSample:  {NL: "steekproef", EN: "sample"},
+		central.TopicAudit:   {NL: "audit", EN: "audit"},
+		central.TopicMatter:  {NL: "zaak", EN: "matter"},
+	}
+	named = map[central.Topic]central.Words{
+		central.TopicTraining: {NL: "uw opleiding", EN: "your training"},
+		central.TopicProtocol: {NL: "een cameraprotocol", EN: "a camera protocol"},
+		central.TopicDPIA:     {NL: "een DPIA", EN: "a DPIA"},
+		central.TopicUpkeep:   {NL: "het cameraregister", EN: "the camera register"},
+	}
+)
 
 // about is what a task is about: a number, never a name.
 func about(t central.Task, l page.Lang) string {
@@ -65,10 +73,11 @@ func about(t central.Task, l page.Lang) string {
 	case t.Trouble != nil && t.Trouble.Request != "":
 		return l.Say("aanvraag ", "request ") + string(t.Trouble.Request)
 	}
-	if w, ok := topics[t.Topic]; ok && t.Topic == central.TopicProtocol {
-		return l.In(w) // its id is somebody's word
-	} else if ok {
-		return strings.TrimSpace(l.In(w) + " " + t.Key)
+	if w, ok := numbered[t.Topic]; ok {
+		return l.In(w) + " " + t.Key
+	}
+	if w, ok := named[t.Topic]; ok {
+		return l.In(w)
 	}
 	return l.Say("een zaak", "a matter")
 }
