@@ -47,8 +47,10 @@ var DossierTerms = []DossierTerm{
 // plainKinds are the events that are not kept under a key, because they are about cameras, recorders, organisations and the centre itself; of people they say at most who acted, by
 // pseudonym. A new kind of event stands here, or its fact is private: a test asks.
 var plainKinds = []string{
-	"centre.opened", "unit.agreed", "recorder.enrolled", "recorder.marked", "share.given", "roster.published", "protocol.adopted",
+	"centre.opened", "unit.agreed", "unit.checked", "unit.ended", "recorder.enrolled", "recorder.marked", "share.given", "roster.published",
+	"protocol.drafted", "protocol.adopted", "protocol.read", "dpia.recorded", "dpia.advised", "controls.adopted", "control.tested",
 	"placement.registered", "placement.amended", "placement.sign", "placement.activated", "placement.renewed", "placement.ending", "placement.ended",
+	"placement.confirmed", "placement.shortening", "placement.rules", "mail.chosen", "mail.taken", "mail.sent",
 	"order.foreign", "reading.recorded", "sample.drawn", "sample.finding", "audit.planned", "audit.finished",
 	"client.registered", "client.withdrawn", "client.admitted", "body.erased",
 }
@@ -146,9 +148,14 @@ func DossierOf(id protocol.RequestID) Dossier {
 	return Dossier("request/" + id)
 }
 
-func numbered(kind string, n int) Dossier       { return Dossier(fmt.Sprintf("%s/%d", kind, n)) }
-func ofIncident(n int) Dossier                  { return numbered("incident", n) }
-func ofMatter(n int) Dossier                    { return numbered("matter", n) }
+func numbered(kind string, n int) Dossier { return Dossier(fmt.Sprintf("%s/%d", kind, n)) }
+
+// IncidentDossier names an incident's, by its number.
+func IncidentDossier(n int) Dossier { return numbered("incident", n) }
+
+// MatterDossier names a matter's, by its number.
+func MatterDossier(n int) Dossier { return numbered("matter", n) }
+
 func ofPerson(person protocol.PersonID) Dossier { return Dossier("person/" + person) }
 
 // dossier of a fact that is being recorded; empty for a plain one.
@@ -186,11 +193,11 @@ func (s *State) DueDossiers(now time.Time) (due []Dossier) {
 	}
 	for _, i := range s.incidents {
 		if !i.Closed.IsZero() {
-			over(ofIncident(i.Number), i.Opened)
+			over(IncidentDossier(i.Number), i.Opened)
 		}
 	}
 	for _, m := range s.matters {
-		over(ofMatter(m.Number), m.Closed)
+		over(MatterDossier(m.Number), m.Closed)
 	}
 	for n, note := range s.notebook {
 		over(numbered("note", n+1), note.At)
@@ -343,6 +350,36 @@ func (f *OrderRefused) remains() Fact {
 	return &OrderRefused{Source: f.Source, Number: f.Number, Kind: f.Kind, ID: f.ID, Reason: textGone}
 }
 
+func (f *KeepingProposed) dossier(*decision) Dossier { return DossierOf(f.Request) }
+func (f *KeepingProposed) remains() Fact {
+	return &KeepingProposed{Request: f.Request, Until: f.Until, Reason: textGone}
+}
+
+func (f *KeepingProlonged) dossier(*decision) Dossier { return DossierOf(f.Request) }
+func (f *KeepingProlonged) remains() Fact {
+	return &KeepingProlonged{Request: f.Request, Until: f.Until, Reason: textGone}
+}
+
+func (f *DemandRenewed) dossier(*decision) Dossier { return DossierOf(f.Request) }
+func (f *DemandRenewed) remains() Fact {
+	return &DemandRenewed{Request: f.Request, Renewal: Renewal{Until: f.Until}}
+}
+
+func (f *RequestWithdrawn) dossier(*decision) Dossier { return DossierOf(f.Request) }
+func (f *RequestWithdrawn) remains() Fact {
+	return &RequestWithdrawn{Request: f.Request, Note: textGone}
+}
+
+func (f *DeliveryPrepared) dossier(*decision) Dossier { return DossierOf(f.Request) }
+func (f *DeliveryPrepared) remains() Fact {
+	return &DeliveryPrepared{Request: f.Request, Number: f.Number}
+}
+
+func (f *DeliveryApproved) dossier(*decision) Dossier { return DossierOf(f.Request) }
+func (f *DeliveryApproved) remains() Fact {
+	return &DeliveryApproved{Request: f.Request, Number: f.Number}
+}
+
 func (f *SubjectFiled) dossier(*decision) Dossier { return DossierOf(f.ID) }
 func (f *SubjectFiled) remains() Fact {
 	return &SubjectFiled{ID: f.ID, Regime: f.Regime, SubjectFacts: SubjectFacts{Right: f.Right, Received: f.Received}}
@@ -369,33 +406,33 @@ func (f *IncidentOpened) dossier(d *decision) Dossier {
 			n++
 		}
 	}
-	return ofIncident(n)
+	return IncidentDossier(n)
 }
 func (f *IncidentOpened) remains() Fact {
 	return &IncidentOpened{Source: f.Source, Kind: f.Kind, Request: f.Request, Camera: f.Camera}
 }
 
-func (f *IncidentDescribed) dossier(*decision) Dossier { return ofIncident(f.Number) }
+func (f *IncidentDescribed) dossier(*decision) Dossier { return IncidentDossier(f.Number) }
 func (f *IncidentDescribed) remains() Fact {
 	return &IncidentDescribed{Number: f.Number, Drill: f.Drill, IncidentFacts: IncidentFacts{Discovered: f.Discovered, Aware: f.Aware, Internal: f.Internal}}
 }
 
-func (f *IncidentTold) dossier(*decision) Dossier { return ofIncident(f.Number) }
+func (f *IncidentTold) dossier(*decision) Dossier { return IncidentDossier(f.Number) }
 func (f *IncidentTold) remains() Fact {
 	return &IncidentTold{Number: f.Number, Told: f.Told, Notice: Notice{At: f.At}}
 }
 
-func (f *IncidentClosed) dossier(*decision) Dossier { return ofIncident(f.Number) }
+func (f *IncidentClosed) dossier(*decision) Dossier { return IncidentDossier(f.Number) }
 func (f *IncidentClosed) remains() Fact {
 	return &IncidentClosed{Number: f.Number, NoBreach: f.NoBreach, Conclusion: textGone}
 }
 
-func (f *MatterOpened) dossier(d *decision) Dossier { return ofMatter(len(d.matters) + 1) }
+func (f *MatterOpened) dossier(d *decision) Dossier { return MatterDossier(len(d.matters) + 1) }
 func (f *MatterOpened) remains() Fact {
 	return &MatterOpened{MatterFacts{Kind: f.Kind, Received: f.Received, Decided: f.Decided, Due: f.Due}}
 }
 
-func (f *MatterFollowed) dossier(*decision) Dossier { return ofMatter(f.Number) }
+func (f *MatterFollowed) dossier(*decision) Dossier { return MatterDossier(f.Number) }
 func (f *MatterFollowed) remains() Fact {
 	return &MatterFollowed{Number: f.Number, Text: textGone, Close: f.Close}
 }

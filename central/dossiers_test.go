@@ -285,10 +285,10 @@ func things(t testing.TB, s *State) map[string]string {
 		add(string(DossierOf(q.ID)), q)
 	}
 	for _, i := range s.incidents {
-		add(string(ofIncident(i.Number)), i)
+		add(string(IncidentDossier(i.Number)), i)
 	}
 	for _, m := range s.matters {
-		add(string(ofMatter(m.Number)), m)
+		add(string(MatterDossier(m.Number)), m)
 	}
 	for n, note := range s.notebook {
 		add(string(numbered("note", n+1)), note)

@@ -115,7 +115,7 @@ func (c FollowMatter) decide(d *decision) error {
 	case strings.TrimSpace(c.Text) == "":
 		return missing("wat er is gedaan", "what was done")
 	}
-	if err := d.erased(ofMatter(c.Number)); err != nil {
+	if err := d.erased(MatterDossier(c.Number)); err != nil {
 		return err
 	}
 	d.record(&MatterFollowed{c.Number, c.Text, c.Close})

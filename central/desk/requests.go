@@ -2,7 +2,6 @@ package desk
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -343,6 +342,16 @@ func (d *desk) showRequest(v *visit, status int, f form, acted string) {
 		return
 	}
 	title := page.Both("Aanvraag "+string(id), "Request "+string(id))
+	var gone bool
+	d.Book.View(func(st *central.State) { gone = st.Erasure(central.DossierOf(id)) != nil })
+	if gone {
+		d.showSheet(v, status, f, func(st *central.State) sheet {
+			r := st.Request(id)
+			return sheet{Back: &page.Link{Path: "/bureau/aanvragen", Words: page.Both("Alle aanvragen", "All requests")}, Heading: title, State: badge{"", r.Status.Words()}, Warn: erased(st, central.DossierOf(id)),
+				Facts: []fact{{page.Both("Soort", "Kind"), r.Kind.Words()}, {page.Both("Artikel", "Article"), string(r.Article)}, {page.Both("Ingediend", "Filed"), r.Filed}}, History: r.History}
+		})
+		return
+	}
 	d.show(v, status, "request.html", title, func(st *central.State) any {
 		return d.file(st, v, st.Request(id), accesses, f, acted)
 	}, wide, fresh)
@@ -612,20 +621,9 @@ func (d *desk) takeOver(v *visit) {
 func (d *desk) confirmOral(v *visit) {
 	d.act(v, "write", func(id protocol.RequestID) (central.Command, *central.Refusal) {
 		c := central.ConfirmOral{By: v.me(), Request: id, WrittenLater: central.WrittenLater{Kept: v.value("bewaarplaats")}}
-		file, _, err := v.r.FormFile("stuk")
-		if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
-			return c, nil // central says what is missing
-		}
-		var text []byte
-		if err == nil {
-			text, err = io.ReadAll(file)
-			err = errors.Join(err, file.Close())
-		}
-		if err != nil || len(text) == 0 {
-			return nil, &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Het bestand is leeg of kwam niet goed over.", "The file is empty or did not arrive well.")}
-		}
-		c.Document = protocol.HashOf(text)
-		return c, nil
+		a := answers{v: v}
+		c.Document = a.hashed("stuk")
+		return c, a.bad
 	})
 }
 

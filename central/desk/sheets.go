@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,9 +52,10 @@ type fill struct {
 	Problem    *central.Refusal // it was refused
 	Fields     []field
 	Button     central.Words
+	Open       bool // where forms fold
 }
 
-// field of a form. Kind: text, area, date, datetime-local, number, check (Options: several), radio, select.
+// field of a form. Kind: text, area, date, datetime-local, number, file, hidden, check (Options: several), radio, select.
 type field struct {
 	Name, Kind  string
 	Label, Hint central.Words
@@ -98,6 +100,16 @@ func (s *sheet) refilled(f form) {
 			}
 		}
 	}
+}
+
+// erased is what a page says first of a dossier that is gone; nothing of one that is not.
+func erased(st *central.State, o central.Dossier) []central.Words {
+	e := st.Erasure(o)
+	if e == nil {
+		return nil
+	}
+	w := e.Words()
+	return []central.Words{page.Both("Dit dossier is "+w.NL+". Wat hieronder staat is wat ervan over is.", "This dossier is "+w.EN+". What stands below is what remains of it.")}
 }
 
 func (d *desk) showSheet(v *visit, status int, f form, make func(*central.State) sheet) {
@@ -192,6 +204,11 @@ func (f field) hint(nl, en string) field {
 	return f
 }
 
+// Uploads says that the form sends a file.
+func (f fill) Uploads() bool {
+	return slices.ContainsFunc(f.Fields, func(one field) bool { return one.Kind == "file" })
+}
+
 // choice is one of some coded things, each with its words.
 func choice[T interface {
 	~string
@@ -279,6 +296,8 @@ func said(l page.Lang, v any) string {
 		return x.String()
 	case protocol.Interval:
 		return l.Span(x)
+	case protocol.Window:
+		return l.Duration(x.Duration())
 	case bool:
 		if x {
 			return l.Say("ja", "yes")

@@ -75,7 +75,7 @@ func (d *desk) showSubject(v *visit, status int, f form) {
 	d.showSheet(v, status, f, func(st *central.State) sheet {
 		q := st.SubjectRequest(id)
 		path := "/bureau/betrokkenen/" + string(id)
-		s := sheet{Back: &page.Link{Path: "/bureau/betrokkenen", Words: page.Both("Alle verzoeken", "All requests")}, Heading: page.Both("Verzoek "+string(id), "Request "+string(id)), State: subjectState(v, q), History: q.History,
+		s := sheet{Back: &page.Link{Path: "/bureau/betrokkenen", Words: page.Both("Alle verzoeken", "All requests")}, Heading: page.Both("Verzoek "+string(id), "Request "+string(id)), Warn: erased(st, central.DossierOf(id)), State: subjectState(v, q), History: q.History,
 			Facts: []fact{{page.Both("Recht", "Right"), q.Right.Words()}, {page.Both("Kenmerk", "Reference"), q.Reference}, {page.Both("Ontvangen", "Received"), q.Received}, {page.Both("Antwoord voor", "Answer by"), q.Due()},
 				{page.Both("Verlengd", "Extended"), q.Extended}, {page.Both("Camera's", "Cameras"), idList(q.Cameras)}, {page.Both("Tijdvak", "Interval"), q.Asked}, {page.Both("Omschrijving", "Description"), q.Description},
 				{page.Both("Gevraagd door", "Asked by"), q.Representative.Words()}, {page.Both("Machtiging", "Authority"), q.Authority}, {page.Both("Identiteit", "Identity"), q.Identified.Words()}}}
