@@ -145,6 +145,9 @@ func (c Activate) decide(d *decision) error {
 	if err := d.ready(p.Besluit); err != nil {
 		return err
 	}
+	if err := d.weigh(p.advisedOn()...); err != nil {
+		return err
+	}
 	d.record(&PlacementActivated{c.Camera})
 	return d.mandate(p, p.Besluit)
 }
@@ -229,6 +232,9 @@ func (c Renew) decide(d *decision) error {
 		follows.ValidFrom = earliest(b.ValidFrom, d.now)
 	}
 	if err := d.ready(follows); err != nil {
+		return err
+	}
+	if err := d.weigh(p.advisedOn()...); err != nil {
 		return err
 	}
 	d.record(&PlacementRenewed{c.Camera, b})

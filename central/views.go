@@ -112,6 +112,8 @@ const (
 
 	TopicTraining Topic = "training" // one's own: no key
 	TopicProtocol Topic = "protocol" // its id
+	TopicAdvice   Topic = "advice"   // what it is about
+	TopicCollege  Topic = "college"  // the report's number
 )
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
@@ -149,7 +151,9 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	s.subjectTasks(person, now, add)
 	s.trainingTask(person, now, add)
 	s.readingTasks(person, now, add)
+	s.collegeTasks(person, now, add)
 	if s.Holds(person, Officer, "", now) {
+		s.adviceTasks(add)
 		s.auditTasks(now, add)
 		s.matterTasks(add)
 	}
