@@ -128,7 +128,7 @@ func newCentre(t testing.TB) *centre {
 		r.LevelCentre = true
 		r.Handlers = append(r.Handlers, protocol.Seat{Regime: protocol.WPG, Person: policeH})
 		r.Approvers = append(r.Approvers, protocol.Seat{Regime: protocol.WPG, Person: policeA})
-		for _, p := range []protocol.PersonID{"p-c", "p-d", "p-e"} {
+		for _, p := range []protocol.PersonID{"p-c", "p-d", "p-e", "p-f"} {
 			r.Handlers = append(r.Handlers, protocol.Seat{Regime: protocol.AVG, Person: p})
 			r.Approvers = append(r.Approvers, protocol.Seat{Regime: protocol.AVG, Person: p})
 		}
