@@ -157,8 +157,8 @@ func (s *State) MayReadAdvice(person protocol.PersonID, a About, now time.Time) 
 	return s.Oversees(person, now) || s.Holds(person, Registrar, "", now) || s.Holds(person, Approver, "", now)
 }
 
-// advisable says why there can be no advice about something.
-func (s *State) advisable(a About) error {
+// Advisable says why there can be no advice about something.
+func (s *State) Advisable(a About) error {
 	there := false
 	switch a.Kind {
 	case AboutPlacement:
@@ -188,7 +188,7 @@ func (c AskAdvice) decide(d *decision) error {
 	if !d.MayReadAdvice(c.By, c.About, d.now.Time) {
 		return refuse(CodeForbidden, "U beslist hier niet over, en kunt er geen advies over vragen.", "You do not decide on this, and cannot ask advice about it.")
 	}
-	if err := d.advisable(c.About); err != nil {
+	if err := d.Advisable(c.About); err != nil {
 		return err
 	}
 	if strings.TrimSpace(c.Question) == "" {
@@ -202,7 +202,7 @@ func (c GiveAdvice) decide(d *decision) error {
 	if err := d.as(c.By, Officer, ""); err != nil {
 		return err
 	}
-	if err := d.advisable(c.About); err != nil {
+	if err := d.Advisable(c.About); err != nil {
 		return err
 	}
 	switch {

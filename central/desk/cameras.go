@@ -48,6 +48,7 @@ func (d *desk) seesAll(st *central.State, v *visit) bool {
 type placement struct {
 	seenCamera
 	Protocol *central.CameraProtocol
+	Advice   *counselled // of the privacy officer
 
 	MayAmend, MaySign, MayActivate, MayRenew, MayEnd *act
 
@@ -70,7 +71,7 @@ func (d *desk) showCamera(v *visit, status int, f form, acted string) {
 	d.show(v, status, "camera.html", page.Both("Camera "+string(id), "Camera "+string(id)), func(st *central.State) any {
 		p := st.Placement(id)
 		registrar := st.Holds(v.me(), central.Registrar, "", v.now)
-		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), form: f, Acted: acted}
+		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), Advice: adviceOn(st, v, central.About{Kind: central.AboutPlacement, ID: string(id)}), form: f, Acted: acted}
 		switch p.StatusAt(v.now) {
 		case central.Draft:
 			out.MayAmend = offered(registrar, nil)
