@@ -171,6 +171,8 @@ func (s *State) Advisable(a About) error {
 	case AboutRequest:
 		r := s.requests[protocol.RequestID(a.ID)]
 		there = r != nil && r.Regime == protocol.AVG
+	case AboutDPIA:
+		there = s.dpias[a.ID] != nil
 	}
 	if !there {
 		return unknown("Onderwerp van advies", "Subject of advice", a.String())
@@ -178,9 +180,9 @@ func (s *State) Advisable(a About) error {
 	return nil
 }
 
-// advisedOn is what going on with a camera rests on: itself, and its assessment.
-func (p *Placement) advisedOn() []About {
-	return []About{{AboutPlacement, string(p.Camera)}}
+// AdvisedOn is what going on with a camera rests on: itself, and its assessment.
+func (p *Placement) AdvisedOn() []About {
+	return []About{{AboutPlacement, string(p.Camera)}, {AboutDPIA, p.DPIA}}
 }
 
 func (c AskAdvice) decide(d *decision) error {

@@ -116,9 +116,9 @@ func TestR09_NoAdviceOnPoliceRequests(t *testing.T) {
 func TestR09_TheOfficerReportsToTheCollege(t *testing.T) {
 	c := newCentre(t)
 	const mayor protocol.PersonID = "p-mayor"
-	c.do(appoint(mayor, "", Post{Role: College}))
+	c.do(appoint(mayor, "", Post{Role: CollegeMember}))
 	for _, other := range []Role{Officer, Auditor, Administrator} {
-		a := appoint("p-x", "", Post{Role: College}, Post{Role: other})
+		a := appoint("p-x", "", Post{Role: CollegeMember}, Post{Role: other})
 		a.Until = day(30)
 		c.refused(a, CodeCombination)
 	}

@@ -73,7 +73,7 @@ func (c ReportToCollege) decide(d *decision) error {
 }
 
 func (c AnswerOfficer) decide(d *decision) error {
-	if err := d.as(c.By, College, ""); err != nil {
+	if err := d.as(c.By, CollegeMember, ""); err != nil {
 		return err
 	}
 	switch {
@@ -103,7 +103,7 @@ func (f *CollegeAnswered) apply(s *State, e Event) error {
 
 // CollegeReports are for the privacy officer and the college; for everyone else there are none. Newest first.
 func (s *State) CollegeReports(person protocol.PersonID, now time.Time) []*CollegeReport {
-	if !s.Holds(person, Officer, "", now) && !s.Holds(person, College, "", now) {
+	if !s.Holds(person, Officer, "", now) && !s.Holds(person, CollegeMember, "", now) {
 		return nil
 	}
 	list := slices.Clone(s.toCollege)
@@ -113,7 +113,7 @@ func (s *State) CollegeReports(person protocol.PersonID, now time.Time) []*Colle
 
 // collegeTasks bring an unread report to the college, and to the officer when it stays unread.
 func (s *State) collegeTasks(person protocol.PersonID, now time.Time, add func(Task)) {
-	college, officer := s.Holds(person, College, "", now), s.Holds(person, Officer, "", now)
+	college, officer := s.Holds(person, CollegeMember, "", now), s.Holds(person, Officer, "", now)
 	for _, r := range s.toCollege {
 		t := Task{Topic: TopicCollege, Key: fmt.Sprint(r.Number), Since: r.At, Due: r.Due()}
 		switch {

@@ -114,6 +114,9 @@ const (
 	TopicProtocol Topic = "protocol" // its id
 	TopicAdvice   Topic = "advice"   // what it is about
 	TopicCollege  Topic = "college"  // the report's number
+
+	TopicDPIA   Topic = "dpia"   // its id
+	TopicUpkeep Topic = "upkeep" // of the register as it stands: no key
 )
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
@@ -152,6 +155,8 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	s.trainingTask(person, now, add)
 	s.readingTasks(person, now, add)
 	s.collegeTasks(person, now, add)
+	s.dpiaTasks(person, now, add)
+	s.upkeepTasks(person, now, add)
 	if s.Holds(person, Officer, "", now) {
 		s.adviceTasks(add)
 		s.auditTasks(now, add)

@@ -17,9 +17,9 @@ func (d *desk) adviceRoutes(in func(string, func(*visit), ...central.Role)) {
 	in("POST /bureau/adviezen/{kind}/{id}/vraag", d.askAdvice, deciding...)
 	in("POST /bureau/adviezen/{kind}/{id}/advies", d.giveAdvice, central.Officer)
 
-	in("GET /bureau/college", d.college, central.Officer, central.College)
+	in("GET /bureau/college", d.college, central.Officer, central.CollegeMember)
 	in("POST /bureau/college", d.reportToCollege, central.Officer)
-	in("POST /bureau/college/antwoord", d.answerOfficer, central.College)
+	in("POST /bureau/college/antwoord", d.answerOfficer, central.CollegeMember)
 }
 
 func advicePath(a central.About) string {
@@ -33,6 +33,8 @@ func aboutPath(a central.About) string {
 		return "/bureau/cameras/" + a.ID
 	case central.AboutRequest:
 		return "/bureau/aanvragen/" + a.ID
+	case central.AboutDPIA:
+		return "/bureau/dpia/" + a.ID
 	}
 	return ""
 }
@@ -47,14 +49,14 @@ func opinionBadge(o central.Opinion) badge {
 	return badge{kind, o.Words()}
 }
 
-// counselled is the advice about something, for who may read it, beside where it is acted upon. Nil: not for this reader.
+// counselled is the advice about something, for who may read it, beside where it is acted upon; more is what the act rests on as well. Nil: not for this reader.
 type counselled struct {
 	Path   string
 	Last   *central.Counsel // nil: none yet
 	Warned bool             // who goes on must still say why
 }
 
-func adviceOn(st *central.State, v *visit, a central.About) *counselled {
+func adviceOn(st *central.State, v *visit, a central.About, more ...central.About) *counselled {
 	if !st.MayReadAdvice(v.me(), a, v.now) {
 		return nil
 	}
@@ -62,8 +64,29 @@ func adviceOn(st *central.State, v *visit, a central.About) *counselled {
 	if all := st.Advice(a); all != nil && len(all.Given) > 0 {
 		c.Last = all.Given[len(all.Given)-1]
 	}
-	c.Warned = st.Warned(a) != nil && c.Last.Against == nil
+	for _, one := range append(more, a) {
+		warned := st.Warned(one)
+		c.Warned = c.Warned || warned != nil && warned.Against == nil
+	}
 	return c
+}
+
+// adviceFacts are the privacy officer's advice on something, for who may read it.
+func adviceFacts(st *central.State, v *visit, a central.About) []fact {
+	c := adviceOn(st, v, a)
+	if c == nil {
+		return nil
+	}
+	label := page.Both("Advies van de privacy officer", "Advice of the privacy officer")
+	if c.Last == nil {
+		return []fact{{label, to{c.Path, page.Both("nog geen: vragen of geven", "none yet: ask or give")}}}
+	}
+	w := c.Last.Opinion.Words()
+	list := []fact{{label, to{c.Path, page.Both(w.NL+": "+c.Last.Text, w.EN+": "+c.Last.Text)}}}
+	if c.Last.Against != nil {
+		list = append(list, fact{page.Both("Advies niet gevolgd, omdat", "Advice not followed, because"), c.Last.Against.Reason}, fact{page.Both("Niet gevolgd door", "Not followed by"), c.Last.Against.By})
+	}
+	return list
 }
 
 // despite is the field in which one says why one goes on against the advice; do reads it.

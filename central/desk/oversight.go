@@ -39,7 +39,7 @@ func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
 	in("GET /bureau/klachten/{number}", d.matter, central.Officer)
 	in("POST /bureau/klachten/{number}", d.followMatter, central.Officer)
 
-	reporting := []central.Role{central.College, central.Registrar, central.Officer, central.Auditor}
+	reporting := []central.Role{central.CollegeMember, central.Registrar, central.Officer, central.Auditor}
 	in("GET /bureau/verslagen", d.reports, reporting...)
 	in("GET /bureau/verslagen/{kind}/{year}", d.yearly, reporting...)
 	in("GET /bureau/verwerkingen", d.processing, reporting...)
@@ -95,6 +95,10 @@ func topicPath(t central.Task) string {
 		return advicePath(central.About{Kind: central.AboutKind(kind), ID: id})
 	case central.TopicCollege:
 		return "/bureau/college"
+	case central.TopicDPIA:
+		return "/bureau/dpia/" + t.Key
+	case central.TopicUpkeep:
+		return "/bureau/herbevestigen"
 	case central.TopicProtocol:
 		return "/bureau/protocollen/" + t.Key
 	case central.TopicMatter:

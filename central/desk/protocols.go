@@ -142,7 +142,7 @@ func (d *desk) showProtocol(v *visit, status int, f form) {
 		if annex {
 			s.Facts = append(s.Facts, fact{page.Both("Bijlage: waar de camera's staan", "Annex: where the cameras are"), to{path + "/bijlage", page.Both("bekijken", "open")}})
 		}
-		s.Facts = append(s.Facts, adviceFacts(st, v, p.Ref())...)
+		s.Facts = append(s.Facts, adviceFacts(st, v, central.About{Kind: central.AboutProtocol, ID: p.Ref()})...)
 		versions := table{Caption: page.Both("Versies", "Versions"), Columns: []central.Words{page.Both("Versie", "Version"), page.Both("Geldig vanaf", "Valid from"), page.Both("Tot", "Until"), page.Both("Vastgesteld door", "Adopted by"), page.Both("Vastgelegd", "Recorded"), page.Both("Door", "By")}}
 		for _, one := range st.Protocols() {
 			if one.ID == p.ID {
@@ -181,24 +181,6 @@ func (d *desk) showProtocol(v *visit, status int, f form) {
 		}
 		return s
 	})
-}
-
-// adviceFacts are the privacy officer's advice on a version, for who may read it.
-func adviceFacts(st *central.State, v *visit, ref string) []fact {
-	c := adviceOn(st, v, central.About{Kind: central.AboutProtocol, ID: ref})
-	if c == nil {
-		return nil
-	}
-	label := page.Both("Advies van de privacy officer", "Advice of the privacy officer")
-	if c.Last == nil {
-		return []fact{{label, to{c.Path, page.Both("nog geen: vragen of geven", "none yet: ask or give")}}}
-	}
-	w := c.Last.Opinion.Words()
-	list := []fact{{label, to{c.Path, page.Both(w.NL+": "+c.Last.Text, w.EN+": "+c.Last.Text)}}}
-	if c.Last.Against != nil {
-		list = append(list, fact{page.Both("Advies niet gevolgd, omdat", "Advice not followed, because"), c.Last.Against.Reason}, fact{page.Both("Niet gevolgd door", "Not followed by"), c.Last.Against.By})
-	}
-	return list
 }
 
 // dated shows a day as a day.
@@ -261,7 +243,7 @@ func (d *desk) showDraft(v *visit, status int, f form) {
 			s.Back.Path, s.Back.Words = "/bureau/protocollen", titleProtocols
 		}
 		if begun {
-			s.Facts = append(s.Facts, adviceFacts(st, v, p.Ref())...)
+			s.Facts = append(s.Facts, adviceFacts(st, v, central.About{Kind: central.AboutProtocol, ID: p.Ref()})...)
 		}
 		if !st.Holds(v.me(), central.Registrar, "", v.now) {
 			return s
