@@ -32,6 +32,7 @@ type SetupPerson struct {
 	Person   protocol.PersonID   `yaml:"person"`
 	Login    string              `yaml:"login"`
 	Name     string              `yaml:"name"`
+	Email    string              `yaml:"email"`    // where mail for this person goes; may be left out
 	Password string              `yaml:"password"` // the person changes it; leave the file nowhere
 	Posts    []string            `yaml:"posts"`    // "handler AVG", "officer"
 	Unit     string              `yaml:"unit"`
@@ -346,7 +347,7 @@ func (o *Office) addAccount(p SetupPerson) error {
 	if _, there := o.identity.Find(p.Person); there || p.Login == "" {
 		return nil
 	}
-	if err := o.identity.Add(identity.Account{Person: p.Person, Login: p.Login, Name: p.Name}, p.Password); err != nil {
+	if err := o.identity.Add(identity.Account{Person: p.Person, Login: p.Login, Name: p.Name, Email: p.Email}, p.Password); err != nil {
 		return fmt.Errorf("setup: account %s: %w", p.Login, err)
 	}
 	return nil
