@@ -51,6 +51,7 @@ var plainKinds = []string{
 	"protocol.drafted", "protocol.adopted", "protocol.read", "dpia.recorded", "dpia.advised", "controls.adopted", "control.tested",
 	"placement.registered", "placement.amended", "placement.sign", "placement.activated", "placement.renewed", "placement.ending", "placement.ended",
 	"placement.confirmed", "placement.shortening", "placement.rules", "mail.chosen", "mail.taken", "mail.sent",
+	"college.reported", "college.answered",
 	"order.foreign", "reading.recorded", "sample.drawn", "sample.finding", "audit.planned", "audit.finished",
 	"client.registered", "client.withdrawn", "client.admitted", "body.erased",
 }
@@ -378,6 +379,27 @@ func (f *DeliveryPrepared) remains() Fact {
 func (f *DeliveryApproved) dossier(*decision) Dossier { return DossierOf(f.Request) }
 func (f *DeliveryApproved) remains() Fact {
 	return &DeliveryApproved{Request: f.Request, Number: f.Number}
+}
+
+// Advice is of the dossier of what it is about, where that has one.
+func (a About) dossierOf() Dossier {
+	if a.Kind == AboutRequest {
+		return DossierOf(protocol.RequestID(a.ID))
+	}
+	return ""
+}
+
+func (f *AdviceAsked) dossier(*decision) Dossier { return f.dossierOf() }
+func (f *AdviceAsked) remains() Fact             { return &AdviceAsked{About: f.About, Question: textGone} }
+
+func (f *AdviceGiven) dossier(*decision) Dossier { return f.dossierOf() }
+func (f *AdviceGiven) remains() Fact {
+	return &AdviceGiven{About: f.About, Opinion: f.Opinion, Text: textGone}
+}
+
+func (f *AdviceNotFollowed) dossier(*decision) Dossier { return f.dossierOf() }
+func (f *AdviceNotFollowed) remains() Fact {
+	return &AdviceNotFollowed{About: f.About, Reason: textGone}
 }
 
 func (f *SubjectFiled) dossier(*decision) Dossier { return DossierOf(f.ID) }

@@ -129,6 +129,7 @@ func TestDossiersAreSealedAndErased(t *testing.T) {
 		// What is written when the erasing is not known yet, or comes after it, has no secrets.
 		unit := agree(1)
 		unit.ValidUntil = protocol.T(c.Now().Add(1000 * time.Hour))
+		unit.Review = unit.ValidUntil
 		do(t, second, unit)
 		reads(t, b, second.Size())
 		do(t, b, central.ReportIncident{By: "p-fg", IncidentFacts: central.IncidentFacts{Nature: "een ander"}})
