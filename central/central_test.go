@@ -122,13 +122,13 @@ func newCentre(t testing.TB) *centre {
 	t.Helper()
 	c := &centre{t: t, now: start, town: protocoltest.NewTown(t, start)}
 	c.do(Open{Municipality: c.town.Municipality, Administrator: admin, Secrecy: day(-10)})
-	c.do(AgreeUnit{admin, Unit{"basisteam", "Politie basisteam", "CV-2026-1", day(365)}})
-	c.do(AgreeUnit{admin, Unit{"recherche", "Politie recherche", "CV-2026-2", day(365)}})
+	c.do(AgreeUnit{admin, covenant("basisteam", "CV-2026-1", day(365))})
+	c.do(AgreeUnit{admin, covenant("recherche", "CV-2026-2", day(365))})
 	roster := c.town.Roster(1, func(r *protocol.Roster) {
 		r.LevelCentre = true
 		r.Handlers = append(r.Handlers, protocol.Seat{Regime: protocol.WPG, Person: policeH})
 		r.Approvers = append(r.Approvers, protocol.Seat{Regime: protocol.WPG, Person: policeA})
-		for _, p := range []protocol.PersonID{"p-c", "p-d", "p-e"} {
+		for _, p := range []protocol.PersonID{"p-c", "p-d", "p-e", "p-f"} {
 			r.Handlers = append(r.Handlers, protocol.Seat{Regime: protocol.AVG, Person: p})
 			r.Approvers = append(r.Approvers, protocol.Seat{Regime: protocol.AVG, Person: p})
 		}
@@ -144,16 +144,48 @@ func newCentre(t testing.TB) *centre {
 	c.do(appoint(policeH, "recherche", Post{Handler, protocol.WPG}))
 	c.do(appoint(policeA, "recherche", Post{Approver, protocol.WPG}))
 
-	c.do(AdoptProtocol{registrar, CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG, Purposes: []Purpose{Buildings, Visitors, StaffSafety},
-		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour), AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1"}})
-	c.do(AdoptProtocol{registrar, CameraProtocol{ID: "straat", Version: 1, Title: "Cameraprotocol straat", Regime: protocol.WPG, Purposes: []Purpose{StreetSafety},
-		Window: protocol.MaxWindow, LongestHold: protocol.MaxWindow, AdoptedBy: "burgemeester", AdoptedOn: day(-30), Published: "gemeenteblad 2026-2"}})
+	c.do(AdoptProtocol{registrar, buildings()})
+	c.do(AdoptProtocol{registrar, street()})
+	c.do(RecordDPIA{registrar, assessment()})
+	c.do(AdviseDPIA{officer, "camera-s", Advice{"ja", "model van het rijk", "zelf", "afschermen en kort bewaren", "ja, ga door"}})
 	c.do(RegisterPlacement{registrar, hall()})
 	c.do(RegisterPlacement{registrar, square()})
 	c.do(Activate{registrar, "hal"})
 	c.do(Activate{registrar, "plein"})
 	c.do(Appoint{admin, Appointment{Person: staff, Posts: []Post{{Role: Staff}}, Cameras: []protocol.CameraID{"hal"}, Secrecy: day(-10)}})
+	for _, p := range []protocol.PersonID{handler, approver, approver2, requester, colleague, staff} {
+		c.reads(p)
+	}
+	c.do(AcknowledgeProtocol{policeH, ProtocolRef{"straat", 1}})
+	c.do(AcknowledgeProtocol{policeA, ProtocolRef{"straat", 1}})
 	return c
+}
+
+// covenant is with a unit of the police.
+func covenant(id, reference string, until protocol.Time) Unit {
+	return Unit{id, "Politie " + id, reference, until, AgreementFacts{Kind: ChainPartner, Parties: "gemeente en politie; ieder voor de eigen verwerking", Goals: "opsporing", Special: "geen", Informing: "bord en website",
+		Processings: "verstrekken van camerabeelden", Rights: "via de gemeente", ValidFrom: day(-30), Review: day(300)}}
+}
+
+// reads has somebody read the protocols of both cameras.
+func (c *centre) reads(p protocol.PersonID) {
+	c.t.Helper()
+	c.do(AcknowledgeProtocol{p, ProtocolRef{"gebouwen", 1}})
+	c.do(AcknowledgeProtocol{p, ProtocolRef{"straat", 1}})
+}
+
+func buildings() CameraProtocol {
+	return CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG, Purposes: []Purpose{Buildings, Visitors, StaffSafety}, Bases: []Basis{LegitimateInterest},
+		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour), Form: ViewLive, Roles: ProtocolUsers,
+		Viewing: "alleen door de receptie", Release: "na vordering, met vier ogen", Recognisability: "gezichten bij de ingang, elders silhouetten", Security: "recorder in een afgesloten kast",
+		WorksCouncil: "OR-2026-4", AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1", ValidFrom: day(-30), Review: day(700), Document: protocol.HashOf([]byte("protocol gebouwen"))}
+}
+
+func street() CameraProtocol {
+	p := buildings()
+	p.ID, p.Title, p.Regime, p.Purposes, p.Bases, p.WorksCouncil = "straat", "Cameraprotocol straat", protocol.WPG, []Purpose{StreetSafety}, []Basis{PublicOrder}, ""
+	p.Window, p.LongestHold, p.AdoptedBy, p.Published, p.Document = protocol.MaxWindow, protocol.MaxWindow, "burgemeester", "gemeenteblad 2026-2", protocol.HashOf([]byte("protocol straat"))
+	return p
 }
 
 func hall() PlacementFacts {
@@ -161,12 +193,19 @@ func hall() PlacementFacts {
 		Purposes: []Purpose{Buildings, Visitors}, Subsidiarity: "beveiligers alleen volstaan niet", Proportionality: "alleen de ingang",
 		Besluit:  Besluit{Reference: "B-2026-14", Date: day(-20), ValidFrom: day(-10), ValidUntil: day(300), Body: "college", Area: "stadskantoor"},
 		Protocol: ProtocolRef{"gebouwen", 1}, Sign: Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"},
-		Publication: PublishExact, Contact: "fg@stad.example"}
+		Publication: PublishExact, Contact: "fg@stad.example", Particulars: Particulars{Masks: "de straat buiten", Quality: Observe, FilmsStaff: No, Selection: "20.1.2", DPIA: "camera-s",
+			Owners:  Owners{"teammanager facilitair", "", "beveiliging", "privacy officer", "gemeenteraad"},
+			Storage: Storage{Netherlands, "kast 1, stadskantoor"}}}
+}
+
+func assessment() DPIA {
+	return DPIA{ID: "camera-s", Title: "Camera's in en om gebouwen", Reference: "zaaksysteem Z-2026-12", Date: day(-40), Score: 6, Review: day(400)}
 }
 
 func square() PlacementFacts {
 	p := hall()
 	p.Camera, p.Name, p.Regime, p.Purposes, p.Protocol = "plein", "Plein noord", protocol.WPG, []Purpose{StreetSafety}, ProtocolRef{"straat", 1}
+	p.Besluit.Prosecutor = day(-25)
 	p.Place, p.Publication, p.PublicationReason = "bij de fontein", PublishArea, "op verzoek van de politie"
 	return p
 }

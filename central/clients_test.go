@@ -96,7 +96,7 @@ func TestI12_NoSystemChecksOrDecides(t *testing.T) {
 	r := c.s.Request("z-1")
 	c.confirm("z-1")
 	for _, cmd := range []Command{
-		CheckRequest{handler, r.ID, true, true, "x"}, CheckRequest{policeH, r.ID, true, true, "x"}, DecideRequest{approver, r.ID, Grants, Complies, "x", nil},
+		CheckRequest{By: handler, Request: r.ID, Complete: true, Necessary: true, Remark: "x"}, CheckRequest{By: policeH, Request: r.ID, Complete: true, Necessary: true, Remark: "x"}, DecideRequest{By: approver, Request: r.ID, Outcome: Grants, Reason: Complies, Motivation: "x"},
 		Appoint{admin, Appointment{Person: "p-new"}}, Activate{registrar, "hal"}, EndPlacement{approver, "hal", Suspend, "x"}, Through{"bvh", once, FileRequest{requester, theft()}},
 		RegisterClient{admin, ClientFacts{}}, Tend{},
 	} {

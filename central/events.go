@@ -68,11 +68,6 @@ type (
 		Appointment
 	}
 
-	// UnitAgreed records an organisation's agreement, which its people need to be active (R17, R19).
-	UnitAgreed struct {
-		Unit
-	}
-
 	RecorderEnrolled struct {
 		Recorder protocol.RecorderID `json:"recorder"`
 		Key      string              `json:"key"`
@@ -98,10 +93,6 @@ type (
 	RosterPublished struct {
 		Recorder protocol.RecorderID `json:"recorder"`
 		Version  uint64              `json:"version"`
-	}
-
-	ProtocolAdopted struct {
-		CameraProtocol
 	}
 
 	PlacementRegistered struct {
@@ -184,6 +175,7 @@ type (
 		Complete  bool               `json:"complete"`
 		Necessary bool               `json:"necessary"`
 		Remark    string             `json:"remark,omitempty"`
+		Verified  []Verified         `json:"verified,omitempty"`
 	}
 	RequestDecided struct {
 		Request    protocol.RequestID `json:"request"`
@@ -191,6 +183,8 @@ type (
 		Reason     Reason             `json:"reason"`
 		Motivation string             `json:"motivation"`
 		Approved   []Approved         `json:"approved,omitempty"`
+		Parts      []Part             `json:"parts,omitempty"`
+		Stated
 	}
 	FootageReleased struct {
 		Source
@@ -217,12 +211,14 @@ type (
 		Grant   protocol.GrantID   `json:"grant"`
 	}
 	HandOverConfirmed struct {
-		Request protocol.RequestID `json:"request"`
-		Note    string             `json:"note,omitempty"`
+		Request  protocol.RequestID `json:"request"`
+		Note     string             `json:"note,omitempty"`
+		Delivery int                `json:"delivery,omitzero"` // of future data: this part
 	}
 	// HandOverLapsed: nobody confirmed within fourteen days; the hold ends all the same.
 	HandOverLapsed struct {
-		Request protocol.RequestID `json:"request"`
+		Request  protocol.RequestID `json:"request"`
+		Delivery int                `json:"delivery,omitzero"`
 	}
 
 	IncidentOpened struct {
@@ -245,11 +241,14 @@ func newFact(name string) Fact {
 		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
 		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
 		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{}, &TrainingRecorded{},
-		&PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{},
+		&DPIARecorded{}, &DPIAAdvised{}, &ControlsAdopted{}, &ControlTested{}, &PlacementConfirmed{}, &ShorteningProposed{}, &RulesChanged{},
+		&PersonAppointed{}, &UnitAgreed{}, &AgreementChecked{}, &AgreementEnded{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{}, &ProtocolDrafted{}, &ProtocolRead{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
+		&KeepingProposed{}, &KeepingProlonged{}, &DemandRenewed{}, &RequestWithdrawn{}, &DeliveryPrepared{}, &DeliveryApproved{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
+		&MailChosen{}, &MailTaken{}, &MailSent{},
 		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{},
 	} {
 		if f.name() == name {
@@ -261,12 +260,10 @@ func newFact(name string) Fact {
 
 func (*CentreOpened) name() string        { return "centre.opened" }
 func (*PersonAppointed) name() string     { return "person.appointed" }
-func (*UnitAgreed) name() string          { return "unit.agreed" }
 func (*RecorderEnrolled) name() string    { return "recorder.enrolled" }
 func (*RecorderMarked) name() string      { return "recorder.marked" }
 func (*ShareGiven) name() string          { return "share.given" }
 func (*RosterPublished) name() string     { return "roster.published" }
-func (*ProtocolAdopted) name() string     { return "protocol.adopted" }
 func (*PlacementRegistered) name() string { return "placement.registered" }
 func (*PlacementAmended) name() string    { return "placement.amended" }
 func (*SignPlaced) name() string          { return "placement.sign" }
@@ -318,17 +315,28 @@ var eventWords = map[string]Words{
 	"incident.closed":      {"incident afgesloten", "incident closed"},
 	"person.appointed":     {"persoon aangesteld", "person appointed"},
 	"unit.agreed":          {"afspraak met organisatie vastgelegd", "agreement with organisation recorded"},
+	"unit.checked":         {"naleving van afspraak nagegaan", "agreement checked"},
+	"unit.ended":           {"afspraak met organisatie beëindigd", "agreement with organisation ended"},
 	"recorder.enrolled":    {"recorder ingeschreven", "recorder enrolled"},
 	"recorder.marked":      {"recorder gestolen, buiten gebruik of terug", "recorder stolen, withdrawn or back"},
 	"share.given":          {"sleuteldeel aan recorder gegeven", "share given to recorder"},
 	"roster.published":     {"rooster gepubliceerd", "roster published"},
+	"protocol.drafted":     {"concept van cameraprotocol bewaard", "draft of a camera protocol kept"},
 	"protocol.adopted":     {"cameraprotocol vastgesteld", "camera protocol adopted"},
+	"protocol.read":        {"cameraprotocol gelezen en bevestigd", "camera protocol read and acknowledged"},
 	"placement.registered": {"camera geregistreerd", "camera registered"},
 	"placement.amended":    {"registratie aangepast", "registration amended"},
 	"placement.sign":       {"bord geplaatst", "sign placed"},
 	"placement.activated":  {"camera in gebruik genomen", "camera activated"},
 	"placement.renewed":    {"besluit verlengd", "decision renewed"},
 	"placement.ending":     {"beëindiging voorgesteld", "ending proposed"},
+	"placement.shortening": {"kortere bewaartermijn voorgesteld", "shorter window proposed"},
+	"placement.rules":      {"protocol of bewaartermijn gewijzigd", "protocol or window changed"},
+	"placement.confirmed":  {"herbevestiging vastgelegd", "re-confirmation recorded"},
+	"control.tested":       {"maatregel getoetst", "control tested"},
+	"controls.adopted":     {"minimale maatregelen vastgesteld", "minimum controls adopted"},
+	"dpia.recorded":        {"DPIA vastgelegd", "DPIA recorded"},
+	"dpia.advised":         {"advies op DPIA vastgelegd", "advice on DPIA recorded"},
 	"placement.ended":      {"camera of geluid gestopt", "camera or sound stopped"},
 	"order.issued":         {"opdracht aan recorder", "order to recorder"},
 	"order.refused":        {"opdracht geweigerd door recorder", "order refused by recorder"},
@@ -344,12 +352,21 @@ var eventWords = map[string]Words{
 	"handover.confirmed":   {"ontvangst bevestigd", "receipt confirmed"},
 	"handover.lapsed":      {"termijn voor ophalen voorbij", "term for download over"},
 	"incident.opened":      {"incident geopend", "incident opened"},
+	"keeping.proposed":     {"langer bewaren voorgesteld", "holding longer proposed"},
+	"keeping.prolonged":    {"langer bewaren door twee goedkeurders", "holding longer by two approvers"},
+	"demand.renewed":       {"bevel verlengd", "order renewed"},
+	"request.withdrawn":    {"aanvraag ingetrokken", "request taken back"},
+	"delivery.prepared":    {"deel van toekomstige beelden klaargezet", "part of future footage prepared"},
+	"delivery.approved":    {"deel van toekomstige beelden goedgekeurd", "part of future footage approved"},
 	"oral.written":         {"mondelinge vordering schriftelijk bevestigd", "oral demand confirmed in writing"},
 	"oral.overdue":         {"mondelinge vordering niet binnen drie dagen bevestigd", "oral demand not confirmed within three days"},
 	"request.taken":        {"aanvraag overgenomen door een collega", "request taken over by a colleague"},
 	"consent.withdrawn":    {"toestemming van wie herkenbaar is ingetrokken", "consent withdrawn"},
 	"grant.voided":         {"toestemming vervallen", "grant void"},
 	"request.amended":      {"aanvraag gewijzigd", "request changed"},
+	"mail.chosen":          {"keuze voor mail vastgelegd", "choice of mail recorded"},
+	"mail.taken":           {"centrale verstuurt de mail", "centre sends the mail"},
+	"mail.sent":            {"mail verstuurd", "mail sent"},
 	"client.registered":    {"koppeling van een systeem vastgelegd", "system registered"},
 	"client.withdrawn":     {"koppeling van een systeem ingetrokken", "system withdrawn"},
 	"client.admitted":      {"systeem binnengelaten", "system admitted"},

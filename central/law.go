@@ -43,6 +43,33 @@ func LawOf(a Article) (ArticleLaw, bool) {
 	return Articles[i], true
 }
 
+// PreservationLaw is one dated row of the table of who may have footage kept, and how long: a lawyer corrects it here.
+type PreservationLaw struct {
+	Code      Article
+	Title     Words
+	Authority Words
+	Ground    protocol.Ground
+	Longest   time.Duration // from the first hold on the footage; never over protocol.MaxHold, which recorders count
+	Source    string
+	From      string // this row holds from this date (YYYY-MM-DD)
+}
+
+var Preservations = []PreservationLaw{
+	{"126ni", Words{"bevel tot bewaren voor de opsporing, ten hoogste 90 dagen", "order to preserve for an investigation, at most 90 days"},
+		Words{"officier van justitie", "public prosecutor"}, protocol.GroundPreservation, protocol.MaxHold, "art. 126ni Sv †", "2006-09-01"},
+	{"court", Words{"bevel van een rechter", "order of a court"},
+		Words{"rechter", "court"}, protocol.GroundCourt, protocol.MaxHold, "REQUIREMENTS section 1, Hold grounds †", "2026-01-01"},
+}
+
+// PreservationOf finds a row.
+func PreservationOf(a Article) (PreservationLaw, bool) {
+	i := slices.IndexFunc(Preservations, func(l PreservationLaw) bool { return l.Code == a })
+	if i < 0 {
+		return PreservationLaw{}, false
+	}
+	return Preservations[i], true
+}
+
 // BasisLaw is one dated row of the grounds on which a camera may film.
 type BasisLaw struct {
 	Code   Basis
@@ -77,6 +104,40 @@ func (b Basis) Words() Words {
 	return Words{l.Words.NL + " (" + l.Source + ")", l.Words.EN + " (" + l.Source + ")"}
 }
 
+// BasesOf a regime, the usual one first.
+func BasesOf(r protocol.Regime) (list []Basis) {
+	for _, l := range Bases {
+		if l.Regime == r {
+			list = append(list, l.Code)
+		}
+	}
+	return list
+}
+
+// WindowCap is one dated row of the longest windows: a lawyer corrects it here (R4).
+type WindowCap struct {
+	Regime protocol.Regime
+	Window protocol.Window
+	Words  Words
+	Source string
+	From   string // this row holds from this date (YYYY-MM-DD)
+}
+
+// WindowCaps: protocol.MaxWindow is the ceiling above all of them, which recorders keep to as well.
+var WindowCaps = []WindowCap{
+	{protocol.AVG, protocol.MaxWindow, Words{"vier weken, en liever korter", "four weeks, and shorter if possible"}, "art. 5 lid 1 onder e AVG, norm van de AP", "2018-05-25"},
+	{protocol.WPG, protocol.MaxWindow, Words{"vier weken", "four weeks"}, "art. 151c Gemeentewet †", "2006-02-01"},
+}
+
+// CapOf a regime.
+func CapOf(r protocol.Regime) WindowCap {
+	i := slices.IndexFunc(WindowCaps, func(c WindowCap) bool { return c.Regime == r })
+	if i < 0 {
+		return WindowCap{}
+	}
+	return WindowCaps[i]
+}
+
 // MatterTerm is one dated row of the terms: a lawyer corrects it here.
 type MatterTerm struct {
 	Kind   MatterKind
@@ -94,7 +155,7 @@ var MatterTerms = []MatterTerm{
 	{ToAuthority, Words{"brief aan de toezichthouder", "letter to the supervisory authority"}, 0, "", "2018-05-25"},
 }
 
-// ObjectionWeeks is how long after a decision one may object. Art. 6:7 Awb.
+// ObjectionWeeks is how long after a decision one may object; so long a refused person's footage is held (REQUIREMENTS section 1, Hold †). Art. 6:7 Awb.
 const ObjectionWeeks = 6
 
 // soundInPublic says why a WPG camera has no sound. Source: art. 151c Gemeentewet speaks of images alone (†: a lawyer may correct it here); recording what others say in public without
@@ -118,6 +179,9 @@ const (
 	AnswerMonths    = 1
 	ExtensionMonths = 2
 
+	// DeliveredAtOnce: future footage that is delivered younger than this is given at once, which needs the magistrate's leave. Art. 126ne lid 3 Sv †; the hour is of this house.
+	DeliveredAtOnce = time.Hour
+
 	// SubjectHold is how much footage is held for such a request; SubjectUnidentified is how long, while nobody knows who asks (REQUIREMENTS section 1, Rights request).
 	SubjectHold         = time.Hour
 	SubjectUnidentified = 14 * 24 * time.Hour
@@ -131,8 +195,15 @@ const (
 	// ReviewNotice is how long before its day a review, or the end of an agreement, is announced. Of this house.
 	ReviewNotice = 60 * 24 * time.Hour
 
-	// ReadingTerm is how long people who were appointed before a protocol have to read and acknowledge it; who comes later does so first (R3). Of this house.
+	// ReadingTerm is how long people have to read and acknowledge a protocol from when it is recorded (R3). Of this house.
 	ReadingTerm = 14 * 24 * time.Hour
+
+	// ConfirmMonths is within what a camera is re-confirmed (R23); ConfirmMonthsOften where its DPIA asks for more. Of this house: the seeds say "correct and up to date" (N:586).
+	ConfirmMonths      = 12
+	ConfirmMonthsOften = 6
+
+	// UnneededMonths: a camera of which nobody asked footage for so long is flagged (R30). Of this house: nothing is kept because it is "handig" (N:557).
+	UnneededMonths = 12
 
 	// Near is when a term that approaches is put before the officer. Of this house.
 	Near = 7 * 24 * time.Hour

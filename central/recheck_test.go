@@ -92,7 +92,7 @@ func TestI12_RoleChangeIsCheckedAtTheDownload(t *testing.T) {
 // R17, R19: the agreement with the unit counts at filing, at the decision and at the download.
 func TestR17_R19_AgreementCountsAtEveryStep(t *testing.T) {
 	c := newCentre(t)
-	c.do(AgreeUnit{admin, Unit{"basisteam", "Politie basisteam", "CV-2026-1", protocol.T(start.Add(time.Hour))}})
+	c.do(AgreeUnit{admin, covenant("basisteam", "CV-2026-1", protocol.T(start.Add(time.Hour)))})
 	c.do(FileRequest{requester, theft()})
 	report := theft()
 	report.Kind, report.Article, report.Unit = OwnInitiative, "", "basisteam"
@@ -115,7 +115,7 @@ func TestR17_R19_AgreementCountsAtEveryStep(t *testing.T) {
 	if o := c.outgoing(waiting.Grants[0]); o.NotAfter.After(c.now) || waiting.Grants[0].Voided.Why != VoidRequester {
 		t.Errorf("order %+v, %+v", o, waiting.Grants[0].Voided)
 	}
-	c.do(AgreeUnit{admin, Unit{"basisteam", "Politie basisteam", "CV-2026-3", day(365)}})
+	c.do(AgreeUnit{admin, covenant("basisteam", "CV-2026-3", day(365))})
 	c.refused(RecordDownload{requester, ready.ID, ready.Grants[0].GrantID()}, CodeState) // decided anew first
 	c.do(DecideRequest{By: approver, Request: "z-2", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-2")})
 }

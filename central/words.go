@@ -150,17 +150,19 @@ const (
 	Vordering     RequestKind = "vordering"      // AVG cameras: a demand under the code of criminal procedure
 	OwnInitiative RequestKind = "own-initiative" // AVG cameras: the municipality reports an offence unasked
 	WpgRelease    RequestKind = "wpg-release"    // WPG cameras: release inside the police
+	Preservation  RequestKind = "preservation"   // footage is held on an order, and nothing is released (keeping.go)
 	ByConsent     RequestKind = "consent"        // AVG cameras: with the consent of everyone recognisable (R20)
 	Provisional   RequestKind = "provisional"    // staff keep footage for 72 hours, before anyone asks for it; it is only kept
 	Standing      RequestKind = "standing"       // viewing by staff of the cameras assigned to them
 )
 
-var RequestKinds = []RequestKind{Vordering, OwnInitiative, WpgRelease, ByConsent, Provisional, Standing}
+var RequestKinds = []RequestKind{Vordering, OwnInitiative, WpgRelease, Preservation, ByConsent, Provisional, Standing}
 
 var requestKindWords = map[RequestKind]Words{
 	Vordering:     {"vordering", "demand (vordering)"},
 	OwnInitiative: {"eigen initiatief: aangifte", "own initiative: reporting an offence"},
 	WpgRelease:    {"verstrekking binnen de politie (Wpg)", "release inside the police (Wpg)"},
+	Preservation:  {"bewaren op bevel", "preservation order"},
 	ByConsent:     {"toestemming van wie herkenbaar is", "consent of those recognisable"},
 	Provisional:   {"voorlopig bewaren, 72 uur", "provisional hold, 72 hours"},
 	Standing:      {"doorlopend meekijken", "standing view"},
@@ -181,7 +183,7 @@ const (
 	Filed    RequestStatus = "filed"    // holds asked; waiting for the recorders to confirm, then for the handler
 	Checked  RequestStatus = "checked"  // waiting for the approver
 	Granted  RequestStatus = "granted"  // grants are out; a standing grant stays here
-	Kept     RequestStatus = "kept"     // a provisional hold: nothing follows, its end comes by itself
+	Kept     RequestStatus = "kept"     // a provisional hold, or one on an order: nothing is released, its end comes by itself
 	Refused  RequestStatus = "refused"  // the end
 	Released RequestStatus = "released" // every granted camera's bag is in the vault
 	Closed   RequestStatus = "closed"   // hand-over confirmed, or fourteen days passed
@@ -194,7 +196,7 @@ var requestStatusWords = map[RequestStatus]Words{
 	Filed:    {"ingediend", "filed"},
 	Checked:  {"getoetst, wacht op besluit", "checked, awaiting decision"},
 	Granted:  {"toegekend", "granted"},
-	Kept:     {"voorlopig bewaard", "held provisionally"},
+	Kept:     {"wordt bewaard", "held"},
 	Refused:  {"afgewezen", "refused"},
 	Released: {"klaar om op te halen", "ready to download"},
 	Closed:   {"afgesloten", "closed"},
@@ -214,10 +216,15 @@ const (
 	NoFootage    Reason = "no-footage"
 	JudgingStaff Reason = "judging-staff" // R2
 	NoConsent    Reason = "no-consent"    // R20: withdrawn, or not everyone's
+	TakenBack    Reason = "taken-back"    // by who asked
+	NoLonger     Reason = "no-longer"     // only of ending what was kept on an order
 )
 
 // RefusalReasons in the order a page lists them.
-var RefusalReasons = []Reason{Incomplete, NoPower, NotNecessary, TooBroad, NoFootage, NoConsent, JudgingStaff}
+var RefusalReasons = []Reason{Incomplete, NoPower, NotNecessary, TooBroad, NoFootage, NoConsent, TakenBack, JudgingStaff}
+
+// EndReasons are why preserving on an order ends before its time.
+var EndReasons = []Reason{TakenBack, NoLonger}
 
 var reasonWords = map[Reason]Words{
 	Complies:     {"voldoet aan de eisen", "meets the requirements"},
@@ -227,6 +234,8 @@ var reasonWords = map[Reason]Words{
 	TooBroad:     {"er is meer gevraagd dan nodig", "more is asked than needed"},
 	NoFootage:    {"er zijn geen beelden", "there is no footage"},
 	NoConsent:    {"niet iedereen die herkenbaar is geeft (nog) toestemming", "not everyone recognisable consents, or no longer"},
+	TakenBack:    {"de aanvrager heeft het ingetrokken", "whoever asked has taken it back"},
+	NoLonger:     {"bewaren is niet meer nodig", "holding is no longer needed"},
 	JudgingStaff: judgingStaffWords,
 }
 
@@ -245,12 +254,14 @@ const (
 	Suspend  Ending = "suspend"  // may be activated again
 	Withdraw Ending = "withdraw" // for good
 	Mute     Ending = "mute"     // its sound only: the pictures go on
+	Shorten  Ending = "shorten"  // how long footage stays; see window.go
 )
 
 var endingWords = map[Ending]Words{
 	Suspend:  {"opschorten", "suspend"},
 	Withdraw: {"intrekken", "withdraw"},
 	Mute:     {"het geluid stoppen", "stop the sound"},
+	Shorten:  {"de bewaartermijn verkorten", "shorten the window"},
 }
 
 func (e Ending) Words() Words { return endingWords[e] }
@@ -259,6 +270,11 @@ func (e Ending) Words() Words { return endingWords[e] }
 const (
 	// MaxAsked is the longest interval one request may ask.
 	MaxAsked = 24 * time.Hour
+
+	// MaxHeld is how many camera hours one request may hold (REQUIREMENTS section 1, Hold grounds: cameras × hours capped); MaxHeldAlone is for what staff have held provisionally,
+	// which nobody else has looked at. The number is of this house.
+	MaxHeld      = 192 * time.Hour
+	MaxHeldAlone = 24 * time.Hour
 
 	// HoldAlarm: a hold not confirmed by the recorder after this is an alarm (REQUIREMENTS section 1, Hold grounds).
 	HoldAlarm = 5 * time.Minute

@@ -35,6 +35,7 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/identity"
+	"github.com/beeldwacht/beeldwacht/central/mail"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -88,7 +89,8 @@ type Config struct {
 	Identity  *identity.Store
 	Recorders Recorders
 	Vault     Vault
-	Bags      string // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
+	Mail      func() mail.Status // how the mail stands; nil: nobody is mailed
+	Bags      string             // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
 	Site      page.Site
 	URL       string // base address of this centre, for invitations
 	Now       func() time.Time
@@ -125,6 +127,9 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/wachtwoord", d.passwordForm)
 	in("POST /bureau/wachtwoord", d.setPassword)
 	in("GET /bureau", d.start)
+	in("GET /bureau/berichten", d.mailPage)
+	in("POST /bureau/berichten", d.chooseMail)
+	in("POST /bureau/berichten/adres", d.setAddress)
 
 	handling := []central.Role{central.Requester, central.Handler, central.Approver, central.Staff, central.Officer}
 	in("GET /bureau/aanvragen", d.requests, handling...)
@@ -157,6 +162,15 @@ func New(c Config) (http.Handler, error) {
 	in("POST /bureau/cameras/{id}/activeren", d.activate, central.Registrar)
 	in("POST /bureau/cameras/{id}/verlengen", d.renew, central.Registrar)
 	in("POST /bureau/cameras/{id}/beeindigen", d.end, central.Approver)
+	in("POST /bureau/cameras/{id}/bewaartermijn", d.changeRules, central.Registrar, central.Approver)
+	in("POST /bureau/cameras/{id}/toets", d.testControl, central.Registrar, central.Officer)
+	in("GET /bureau/herbevestigen", d.upkeep, central.Registrar, central.Staff, central.Officer, central.Auditor)
+	in("POST /bureau/herbevestigen", d.reconfirm, central.Registrar, central.Staff)
+	in("GET /bureau/dpia", d.dpias, central.Registrar, central.Officer, central.Auditor)
+	in("POST /bureau/dpia", d.recordDPIA, central.Registrar)
+	in("POST /bureau/dpia/maatregelen", d.adoptControls, central.Registrar)
+	in("GET /bureau/dpia/{id}", d.dpia, central.Registrar, central.Officer, central.Auditor)
+	in("POST /bureau/dpia/{id}", d.adviseDPIA, central.Officer)
 
 	in("GET /bureau/toegang", d.accesses, central.Officer, central.Auditor)
 	in("GET /bureau/logboeken", d.logs, central.Officer, central.Auditor)
@@ -171,8 +185,9 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/mensen/{person}", d.person, central.Administrator)
 	in("POST /bureau/mensen/{person}", d.appoint, central.Administrator)
 	in("POST /bureau/mensen/{person}/uitnodigen", d.inviteAgain, central.Administrator)
-	in("POST /bureau/organisaties", d.agree, central.Administrator)
 
+	d.organisationRoutes(in)
+	d.protocolRoutes(in)
 	d.oversightRoutes(in)
 
 	in("GET /bureau/koppelingen", d.systems, central.Administrator, central.Officer, central.Auditor)
@@ -338,6 +353,10 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/aanvragen", "Aanvragen", "Requests", central.Requester, central.Handler, central.Approver, central.Staff, central.Officer)
 	add("/bureau/aanvragen/nieuw", "Nieuwe aanvraag", "New request", central.Requester)
 	add("/bureau/cameras", "Camera's", "Cameras", central.Staff, central.Registrar, central.Approver, central.Officer, central.Auditor)
+	add("/bureau/protocollen", "Protocollen", "Protocols", central.Requester, central.Staff, central.Handler, central.Approver, central.Registrar, central.Officer, central.Auditor)
+	add("/bureau/organisaties", "Organisaties", "Organisations", central.Administrator, central.Registrar, central.Officer, central.Auditor)
+	add("/bureau/herbevestigen", "Herbevestigen", "Re-confirm", central.Staff, central.Registrar, central.Officer, central.Auditor)
+	add("/bureau/dpia", "DPIA's", "DPIAs", central.Registrar, central.Officer, central.Auditor)
 	add("/bureau/meekijken", "Terugkijken", "Looking back", central.Staff)
 	add("/bureau/toegang", "Toegang", "Accesses", central.Officer, central.Auditor)
 	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer, central.Auditor)

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"html"
 	"io"
 	"io/fs"
@@ -27,6 +28,7 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/centraltest"
 	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/central/ledger"
 	"github.com/beeldwacht/beeldwacht/central/page"
@@ -141,8 +143,11 @@ func newOffice(t testing.TB) *office {
 	o := &office{t: t, now: start0, town: protocoltest.NewTown(t, start0), sessions: map[protocol.PersonID]*http.Cookie{}, bag: []byte("geen zip")}
 	dir := t.TempDir()
 	signer, _ := protocoltest.Key(t, protocol.LedgerOrigin(o.town.Municipality))
-	var err error
-	if o.book, err = ledger.Open(filepath.Join(dir, "ledger.db"), signer.Name(), signer, o.clock, slog.New(slog.DiscardHandler)); err != nil {
+	store, err := ledger.OpenBolt(filepath.Join(dir, "ledger.db"), signer.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.book, err = ledger.Open(t.Context(), store, signer, o.clock, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	known, err := knownPeople()
@@ -173,8 +178,9 @@ func newOffice(t testing.TB) *office {
 	o.handler = page.Secure(nil, page.Languages(mux))
 
 	o.do(central.Open{Municipality: o.town.Municipality, Administrator: admin, Secrecy: day(-10)})
-	for _, u := range []central.Unit{{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-1", ValidUntil: day(365)}, {ID: "recherche", Name: "Politie recherche", Agreement: "CV-2", ValidUntil: day(365)}} {
-		o.do(central.AgreeUnit{By: admin, Unit: u})
+	for i, id := range []string{"basisteam", "recherche"} {
+		o.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: id, Name: "Politie " + id, Agreement: fmt.Sprintf("CV-%d", i+1), ValidUntil: day(365), AgreementFacts: central.AgreementFacts{Kind: central.ChainPartner, Parties: "gemeente en politie",
+			Goals: "opsporing", Special: "geen", Informing: "bord en website", Processings: "verstrekken van beelden", Rights: "via de gemeente", ValidFrom: day(-30), Review: day(300)}}})
 	}
 	roster := o.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })
 	o.do(central.EnrolRecorder{By: admin, Recorder: o.town.Recorder, Key: o.town.LogKey, Origin: o.town.Log.Name(), Viewer: "https://recorder.test:8443", Roots: o.town.Roots, Roster: roster})
@@ -189,9 +195,10 @@ func newOffice(t testing.TB) *office {
 	appoint(requester, "basisteam", central.Post{Role: central.Requester})
 	appoint(teammate, "basisteam", central.Post{Role: central.Requester})
 	appoint(stranger, "recherche", central.Post{Role: central.Requester})
-	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG,
-		Purposes: []central.Purpose{central.Buildings, central.Visitors}, Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour),
-		AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1"}})
+	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: buildings()})
+	for _, c := range centraltest.Assess(registrar, officer, o.now) {
+		o.do(c)
+	}
 	o.do(central.RegisterPlacement{By: registrar, PlacementFacts: hall()})
 	o.do(central.Activate{By: registrar, Camera: "hal"})
 	o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: staff, Posts: []central.Post{{Role: central.Staff}}, Cameras: []protocol.CameraID{"hal"}, Secrecy: day(-10)}})
@@ -204,12 +211,19 @@ type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(b []byte) (int, error) { w.t.Log(string(b)); return len(b), nil }
 
+func buildings() central.CameraProtocol {
+	return central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG, Purposes: []central.Purpose{central.Buildings, central.Visitors}, Bases: []central.Basis{central.PublicTask},
+		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour), Form: central.ViewLive, Roles: central.ProtocolUsers, Viewing: "alleen door de receptie", Release: "na vordering",
+		Recognisability: "gezichten bij de ingang", Security: "recorder in een afgesloten kast", AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1", ValidFrom: day(-30), Review: day(700),
+		Document: protocol.HashOf([]byte("protocol gebouwen"))}
+}
+
 func hall() central.PlacementFacts {
-	return central.PlacementFacts{Camera: "hal", Name: "Hal stadskantoor", Regime: protocol.AVG, Position: central.At(51.4793, 5.657), Place: "hoofdingang", Direction: 90,
+	return centraltest.Ready(central.PlacementFacts{Camera: "hal", Name: "Hal stadskantoor", Regime: protocol.AVG, Position: central.At(51.4793, 5.657), Place: "hoofdingang", Direction: 90,
 		Purposes: []central.Purpose{central.Buildings, central.Visitors}, Subsidiarity: "beveiligers alleen volstaan niet", Proportionality: "alleen de ingang",
 		Besluit:  central.Besluit{Reference: "B-2026-14", Date: day(-20), ValidFrom: day(-10), ValidUntil: day(300), Body: "college", Area: "stadskantoor"},
 		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"},
-		Publication: central.PublishExact, Contact: "14 0000"}
+		Publication: central.PublishExact, Contact: "14 0000"})
 }
 
 // knownPeople is a file of accounts in which each person has logged in at start0. It is made once: passwords are slow on purpose.
@@ -766,6 +780,17 @@ func TestFacility6_WhatIsMissingStandsBesideTheDisabledButton(t *testing.T) {
 	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "geplaatst", "2026-11-20", "protocol", "gebouwen v1", "besluit", "B-9", "orgaan", "college", "besluit-datum", "2026-11-01", "besluit-van", "2026-11-02", "besluit-tot", "2027-11-02")...); w.Code != 303 {
 		t.Fatal(plain(w.Body.String()))
 	}
+	says(t, b.get("/bureau/cameras/deur"), 200, "Kan nog niet: Kies eerst de DPIA", "of personeel in beeld komt", "nog open: R, S, C, I", "waar in Nederland de beelden staan")
+	fields = append(fields, "geplaatst", "2026-11-20", "protocol", "gebouwen v1", "besluit", "B-9", "orgaan", "college", "besluit-datum", "2026-11-01", "besluit-van", "2026-11-02", "besluit-tot", "2027-11-02",
+		"maskers", "de tuin van de buren", "kwaliteit", "observe", "dpia", "camera-s", "personeel", "yes", "selectie", "20.1.2", "rasci-r", "teammanager", "rasci-s", "beveiliging", "rasci-c", "privacy officer", "rasci-i", "raad", "opslag-plaats", "kast 1")
+	says(t, b.post("/bureau/cameras/deur/aanpassen", append(fields, "opslag-land", "DE")...), 400, "Beelden worden alleen in Nederland bewaard")
+	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "opslag-land", "nl")...); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, b.get("/bureau/cameras/deur"), 200, "Kan nog niet: Deze camera filmt personeel: leg de instemming van de ondernemingsraad vast.")
+	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "opslag-land", "nl", "or-kenmerk", "OR-3", "or-datum", "2026-11-10")...); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
 	says(t, b.get("/bureau/cameras/deur"), 200, "begint op te nemen")
 	if w := b.post("/bureau/cameras/deur/activeren"); w.Code != 303 {
 		t.Fatal(plain(w.Body.String()))
@@ -876,7 +901,8 @@ func TestAnAdministratorInvitesAndSeesNothingElse(t *testing.T) {
 	if w := o.as(handler).get("/bureau/aanvragen"); w.Code != 403 {
 		t.Errorf("a dismissed handler still reads: %d", w.Code)
 	}
-	if w := b.post("/bureau/organisaties", "eenheid-id", "boa", "eenheid-naam", "Team handhaving", "afspraak", "O-1", "geldig-tot", "2027-01-01"); w.Code != 303 {
+	if w := b.post("/bureau/organisaties", "eenheid-id", "boa", "eenheid-naam", "Team handhaving", "soort", "chain-partner", "afspraak", "O-1", "partijen", "x", "doelen", "x", "bijzonder", "geen", "informeren", "x", "verwerkingen", "x",
+		"rechten", "x", "geldig-van", "2026-01-01", "geldig-tot", "2027-01-01", "herzien", "2026-12-31"); w.Code != 303 {
 		t.Fatal(plain(w.Body.String()))
 	}
 }

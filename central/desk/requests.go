@@ -2,7 +2,6 @@ package desk
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -612,20 +611,9 @@ func (d *desk) takeOver(v *visit) {
 func (d *desk) confirmOral(v *visit) {
 	d.act(v, "write", func(id protocol.RequestID) (central.Command, *central.Refusal) {
 		c := central.ConfirmOral{By: v.me(), Request: id, WrittenLater: central.WrittenLater{Kept: v.value("bewaarplaats")}}
-		file, _, err := v.r.FormFile("stuk")
-		if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
-			return c, nil // central says what is missing
-		}
-		var text []byte
-		if err == nil {
-			text, err = io.ReadAll(file)
-			err = errors.Join(err, file.Close())
-		}
-		if err != nil || len(text) == 0 {
-			return nil, &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Het bestand is leeg of kwam niet goed over.", "The file is empty or did not arrive well.")}
-		}
-		c.Document = protocol.HashOf(text)
-		return c, nil
+		a := answers{v: v}
+		c.Document = a.hashed("stuk")
+		return c, a.bad
 	})
 }
 

@@ -15,6 +15,8 @@ type start struct {
 	Name     string
 	Posts    []post
 	Tasks    []central.Task
+	News     []central.Task
+	Mail     mailState
 	Requests []*central.Request // of the own unit, the newest few
 	Cameras  []seenCamera       // staff: theirs
 	Grants   []*central.Grant
@@ -46,7 +48,7 @@ func (d *desk) start(v *visit) {
 		}
 	}
 	d.show(v, http.StatusOK, "start.html", page.Both("Begin", "Start"), func(st *central.State) any {
-		s := start{Name: v.in.Name, Tasks: st.Inbox(v.me(), v.now), Roles: map[string]bool{}}
+		s := start{Name: v.in.Name, Tasks: st.Inbox(v.me(), v.now), News: st.News(v.me(), v.now), Roles: map[string]bool{}}
 		if p := st.Person(v.me()); p != nil {
 			for _, held := range p.Posts {
 				active := st.Holds(v.me(), held.Role, held.Regime, v.now)
@@ -54,6 +56,7 @@ func (d *desk) start(v *visit) {
 				s.Roles[string(held.Role)] = s.Roles[string(held.Role)] || active
 			}
 		}
+		s.Mail = d.mailState(v, s.Roles[string(central.Administrator)])
 		if s.Roles[string(central.Requester)] {
 			s.Requests = st.Requests(v.me(), v.now)
 			s.Requests = s.Requests[:min(5, len(s.Requests))]
