@@ -107,8 +107,9 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, now: start, town: protocoltest.NewTown(t, start), bag: []byte("geen echt pakket"), log: &logged{}}
 	signer, _ := protocoltest.Key(t, protocol.LedgerOrigin(w.town.Municipality))
 	dir := t.TempDir()
-	var err error
-	w.book, err = ledger.Open(filepath.Join(dir, "ledger.db"), signer.Name(), signer, w.clock, slog.New(slog.DiscardHandler))
+	store, err := ledger.OpenBolt(filepath.Join(dir, "ledger.db"), signer.Name())
+	w.check(err)
+	w.book, err = ledger.Open(t.Context(), store, signer, w.clock, slog.New(slog.DiscardHandler))
 	w.check(err)
 	t.Cleanup(func() { w.check(w.book.Close()) })
 	w.server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { page.Secure(nil, w.api).ServeHTTP(rw, r) }))
