@@ -34,7 +34,7 @@ type Particulars struct {
 	Owners     Owners  `json:"owners,omitzero"`
 
 	Storage       Storage `json:"storage,omitzero"`
-	Processor     string  `json:"processor,omitempty"` // who processes the footage for the municipality; empty: nobody does
+	Processor     string  `json:"processor,omitempty"` // the organisation that processes the footage for the municipality, by its id; empty: none does
 	Agreement     string  `json:"agreement,omitempty"` // with the processor: its reference
 	CameraInBeeld string  `json:"cameraInBeeld,omitempty"`
 }

@@ -61,6 +61,9 @@ func (s *State) Lacks(p *Placement, now time.Time) (list []*Refusal) {
 		need(false, "Vul bij elke letter van RASCI een verantwoordelijke in; nog open: "+strings.Join(open, ", ")+".", "Fill in an owner for each letter of RASCI; still open: "+strings.Join(open, ", ")+".")
 	}
 	need(p.Storage.Country == Netherlands, "Leg vast waar in Nederland de beelden staan.", "Record where in the Netherlands the footage is kept.") // R21
+	if p.Processor != "" {                                                                                                                         // R19
+		add(s.ProcessorAgreed(p.Processor, now))
+	}
 	return list
 }
 

@@ -169,6 +169,10 @@ func (s *State) Account(year int) []Line {
 		w := kind.Words()
 		add(partOversight, perKind[kind], w.NL, w.EN)
 	}
+	advice := s.AdviceIn(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), end)
+	add(partOversight, advice.Given, "adviezen van de privacy officer", "advices of the privacy officer")
+	add(partOversight, advice.Against, "daarvan negatief", "of which against")
+	add(partOversight, advice.NotFollowed, "keer een negatief advies niet gevolgd", "times an advice against was not followed")
 	return list
 }
 

@@ -62,7 +62,7 @@ func groups(st *central.State, f form) []fill {
 		{ID: "opslag", Title: page.Both("Waar de beelden staan", "Where the footage is kept"), Fields: []field{
 			entry("opslag-land", "text", "Land", "Country", central.Netherlands).hint("Alleen NL: beelden verlaten Nederland niet.", "NL only: footage does not leave the Netherlands."),
 			entry("opslag-plaats", "text", "Plaats", "Place", nil).hint("Bijvoorbeeld: kast 12, stadskantoor.", "For example: cabinet 12, city office."),
-			entry("verwerker", "text", "Verwerker (leeg: geen)", "Processor (empty: none)", nil), entry("verwerker-overeenkomst", "text", "Kenmerk van de verwerkersovereenkomst", "Reference of the processor's agreement", nil),
+			entry("verwerker", "text", "Verwerker (leeg: geen)", "Processor (empty: none)", nil).hint("Het kenmerk op de pagina Organisaties; zonder geldige verwerkersovereenkomst kan de camera niet in gebruik.", "The id on the page Organisations; without a valid processor agreement the camera cannot be activated."), entry("verwerker-overeenkomst", "text", "Kenmerk van de verwerkersovereenkomst", "Reference of the processor's agreement", nil),
 		}},
 		{ID: "techniek", Title: page.Both("De camera zelf", "The camera itself"), Fields: []field{
 			pick("type", "Type", "Type", central.CameraTypes), pick("bevestiging", "Bevestiging", "Mount", central.Mounts),
