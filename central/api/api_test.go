@@ -24,6 +24,7 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/api/apitest"
+	"github.com/beeldwacht/beeldwacht/central/centraltest"
 	"github.com/beeldwacht/beeldwacht/central/ledger"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/vault"
@@ -121,31 +122,44 @@ func newWorld(t testing.TB) *world {
 	w.check(err)
 
 	w.do(central.Open{Municipality: w.town.Municipality, Administrator: admin, Secrecy: day(-10)})
-	for _, u := range []central.Unit{{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-1", ValidUntil: day(365)}, {ID: "recherche", Name: "Politie recherche", Agreement: "CV-2", ValidUntil: day(365)}} {
-		w.do(central.AgreeUnit{By: admin, Unit: u})
+	for _, id := range []string{"basisteam", "recherche"} {
+		w.agree(id, day(365))
 	}
 	w.do(central.EnrolRecorder{By: admin, Recorder: w.town.Recorder, Key: w.town.LogKey, Origin: w.town.Log.Name(), Roots: w.town.Roots, Roster: w.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })})
 	appoint := func(p protocol.PersonID, unit string, posts ...central.Post) {
 		w.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: p, Posts: posts, Unit: unit, Secrecy: day(-10)}})
 	}
 	appoint(registrar, "", central.Post{Role: central.Registrar})
+	appoint(protocoltest.Officer, "", central.Post{Role: central.Officer})
 	appoint(handler, "", central.Post{Role: central.Handler, Regime: protocol.AVG})
 	appoint(approver, "", central.Post{Role: central.Approver, Regime: protocol.AVG})
 	appoint(requester, "basisteam", central.Post{Role: central.Requester})
 	appoint(colleague, "basisteam", central.Post{Role: central.Requester})
 	appoint(stranger, "recherche", central.Post{Role: central.Requester})
-	w.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG,
-		Purposes: []central.Purpose{central.Buildings}, Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(28 * 24 * time.Hour), AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1"}})
-	w.do(central.RegisterPlacement{By: registrar, PlacementFacts: central.PlacementFacts{Camera: "hal", Name: "Hal stadskantoor", Regime: protocol.AVG, Position: central.At(51.4793, 5.657), Place: "hoofdingang", Direction: 90,
+	w.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG, Purposes: []central.Purpose{central.Buildings},
+		Bases: []central.Basis{central.PublicTask}, Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(28 * 24 * time.Hour), Form: central.ViewLive, Roles: central.ProtocolUsers,
+		Viewing: "alleen door de receptie", Release: "na vordering", Recognisability: "gezichten bij de ingang", Security: "recorder in een afgesloten kast", AdoptedBy: "college", AdoptedOn: day(-30),
+		Published: "gemeenteblad 2026-1", ValidFrom: day(-30), Review: day(700), Document: protocol.HashOf([]byte("protocol gebouwen"))}})
+	for _, c := range centraltest.Assess(registrar, protocoltest.Officer, w.now) {
+		w.do(c)
+	}
+	w.do(central.RegisterPlacement{By: registrar, PlacementFacts: centraltest.Ready(central.PlacementFacts{Camera: "hal", Name: "Hal stadskantoor", Regime: protocol.AVG, Position: central.At(51.4793, 5.657), Place: "hoofdingang", Direction: 90,
 		Purposes: []central.Purpose{central.Buildings}, Subsidiarity: "beveiligers alleen volstaan niet", Proportionality: "alleen de ingang",
 		Besluit:  central.Besluit{Reference: "B-2026-14", Date: day(-20), ValidFrom: day(-10), ValidUntil: day(300), Body: "college", Area: "stadskantoor"},
-		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"}, Publication: central.PublishExact, Contact: "14 0000"}})
+		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"}, Publication: central.PublishExact, Contact: "14 0000"})})
 	w.do(central.Activate{By: registrar, Camera: "hal"})
 
 	w.police = w.system("bvh", "basisteam", central.ScopeFile, central.ScopeFollow, central.ScopeFetch, central.ScopeRegister)
 	w.other = w.system("summit", "recherche", central.ScopeFile, central.ScopeFollow, central.ScopeFetch)
 	w.reader = w.system("beheer", "", central.ScopeRegister)
 	return w
+}
+
+// agree records a police unit's agreement.
+func (w *world) agree(id string, until protocol.Time) {
+	w.t.Helper()
+	w.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: id, Name: "Politie " + id, Agreement: "CV-" + id, ValidUntil: until, AgreementFacts: central.AgreementFacts{Kind: central.ChainPartner, Parties: "gemeente en politie",
+		Goals: "opsporing", Special: "geen", Informing: "bord en website", Processings: "verstrekken van beelden", Rights: "via de gemeente", ValidFrom: day(-30), Review: until}}})
 }
 
 // system makes one and has it let in.

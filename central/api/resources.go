@@ -166,7 +166,9 @@ func words[T interface {
 	Words() central.Words
 }](list []T) (out []coded) {
 	for _, v := range list {
-		out = append(out, coded{string(v), v.Words()})
+		if !slices.ContainsFunc(out, func(c coded) bool { return c.Code == string(v) }) {
+			out = append(out, coded{string(v), v.Words()})
+		}
 	}
 	return out
 }
@@ -178,8 +180,8 @@ var codes = map[reflect.Type][]coded{
 	reflect.TypeFor[central.Status]():        words(central.Statuses),
 	reflect.TypeFor[central.Publication]():   words(central.Publications),
 	reflect.TypeFor[central.Purpose]():       words(central.Purposes),
-	reflect.TypeFor[central.Reason]():        words(append([]central.Reason{central.Complies}, central.RefusalReasons...)),
-	reflect.TypeFor[central.Outcome]():       {{string(central.Grants), central.Words{NL: "toegekend"}}, {string(central.Refuses), central.Words{NL: "afgewezen"}}},
+	reflect.TypeFor[central.Reason]():        words(slices.Concat([]central.Reason{central.Complies}, central.RefusalReasons, central.EndReasons)),
+	reflect.TypeFor[central.Outcome]():       {{string(central.Grants), central.Words{NL: "toegekend"}}, {string(central.Partly), central.Words{NL: "deels toegekend"}}, {string(central.Ends), central.Words{NL: "bewaren beëindigd"}}, {string(central.Refuses), central.Words{NL: "afgewezen"}}},
 	reflect.TypeFor[protocol.Regime]():       {{string(protocol.AVG), central.Words{NL: "gebouwen en eigendommen, de gemeente is verantwoordelijk"}}, {string(protocol.WPG), central.Words{NL: "openbare orde, de korpschef is verantwoordelijk"}}},
 	reflect.TypeFor[central.Article]():       articles(),
 	reflect.TypeFor[holdState]():             {{"asked", central.Words{NL: "gevraagd"}}, {"confirmed", central.Words{NL: "bevestigd door de recorder"}}, {"refused", central.Words{NL: "geweigerd door de recorder"}}, {"lifted", central.Words{NL: "opgeheven"}}},

@@ -157,7 +157,7 @@ func TestATokenEnds(t *testing.T) {
 	}
 	text, err = w.other.Token(t.Context())
 	w.check(err)
-	w.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: "recherche", Name: "Politie recherche", Agreement: "CV-2", ValidUntil: day(1)}})
+	w.agree("recherche", day(1))
 	if got := try(text); got != 200 {
 		t.Error(got)
 	}
