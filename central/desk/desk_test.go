@@ -136,7 +136,7 @@ func (o *office) do(c central.Command) {
 	}
 }
 
-func newOffice(t testing.TB) *office {
+func newOffice(t testing.TB, configure ...func(*office, *identity.Config)) *office {
 	t.Helper()
 	o := &office{t: t, now: start0, town: protocoltest.NewTown(t, start0), sessions: map[protocol.PersonID]*http.Cookie{}, bag: []byte("geen zip")}
 	dir := t.TempDir()
@@ -153,7 +153,11 @@ func newOffice(t testing.TB) *office {
 	if err := os.WriteFile(filepath.Join(dir, "accounts.db"), known.file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if o.identity, err = openAccounts(filepath.Join(dir, "accounts.db"), o.clock); err != nil {
+	if o.identity, err = openAccounts(filepath.Join(dir, "accounts.db"), o.clock, func(c *identity.Config) {
+		for _, f := range configure {
+			f(o, c)
+		}
+	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -223,7 +227,7 @@ var knownPeople = sync.OnceValues(func() (known struct {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	path := filepath.Join(dir, "accounts.db")
-	s, err := openAccounts(path, func() time.Time { return start0 })
+	s, err := openAccounts(path, func() time.Time { return start0 }, func(*identity.Config) {})
 	if err != nil {
 		return known, err
 	}
@@ -247,12 +251,14 @@ var knownPeople = sync.OnceValues(func() (known struct {
 	return known, err
 })
 
-func openAccounts(path string, now func() time.Time) (*identity.Store, error) {
+func openAccounts(path string, now func() time.Time, configure func(*identity.Config)) (*identity.Store, error) {
 	shelf, err := identity.File(path)
 	if err != nil {
 		return nil, err
 	}
-	return identity.Open(shelf, identity.Config{Now: now, URL: "https://cameras.stad.example", Name: "Gemeente Stad"})
+	c := identity.Config{Now: now, URL: "https://cameras.stad.example", Name: "Gemeente Stad"}
+	configure(&c)
+	return identity.Open(shelf, c)
 }
 
 // browser is one person's, with their cookie.
