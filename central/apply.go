@@ -14,10 +14,12 @@ func (s *State) Apply(e Event) error {
 		return fmt.Errorf("event %d %s: %d comes next", e.Seq, e.Name(), s.Size)
 	}
 	if s.people == nil {
-		s.people, s.units = map[protocol.PersonID]*Person{}, map[string]*Unit{}
+		s.people, s.units, s.agreements = map[protocol.PersonID]*Person{}, map[string]*Unit{}, map[string]*Dealings{}
 		s.recorders, s.placements = map[protocol.RecorderID]*Recorder{}, map[protocol.CameraID]*Placement{}
 		s.requests, s.holds = map[protocol.RequestID]*Request{}, map[protocol.HoldID]*Hold{}
+		s.drafts, s.adoptions, s.read = map[string]*ProtocolDraft{}, map[ProtocolRef]Moment{}, map[protocol.PersonID]map[ProtocolRef]protocol.Time{}
 		s.grants, s.seen = map[protocol.GrantID]*Grant{}, map[Source]bool{}
+		s.clients = map[ClientID]*Client{}
 	}
 	if err := e.Fact.apply(s, e); err != nil {
 		return fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
@@ -27,7 +29,7 @@ func (s *State) Apply(e Event) error {
 }
 
 func (e Event) moment(note string) Moment {
-	return Moment{Seq: e.Seq, At: e.Time, By: e.By, Name: e.Name(), Note: note}
+	return Moment{Seq: e.Seq, At: e.Time, By: e.By, Via: e.Via, Name: e.Name(), Note: note}
 }
 
 func noSuch(what string, id string) error { return fmt.Errorf("no %s %q", what, id) }
@@ -39,11 +41,6 @@ func (f *CentreOpened) apply(s *State, _ Event) error {
 
 func (f *PersonAppointed) apply(s *State, e Event) error {
 	s.people[f.Person] = &Person{Appointment: f.Appointment, Since: e.Time}
-	return nil
-}
-
-func (f *UnitAgreed) apply(s *State, _ Event) error {
-	s.units[f.ID] = &f.Unit
 	return nil
 }
 
@@ -75,11 +72,6 @@ func (f *ShareGiven) apply(s *State, e Event) error {
 }
 
 func (f *RosterPublished) apply(*State, Event) error { return nil } // the order that follows carries it
-
-func (f *ProtocolAdopted) apply(s *State, _ Event) error {
-	s.protocols = append(s.protocols, &f.CameraProtocol)
-	return nil
-}
 
 func (f *PlacementRegistered) apply(s *State, e Event) error {
 	s.placements[f.Camera] = &Placement{PlacementFacts: f.PlacementFacts, Status: Draft, Registered: e.Time, Changed: e.Time, History: []Moment{e.moment("")}}
@@ -231,7 +223,7 @@ func (f *RequestFiled) apply(s *State, e Event) error {
 		s.requests[f.ID].Status = Kept
 	}
 	s.order = append(s.order, f.ID)
-	return nil
+	return f.remember(s, e)
 }
 
 func (f *HoldConfirmed) apply(s *State, e Event) error {
@@ -241,7 +233,11 @@ func (f *HoldConfirmed) apply(s *State, e Event) error {
 		return noSuch("hold", string(f.Hold))
 	}
 	h.Confirmed, h.At = f, e.Time
-	return s.dossier(h.Request, e, string(h.Camera), func(*Request) {})
+	return s.dossier(h.Request, e, string(h.Camera), func(r *Request) {
+		for _, o := range r.Holds { // one that stands longer takes the place of the one before
+			o.Replaced = o.Replaced || o != h && o.Camera == h.Camera && o.Asked.Equal(h.Asked) && o.Number < h.Number && len(h.Approvers) > 0
+		}
+	})
 }
 
 func (f *HoldLifted) apply(s *State, e Event) error {
@@ -256,17 +252,35 @@ func (f *HoldLifted) apply(s *State, e Event) error {
 
 func (f *RequestChecked) apply(s *State, e Event) error {
 	return s.dossier(f.Request, e, f.Remark, func(r *Request) {
-		r.Check = &Check{e.By, e.Time, f.Complete, f.Necessary, f.Remark}
-		r.Status = Checked
+		r.Check = &Check{e.By, e.Time, f.Complete, f.Necessary, f.Remark, f.Verified}
+		if r.Status != Kept && (r.Period.IsZero() || r.Status == Filed) { // otherwise somebody else answers for what was decided already
+			r.Status = Checked
+		}
 	})
 }
 
 func (f *RequestDecided) apply(s *State, e Event) error {
 	return s.dossier(f.Request, e, f.Motivation, func(r *Request) {
-		r.Decision = &Decision{e.By, e.Time, f.Outcome, f.Reason, f.Motivation, f.Approved}
+		before := r.Decision
+		r.Decision = &Decision{e.By, e.Time, f.Outcome, f.Reason, f.Motivation, f.Approved, f.Parts, f.Stated}
 		r.Status = Granted
-		if f.Outcome == Refuses {
+		switch {
+		case f.Outcome == Refuses:
 			r.Status = Refused
+		case f.Outcome == Ends:
+			r.Status = Closed
+		case r.Kind == Preservation:
+			r.Status = Kept
+		case f.Outcome == Grants && before != nil && before.Outcome == Partly: // the rounded interval of what was narrowed, or a grant anew
+			r.Decision.Outcome, r.Decision.Parts = Partly, before.Parts
+			if f.Stated == (Stated{}) {
+				r.Decision.Stated = before.Stated
+			}
+		}
+		for _, p := range f.Parts {
+			if h := r.holdOf(p.Camera); h != nil {
+				h.Replaced = true
+			}
 		}
 	})
 }
@@ -281,10 +295,10 @@ func (f *FootageReleased) apply(s *State, e Event) error {
 	return s.dossier(f.Request, e, string(g.Camera), func(r *Request) {
 		all := true
 		for _, h := range r.Holds {
-			has := !h.Replaced && h.Confirmed != nil && h.Confirmed.Segments > 0
+			has := !h.Replaced && (h.State() == "asked" || h.Confirmed != nil && h.Confirmed.Segments > 0)
 			all = all && (!has || slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Camera == h.Camera && g.Released != nil && g.Voided == nil }))
 		}
-		if all && r.Status == Granted {
+		if all && r.Status == Granted && r.Period.IsZero() {
 			r.Status = Released
 		}
 	})
@@ -308,13 +322,23 @@ func (f *FootageDownloaded) apply(s *State, e Event) error {
 
 func (f *HandOverConfirmed) apply(s *State, e Event) error {
 	return s.dossier(f.Request, e, f.Note, func(r *Request) {
+		if d := r.delivery(f.Delivery); d != nil {
+			d.Done = e.Time
+			return
+		}
 		m := e.moment(f.Note)
 		r.Status, r.HandedOver = Closed, &m
 	})
 }
 
 func (f *HandOverLapsed) apply(s *State, e Event) error {
-	return s.dossier(f.Request, e, "", func(r *Request) { r.Status = Closed })
+	return s.dossier(f.Request, e, "", func(r *Request) {
+		if d := r.delivery(f.Delivery); d != nil {
+			d.Done = e.Time
+			return
+		}
+		r.Status = Closed
+	})
 }
 
 func (f *IncidentOpened) apply(s *State, e Event) error {

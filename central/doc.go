@@ -20,6 +20,11 @@
 // the consent of everyone recognisable alone, until one of them takes it back (kind consent, R20). A colleague of the unit may take a request over; whoever ever asked
 // counts as its requester.
 //
+// # Systems
+//
+// A police system comes in through the API for a requester of its unit (clients.go). The ledger then holds both: who asked, and which system vouched for that. No system checks or
+// decides, whomever it names.
+//
 // # Events and orders
 //
 //	FileRequest      → request.filed, order.issued (a hold a camera)
@@ -35,7 +40,7 @@
 // The privacy officer keeps the incidents (R13, incidents.go: 72 hours from awareness; what recorders find, and accesses that nothing allowed, open themselves), draws
 // samples (R11, samples.go) and keeps complaints, objections and letters (R27, matters.go). People who were filmed ask through handler and approver (R14,
 // subjects.go). What those who oversee open is an event before it is shown, and of WPG cameras it is counts (R8, R10, readings.go). Reports are views of the
-// state as of a day (R5, R6, R22, reports.go). The terms stand in terms.go and, for paper, in MatterTerms, each with its source.
+// state as of a day (R5, R6, R22, reports.go). The law stands in law.go, dated and with its source.
 //
 // # The outbox
 //

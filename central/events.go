@@ -14,6 +14,7 @@ type Event struct {
 	Seq  uint64 // of its entry in the ledger
 	Time protocol.Time
 	By   protocol.PersonID // a person, or System
+	Via  ClientID          // the system that acted for that person; empty: the person came to the desk
 	Fact Fact
 }
 
@@ -30,6 +31,7 @@ type Fact interface {
 type Body struct {
 	protocol.Salted
 	By   protocol.PersonID `json:"by"`
+	Via  ClientID          `json:"via,omitempty"`
 	Fact jsontext.Value    `json:"fact"`
 }
 
@@ -39,7 +41,7 @@ func (e Event) Body() (Body, error) {
 	if err != nil {
 		return Body{}, fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
 	}
-	return Body{By: e.By, Fact: b}, nil
+	return Body{By: e.By, Via: e.Via, Fact: b}, nil
 }
 
 // ParseFact reads a fact of this name back; unknown names and fields are errors.
@@ -64,11 +66,6 @@ type (
 	// PersonAppointed says all of a person's posts anew; whoever has none left is dismissed.
 	PersonAppointed struct {
 		Appointment
-	}
-
-	// UnitAgreed records an organisation's agreement, which its people need to be active (R17, R19).
-	UnitAgreed struct {
-		Unit
 	}
 
 	RecorderEnrolled struct {
@@ -96,10 +93,6 @@ type (
 	RosterPublished struct {
 		Recorder protocol.RecorderID `json:"recorder"`
 		Version  uint64              `json:"version"`
-	}
-
-	ProtocolAdopted struct {
-		CameraProtocol
 	}
 
 	PlacementRegistered struct {
@@ -161,6 +154,7 @@ type (
 		ID     protocol.RequestID `json:"id"`
 		Regime protocol.Regime    `json:"regime"`
 		RequestFacts
+		Once *Once `json:"once,omitempty"` // through a system only
 	}
 	HoldConfirmed struct {
 		Source
@@ -181,6 +175,7 @@ type (
 		Complete  bool               `json:"complete"`
 		Necessary bool               `json:"necessary"`
 		Remark    string             `json:"remark,omitempty"`
+		Verified  []Verified         `json:"verified,omitempty"`
 	}
 	RequestDecided struct {
 		Request    protocol.RequestID `json:"request"`
@@ -188,6 +183,8 @@ type (
 		Reason     Reason             `json:"reason"`
 		Motivation string             `json:"motivation"`
 		Approved   []Approved         `json:"approved,omitempty"`
+		Parts      []Part             `json:"parts,omitempty"`
+		Stated
 	}
 	FootageReleased struct {
 		Source
@@ -214,12 +211,14 @@ type (
 		Grant   protocol.GrantID   `json:"grant"`
 	}
 	HandOverConfirmed struct {
-		Request protocol.RequestID `json:"request"`
-		Note    string             `json:"note,omitempty"`
+		Request  protocol.RequestID `json:"request"`
+		Note     string             `json:"note,omitempty"`
+		Delivery int                `json:"delivery,omitzero"` // of future data: this part
 	}
 	// HandOverLapsed: nobody confirmed within fourteen days; the hold ends all the same.
 	HandOverLapsed struct {
-		Request protocol.RequestID `json:"request"`
+		Request  protocol.RequestID `json:"request"`
+		Delivery int                `json:"delivery,omitzero"`
 	}
 
 	IncidentOpened struct {
@@ -242,11 +241,13 @@ func newFact(name string) Fact {
 		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
 		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
 		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{}, &TrainingRecorded{},
-		&PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{},
+		&PersonAppointed{}, &UnitAgreed{}, &AgreementChecked{}, &AgreementEnded{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{}, &ProtocolDrafted{}, &ProtocolRead{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
+		&KeepingProposed{}, &KeepingProlonged{}, &DemandRenewed{}, &RequestWithdrawn{}, &DeliveryPrepared{}, &DeliveryApproved{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
+		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{},
 	} {
 		if f.name() == name {
 			return f
@@ -257,12 +258,10 @@ func newFact(name string) Fact {
 
 func (*CentreOpened) name() string        { return "centre.opened" }
 func (*PersonAppointed) name() string     { return "person.appointed" }
-func (*UnitAgreed) name() string          { return "unit.agreed" }
 func (*RecorderEnrolled) name() string    { return "recorder.enrolled" }
 func (*RecorderMarked) name() string      { return "recorder.marked" }
 func (*ShareGiven) name() string          { return "share.given" }
 func (*RosterPublished) name() string     { return "roster.published" }
-func (*ProtocolAdopted) name() string     { return "protocol.adopted" }
 func (*PlacementRegistered) name() string { return "placement.registered" }
 func (*PlacementAmended) name() string    { return "placement.amended" }
 func (*SignPlaced) name() string          { return "placement.sign" }
@@ -290,6 +289,9 @@ func (*RequestTaken) name() string        { return "request.taken" }
 func (*ConsentWithdrawn) name() string    { return "consent.withdrawn" }
 func (*GrantVoided) name() string         { return "grant.voided" }
 func (*RequestAmended) name() string      { return "request.amended" }
+func (*ClientRegistered) name() string    { return "client.registered" }
+func (*ClientWithdrawn) name() string     { return "client.withdrawn" }
+func (*ClientAdmitted) name() string      { return "client.admitted" }
 
 var eventWords = map[string]Words{
 	"centre.opened":        {"centrale geopend", "centre opened"},
@@ -311,11 +313,15 @@ var eventWords = map[string]Words{
 	"incident.closed":      {"incident afgesloten", "incident closed"},
 	"person.appointed":     {"persoon aangesteld", "person appointed"},
 	"unit.agreed":          {"afspraak met organisatie vastgelegd", "agreement with organisation recorded"},
+	"unit.checked":         {"naleving van afspraak nagegaan", "agreement checked"},
+	"unit.ended":           {"afspraak met organisatie beëindigd", "agreement with organisation ended"},
 	"recorder.enrolled":    {"recorder ingeschreven", "recorder enrolled"},
 	"recorder.marked":      {"recorder gestolen, buiten gebruik of terug", "recorder stolen, withdrawn or back"},
 	"share.given":          {"sleuteldeel aan recorder gegeven", "share given to recorder"},
 	"roster.published":     {"rooster gepubliceerd", "roster published"},
+	"protocol.drafted":     {"concept van cameraprotocol bewaard", "draft of a camera protocol kept"},
 	"protocol.adopted":     {"cameraprotocol vastgesteld", "camera protocol adopted"},
+	"protocol.read":        {"cameraprotocol gelezen en bevestigd", "camera protocol read and acknowledged"},
 	"placement.registered": {"camera geregistreerd", "camera registered"},
 	"placement.amended":    {"registratie aangepast", "registration amended"},
 	"placement.sign":       {"bord geplaatst", "sign placed"},
@@ -337,12 +343,21 @@ var eventWords = map[string]Words{
 	"handover.confirmed":   {"ontvangst bevestigd", "receipt confirmed"},
 	"handover.lapsed":      {"termijn voor ophalen voorbij", "term for download over"},
 	"incident.opened":      {"incident geopend", "incident opened"},
+	"keeping.proposed":     {"langer bewaren voorgesteld", "holding longer proposed"},
+	"keeping.prolonged":    {"langer bewaren door twee goedkeurders", "holding longer by two approvers"},
+	"demand.renewed":       {"bevel verlengd", "order renewed"},
+	"request.withdrawn":    {"aanvraag ingetrokken", "request taken back"},
+	"delivery.prepared":    {"deel van toekomstige beelden klaargezet", "part of future footage prepared"},
+	"delivery.approved":    {"deel van toekomstige beelden goedgekeurd", "part of future footage approved"},
 	"oral.written":         {"mondelinge vordering schriftelijk bevestigd", "oral demand confirmed in writing"},
 	"oral.overdue":         {"mondelinge vordering niet binnen drie dagen bevestigd", "oral demand not confirmed within three days"},
 	"request.taken":        {"aanvraag overgenomen door een collega", "request taken over by a colleague"},
 	"consent.withdrawn":    {"toestemming van wie herkenbaar is ingetrokken", "consent withdrawn"},
 	"grant.voided":         {"toestemming vervallen", "grant void"},
 	"request.amended":      {"aanvraag gewijzigd", "request changed"},
+	"client.registered":    {"koppeling van een systeem vastgelegd", "system registered"},
+	"client.withdrawn":     {"koppeling van een systeem ingetrokken", "system withdrawn"},
+	"client.admitted":      {"systeem binnengelaten", "system admitted"},
 }
 
 // EventWords says an event's name in words.

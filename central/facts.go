@@ -242,17 +242,21 @@ func (Tend) decide(d *decision) error {
 	for _, id := range d.order {
 		r := d.requests[id]
 		d.tendOral(r)
-		if r.Kind == Standing || (r.Status != Released && r.Status != Granted) || len(d.Due(r, d.now.Time)) > 0 {
+		d.tendFuture(r)
+		if r.Kind == Standing || !r.Period.IsZero() || (r.Status != Released && r.Status != Granted) || len(d.Due(r, d.now.Time)) > 0 {
 			continue
 		}
 		waiting := false
 		for _, g := range r.Grants {
 			waiting = waiting || g.open(d.now.Time) || (g.Released != nil && g.Voided == nil && d.now.Before(g.At.Add(protocol.HandOverTerm)))
 		}
+		for _, h := range r.Holds { // what was narrowed waits for its recorder
+			waiting = waiting || !h.Replaced && h.State() == "asked" && d.now.Before(h.End.Time)
+		}
 		if waiting {
 			continue
 		}
-		d.record(&HandOverLapsed{r.ID})
+		d.record(&HandOverLapsed{Request: r.ID})
 		if err := d.liftReleased(r); err != nil { // one recorder's trouble does not stop the other requests (invariant 14); the hold ends by itself
 			d.trouble(IncidentOpened{Kind: "lift-failed", Detail: err.Error(), Request: r.ID})
 		}

@@ -67,9 +67,9 @@ func random(t *testing.T, seed uint64, posts map[protocol.PersonID][]Post) came 
 					cmds = append(cmds, ConfirmHold{c.source(), placed(h)})
 				}
 			case 2, 3, 13:
-				cmds = append(cmds, CheckRequest{who(), id, true, true, "teruggebeld"})
+				cmds = append(cmds, CheckRequest{By: who(), Request: id, Complete: true, Necessary: true, Remark: "teruggebeld"})
 			case 4, 5, 14:
-				cmds = append(cmds, DecideRequest{who(), id, Grants, Complies, "x", due})
+				cmds = append(cmds, DecideRequest{By: who(), Request: id, Outcome: Grants, Reason: Complies, Motivation: "x", Approved: due})
 			case 6:
 				cmds = append(cmds, AmendRequest{who(), id, ask}, TakeOver{who(), id})
 			case 7:

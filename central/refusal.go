@@ -39,7 +39,9 @@ const (
 	CodeNotReady     = "not-ready"      // placement lacks protocol, besluit or sign
 	CodeRoster       = "roster"         // the recorder's roster does not allow it
 	CodeTerm         = "term"           // over: the fourteen days, the besluit
+	CodeUnread       = "unread"         // the protocol must be read and acknowledged first (R3)
 	CodeExists       = "already-exists" // ids are never reused (I6)
+	CodeTooOften     = "too-often"      // wait a while
 )
 
 func refuse(code, nl, en string) error { return &Refusal{code, Words{nl, en}} }

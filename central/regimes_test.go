@@ -34,10 +34,10 @@ func TestTwoRegimesAskAndDecideApart(t *testing.T) {
 		}
 		c.confirm("z-1")
 		mine, theirs := people[regime], people[other[regime]]
-		c.refused(CheckRequest{theirs[0], "z-1", true, true, ""}, CodeForbidden)
-		c.do(CheckRequest{mine[0], "z-1", true, true, ""})
-		c.refused(DecideRequest{theirs[1], "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeForbidden)
-		c.do(DecideRequest{mine[1], "z-1", Grants, Complies, "x", c.approved("z-1")})
+		c.refused(CheckRequest{By: theirs[0], Request: "z-1", Complete: true, Necessary: true}, CodeForbidden)
+		c.do(CheckRequest{By: mine[0], Request: "z-1", Complete: true, Necessary: true})
+		c.refused(DecideRequest{By: theirs[1], Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeForbidden)
+		c.do(DecideRequest{By: mine[1], Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")})
 		r := c.s.Request("z-1")
 		if g := lastOrder[*protocol.Grant](c); g.Regime != regime || r.Regime != regime {
 			t.Errorf("%s: the grant, and so the recorder's log, says %s", kind, g.Regime)

@@ -8,48 +8,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// The register: protocols, placements, mandates.
-
-func (c AdoptProtocol) decide(d *decision) error {
-	if err := d.as(c.By, Registrar, ""); err != nil {
-		return err
-	}
-	last := 0
-	for _, p := range d.protocols {
-		if p.ID == c.ID {
-			last = p.Version
-			if p.Regime != c.Regime {
-				return refuse(CodeRegime, "Een protocol wisselt niet van regime.", "A protocol never changes regime.")
-			}
-		}
-	}
-	switch {
-	case protocol.ValidID(protocol.DocumentID(c.ID)) != nil:
-		return missing("kenmerk van het protocol (kleine letters, cijfers)", "id of the protocol (lower case, digits)")
-	case c.Version != last+1:
-		return refuse(CodeInvalid, fmt.Sprintf("De volgende versie is %d.", last+1), fmt.Sprintf("The next version is %d.", last+1))
-	case c.Title == "":
-		return missing("titel", "title")
-	case c.Regime.Valid() != nil:
-		return missing("regime (AVG of WPG)", "regime (AVG or WPG)")
-	case c.LongestHold <= 0 || c.LongestHold.Duration() > protocol.MaxHold:
-		return missing("langste bewaring op verzoek, ten hoogste 90 dagen", "longest hold, at most 90 days")
-	case c.AdoptedBy == "":
-		return missing("wie het protocol heeft vastgesteld", "who adopted the protocol")
-	case c.AdoptedOn.IsZero() || c.AdoptedOn.After(d.now.Time):
-		return missing("datum van vaststelling, niet in de toekomst", "date of adoption, not in the future")
-	case c.Published == "":
-		return missing("waar het protocol is gepubliceerd", "where the protocol is published")
-	}
-	if err := c.Window.Valid(); err != nil {
-		return refuse(CodeInvalid, "De bewaartermijn is langer dan 28 dagen of leeg.", "The window is over 28 days or empty: "+err.Error())
-	}
-	if err := knownPurposes(c.Purposes); err != nil {
-		return err
-	}
-	d.record(&ProtocolAdopted{c.CameraProtocol})
-	return nil
-}
+// The register: placements, mandates. The protocols they are under: protocols.go.
 
 func (c RegisterPlacement) decide(d *decision) error {
 	if err := d.as(c.By, Registrar, ""); err != nil {
@@ -211,6 +170,9 @@ func (d *decision) mandate(p *Placement, b Besluit) error {
 	}
 	if rules.Regime != p.Regime {
 		return refuse(CodeRegime, "Het protocol is voor een ander regime.", "The protocol is for another regime.")
+	}
+	if err := rules.inForce(d.now.Time); err != nil {
+		return err
 	}
 	for _, purpose := range p.Purposes {
 		if !slices.Contains(rules.Purposes, purpose) {

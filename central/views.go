@@ -29,18 +29,6 @@ func (s *State) Recorder(id protocol.RecorderID) *Recorder { return s.recorders[
 // Recorders, by id.
 func (s *State) Recorders() []*Recorder { return sorted(s.recorders) }
 
-// Protocols, all versions, as adopted.
-func (s *State) Protocols() []*CameraProtocol { return s.protocols }
-
-// Protocol finds a version, or nil.
-func (s *State) Protocol(ref ProtocolRef) *CameraProtocol {
-	i := slices.IndexFunc(s.protocols, func(p *CameraProtocol) bool { return p.ID == ref.ID && p.Version == ref.Version })
-	if i < 0 {
-		return nil
-	}
-	return s.protocols[i]
-}
-
 // Placement, or nil.
 func (s *State) Placement(id protocol.CameraID) *Placement { return s.placements[id] }
 
@@ -102,7 +90,7 @@ func (s *State) Holds(person protocol.PersonID, role Role, regime protocol.Regim
 
 // Task is one thing that waits for a person.
 type Task struct {
-	What    string // "check", "decide", "download", "confirm", "look", "ending", "activate", "lapsing"
+	What    string // "check", "decide", "download", "confirm", "look", "ending", "activate", "lapsing", "keep", "deliver"
 	Words   Words
 	Since   protocol.Time
 	Request *Request   // or
@@ -123,6 +111,7 @@ const (
 	TopicMatter  Topic = "matter"  // its number
 
 	TopicTraining Topic = "training" // one's own: no key
+	TopicProtocol Topic = "protocol" // its id
 )
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
@@ -134,6 +123,11 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 		if t, ok := s.oralTask(person, r, now); ok {
 			add(t)
 		}
+		s.futureTasks(person, r, now, add)
+		if t, ok := s.keepingTask(person, id, now); ok {
+			t.Request = r
+			add(t)
+		}
 		handler, approver := s.Holds(person, Handler, r.Regime, now), s.Holds(person, Approver, r.Regime, now)
 		p := s.people[person]
 		receives := p != nil && p.Unit == r.Unit && r.Unit != "" && s.Holds(person, Requester, "", now)
@@ -142,7 +136,9 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 			add(Task{What: "check", Words: Words{"toetsen", "check"}, Since: r.Filed, Request: r})
 		case approver && r.Status == Checked && !r.asked(person) && person != r.Check.By:
 			add(Task{What: "decide", Words: Words{"beslissen", "decide"}, Since: r.Check.At, Request: r})
-		case approver && r.Status == Granted && len(s.Due(r, now)) > 0 && !r.asked(person) && person != r.Check.By:
+		case approver && r.TakenBack != nil && r.Status == Kept && !r.asked(person) && person != r.Check.By:
+			add(Task{What: "decide", Words: Words{"ingetrokken: het bewaren beëindigen", "taken back: end the holding"}, Since: r.TakenBack.At, Request: r})
+		case approver && r.Status == Granted && r.Period.IsZero() && len(s.Due(r, now)) > 0 && !r.asked(person) && person != r.Check.By:
 			add(Task{What: "decide", Words: Words{"opnieuw beslissen: toestemming verlopen of mislukt", "decide again: grant ran out or failed"}, Since: r.Decision.At, Request: r})
 		case receives && r.Status == Released && len(r.Downloads) == 0:
 			add(Task{What: "download", Words: Words{"ophalen", "download"}, Since: r.History[len(r.History)-1].At, Request: r})
@@ -152,6 +148,7 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	}
 	s.subjectTasks(person, now, add)
 	s.trainingTask(person, now, add)
+	s.readingTasks(person, now, add)
 	if s.Holds(person, Officer, "", now) {
 		s.auditTasks(now, add)
 		s.matterTasks(add)
@@ -257,6 +254,23 @@ func (s *State) StandingGrants(person protocol.PersonID, now time.Time) []*Grant
 func (s *State) Downloadable(person protocol.PersonID, request protocol.RequestID, grant protocol.GrantID, now time.Time) error {
 	_, err := s.download(person, request, grant, now)
 	return err
+}
+
+// FetchTerm is how long after a recorded download its file can be saved, by the person who fetched it. Of this house.
+const FetchTerm = time.Hour
+
+// Fetching is the grant whose bag this person has recorded to fetch, within FetchTerm, or the refusal.
+func (s *State) Fetching(person protocol.PersonID, request protocol.RequestID, grant protocol.GrantID, now time.Time) (*Grant, error) {
+	g, err := s.download(person, request, grant, now)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(s.requests[request].Downloads, func(l Download) bool {
+		return l.Grant == grant && l.By == person && now.Sub(l.At.Time) < FetchTerm
+	}) {
+		return nil, refuse(CodeState, "Leg eerst vast dat u de beelden ophaalt. Daarna kan het een uur lang.", "Record first that you fetch the footage. After that you can, for an hour.")
+	}
+	return g, nil
 }
 
 // Access is one entry of a recorder's journal by which somebody got to footage: release.intent or access.view.

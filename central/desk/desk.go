@@ -80,10 +80,7 @@ type Chain struct {
 }
 
 // Vault keeps released bags.
-type Vault interface {
-	Stat(ctx context.Context, object string) (vault.Object, error)
-	Open(ctx context.Context, object string) (io.ReadCloser, error)
-}
+type Vault = vault.Source
 
 // Config makes the desk.
 type Config struct {
@@ -187,9 +184,15 @@ func New(c Config) (http.Handler, error) {
 	in("POST /bureau/mensen/{person}/uitnodigen", d.inviteAgain, central.Administrator)
 	in("POST /bureau/mensen/{person}/passkeys", d.takePasskeys, central.Administrator)
 	in("GET /bureau/inlogcijfers", d.logIns, central.Officer, central.Auditor)
-	in("POST /bureau/organisaties", d.agree, central.Administrator)
 
+	d.organisationRoutes(in)
+	d.protocolRoutes(in)
 	d.oversightRoutes(in)
+
+	in("GET /bureau/koppelingen", d.systems, central.Administrator, central.Officer, central.Auditor)
+	in("POST /bureau/koppelingen", d.registerSystem, central.Administrator)
+	in("POST /bureau/koppelingen/{client}/intrekken", d.withdrawSystem, central.Administrator)
+	in("GET /bureau/koppelen", d.connecting, central.Requester)
 
 	in("GET /bureau/recorders", d.recorders, central.Administrator, central.Officer)
 	in("POST /bureau/recorders/{recorder}", d.markRecorder, central.Administrator)
@@ -353,6 +356,8 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/aanvragen", "Aanvragen", "Requests", central.Requester, central.Handler, central.Approver, central.Staff, central.Officer)
 	add("/bureau/aanvragen/nieuw", "Nieuwe aanvraag", "New request", central.Requester)
 	add("/bureau/cameras", "Camera's", "Cameras", central.Staff, central.Registrar, central.Approver, central.Officer, central.Auditor)
+	add("/bureau/protocollen", "Protocollen", "Protocols", central.Requester, central.Staff, central.Handler, central.Approver, central.Registrar, central.Officer, central.Auditor)
+	add("/bureau/organisaties", "Organisaties", "Organisations", central.Administrator, central.Registrar, central.Officer, central.Auditor)
 	add("/bureau/meekijken", "Terugkijken", "Looking back", central.Staff)
 	add("/bureau/toegang", "Toegang", "Accesses", central.Officer, central.Auditor)
 	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer, central.Auditor)
@@ -367,6 +372,8 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer, central.Auditor)
 	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)
 	add("/bureau/mensen", "Mensen", "People", central.Administrator)
+	add("/bureau/koppelingen", "Koppelingen", "Systems", central.Administrator, central.Officer, central.Auditor)
+	add("/bureau/koppelen", "Koppelen", "Connecting", central.Requester)
 	add("/bureau/opleidingen", "Opleidingen", "Training", central.Administrator)
 	return links
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"html"
 	"io"
 	"io/fs"
@@ -141,8 +142,11 @@ func newOffice(t testing.TB, configure ...func(*office, *identity.Config)) *offi
 	o := &office{t: t, now: start0, town: protocoltest.NewTown(t, start0), sessions: map[protocol.PersonID]*http.Cookie{}, bag: []byte("geen zip")}
 	dir := t.TempDir()
 	signer, _ := protocoltest.Key(t, protocol.LedgerOrigin(o.town.Municipality))
-	var err error
-	if o.book, err = ledger.Open(filepath.Join(dir, "ledger.db"), signer.Name(), signer, o.clock, slog.New(slog.DiscardHandler)); err != nil {
+	store, err := ledger.OpenBolt(filepath.Join(dir, "ledger.db"), signer.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.book, err = ledger.Open(t.Context(), store, signer, o.clock, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	known, err := knownPeople()
@@ -177,8 +181,9 @@ func newOffice(t testing.TB, configure ...func(*office, *identity.Config)) *offi
 	o.handler = page.Secure(nil, page.Languages(mux))
 
 	o.do(central.Open{Municipality: o.town.Municipality, Administrator: admin, Secrecy: day(-10)})
-	for _, u := range []central.Unit{{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-1", ValidUntil: day(365)}, {ID: "recherche", Name: "Politie recherche", Agreement: "CV-2", ValidUntil: day(365)}} {
-		o.do(central.AgreeUnit{By: admin, Unit: u})
+	for i, id := range []string{"basisteam", "recherche"} {
+		o.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: id, Name: "Politie " + id, Agreement: fmt.Sprintf("CV-%d", i+1), ValidUntil: day(365), AgreementFacts: central.AgreementFacts{Kind: central.ChainPartner, Parties: "gemeente en politie",
+			Goals: "opsporing", Special: "geen", Informing: "bord en website", Processings: "verstrekken van beelden", Rights: "via de gemeente", ValidFrom: day(-30), Review: day(300)}}})
 	}
 	roster := o.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })
 	o.do(central.EnrolRecorder{By: admin, Recorder: o.town.Recorder, Key: o.town.LogKey, Origin: o.town.Log.Name(), Viewer: "https://recorder.test:8443", Roots: o.town.Roots, Roster: roster})
@@ -193,9 +198,7 @@ func newOffice(t testing.TB, configure ...func(*office, *identity.Config)) *offi
 	appoint(requester, "basisteam", central.Post{Role: central.Requester})
 	appoint(teammate, "basisteam", central.Post{Role: central.Requester})
 	appoint(stranger, "recherche", central.Post{Role: central.Requester})
-	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG,
-		Purposes: []central.Purpose{central.Buildings, central.Visitors}, Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour),
-		AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1"}})
+	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: buildings()})
 	o.do(central.RegisterPlacement{By: registrar, PlacementFacts: hall()})
 	o.do(central.Activate{By: registrar, Camera: "hal"})
 	o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: staff, Posts: []central.Post{{Role: central.Staff}}, Cameras: []protocol.CameraID{"hal"}, Secrecy: day(-10)}})
@@ -207,6 +210,13 @@ func newOffice(t testing.TB, configure ...func(*office, *identity.Config)) *offi
 type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(b []byte) (int, error) { w.t.Log(string(b)); return len(b), nil }
+
+func buildings() central.CameraProtocol {
+	return central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG, Purposes: []central.Purpose{central.Buildings, central.Visitors}, Bases: []central.Basis{central.PublicTask},
+		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour), Form: central.ViewLive, Roles: central.ProtocolUsers, Viewing: "alleen door de receptie", Release: "na vordering",
+		Recognisability: "gezichten bij de ingang", Security: "recorder in een afgesloten kast", AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1", ValidFrom: day(-30), Review: day(700),
+		Document: protocol.HashOf([]byte("protocol gebouwen"))}
+}
 
 func hall() central.PlacementFacts {
 	return central.PlacementFacts{Camera: "hal", Name: "Hal stadskantoor", Regime: protocol.AVG, Position: central.At(51.4793, 5.657), Place: "hoofdingang", Direction: 90,
@@ -899,7 +909,8 @@ func TestAnAdministratorInvitesAndSeesNothingElse(t *testing.T) {
 	if w := o.as(handler).get("/bureau/aanvragen"); w.Code != 403 {
 		t.Errorf("a dismissed handler still reads: %d", w.Code)
 	}
-	if w := b.post("/bureau/organisaties", "eenheid-id", "boa", "eenheid-naam", "Team handhaving", "afspraak", "O-1", "geldig-tot", "2027-01-01"); w.Code != 303 {
+	if w := b.post("/bureau/organisaties", "eenheid-id", "boa", "eenheid-naam", "Team handhaving", "soort", "chain-partner", "afspraak", "O-1", "partijen", "x", "doelen", "x", "bijzonder", "geen", "informeren", "x", "verwerkingen", "x",
+		"rechten", "x", "geldig-van", "2026-01-01", "geldig-tot", "2027-01-01", "herzien", "2026-12-31"); w.Code != 303 {
 		t.Fatal(plain(w.Body.String()))
 	}
 }

@@ -89,6 +89,8 @@ func topicPath(t central.Task) string {
 		return "/bureau/steekproeven/" + t.Key
 	case central.TopicAudit:
 		return "/bureau/steekproeven"
+	case central.TopicProtocol:
+		return "/bureau/protocollen/" + t.Key
 	case central.TopicMatter:
 		return "/bureau/klachten/" + t.Key
 	}

@@ -90,8 +90,9 @@ func TestR08_AWpgRequestIsNotThereForTheOfficer(t *testing.T) {
 	o := newOffice(t)
 	p := hall()
 	p.Camera, p.Name, p.Regime, p.Purposes, p.Protocol = "plein", "Plein noord", protocol.WPG, []central.Purpose{central.StreetSafety}, central.ProtocolRef{ID: "straat", Version: 1}
-	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "straat", Version: 1, Title: "Cameraprotocol straat", Regime: protocol.WPG, Purposes: p.Purposes,
-		Window: protocol.MaxWindow, LongestHold: protocol.MaxWindow, AdoptedBy: "burgemeester", AdoptedOn: day(-30), Published: "gemeenteblad 2026-2"}})
+	rules := buildings()
+	rules.ID, rules.Regime, rules.Purposes, rules.Bases = "straat", protocol.WPG, p.Purposes, []central.Basis{central.PublicOrder}
+	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: rules})
 	o.do(central.RegisterPlacement{By: registrar, PlacementFacts: p})
 	o.do(central.Activate{By: registrar, Camera: "plein"})
 	o.do(central.FileRequest{By: requester, RequestFacts: central.RequestFacts{Kind: central.WpgRelease, Cameras: []protocol.CameraID{"plein"}, Asked: protocol.Span(o.now.Add(-time.Hour), o.now.Add(-30*time.Minute)),

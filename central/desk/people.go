@@ -218,23 +218,3 @@ func (d *desk) inviteAgain(v *visit) {
 	account, _ := d.Identity.Of(id)
 	d.showPeople(v, http.StatusOK, everyone{Code: code, By: account.ByProvider, For: account.Account})
 }
-
-func (d *desk) agree(v *visit) {
-	f := v.form()
-	until, err := parseDay(v.value("geldig-tot"))
-	refusal := (*central.Refusal)(nil)
-	if err != nil {
-		refusal = &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Vul de einddatum in als jaar-maand-dag.", "Fill in the end date as year-month-day.")}
-	} else {
-		var ok bool
-		if refusal, ok = d.do(v, central.AgreeUnit{By: v.me(), Unit: central.Unit{ID: v.value("eenheid-id"), Name: v.value("eenheid-naam"), Agreement: v.value("afspraak"), ValidUntil: until}}); !ok {
-			return
-		}
-	}
-	if refusal != nil {
-		f.Problem = refusal
-		d.showPeople(v, statusOf(refusal), everyone{form: f})
-		return
-	}
-	v.onward("/bureau/mensen")
-}

@@ -84,15 +84,11 @@ func (d *desk) yearly(v *visit) {
 
 // processing is the register of processing, as it is or, with ?op=year-month-day, as it was at the end of that day.
 func (d *desk) processing(v *visit) {
-	on, at := v.r.URL.Query().Get("op"), v.now
-	if on != "" {
-		day, err := parseDay(on)
-		if err != nil || day.After(v.now) {
-			d.say(v, http.StatusBadRequest, page.Both("Geef een dag in het verleden als jaar-maand-dag.", "Give a day in the past as year-month-day."))
-			return
-		}
-		at = day.In(page.Amsterdam).AddDate(0, 0, 1).Add(-time.Millisecond)
+	query, at, ok := d.onDay(v)
+	if !ok {
+		return
 	}
+	on := strings.TrimPrefix(query, "?op=")
 	if !d.reading(v, central.ReadReport, strings.TrimSpace("art. 30 "+on)) {
 		return
 	}
@@ -102,19 +98,9 @@ func (d *desk) processing(v *visit) {
 	}
 	t := table{CSV: "/bureau/verwerkingen.csv", Empty: page.Both("Er waren nog geen camera's in gebruik.", "No cameras were in use yet."), Columns: []central.Words{page.Both("Camera", "Camera"), page.Both("Stand", "Status"), page.Both("Verantwoordelijke", "Controller"), page.Both("Doelen", "Purposes"),
 		page.Both("Grondslag", "Basis"), page.Both("Besluit", "Decision"), page.Both("Betrokkenen", "Subjects"), page.Both("Gegevens", "Data"), page.Both("Ontvangers", "Recipients"), page.Both("Bewaartermijn", "Term"), page.Both("Maatregelen", "Measures")}}
-	if on != "" {
-		t.CSV += "?op=" + on
-	}
+	t.CSV += query
 	for _, e := range st.Register() {
-		var purposes central.Words
-		for i, p := range e.Purposes {
-			if w := p.Words(); i == 0 {
-				purposes = w
-			} else {
-				purposes = page.Both(purposes.NL+", "+w.NL, purposes.EN+", "+w.EN)
-			}
-		}
-		t.Rows = append(t.Rows, []any{e.Name + " (" + string(e.Camera) + ")", e.StatusAt(at).Words(), e.Controller, purposes, e.Basis, e.Besluit.Reference, e.Subjects, e.Data, strings.Join(e.Recipients, ", "),
+		t.Rows = append(t.Rows, []any{e.Name + " (" + string(e.Camera) + ")", e.StatusAt(at).Words(), e.Controller, central.Joined(e.Purposes), e.Basis, e.Besluit.Reference, e.Subjects, e.Data, strings.Join(e.Recipients, ", "),
 			page.Both(page.Lang("nl").Duration(e.Window.Duration()), page.Lang("en").Duration(e.Window.Duration())), e.Measures})
 	}
 	if strings.HasSuffix(v.r.URL.Path, ".csv") {

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -289,7 +288,8 @@ type file struct {
 	Reasons    []central.Reason
 	Levels     []protocol.Level // that the recorders would give a grant decided here and now
 	Places     map[protocol.CameraID]*central.Placement
-	FetchUntil protocol.Time // the last moment to fetch
+	FetchUntil protocol.Time                        // the last moment to fetch
+	Systems    map[central.ClientID]*central.Client // through which something of this was done
 
 	MayAmend    bool // the requester, as long as nothing was fetched
 	MayTake     bool // a colleague
@@ -357,9 +357,14 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 	holds := func(role central.Role, regime protocol.Regime) bool { return st.Holds(v.me(), role, regime, v.now) }
 	receives := holds(central.Requester, "") && r.Unit != "" && st.Person(v.me()).Unit == r.Unit
 	out := file{Request: r, Unit: st.Unit(r.Unit), Steps: steps(r, v.now), Due: st.Due(r, v.now), Reasons: central.RefusalReasons,
-		Places: map[protocol.CameraID]*central.Placement{}, Fetch: map[protocol.GrantID]*act{}, form: f, Acted: acted}
+		Places: map[protocol.CameraID]*central.Placement{}, Fetch: map[protocol.GrantID]*act{}, Systems: map[central.ClientID]*central.Client{}, form: f, Acted: acted}
 	for _, id := range r.Cameras {
 		out.Places[id] = st.Placement(id)
+	}
+	for _, m := range r.History {
+		if m.Via != "" {
+			out.Systems[m.Via] = st.Client(m.Via)
+		}
 	}
 	if why := would(st, central.CheckRequest{By: v.me(), Request: r.ID, Complete: true, Necessary: true, Remark: "?"}, v.now); r.Status == central.Filed || why == nil {
 		out.MayCheck = offered(holds(central.Handler, r.Regime), why)
@@ -606,20 +611,9 @@ func (d *desk) takeOver(v *visit) {
 func (d *desk) confirmOral(v *visit) {
 	d.act(v, "write", func(id protocol.RequestID) (central.Command, *central.Refusal) {
 		c := central.ConfirmOral{By: v.me(), Request: id, WrittenLater: central.WrittenLater{Kept: v.value("bewaarplaats")}}
-		file, _, err := v.r.FormFile("stuk")
-		if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
-			return c, nil // central says what is missing
-		}
-		var text []byte
-		if err == nil {
-			text, err = io.ReadAll(file)
-			err = errors.Join(err, file.Close())
-		}
-		if err != nil || len(text) == 0 {
-			return nil, &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Het bestand is leeg of kwam niet goed over.", "The file is empty or did not arrive well.")}
-		}
-		c.Document = protocol.HashOf(text)
-		return c, nil
+		a := answers{v: v}
+		c.Document = a.hashed("stuk")
+		return c, a.bad
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,7 +54,7 @@ type fill struct {
 	Button     central.Words
 }
 
-// field of a form. Kind: text, area, date, datetime-local, number, check (Options: several), radio, select.
+// field of a form. Kind: text, area, date, datetime-local, number, file, hidden, check (Options: several), radio, select.
 type field struct {
 	Name, Kind  string
 	Label, Hint central.Words
@@ -192,6 +193,11 @@ func (f field) hint(nl, en string) field {
 	return f
 }
 
+// Uploads says that the form sends a file.
+func (f fill) Uploads() bool {
+	return slices.ContainsFunc(f.Fields, func(one field) bool { return one.Kind == "file" })
+}
+
 // choice is one of some coded things, each with its words.
 func choice[T interface {
 	~string
@@ -279,6 +285,8 @@ func said(l page.Lang, v any) string {
 		return x.String()
 	case protocol.Interval:
 		return l.Span(x)
+	case protocol.Window:
+		return l.Duration(x.Duration())
 	case bool:
 		if x {
 			return l.Say("ja", "yes")

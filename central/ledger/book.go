@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -18,151 +19,254 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
 
-// Book is the ledger with its State: commands in, events kept. Safe for concurrent use.
+// Book is the ledger with its State: commands in, events kept. It follows its store: what another centre writes is in the State a moment later. Safe for concurrent use.
 type Book struct {
 	origin string
-	store  *Store
+	store  Store
 	signer note.Signer
 	now    func() time.Time
 	log    *slog.Logger
 
-	mu    sync.RWMutex // guards what follows; held for writing through one whole Do
-	state central.State
-	head  chain.Head
-	err   error // the state and the store have parted: nothing is done any more
+	stop      context.CancelFunc
+	following sync.WaitGroup
+
+	writing sync.Mutex // held through one whole Do, and while reading on; who holds it may read what mu guards, since nobody else changes it
+
+	mu      sync.RWMutex // guards what follows; held for writing while entries are applied, never while the store is at work
+	state   central.State
+	head    chain.Head
+	changed chan struct{} // closed after the next entry is applied
+	err     error         // the state and the store have parted, or the book is closed: nothing is done any more
 }
 
 // Broken says which entry does not verify, and why.
 type Broken struct {
-	Path string
-	Seq  uint64
-	Err  error
+	Store string // where it is
+	Seq   uint64
+	Err   error
 }
 
 func (b *Broken) Error() string {
-	return fmt.Sprintf("ledger %s: entry %d does not verify: %v; keep this file as evidence and restore the last good copy", b.Path, b.Seq, b.Err)
+	return fmt.Sprintf("ledger %s: entry %d does not verify: %v; keep it as evidence and restore the last good copy", b.Store, b.Seq, b.Err)
 }
 
 func (b *Broken) Unwrap() error { return b.Err }
 
-// Open opens or makes the ledger of an origin and reads it from the first entry: every hash, the tree, and the last checkpoint's signature
-// by this key. A *Broken names the entry that does not verify.
-func Open(path, origin string, signer note.Signer, now func() time.Time, log *slog.Logger) (*Book, error) {
-	if signer.Name() != origin {
-		return nil, fmt.Errorf("ledger %s: the key is named %q, the ledger %q; a log's key bears its origin", path, signer.Name(), origin)
-	}
-	store, err := OpenStore(path, origin)
-	if err != nil {
-		return nil, err
-	}
-	b := &Book{origin: origin, store: store, signer: signer, now: now, log: log}
-	if err := b.recover(path); err != nil {
+// Open reads the ledger in a store from the first entry: every hash, the tree, and the last checkpoint's signature by this key, whose name is the log's origin. A *Broken
+// names the entry that does not verify. The store is the Book's from then on; where it cannot be opened it is closed.
+func Open(ctx context.Context, store Store, signer note.Signer, now func() time.Time, log *slog.Logger) (*Book, error) {
+	b := &Book{origin: signer.Name(), store: store, signer: signer, now: now, log: log, changed: make(chan struct{})}
+	if err := b.recover(ctx); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	log.Info("ledger opened", "entries", b.head.Size, "root", b.head.Root())
+	log.Info("ledger opened", "store", store, "entries", b.head.Size, "root", b.head.Root())
+	ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
+	b.following.Go(func() { b.follow(ctx) })
 	return b, nil
 }
 
-func (b *Book) recover(path string) error {
-	if err := b.readOn(); err != nil {
-		return &Broken{path, b.head.Size, err}
-	}
-	stored, err := b.store.Head()
-	if err != nil {
-		return fmt.Errorf("ledger %s: %w", path, err)
-	}
-	if stored.Size != b.head.Size || stored.Root() != b.head.Root() {
-		return &Broken{path, min(stored.Size, b.head.Size), fmt.Errorf("%d entries are here, root %s; the stored head says %d, root %s", b.head.Size, b.head.Root(), stored.Size, stored.Root())}
-	}
-	signed, err := b.store.Checkpoint()
-	if err != nil {
-		return fmt.Errorf("ledger %s: %w", path, err)
-	}
-	if b.head.Size == 0 && signed == nil {
-		return nil
-	}
-	// Signing the same text again with the same key gives the same note (Ed25519, RFC 8032): no verifier key needed.
-	want, err := b.sign(b.head)
-	if err != nil {
+func (b *Book) recover(ctx context.Context) error {
+	if err := b.readOn(ctx); err != nil {
 		return err
 	}
-	if string(want) != string(signed) {
-		return &Broken{path, b.head.Size - 1, errors.New("the last checkpoint, signed with this ledger's key, is not of these entries")}
-	}
-	return nil
-}
-
-// readOn takes in what the store has beyond the state. The caller holds mu, or is Open.
-func (b *Book) readOn() error {
-	for {
-		entries, err := b.store.Read(b.head.Size, 1000)
+	for { // another centre may be writing
+		stored, err := b.store.Head(ctx)
+		if err != nil {
+			return fmt.Errorf("ledger %s: %w", b.store, err)
+		}
+		signed, err := b.store.Checkpoint(ctx)
+		if err != nil {
+			return fmt.Errorf("ledger %s: %w", b.store, err)
+		}
+		before := b.head.Size
+		if err := b.readOn(ctx); err != nil {
+			return err
+		}
+		if b.head.Size != before {
+			continue
+		}
+		if stored.Size != b.head.Size || stored.Root() != b.head.Root() {
+			return &Broken{b.store.String(), min(stored.Size, b.head.Size), fmt.Errorf("%d entries are here, root %s; the stored head says %d, root %s", b.head.Size, b.head.Root(), stored.Size, stored.Root())}
+		}
+		if b.head.Size == 0 && signed == nil {
+			return nil
+		}
+		// Signing the same text again with the same key gives the same note (Ed25519, RFC 8032): no verifier key needed.
+		want, err := b.sign(b.head)
 		if err != nil {
 			return err
+		}
+		if string(want) != string(signed) {
+			return &Broken{b.store.String(), b.head.Size - 1, errors.New("the last checkpoint, signed with this ledger's key, is not of these entries")}
+		}
+		return nil
+	}
+}
+
+// readOn takes in what the store has beyond the state. The caller holds writing, or is Open. A *Broken is final, any other error the store's.
+func (b *Book) readOn(ctx context.Context) error {
+	for {
+		entries, err := b.store.Read(ctx, b.head.Size, 1000)
+		if err != nil {
+			return fmt.Errorf("ledger %s: %w", b.store, err)
 		}
 		if len(entries) == 0 {
 			return nil
 		}
-		for _, e := range entries {
-			if err := b.sameTree(e); err != nil {
-				return err
-			}
-			if err := b.take(e); err != nil {
-				return err
-			}
+		stored, err := b.treeOf(ctx, b.head.Size, len(entries))
+		if err != nil {
+			return err
+		}
+		if err := b.take(entries, stored); err != nil {
+			return &Broken{b.store.String(), b.head.Size, err}
 		}
 	}
 }
 
-// sameTree checks that the stored hashes, which proofs are made of, are those of the next entry.
-func (b *Book) sameTree(e chain.Entry) error {
-	want := b.head.Hashes(e.Header)
-	at := make([]int64, len(want))
-	for i := range at {
-		at[i] = chain.HashCount(b.head.Size) + int64(i)
+// treeOf reads the stored hashes of n entries from seq on: all of them, or those before the first that is missing.
+func (b *Book) treeOf(ctx context.Context, seq uint64, n int) ([]tlog.Hash, error) {
+	var places []int64
+	for at := chain.HashCount(seq); at < chain.HashCount(seq+uint64(n)); at++ {
+		places = append(places, at)
 	}
-	have, err := b.store.ReadHashes(at)
-	if err == nil && !slices.Equal(have, want) {
-		err = errors.New("the tree's stored hashes are not of this header")
+	stored, err := b.store.Hashes(ctx, places)
+	if errors.Is(err, errMissing) { // rare: which is it?
+		stored, err = nil, nil
+		for _, place := range places {
+			one, e := b.store.Hashes(ctx, []int64{place})
+			if errors.Is(e, errMissing) {
+				break
+			}
+			stored, err = append(stored, one...), errors.Join(err, e)
+		}
 	}
-	return err
+	if err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", b.store, err)
+	}
+	return stored, nil
 }
 
-// take verifies the next entry and applies its event. There is no other way into the state.
-func (b *Book) take(e chain.Entry) error {
-	head := b.head
-	if err := head.Add(e); err != nil {
-		return err
+// take verifies the next entries, with the tree's hashes as they are stored, of which proofs are made; and applies their events. There is no other way into the state.
+func (b *Book) take(entries []chain.Entry, stored []tlog.Hash) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer func() {
+		close(b.changed)
+		b.changed = make(chan struct{})
+	}()
+	for _, e := range entries {
+		header, event, err := read(e)
+		if err != nil {
+			return err
+		}
+		head := b.head
+		hashes, err := head.Push(header, e.Header)
+		if err != nil {
+			return err
+		}
+		if n := len(hashes); len(stored) < n || !slices.Equal(stored[:n], hashes) {
+			return errors.New("the tree's stored hashes are not of this header")
+		}
+		stored = stored[len(hashes):]
+		if err := b.state.Apply(event); err != nil {
+			return err
+		}
+		b.head = head
 	}
-	event, err := eventOf(e)
-	if err != nil {
-		return err
-	}
-	if err := b.state.Apply(event); err != nil {
-		return err
-	}
-	b.head = head
 	return nil
 }
 
-// Close lets go of the file.
-func (b *Book) Close() error {
+// read parses an entry and checks it against itself: of its place in the log it knows nothing.
+func read(e chain.Entry) (chain.Header, central.Event, error) {
+	h, err := chain.ParseHeader(e.Header)
+	if err != nil {
+		return h, central.Event{}, err
+	}
+	if err := h.CheckBody(e.Body); err != nil {
+		return h, central.Event{}, err
+	}
+	var body central.Body
+	if err := json.Unmarshal(e.Body, &body, json.RejectUnknownMembers(true)); err != nil {
+		return h, central.Event{}, fmt.Errorf("body: %w", err)
+	}
+	fact, err := central.ParseFact(h.Kind, body.Fact)
+	return h, central.Event{Seq: h.Seq, Time: h.Time, By: body.By, Via: body.Via, Fact: fact}, err
+}
+
+// followAgain is how long after a failure of the store it is tried again.
+const followAgain = time.Second
+
+// follow takes in what other centres write.
+func (b *Book) follow(ctx context.Context) {
+	for {
+		changed := b.store.Changed()
+		b.writing.Lock()
+		err := b.failed()
+		if err == nil {
+			if err = b.readOn(ctx); b.parted(err) {
+				b.log.Error("ledger and state have parted; nothing is decided any more until this centre is started again", "error", err)
+			}
+		}
+		b.writing.Unlock()
+		var again <-chan time.Time
+		if err != nil {
+			if b.failed() != nil || ctx.Err() != nil {
+				return
+			}
+			b.log.Warn("the ledger cannot be read on; trying again", "error", err)
+			again = time.After(followAgain)
+			changed = nil
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-again:
+		}
+	}
+}
+
+// parted keeps an error that is final, and says whether it is.
+func (b *Book) parted(err error) bool {
+	var broken *Broken
+	if !errors.As(err, &broken) {
+		return false
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.err = err
+	return true
+}
+
+func (b *Book) failed() error {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.err
+}
+
+// Close lets go of the store, after a command that is under way.
+func (b *Book) Close() error {
+	b.stop()
+	b.following.Wait()
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	b.mu.Lock()
 	b.err = errors.New("closed")
+	b.mu.Unlock()
 	return b.store.Close()
 }
 
-// Do decides on a command and, when it is to happen, has it happen: synced before Do returns. A *central.Refusal is for whoever gave the command.
-// One now goes for decision and entries; a clock that went back counts as the last entry's time.
+// Do decides on a command and, when it is to happen, has it happen: on the disk before Do returns. A *central.Refusal is for whoever gave the command; of any other error
+// nothing happened, but for ErrInDoubt. One now goes for decision and entries; a clock that went back counts as the last entry's time.
 func (b *Book) Do(ctx context.Context, c central.Command) ([]central.Event, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.writing.Lock()
+	defer b.writing.Unlock()
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if b.err != nil {
-			return nil, fmt.Errorf("ledger: %w", b.err)
+		if err := b.failed(); err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
 		}
 		now := protocol.T(b.now())
 		if now.Before(b.head.Time.Time) {
@@ -172,25 +276,30 @@ func (b *Book) Do(ctx context.Context, c central.Command) ([]central.Event, erro
 		if err != nil || len(events) == 0 {
 			return nil, err
 		}
-		err = b.write(events)
-		if errors.Is(err, ErrMoved) { // another centre on the same store was first
-			if err := b.readOn(); err != nil {
-				b.err = err
-				return nil, fmt.Errorf("ledger: %w", err)
-			}
-			continue
+		before := b.head.Size
+		err = b.write(ctx, events)
+		if err == nil {
+			return events, nil
 		}
-		if err != nil {
+		if !errors.Is(err, ErrMoved) {
 			return nil, fmt.Errorf("ledger: %s: %w", events[0].Name(), err)
 		}
-		return events, nil
+		err = b.readOn(ctx) // another centre on the same store was first
+		if err == nil && b.head.Size == before {
+			err = &Broken{b.store.String(), before, errors.New("the store's log is another than the one this centre has read: was an older copy put back, or a server promoted that lacked the last entries?")}
+		}
+		if err != nil {
+			b.parted(err)
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
 	}
 }
 
 // write seals, stores, then applies.
-func (b *Book) write(events []central.Event) error {
+func (b *Book) write(ctx context.Context, events []central.Event) error {
 	next := b.head
 	entries := make([]chain.Entry, len(events))
+	var hashes []tlog.Hash
 	for i, e := range events {
 		body, err := e.Body()
 		if err != nil {
@@ -199,6 +308,7 @@ func (b *Book) write(events []central.Event) error {
 		if entries[i], err = chain.Seal(&next, e.Name(), body, e.Time.Time); err != nil {
 			return err
 		}
+		hashes = append(hashes, next.Hashes(entries[i].Header)...)
 		if err := next.Add(entries[i]); err != nil {
 			return err
 		}
@@ -207,15 +317,14 @@ func (b *Book) write(events []central.Event) error {
 	if err != nil {
 		return err
 	}
-	if err := b.store.Append(b.head, entries, checkpoint); err != nil {
+	if err := b.store.Append(ctx, b.head, entries, checkpoint); err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if err := b.take(e); err != nil {
-			b.err = fmt.Errorf("entry %d was written and cannot be applied: %w; restart the centre", b.head.Size, err)
-			b.log.Error("ledger and state have parted", "entry", b.head.Size, "error", err)
-			return b.err
-		}
+	if err := b.take(entries, hashes); err != nil {
+		err = &Broken{b.store.String(), b.head.Size, fmt.Errorf("it was written and cannot be applied: %w; restart the centre", err)}
+		b.parted(err)
+		b.log.Error("ledger and state have parted", "error", err)
+		return err
 	}
 	return nil
 }
@@ -235,7 +344,7 @@ func (b *Book) View(f func(*central.State)) {
 func (b *Book) At(ctx context.Context, moment time.Time) (*central.State, error) {
 	state := new(central.State)
 	for size := b.Size(); state.Size < size; {
-		entries, err := b.store.Read(state.Size, int(min(1000, size-state.Size)))
+		entries, err := b.store.Read(ctx, state.Size, int(min(1000, size-state.Size)))
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -246,7 +355,7 @@ func (b *Book) At(ctx context.Context, moment time.Time) (*central.State, error)
 			return nil, fmt.Errorf("ledger: entry %d: %w", state.Size, err)
 		}
 		for _, e := range entries {
-			event, err := eventOf(e)
+			_, event, err := read(e)
 			if err != nil {
 				return nil, fmt.Errorf("ledger: entry %d: %w", state.Size, err)
 			}
@@ -261,22 +370,12 @@ func (b *Book) At(ctx context.Context, moment time.Time) (*central.State, error)
 	return state, nil
 }
 
-// eventOf reads an entry.
-func eventOf(e chain.Entry) (central.Event, error) {
-	h, err := chain.ParseHeader(e.Header)
-	if err != nil {
-		return central.Event{}, err
-	}
-	var body central.Body
-	if err := chain.ParseBody(e.Body, &body); err != nil {
-		return central.Event{}, err
-	}
-	fact, err := central.ParseFact(h.Kind, body.Fact)
-	return central.Event{Seq: h.Seq, Time: h.Time, By: body.By, Fact: fact}, err
+// Changed is closed after the next event, whoever wrote it. Take it before looking.
+func (b *Book) Changed() <-chan struct{} {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.changed
 }
-
-// Changed is closed at the next event. Take it before looking.
-func (b *Book) Changed() <-chan struct{} { return b.store.Changed() }
 
 // Size is the number of entries.
 func (b *Book) Size() uint64 {
@@ -286,7 +385,9 @@ func (b *Book) Size() uint64 {
 }
 
 // Entries gives at most max entries from seq on.
-func (b *Book) Entries(from uint64, max int) ([]chain.Entry, error) { return b.store.Read(from, max) }
+func (b *Book) Entries(ctx context.Context, from uint64, max int) ([]chain.Entry, error) {
+	return b.store.Read(ctx, from, max)
+}
 
 // Checkpoint is the signed checkpoint over all entries; of the empty ledger as well.
 func (b *Book) Checkpoint() ([]byte, error) {
@@ -303,7 +404,7 @@ func (b *Book) Consistency(old uint64) (checkpoint []byte, p tlog.TreeProof, err
 	if checkpoint, err = b.sign(head); err != nil {
 		return nil, nil, err
 	}
-	p, err = chain.ConsistencyProof(old, head.Size, b.store)
+	p, err = chain.ConsistencyProof(old, head.Size, hashesOf(context.Background(), b.store))
 	return checkpoint, p, err
 }
 
@@ -316,7 +417,7 @@ func (b *Book) Proof(seq uint64) (chain.Proof, error) {
 	if err != nil {
 		return chain.Proof{}, err
 	}
-	return chain.NewProof(seq, head.Size, checkpoint, b.store)
+	return chain.NewProof(seq, head.Size, checkpoint, hashesOf(context.Background(), b.store))
 }
 
 // Export writes the whole ledger as a log file, which chain.Verify and `beeldwacht verify` read. It reads piece by piece: while somebody on a slow line
@@ -330,7 +431,7 @@ func (b *Book) Export(w io.Writer) error {
 		return err
 	}
 	for from := uint64(0); from < size; {
-		entries, err := b.store.Read(from, int(min(100, size-from)))
+		entries, err := b.store.Read(context.Background(), from, int(min(100, size-from)))
 		if err != nil {
 			return err
 		}

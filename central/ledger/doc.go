@@ -16,8 +16,15 @@
 //	{"v":1,"seq":41,"time":"2026-11-21T02:00:00.000Z","kind":"request.checked","prev":"…","body":"…"}
 //	{"salt":"…","by":"p-17","fact":{"request":"z-3","complete":true,"necessary":true}}
 //
+// # Two stores
+//
+// A [Store] appends at an expected head, reads on, and says when there is more. [Bolt] is one file, for one centre; [Postgres] a database, on which any number of centres
+// decide at once: of all who decide at a head one wins, and the others read on and decide anew. Each [Book] follows its store, so that what one centre decided the
+// others know at once, and after a lost notification or connection some seconds later.
+//
 // # Crash
 //
-// All events of one command and the checkpoint over them are one transaction of the store, synced before Do returns: after a crash the
-// command happened whole or not at all. Recovery is reading on from entry 0, by the code that normal running uses.
+// All events of one command and the checkpoint over them are one transaction of the store, on the disk before Do returns: after a crash of centre or database the
+// command happened whole or not at all. When the database goes away in the midst of a commit, Do asks it what became of it; only when it stays away is the answer
+// [ErrInDoubt]. Recovery is reading on from entry 0, by the code that normal running uses. While the database is away pages are shown and nothing is decided.
 package ledger

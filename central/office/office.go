@@ -128,7 +128,7 @@ func loadKeys(dir string) (k keys, err error) {
 }
 
 // Open opens what lies on this machine: keys, ledger, witness store, accounts.
-func (o *Office) Open() (err error) {
+func (o *Office) Open(ctx context.Context) (err error) {
 	if o.keys, err = loadKeys(o.Config.Keys); err != nil {
 		return err
 	}
@@ -146,8 +146,8 @@ func (o *Office) Open() (err error) {
 			err = errors.Join(err, o.Close())
 		}
 	}()
-	if o.book, err = ledger.Open(filepath.Join(o.Config.Data, "ledger.db"), protocol.LedgerOrigin(o.Config.Municipality), o.keys.ledger, o.Now, o.Log); err != nil {
-		return fmt.Errorf("ledger: %w", err)
+	if o.book, err = o.openLedger(ctx); err != nil {
+		return err
 	}
 	if o.witness, err = witness.Open(filepath.Join(o.Config.Data, "witness.db"), o.keys.witness, o.Now, o.Log); err != nil {
 		return fmt.Errorf("witness: %w", err)
@@ -159,6 +159,19 @@ func (o *Office) Open() (err error) {
 		return fmt.Errorf("shares: %w", err)
 	}
 	return nil
+}
+
+// openLedger opens the ledger's store, and reads it.
+func (o *Office) openLedger(ctx context.Context) (*ledger.Book, error) {
+	origin := protocol.LedgerOrigin(o.Config.Municipality)
+	if name := o.keys.ledger.Name(); name != origin {
+		return nil, fmt.Errorf("ledger: its key is named %q, the ledger %q; a log's key bears its origin", name, origin)
+	}
+	store, err := ledger.OpenBolt(filepath.Join(o.Config.Data, "ledger.db"), origin)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Open(ctx, store, o.keys.ledger, o.Now, o.Log)
 }
 
 // Close closes what Open opened.
@@ -186,7 +199,7 @@ func (o *Office) ExportLog(recorder protocol.RecorderID, w io.Writer) error {
 
 // Run serves until ctx ends. It returns nil after a clean stop.
 func (o *Office) Run(ctx context.Context) (err error) {
-	if err := o.Open(); err != nil {
+	if err := o.Open(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, o.Close()) }()

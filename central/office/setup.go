@@ -37,10 +37,20 @@ type SetupPerson struct {
 }
 
 type SetupUnit struct {
-	ID         string        `yaml:"id"`
-	Name       string        `yaml:"name"`
-	Agreement  string        `yaml:"agreement"`
-	ValidUntil protocol.Time `yaml:"valid_until"`
+	ID          string           `yaml:"id"`
+	Name        string           `yaml:"name"`
+	Kind        central.UnitKind `yaml:"kind"` // chain-partner, processor or supplier
+	Agreement   string           `yaml:"agreement"`
+	Model       string           `yaml:"model"` // processors: the version of IBD's model
+	Parties     string           `yaml:"parties"`
+	Goals       string           `yaml:"goals"`
+	Special     string           `yaml:"special"`
+	Informing   string           `yaml:"informing"`
+	Processings string           `yaml:"processings"`
+	Rights      string           `yaml:"rights"`
+	ValidFrom   protocol.Time    `yaml:"valid_from"`
+	ValidUntil  protocol.Time    `yaml:"valid_until"`
+	Review      protocol.Time    `yaml:"review"`
 }
 
 type SetupRecorder struct {
@@ -61,6 +71,18 @@ type SetupProtocol struct {
 	AdoptedBy   string            `yaml:"adopted_by"`
 	AdoptedOn   protocol.Time     `yaml:"adopted_on"`
 	Published   string            `yaml:"published"`
+
+	Bases           []central.Basis     `yaml:"bases"`
+	Form            central.ViewingForm `yaml:"form"`  // release, afterwards or live
+	Roles           []central.Role      `yaml:"roles"` // who acts under it, and reads it first
+	Viewing         string              `yaml:"viewing"`
+	Release         string              `yaml:"release"`
+	Recognisability string              `yaml:"recognisability"`
+	Security        string              `yaml:"security"`
+	WorksCouncil    string              `yaml:"works_council"` // reference of its consent, where staff are filmed
+	ValidFrom       protocol.Time       `yaml:"valid_from"`
+	Review          protocol.Time       `yaml:"review"`
+	Document        protocol.Hash       `yaml:"document"` // SHA-256 of the text
 }
 
 type SetupPlacement struct {
@@ -132,7 +154,8 @@ func (o *Office) Apply(ctx context.Context, s Setup) error {
 	for _, u := range s.Units {
 		var there bool
 		o.book.View(func(st *central.State) { there = st.Unit(u.ID) != nil })
-		if err := do("unit "+u.ID, there, central.AgreeUnit{By: admin, Unit: central.Unit{ID: u.ID, Name: u.Name, Agreement: u.Agreement, ValidUntil: u.ValidUntil}}); err != nil {
+		if err := do("unit "+u.ID, there, central.AgreeUnit{By: admin, Unit: central.Unit{ID: u.ID, Name: u.Name, Agreement: u.Agreement, ValidUntil: u.ValidUntil,
+			AgreementFacts: central.AgreementFacts{Kind: u.Kind, Model: u.Model, Parties: u.Parties, Goals: u.Goals, Special: u.Special, Informing: u.Informing, Processings: u.Processings, Rights: u.Rights, ValidFrom: u.ValidFrom, Review: u.Review}}}); err != nil {
 			return err
 		}
 	}
@@ -178,7 +201,8 @@ func (o *Office) Apply(ctx context.Context, s Setup) error {
 		o.book.View(func(st *central.State) { there = st.Protocol(ref) != nil })
 		if err := do("protocol "+ref.String(), there, central.AdoptProtocol{By: s.Registrar, CameraProtocol: central.CameraProtocol{
 			ID: p.ID, Version: p.Version, Title: p.Title, Regime: p.Regime, Purposes: p.Purposes, Window: p.Window, LongestHold: p.LongestHold, Sound: p.Sound,
-			AdoptedBy: p.AdoptedBy, AdoptedOn: p.AdoptedOn, Published: p.Published}}); err != nil {
+			Bases: p.Bases, Form: p.Form, Roles: p.Roles, Viewing: p.Viewing, Release: p.Release, Recognisability: p.Recognisability, Security: p.Security, WorksCouncil: p.WorksCouncil,
+			AdoptedBy: p.AdoptedBy, AdoptedOn: p.AdoptedOn, Published: p.Published, ValidFrom: p.ValidFrom, Review: p.Review, Document: p.Document}}); err != nil {
 			return err
 		}
 	}

@@ -80,7 +80,7 @@ func do(ctx context.Context, config office.Config, checkConfig bool, setup strin
 	if err != nil {
 		return err
 	}
-	if err := o.Open(); err != nil {
+	if err := o.Open(ctx); err != nil {
 		return err
 	}
 	if err := o.Apply(ctx, s); err != nil {

@@ -723,7 +723,7 @@ func (c *check) afterStop() {
 		if err != nil {
 			return "", err
 		}
-		if err := c.office.Open(); err != nil {
+		if err := c.office.Open(context.Background()); err != nil {
 			return "", err
 		}
 		var theirs bytes.Buffer

@@ -380,7 +380,9 @@ func (t *town) setup(ctx context.Context) error {
 			person("p-besluit", "besluit", "Bea Besluit", nil, "approver AVG"), person("p-besluit-2", "besluit2", "Bram Besluit", nil, "handler AVG", "approver AVG"),
 			person("p-fg", "fg", "Fien Gegevens", nil, "officer"), person("p-facilitair", "facilitair", "Fred Facilitair", all, "staff"), police,
 		},
-		Units:     []office.SetupUnit{{ID: "basisteam-peelland", Name: "Basisteam Peelland", Agreement: "convenant demo", ValidUntil: protocol.T(now.AddDate(2, 0, 0))}},
+		Units: []office.SetupUnit{{ID: "basisteam-peelland", Name: "Basisteam Peelland", Kind: central.ChainPartner, Agreement: "convenant demo",
+			Parties: "Gemeente en politie, ieder voor de eigen verwerking.", Goals: "Opsporing.", Special: "Geen.", Informing: "Borden en openbare pagina's.", Processings: "Verstrekken van beelden na een vordering.",
+			Rights: "Via de gemeente.", ValidFrom: day, ValidUntil: protocol.T(now.AddDate(2, 0, 0)), Review: protocol.T(now.AddDate(1, 0, 0))}},
 		Recorders: []office.SetupRecorder{{ID: recorderID, Identity: t.path("recorder"), Viewer: t.viewer()}},
 		Registrar: "p-register",
 	}
@@ -390,7 +392,10 @@ func (t *town) setup(ctx context.Context) error {
 			until = now.Add(c.lapses)
 		}
 		s.Protocols = append(s.Protocols, office.SetupProtocol{ID: "protocol-" + string(c.id), Version: 1, Title: "Cameraprotocol " + c.name, Regime: protocol.AVG,
-			Purposes: c.purposes, Window: c.window, LongestHold: protocol.Window(28 * 24 * time.Hour), AdoptedBy: "college van burgemeester en wethouders", AdoptedOn: day, Published: "demo"})
+			Purposes: c.purposes, Window: c.window, LongestHold: protocol.Window(28 * 24 * time.Hour), AdoptedBy: "college van burgemeester en wethouders", AdoptedOn: day, Published: "demo",
+			Bases: []central.Basis{central.PublicTask}, Form: central.ViewLive, Roles: central.ProtocolUsers, Viewing: "Alleen wie daarvoor is aangewezen kijkt mee.", Release: "Na een vordering, met vier ogen.",
+			Recognisability: "Mensen zijn herkenbaar; woningen zijn afgeschermd.", Security: "Versleutelde opslag op de recorder.", WorksCouncil: "OR demo", ValidFrom: day, Review: protocol.T(now.AddDate(1, 0, 0)),
+			Document: protocol.HashOf([]byte("cameraprotocol " + c.name))})
 		s.Placements = append(s.Placements, office.SetupPlacement{
 			Camera: c.id, Name: c.name, Regime: protocol.AVG, Latitude: c.lat, Longitude: c.lon, Place: c.place, Direction: 180, Purposes: c.purposes,
 			Subsidiarity: "Verlichting en toezicht bleken na een proef niet genoeg.", Proportionality: "Alleen de plek zelf is in beeld; woningen zijn afgeschermd.",
@@ -399,7 +404,7 @@ func (t *town) setup(ctx context.Context) error {
 			Protocol: "protocol-" + string(c.id), ProtocolVersion: 1, SignPlaced: day, Recorder: recorderID, Streams: []protocol.StreamID{"main"},
 			Publication: central.PublishExact, Contact: "privacy@helmond.example", Activate: true})
 	}
-	if err := t.office.Open(); err != nil {
+	if err := t.office.Open(ctx); err != nil {
 		return err
 	}
 	return errors.Join(t.office.Apply(ctx, s), t.office.Close())
