@@ -100,7 +100,7 @@ func (f *PlacementRenewed) apply(s *State, e Event) error {
 }
 
 func (f *EndingProposed) apply(s *State, e Event) error {
-	return s.place(f.Camera, e, f.Reason, func(p *Placement) { p.Proposed = &Proposal{e.By, e.Time, f.Ending, f.Reason} })
+	return s.place(f.Camera, e, f.Reason, func(p *Placement) { p.Proposed = &Proposal{By: e.By, At: e.Time, Ending: f.Ending, Reason: f.Reason} })
 }
 
 func (f *PlacementEnded) apply(s *State, e Event) error {
@@ -110,7 +110,7 @@ func (f *PlacementEnded) apply(s *State, e Event) error {
 		case Mute:
 			p.Sound = Sound{}
 		case Withdraw:
-			p.Status, p.ValidTo = Removed, e.Time
+			p.Status, p.ValidTo, p.Besluit.Withdrawn = Removed, e.Time, e.Time
 		default:
 			p.Status = Suspended
 		}

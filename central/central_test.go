@@ -128,7 +128,7 @@ func newCentre(t testing.TB) *centre {
 		r.LevelCentre = true
 		r.Handlers = append(r.Handlers, protocol.Seat{Regime: protocol.WPG, Person: policeH})
 		r.Approvers = append(r.Approvers, protocol.Seat{Regime: protocol.WPG, Person: policeA})
-		for _, p := range []protocol.PersonID{"p-c", "p-d", "p-e"} {
+		for _, p := range []protocol.PersonID{"p-c", "p-d", "p-e", "p-f"} {
 			r.Handlers = append(r.Handlers, protocol.Seat{Regime: protocol.AVG, Person: p})
 			r.Approvers = append(r.Approvers, protocol.Seat{Regime: protocol.AVG, Person: p})
 		}
@@ -146,6 +146,8 @@ func newCentre(t testing.TB) *centre {
 
 	c.do(AdoptProtocol{registrar, buildings()})
 	c.do(AdoptProtocol{registrar, street()})
+	c.do(RecordDPIA{registrar, assessment()})
+	c.do(AdviseDPIA{officer, "camera-s", Advice{"ja", "model van het rijk", "zelf", "afschermen en kort bewaren", "ja, ga door"}})
 	c.do(RegisterPlacement{registrar, hall()})
 	c.do(RegisterPlacement{registrar, square()})
 	c.do(Activate{registrar, "hal"})
@@ -191,12 +193,19 @@ func hall() PlacementFacts {
 		Purposes: []Purpose{Buildings, Visitors}, Subsidiarity: "beveiligers alleen volstaan niet", Proportionality: "alleen de ingang",
 		Besluit:  Besluit{Reference: "B-2026-14", Date: day(-20), ValidFrom: day(-10), ValidUntil: day(300), Body: "college", Area: "stadskantoor"},
 		Protocol: ProtocolRef{"gebouwen", 1}, Sign: Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"},
-		Publication: PublishExact, Contact: "fg@stad.example"}
+		Publication: PublishExact, Contact: "fg@stad.example", Particulars: Particulars{Masks: "de straat buiten", Quality: Observe, FilmsStaff: No, Selection: "20.1.2", DPIA: "camera-s",
+			Owners:  Owners{"teammanager facilitair", "", "beveiliging", "privacy officer", "gemeenteraad"},
+			Storage: Storage{Netherlands, "kast 1, stadskantoor"}}}
+}
+
+func assessment() DPIA {
+	return DPIA{ID: "camera-s", Title: "Camera's in en om gebouwen", Reference: "zaaksysteem Z-2026-12", Date: day(-40), Score: 6, Review: day(400)}
 }
 
 func square() PlacementFacts {
 	p := hall()
 	p.Camera, p.Name, p.Regime, p.Purposes, p.Protocol = "plein", "Plein noord", protocol.WPG, []Purpose{StreetSafety}, ProtocolRef{"straat", 1}
+	p.Besluit.Prosecutor = day(-25)
 	p.Place, p.Publication, p.PublicationReason = "bij de fontein", PublishArea, "op verzoek van de politie"
 	return p
 }

@@ -67,7 +67,7 @@ type (
 		By protocol.PersonID
 		PlacementFacts
 	}
-	// AmendPlacement replaces the facts of a draft.
+	// AmendPlacement replaces the facts of a draft; of a camera that has been in use those that its mandate does not rest on.
 	AmendPlacement struct {
 		By protocol.PersonID
 		PlacementFacts

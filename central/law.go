@@ -104,6 +104,40 @@ func (b Basis) Words() Words {
 	return Words{l.Words.NL + " (" + l.Source + ")", l.Words.EN + " (" + l.Source + ")"}
 }
 
+// BasesOf a regime, the usual one first.
+func BasesOf(r protocol.Regime) (list []Basis) {
+	for _, l := range Bases {
+		if l.Regime == r {
+			list = append(list, l.Code)
+		}
+	}
+	return list
+}
+
+// WindowCap is one dated row of the longest windows: a lawyer corrects it here (R4).
+type WindowCap struct {
+	Regime protocol.Regime
+	Window protocol.Window
+	Words  Words
+	Source string
+	From   string // this row holds from this date (YYYY-MM-DD)
+}
+
+// WindowCaps: protocol.MaxWindow is the ceiling above all of them, which recorders keep to as well.
+var WindowCaps = []WindowCap{
+	{protocol.AVG, protocol.MaxWindow, Words{"vier weken, en liever korter", "four weeks, and shorter if possible"}, "art. 5 lid 1 onder e AVG, norm van de AP", "2018-05-25"},
+	{protocol.WPG, protocol.MaxWindow, Words{"vier weken", "four weeks"}, "art. 151c Gemeentewet †", "2006-02-01"},
+}
+
+// CapOf a regime.
+func CapOf(r protocol.Regime) WindowCap {
+	i := slices.IndexFunc(WindowCaps, func(c WindowCap) bool { return c.Regime == r })
+	if i < 0 {
+		return WindowCap{}
+	}
+	return WindowCaps[i]
+}
+
 // MatterTerm is one dated row of the terms: a lawyer corrects it here.
 type MatterTerm struct {
 	Kind   MatterKind
@@ -163,6 +197,13 @@ const (
 
 	// ReadingTerm is how long people have to read and acknowledge a protocol from when it is recorded (R3). Of this house.
 	ReadingTerm = 14 * 24 * time.Hour
+
+	// ConfirmMonths is within what a camera is re-confirmed (R23); ConfirmMonthsOften where its DPIA asks for more. Of this house: the seeds say "correct and up to date" (N:586).
+	ConfirmMonths      = 12
+	ConfirmMonthsOften = 6
+
+	// UnneededMonths: a camera of which nobody asked footage for so long is flagged (R30). Of this house: nothing is kept because it is "handig" (N:557).
+	UnneededMonths = 12
 
 	// Near is when a term that approaches is put before the officer. Of this house.
 	Near = 7 * 24 * time.Hour

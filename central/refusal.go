@@ -36,7 +36,8 @@ const (
 	CodeRegime       = "regime"         // this kind of request does not fit the camera's regime
 	CodeNotConfirmed = "not-confirmed"  // the recorder has not yet confirmed the hold
 	CodeNoFootage    = "no-footage"     // the recorder holds nothing there
-	CodeNotReady     = "not-ready"      // placement lacks protocol, besluit or sign
+	CodeNotReady     = "not-ready"      // the placement lacks something: see State.Lacks
+	CodeStorage      = "storage"        // footage is kept in the Netherlands only (R21)
 	CodeRoster       = "roster"         // the recorder's roster does not allow it
 	CodeTerm         = "term"           // over: the fourteen days, the besluit
 	CodeUnread       = "unread"         // the protocol must be read and acknowledged first (R3)

@@ -34,6 +34,8 @@ type State struct {
 	audits     []*Audit
 	matters    []*Matter
 	trainings  []TrainingFacts
+	dpias      map[string]*Assessment
+	controls   []ControlTable // adopted, oldest first
 	clients    map[ClientID]*Client
 	readings   []Read
 	notebook   []Note
@@ -144,6 +146,12 @@ type Besluit struct {
 	ValidUntil protocol.Time `json:"validUntil"`
 	Body       string        `json:"body"` // who decided: college, burgemeester
 	Area       string        `json:"area,omitempty"`
+	Published  string        `json:"published,omitempty"` // where it was made public
+	Prosecutor protocol.Time `json:"prosecutor,omitzero"` // WPG: when the prosecutor was consulted on the period of use (art. 151c lid 3 Gemeentewet †)
+	LiveFrom   protocol.Time `json:"liveFrom,omitzero"`   // WPG: the period of live viewing
+	LiveUntil  protocol.Time `json:"liveUntil,omitzero"`
+	Evaluate   protocol.Time `json:"evaluate,omitzero"`  // by when it is looked at whether it is still needed
+	Withdrawn  protocol.Time `json:"withdrawn,omitzero"` // by two approvers, before its end
 }
 
 // Sign tells people beforehand (R15): placed, or why not.
@@ -173,6 +181,7 @@ type PlacementFacts struct {
 	Sound             Sound               `json:"sound,omitzero"`
 	Besluit           Besluit             `json:"besluit,omitzero"`
 	Protocol          ProtocolRef         `json:"protocol,omitzero"`
+	Keep              protocol.Window     `json:"keep,omitzero"` // how long footage stays, where that is less than the protocol's window
 	Sign              Sign                `json:"sign,omitzero"`
 	Recorder          protocol.RecorderID `json:"recorder"`
 	Streams           []protocol.StreamID `json:"streams"`
@@ -181,6 +190,7 @@ type PlacementFacts struct {
 	Contact           string              `json:"contact"` // for questions, on page and sign
 	ValidFrom         protocol.Time       `json:"validFrom,omitzero"`
 	ValidTo           protocol.Time       `json:"validTo,omitzero"`
+	Particulars
 }
 
 // Placement is a camera in the register.
@@ -192,6 +202,10 @@ type Placement struct {
 	Mandates   []*protocol.Mandate // issued, oldest first; the last one counts
 	Proposed   *Proposal           // an ending that waits for a second approver
 	History    []Moment
+
+	// Left out of what tests compare old ledgers by, where they are zero.
+	Confirmed *Confirmation `json:",omitzero"` // the last one, see confirm.go
+	Tests     []ControlTest `json:",omitzero"` // of its controls, oldest first
 }
 
 // Proposal is an ending that one approver has asked.
@@ -200,6 +214,7 @@ type Proposal struct {
 	At     protocol.Time
 	Ending Ending
 	Reason string
+	Rules  Rules `json:",omitzero"` // Shorten: those asked
 }
 
 // Moment is one line of a history.

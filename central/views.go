@@ -112,6 +112,9 @@ const (
 
 	TopicTraining Topic = "training" // one's own: no key
 	TopicProtocol Topic = "protocol" // its id
+
+	TopicDPIA   Topic = "dpia"   // its id
+	TopicUpkeep Topic = "upkeep" // of the register as it stands: no key
 )
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
@@ -149,6 +152,8 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	s.subjectTasks(person, now, add)
 	s.trainingTask(person, now, add)
 	s.readingTasks(person, now, add)
+	s.dpiaTasks(person, now, add)
+	s.upkeepTasks(person, now, add)
 	if s.Holds(person, Officer, "", now) {
 		s.auditTasks(now, add)
 		s.matterTasks(add)

@@ -248,12 +248,14 @@ const (
 	Suspend  Ending = "suspend"  // may be activated again
 	Withdraw Ending = "withdraw" // for good
 	Mute     Ending = "mute"     // its sound only: the pictures go on
+	Shorten  Ending = "shorten"  // how long footage stays; see window.go
 )
 
 var endingWords = map[Ending]Words{
 	Suspend:  {"opschorten", "suspend"},
 	Withdraw: {"intrekken", "withdraw"},
 	Mute:     {"het geluid stoppen", "stop the sound"},
+	Shorten:  {"de bewaartermijn verkorten", "shorten the window"},
 }
 
 func (e Ending) Words() Words { return endingWords[e] }

@@ -48,8 +48,20 @@ func (d *desk) seesAll(st *central.State, v *visit) bool {
 type placement struct {
 	seenCamera
 	Protocol *central.CameraProtocol
+	More     []section
+	Lacks    []*central.Refusal
+	Due      protocol.Time // of the next re-confirmation
+	Overdue  bool
+	Unneeded bool
 
-	MayAmend, MaySign, MayActivate, MayRenew, MayEnd *act
+	MayAmend, MaySign, MayActivate, MayRenew, MayEnd, MayWindow *act
+	MayTest                                                     *fill
+
+	// Of changing the window.
+	Versions      []*central.CameraProtocol
+	ProposedRules bool // that is what a first approver has signed
+	Begin         central.Rules
+	BeginKeep     string
 
 	form
 	Acted string
@@ -70,15 +82,36 @@ func (d *desk) showCamera(v *visit, status int, f form, acted string) {
 	d.show(v, status, "camera.html", page.Both("Camera "+string(id), "Camera "+string(id)), func(st *central.State) any {
 		p := st.Placement(id)
 		registrar := st.Holds(v.me(), central.Registrar, "", v.now)
-		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), form: f, Acted: acted}
+		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), form: f, Acted: acted, More: sections(st, p, v.now), Due: st.ConfirmDue(p, v.now)}
+		out.Overdue = !out.Due.IsZero() && !v.now.Before(out.Due.Time)
+		out.Unneeded = st.Unneeded(v.now, p)[id]
+		if p.Status != central.Removed {
+			out.Lacks = st.Lacks(p, v.now)
+			out.MayAmend = offered(registrar, nil)
+			if registrar || st.Holds(v.me(), central.Officer, "", v.now) {
+				out.MayTest = testForm(st, p, f, acted, v.now)
+			}
+		}
 		switch p.StatusAt(v.now) {
 		case central.Draft:
-			out.MayAmend = offered(registrar, nil)
 			out.MayActivate = offered(registrar, would(st, central.Activate{By: v.me(), Camera: id}, v.now))
 		case central.Suspended:
 			out.MayActivate = offered(registrar, would(st, central.Activate{By: v.me(), Camera: id}, v.now))
 		case central.Active, central.Lapsed:
 			out.MayRenew = offered(registrar, nil)
+		}
+		if p.StatusAt(v.now) == central.Active {
+			out.MayWindow = offered(registrar || st.Holds(v.me(), central.Approver, p.Regime, v.now), nil)
+			out.Begin = central.Rules{Protocol: p.Protocol, Keep: p.Keep}
+			if out.ProposedRules = p.Proposed != nil && p.Proposed.Ending == central.Shorten; out.ProposedRules {
+				out.Begin = p.Proposed.Rules
+			}
+			out.BeginKeep = days(out.Begin.Keep)
+			for _, rules := range st.Protocols() {
+				if rules.ID == p.Protocol.ID {
+					out.Versions = append(out.Versions, rules)
+				}
+			}
 		}
 		if p.Status != central.Removed {
 			out.MaySign = offered(registrar, nil)
@@ -94,11 +127,10 @@ func (d *desk) showCamera(v *visit, status int, f form, acted string) {
 func (d *desk) onCamera(v *visit, name string, command func(protocol.CameraID) (central.Command, error)) {
 	id := protocol.CameraID(v.r.PathValue("id"))
 	c, err := command(id)
-	var refusal *central.Refusal
-	if err != nil {
+	refusal, ok := central.RefusalOf(err)
+	if err != nil && !ok {
 		refusal = &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Vul de datum in als jaar-maand-dag: "+err.Error()+".", "Fill in the date as year-month-day: "+err.Error()+".")}
-	} else {
-		var ok bool
+	} else if err == nil {
 		if refusal, ok = d.do(v, c); !ok {
 			return
 		}
@@ -139,8 +171,9 @@ func (d *desk) end(v *visit) {
 }
 
 func (v *visit) besluit() (central.Besluit, error) {
-	b := central.Besluit{Reference: v.value("besluit"), Body: v.value("orgaan"), Area: v.value("gebied")}
-	for name, t := range map[string]*protocol.Time{"besluit-datum": &b.Date, "besluit-van": &b.ValidFrom, "besluit-tot": &b.ValidUntil} {
+	b := central.Besluit{Reference: v.value("besluit"), Body: v.value("orgaan"), Area: v.value("gebied"), Published: v.value("besluit-waar")}
+	for name, t := range map[string]*protocol.Time{"besluit-datum": &b.Date, "besluit-van": &b.ValidFrom, "besluit-tot": &b.ValidUntil, "besluit-evaluatie": &b.Evaluate,
+		"besluit-ovj": &b.Prosecutor, "live-van": &b.LiveFrom, "live-tot": &b.LiveUntil} {
 		var err error
 		if *t, err = parseDay(v.value(name)); err != nil {
 			return b, err
@@ -157,12 +190,15 @@ type registering struct {
 	Protocols    []*central.CameraProtocol
 	Purposes     []central.Purpose
 	Publications []central.Publication
+	Groups       []fill
+	InUse        bool // it has been in use: what its mandate rests on is not asked
 }
 
 func (d *desk) showRegistering(v *visit, status int, f form, camera protocol.CameraID) {
 	title := page.Both("Camera registreren", "Register a camera")
 	d.show(v, status, "registering.html", title, func(st *central.State) any {
-		return registering{f, camera, st.Recorders(), st.Protocols(), central.Purposes, central.Publications}
+		p := st.Placement(camera)
+		return registering{f, camera, st.Recorders(), st.Protocols(), central.Purposes, central.Publications, groups(st, f), p != nil && p.Status != central.Draft}
 	})
 }
 
@@ -178,6 +214,12 @@ func (d *desk) registered(v *visit, camera protocol.CameraID, command func(centr
 	facts, refusal := v.placementFacts()
 	if camera != "" {
 		facts.Camera = camera
+		d.Book.View(func(st *central.State) {
+			if p := st.Placement(camera); p != nil && p.Status != central.Draft { // what its mandate rests on was not asked
+				facts.Regime, facts.Purposes, facts.Streams, facts.Recorder, facts.Sound = p.Regime, p.Purposes, p.Streams, p.Recorder, p.Sound
+				facts.Besluit, facts.Protocol, facts.Keep, facts.Sign = p.Besluit, p.Protocol, p.Keep, p.Sign
+			}
+		})
 	}
 	if refusal == nil {
 		var ok bool
@@ -233,6 +275,12 @@ func (v *visit) placementFacts() (f central.PlacementFacts, refusal *central.Ref
 	}
 	f.Sign.Exception, f.Sign.Sound = v.value("uitzondering"), v.value("bord-geluid") == "ja"
 	f.Sound = central.Sound{Reason: v.value("geluid"), DPIA: v.value("geluid-dpia")}
+	if f.Keep, refusal = keep(v.value("bewaren")); refusal != nil {
+		return f, refusal
+	}
+	if f.Particulars, refusal = v.particulars(); refusal != nil {
+		return f, refusal
+	}
 	if dates != nil {
 		return f, bad("Vul datums in als jaar-maand-dag: "+dates.Error()+".", "Fill in dates as year-month-day: "+dates.Error()+".")
 	}
@@ -290,6 +338,13 @@ func (d *desk) amendForm(v *visit) {
 		}
 		set("geluid", p.Sound.Reason)
 		set("geluid-dpia", p.Sound.DPIA)
+		set("besluit-waar", p.Besluit.Published)
+		set("besluit-evaluatie", p.Besluit.Evaluate)
+		set("besluit-ovj", p.Besluit.Prosecutor)
+		set("live-van", p.Besluit.LiveFrom)
+		set("live-tot", p.Besluit.LiveUntil)
+		set("bewaren", days(p.Keep))
+		setParticulars(set, p)
 	})
 	if !there {
 		d.nothing(v)

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/centraltest"
 	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/central/ledger"
 	"github.com/beeldwacht/beeldwacht/central/page"
@@ -199,6 +200,9 @@ func newOffice(t testing.TB, configure ...func(*office, *identity.Config)) *offi
 	appoint(teammate, "basisteam", central.Post{Role: central.Requester})
 	appoint(stranger, "recherche", central.Post{Role: central.Requester})
 	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: buildings()})
+	for _, c := range centraltest.Assess(registrar, officer, o.now) {
+		o.do(c)
+	}
 	o.do(central.RegisterPlacement{By: registrar, PlacementFacts: hall()})
 	o.do(central.Activate{By: registrar, Camera: "hal"})
 	o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: staff, Posts: []central.Post{{Role: central.Staff}}, Cameras: []protocol.CameraID{"hal"}, Secrecy: day(-10)}})
@@ -219,11 +223,11 @@ func buildings() central.CameraProtocol {
 }
 
 func hall() central.PlacementFacts {
-	return central.PlacementFacts{Camera: "hal", Name: "Hal stadskantoor", Regime: protocol.AVG, Position: central.At(51.4793, 5.657), Place: "hoofdingang", Direction: 90,
+	return centraltest.Ready(central.PlacementFacts{Camera: "hal", Name: "Hal stadskantoor", Regime: protocol.AVG, Position: central.At(51.4793, 5.657), Place: "hoofdingang", Direction: 90,
 		Purposes: []central.Purpose{central.Buildings, central.Visitors}, Subsidiarity: "beveiligers alleen volstaan niet", Proportionality: "alleen de ingang",
 		Besluit:  central.Besluit{Reference: "B-2026-14", Date: day(-20), ValidFrom: day(-10), ValidUntil: day(300), Body: "college", Area: "stadskantoor"},
 		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"},
-		Publication: central.PublishExact, Contact: "14 0000"}
+		Publication: central.PublishExact, Contact: "14 0000"})
 }
 
 // knownPeople is a file of accounts in which each person has logged in at start0. It is made once: passwords are slow on purpose.
@@ -797,6 +801,17 @@ func TestFacility6_WhatIsMissingStandsBesideTheDisabledButton(t *testing.T) {
 		}
 	}
 	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "geplaatst", "2026-11-20", "protocol", "gebouwen v1", "besluit", "B-9", "orgaan", "college", "besluit-datum", "2026-11-01", "besluit-van", "2026-11-02", "besluit-tot", "2027-11-02")...); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, b.get("/bureau/cameras/deur"), 200, "Kan nog niet: Kies eerst de DPIA", "of personeel in beeld komt", "nog open: R, S, C, I", "waar in Nederland de beelden staan")
+	fields = append(fields, "geplaatst", "2026-11-20", "protocol", "gebouwen v1", "besluit", "B-9", "orgaan", "college", "besluit-datum", "2026-11-01", "besluit-van", "2026-11-02", "besluit-tot", "2027-11-02",
+		"maskers", "de tuin van de buren", "kwaliteit", "observe", "dpia", "camera-s", "personeel", "yes", "selectie", "20.1.2", "rasci-r", "teammanager", "rasci-s", "beveiliging", "rasci-c", "privacy officer", "rasci-i", "raad", "opslag-plaats", "kast 1")
+	says(t, b.post("/bureau/cameras/deur/aanpassen", append(fields, "opslag-land", "DE")...), 400, "Beelden worden alleen in Nederland bewaard")
+	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "opslag-land", "nl")...); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, b.get("/bureau/cameras/deur"), 200, "Kan nog niet: Deze camera filmt personeel: leg de instemming van de ondernemingsraad vast.")
+	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "opslag-land", "nl", "or-kenmerk", "OR-3", "or-datum", "2026-11-10")...); w.Code != 303 {
 		t.Fatal(plain(w.Body.String()))
 	}
 	says(t, b.get("/bureau/cameras/deur"), 200, "begint op te nemen")

@@ -89,6 +89,10 @@ func topicPath(t central.Task) string {
 		return "/bureau/steekproeven/" + t.Key
 	case central.TopicAudit:
 		return "/bureau/steekproeven"
+	case central.TopicDPIA:
+		return "/bureau/dpia/" + t.Key
+	case central.TopicUpkeep:
+		return "/bureau/herbevestigen"
 	case central.TopicProtocol:
 		return "/bureau/protocollen/" + t.Key
 	case central.TopicMatter:

@@ -90,6 +90,7 @@ func TestR08_AWpgRequestIsNotThereForTheOfficer(t *testing.T) {
 	o := newOffice(t)
 	p := hall()
 	p.Camera, p.Name, p.Regime, p.Purposes, p.Protocol = "plein", "Plein noord", protocol.WPG, []central.Purpose{central.StreetSafety}, central.ProtocolRef{ID: "straat", Version: 1}
+	p.Besluit.Prosecutor = day(-25)
 	rules := buildings()
 	rules.ID, rules.Regime, rules.Purposes, rules.Bases = "straat", protocol.WPG, p.Purposes, []central.Basis{central.PublicOrder}
 	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: rules})

@@ -52,6 +52,7 @@ type fill struct {
 	Problem    *central.Refusal // it was refused
 	Fields     []field
 	Button     central.Words
+	Open       bool // where forms fold
 }
 
 // field of a form. Kind: text, area, date, datetime-local, number, file, hidden, check (Options: several), radio, select.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/centraltest"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
@@ -356,16 +357,19 @@ func TestI12_DecisionsAtTheSameHeadSettleOnce(t *testing.T) {
 	team.ID = "team"
 	do(t, b, team)
 	do(t, b, central.EnrolRecorder{By: "p-admin", Recorder: town.Recorder, Key: town.LogKey, Origin: town.Log.Name(), Roots: town.Roots, Roster: roster})
-	for p, post := range map[protocol.PersonID]central.Post{"p-registrar": {Role: central.Registrar}, protocoltest.Requester: {Role: central.Requester}, protocoltest.Handler: {Role: central.Handler, Regime: protocol.AVG},
+	for p, post := range map[protocol.PersonID]central.Post{"p-registrar": {Role: central.Registrar}, protocoltest.Officer: {Role: central.Officer}, protocoltest.Requester: {Role: central.Requester}, protocoltest.Handler: {Role: central.Handler, Regime: protocol.AVG},
 		protocoltest.Approver: {Role: central.Approver, Regime: protocol.AVG}, protocoltest.Approver2: {Role: central.Approver, Regime: protocol.AVG}} {
 		do(t, b, central.Appoint{By: "p-admin", Appointment: central.Appointment{Person: p, Posts: []central.Post{post}, Unit: "team", Secrecy: before}})
 	}
 	do(t, b, central.AdoptProtocol{By: "p-registrar", CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Gebouwen", Regime: protocol.AVG, Purposes: []central.Purpose{central.Buildings}, Bases: []central.Basis{central.PublicTask},
 		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(28 * 24 * time.Hour), Form: central.ViewLive, Roles: central.ProtocolUsers, Viewing: "x", Release: "x", Recognisability: "x", Security: "x",
 		AdoptedBy: "college", AdoptedOn: before, Published: "gemeenteblad", ValidFrom: before, Review: later, Document: protocol.HashOf([]byte("x"))}})
-	do(t, b, central.RegisterPlacement{By: "p-registrar", PlacementFacts: central.PlacementFacts{Camera: "hal", Name: "Hal", Regime: protocol.AVG, Position: central.At(51.5, 5.6), Place: "ingang",
+	for _, c := range centraltest.Assess("p-registrar", protocoltest.Officer, start) {
+		do(t, b, c)
+	}
+	do(t, b, central.RegisterPlacement{By: "p-registrar", PlacementFacts: centraltest.Ready(central.PlacementFacts{Camera: "hal", Name: "Hal", Regime: protocol.AVG, Position: central.At(51.5, 5.6), Place: "ingang",
 		Purposes: []central.Purpose{central.Buildings}, Subsidiarity: "x", Proportionality: "x", Besluit: central.Besluit{Reference: "B-1", Date: before, ValidFrom: before, ValidUntil: later, Body: "college"},
-		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: before}, Recorder: town.Recorder, Streams: []protocol.StreamID{"main"}, Publication: central.PublishExact, Contact: "14 0000"}})
+		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: before}, Recorder: town.Recorder, Streams: []protocol.StreamID{"main"}, Publication: central.PublishExact, Contact: "14 0000"})})
 	do(t, b, central.Activate{By: "p-registrar", Camera: "hal"})
 	asked := protocol.Span(start.Add(-time.Hour), start.Add(-50*time.Minute))
 	second, err := openOn(t, b.store, signer, b.now)

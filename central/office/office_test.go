@@ -36,6 +36,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/centraltest"
 	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
@@ -282,6 +283,7 @@ func (w *world) fill() {
 	w.do(central.EnrolRecorder{By: admin, Recorder: "rec-1", Key: w.town.LogKey, Origin: w.town.Log.Name(), Roots: w.town.Roots,
 		Roster: w.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })})
 	appoint(registrar, "", post(central.Registrar))
+	appoint(protocoltest.Officer, "", post(central.Officer))
 	appoint(handler, "", central.Post{Role: central.Handler, Regime: protocol.AVG})
 	appoint(approver, "", central.Post{Role: central.Approver, Regime: protocol.AVG})
 	appoint(requester, "basisteam", post(central.Requester))
@@ -289,11 +291,14 @@ func (w *world) fill() {
 	w.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG,
 		Purposes: []central.Purpose{central.Buildings}, Bases: []central.Basis{central.PublicTask}, Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.MaxWindow, Form: central.ViewLive, Roles: central.ProtocolUsers,
 		Viewing: "x", Release: "x", Recognisability: "x", Security: "x", AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad", ValidFrom: day(-30), Review: day(300), Document: protocol.HashOf([]byte("x"))}})
-	w.do(central.RegisterPlacement{By: registrar, PlacementFacts: central.PlacementFacts{Camera: "hal", Name: "Hal", Regime: protocol.AVG, Position: central.At(51.4, 5.6), Place: "ingang",
+	for _, c := range centraltest.Assess(registrar, protocoltest.Officer, w.now()) {
+		w.do(c)
+	}
+	w.do(central.RegisterPlacement{By: registrar, PlacementFacts: centraltest.Ready(central.PlacementFacts{Camera: "hal", Name: "Hal", Regime: protocol.AVG, Position: central.At(51.4, 5.6), Place: "ingang",
 		Purposes: []central.Purpose{central.Buildings}, Subsidiarity: "beveiligers volstaan niet", Proportionality: "alleen de ingang",
 		Besluit:  central.Besluit{Reference: "B-1", Date: day(-20), ValidFrom: day(-10), ValidUntil: day(300), Body: "college", Area: "stadskantoor"},
 		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"},
-		Publication: central.PublishExact, Contact: "fg@stad.example"}})
+		Publication: central.PublishExact, Contact: "fg@stad.example"})})
 	w.do(central.Activate{By: registrar, Camera: "hal"})
 }
 

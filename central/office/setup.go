@@ -21,7 +21,9 @@ type Setup struct {
 	Units         []SetupUnit       `yaml:"units"`
 	Recorders     []SetupRecorder   `yaml:"recorders"`
 	Registrar     protocol.PersonID `yaml:"registrar"` // in whose name protocols and placements are entered
+	Officer       protocol.PersonID `yaml:"officer"`   // in whose name the advice on DPIAs is entered
 	Protocols     []SetupProtocol   `yaml:"protocols"`
+	DPIAs         []SetupDPIA       `yaml:"dpias"`
 	Placements    []SetupPlacement  `yaml:"placements"`
 }
 
@@ -85,6 +87,24 @@ type SetupProtocol struct {
 	Document        protocol.Hash       `yaml:"document"` // SHA-256 of the text
 }
 
+type SetupDPIA struct {
+	ID        string        `yaml:"id"`
+	Title     string        `yaml:"title"`
+	Reference string        `yaml:"reference"`
+	Date      protocol.Time `yaml:"date"`
+	Score     int           `yaml:"score"`
+	Review    protocol.Time `yaml:"review"`
+	Advice    SetupAdvice   `yaml:"advice"`
+}
+
+type SetupAdvice struct {
+	Whether    string `yaml:"whether"`
+	Method     string `yaml:"method"`
+	Who        string `yaml:"who"`
+	Safeguards string `yaml:"safeguards"`
+	Correct    string `yaml:"correct"`
+}
+
 type SetupPlacement struct {
 	Camera            protocol.CameraID   `yaml:"camera"`
 	Name              string              `yaml:"name"`
@@ -108,7 +128,45 @@ type SetupPlacement struct {
 	Publication       central.Publication `yaml:"publication"`
 	PublicationReason string              `yaml:"publication_reason"`
 	Contact           string              `yaml:"contact"`
-	Activate          bool                `yaml:"activate"`
+
+	Keep          protocol.Window         `yaml:"keep"` // shorter than the protocol's window; left out: as long
+	Type          central.CameraType      `yaml:"type"`
+	Mount         central.Mount           `yaml:"mount"`
+	BAG           string                  `yaml:"bag"`
+	Height        int                     `yaml:"height_cm"`
+	Angle         int                     `yaml:"angle"`
+	Masks         string                  `yaml:"masks"`
+	NoMasks       string                  `yaml:"no_masks"`
+	Quality       central.Quality         `yaml:"quality"`
+	QualityReason string                  `yaml:"quality_reason"`
+	Smart         []central.SmartFunction `yaml:"smart"`
+	SmartReason   string                  `yaml:"smart_reason"`
+	Basis         central.Basis           `yaml:"basis"`
+	Selection     string                  `yaml:"selection"`
+	DPIA          string                  `yaml:"dpia"` // id
+	FilmsStaff    central.YesNo           `yaml:"films_staff"`
+	Council       SetupCouncil            `yaml:"works_council"`
+	Owners        SetupOwners             `yaml:"owners"`
+	StoragePlace  string                  `yaml:"storage_place"`
+	StorageIn     string                  `yaml:"storage_country"`
+	Processor     string                  `yaml:"processor"`
+	Agreement     string                  `yaml:"agreement"`
+	CameraInBeeld string                  `yaml:"camera_in_beeld"`
+
+	Activate bool `yaml:"activate"`
+}
+
+type SetupCouncil struct {
+	Date      protocol.Time `yaml:"date"`
+	Reference string        `yaml:"reference"`
+}
+
+type SetupOwners struct {
+	Responsible string `yaml:"responsible"`
+	Accountable string `yaml:"accountable"`
+	Supporting  string `yaml:"supporting"`
+	Consulted   string `yaml:"consulted"`
+	Informed    string `yaml:"informed"`
 }
 
 type SetupBesluit struct {
@@ -118,6 +176,11 @@ type SetupBesluit struct {
 	ValidUntil protocol.Time `yaml:"valid_until"`
 	Body       string        `yaml:"body"`
 	Area       string        `yaml:"area"`
+	Published  string        `yaml:"published"`
+	Prosecutor protocol.Time `yaml:"prosecutor"` // WPG: the day the prosecutor was consulted
+	LiveFrom   protocol.Time `yaml:"live_from"`
+	LiveUntil  protocol.Time `yaml:"live_until"`
+	Evaluate   protocol.Time `yaml:"evaluate"`
 }
 
 // LoadSetup reads a setup strictly. Relative folders are taken from the file's own.
@@ -206,6 +269,20 @@ func (o *Office) Apply(ctx context.Context, s Setup) error {
 			return err
 		}
 	}
+	for _, a := range s.DPIAs {
+		var there, advised bool
+		o.book.View(func(st *central.State) {
+			if known := st.DPIA(a.ID); known != nil {
+				there, advised = true, !known.Advised.IsZero()
+			}
+		})
+		if err := do("dpia "+a.ID, there, central.RecordDPIA{By: s.Registrar, DPIA: central.DPIA{ID: a.ID, Title: a.Title, Reference: a.Reference, Date: a.Date, Score: a.Score, Review: a.Review}}); err != nil {
+			return err
+		}
+		if err := do("advice on dpia "+a.ID, advised || a.Advice == SetupAdvice{}, central.AdviseDPIA{By: s.Officer, DPIA: a.ID, Advice: central.Advice(a.Advice)}); err != nil {
+			return err
+		}
+	}
 	for _, p := range s.Placements {
 		var there, active bool
 		o.book.View(func(st *central.State) {
@@ -233,10 +310,15 @@ func (p SetupPlacement) facts() central.PlacementFacts {
 	return central.PlacementFacts{
 		Camera: p.Camera, Name: p.Name, Regime: p.Regime, Position: central.At(p.Latitude, p.Longitude), Place: p.Place, Direction: p.Direction,
 		Purposes: p.Purposes, Subsidiarity: p.Subsidiarity, Proportionality: p.Proportionality,
-		Besluit:  central.Besluit{Reference: b.Reference, Date: b.Date, ValidFrom: b.ValidFrom, ValidUntil: b.ValidUntil, Body: b.Body, Area: b.Area},
+		Besluit: central.Besluit{Reference: b.Reference, Date: b.Date, ValidFrom: b.ValidFrom, ValidUntil: b.ValidUntil, Body: b.Body, Area: b.Area,
+			Published: b.Published, Prosecutor: b.Prosecutor, LiveFrom: b.LiveFrom, LiveUntil: b.LiveUntil, Evaluate: b.Evaluate},
 		Protocol: central.ProtocolRef{ID: p.Protocol, Version: p.ProtocolVersion}, Sign: central.Sign{Placed: p.SignPlaced, Sound: p.SignSound}, Sound: central.Sound{Reason: p.SoundReason, DPIA: p.SoundDPIA},
 		Recorder: p.Recorder, Streams: p.Streams, Publication: p.Publication, PublicationReason: p.PublicationReason, Contact: p.Contact,
-		ValidFrom: b.ValidFrom, ValidTo: b.ValidUntil,
+		ValidFrom: b.ValidFrom, ValidTo: b.ValidUntil, Keep: p.Keep,
+		Particulars: central.Particulars{Type: p.Type, Mount: p.Mount, BAG: p.BAG, Height: p.Height, Angle: p.Angle, Masks: p.Masks, NoMasks: p.NoMasks,
+			Quality: p.Quality, QualityReason: p.QualityReason, Smart: p.Smart, SmartReason: p.SmartReason, Basis: p.Basis, Selection: p.Selection, DPIA: p.DPIA, FilmsStaff: p.FilmsStaff,
+			Council: central.Council(p.Council), Owners: central.Owners(p.Owners), Storage: central.Storage{Country: p.StorageIn, Place: p.StoragePlace},
+			Processor: p.Processor, Agreement: p.Agreement, CameraInBeeld: p.CameraInBeeld},
 	}
 }
 

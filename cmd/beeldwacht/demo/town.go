@@ -63,6 +63,7 @@ type scene struct {
 	id       protocol.CameraID
 	name     string
 	place    string
+	mount    central.Mount
 	lat, lon float64
 	purposes []central.Purpose
 	window   protocol.Window
@@ -76,11 +77,11 @@ type scene struct {
 func scenes() []scene {
 	minutes := func(n int) protocol.Window { return protocol.Window(time.Duration(n) * time.Minute) }
 	return []scene{
-		{id: "plein", name: "Stationsplein", place: "mast voor de hoofdingang van het station", lat: 51.4756, lon: 5.6614, window: minutes(3),
+		{id: "plein", name: "Stationsplein", place: "mast voor de hoofdingang van het station", mount: "pole", lat: 51.4756, lon: 5.6614, window: minutes(3),
 			purposes: []central.Purpose{central.StreetSafety}, options: cameratest.Options{Clip: cameratest.CounterH264(), Transport: cameratest.TCP}},
-		{id: "hal", name: "Hal stadskantoor", place: "plafond van de centrale hal", lat: 51.4801, lon: 5.6569, window: minutes(10),
+		{id: "hal", name: "Hal stadskantoor", place: "plafond van de centrale hal", mount: "ceiling", lat: 51.4801, lon: 5.6569, window: minutes(10),
 			purposes: []central.Purpose{central.Buildings, central.Visitors}, options: cameratest.Options{Clip: cameratest.CounterH265(), Transport: cameratest.TCP}},
-		{id: "kade", name: "Kanaalkade", place: "lantaarnpaal bij de brug", lat: 51.4839, lon: 5.6531, window: minutes(5),
+		{id: "kade", name: "Kanaalkade", place: "lantaarnpaal bij de brug", mount: "street_lamp", lat: 51.4839, lon: 5.6531, window: minutes(5),
 			purposes: []central.Purpose{central.StreetSafety}, options: cameratest.Options{Clip: cameratest.QuayH264(), Transport: cameratest.UDP, OutEvery: 90 * time.Second, OutFor: 12 * time.Second}},
 	}
 }
@@ -384,7 +385,10 @@ func (t *town) setup(ctx context.Context) error {
 			Parties: "Gemeente en politie, ieder voor de eigen verwerking.", Goals: "Opsporing.", Special: "Geen.", Informing: "Borden en openbare pagina's.", Processings: "Verstrekken van beelden na een vordering.",
 			Rights: "Via de gemeente.", ValidFrom: day, ValidUntil: protocol.T(now.AddDate(2, 0, 0)), Review: protocol.T(now.AddDate(1, 0, 0))}},
 		Recorders: []office.SetupRecorder{{ID: recorderID, Identity: t.path("recorder"), Viewer: t.viewer()}},
-		Registrar: "p-register",
+		Registrar: "p-register", Officer: "p-fg",
+		DPIAs: []office.SetupDPIA{{ID: "centrum", Title: "Camera's in het centrum en het stadskantoor", Reference: "zaaksysteem demo-12", Date: day, Score: 9, Review: protocol.T(now.AddDate(3, 0, 0)),
+			Advice: office.SetupAdvice{Whether: "Ja: er wordt stelselmatig gefilmd waar iedereen komt.", Method: "Model gegevensbeschermingseffectbeoordeling van de rijksdienst.", Who: "Zelf, met de beveiliger.",
+				Safeguards: "Woningen afschermen, kort bewaren, geen geluid.", Correct: "Goed uitgevoerd; de verwerking mag doorgaan."}}},
 	}
 	for _, c := range t.scenes {
 		until := now.AddDate(2, 0, 0)
@@ -402,7 +406,10 @@ func (t *town) setup(ctx context.Context) error {
 			Besluit: office.SetupBesluit{Reference: "demo-2026-" + string(c.id), Date: day, ValidFrom: day, ValidUntil: protocol.T(until),
 				Body: "college van burgemeester en wethouders", Area: "centrum"},
 			Protocol: "protocol-" + string(c.id), ProtocolVersion: 1, SignPlaced: day, Recorder: recorderID, Streams: []protocol.StreamID{"main"},
-			Publication: central.PublishExact, Contact: "privacy@helmond.example", Activate: true})
+			Publication: central.PublishExact, Contact: "privacy@helmond.example", Type: "fixed", Mount: c.mount, Height: 420, Angle: 20, Masks: "Ramen en deuren van woningen.", Quality: central.Observe,
+			Selection: "20.1.2", DPIA: "centrum", FilmsStaff: central.Yes, Council: office.SetupCouncil{Date: day, Reference: "OR demo-3"},
+			Owners:    office.SetupOwners{Responsible: "teammanager facilitaire zaken", Supporting: "beveiliging", Consulted: "privacy officer en it-auditor", Informed: "gemeenteraad en voorbijgangers"},
+			StorageIn: central.Netherlands, StoragePlace: "recorder " + string(recorderID) + ", stadskantoor", Activate: true})
 	}
 	if err := t.office.Open(ctx); err != nil {
 		return err
