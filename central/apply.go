@@ -19,6 +19,7 @@ func (s *State) Apply(e Event) error {
 		s.requests, s.holds = map[protocol.RequestID]*Request{}, map[protocol.HoldID]*Hold{}
 		s.drafts, s.adoptions, s.read = map[string]*ProtocolDraft{}, map[ProtocolRef]Moment{}, map[protocol.PersonID]map[ProtocolRef]protocol.Time{}
 		s.grants, s.seen = map[protocol.GrantID]*Grant{}, map[Source]bool{}
+		s.live = map[protocol.RequestID]*Request{}
 		s.clients = map[ClientID]*Client{}
 	}
 	if err := e.Fact.apply(s, e); err != nil {
@@ -40,6 +41,9 @@ func (f *CentreOpened) apply(s *State, _ Event) error {
 }
 
 func (f *PersonAppointed) apply(s *State, e Event) error {
+	if len(f.Posts) == 0 {
+		delete(s.mail, f.Person)
+	}
 	s.people[f.Person] = &Person{Appointment: f.Appointment, Since: e.Time}
 	return nil
 }
@@ -186,7 +190,15 @@ func (s *State) dossier(id protocol.RequestID, e Event, note string, change func
 	}
 	change(r)
 	r.History = append(r.History, e.moment(note))
+	if r.over() {
+		delete(s.live, id)
+	}
 	return nil
+}
+
+// over: nobody has anything to do about it any more, whatever time brings.
+func (r *Request) over() bool {
+	return r.Status == Refused || r.Kind == Provisional || r.Status == Closed && (r.Said.IsZero() || r.Written != nil)
 }
 
 func (f *OrderRefused) apply(s *State, e Event) error {
@@ -221,6 +233,8 @@ func (f *RequestFiled) apply(s *State, e Event) error {
 	s.requests[f.ID] = &Request{ID: f.ID, Regime: f.Regime, RequestFacts: f.RequestFacts, Requester: e.By, Filed: e.Time, Status: Filed, History: []Moment{e.moment("")}}
 	if f.Kind == Provisional {
 		s.requests[f.ID].Status = Kept
+	} else {
+		s.live[f.ID] = s.requests[f.ID]
 	}
 	s.order = append(s.order, f.ID)
 	return f.remember(s, e)
@@ -260,6 +274,7 @@ func (f *RequestChecked) apply(s *State, e Event) error {
 }
 
 func (f *RequestDecided) apply(s *State, e Event) error {
+	s.decided = append(s.decided, f.Request)
 	return s.dossier(f.Request, e, f.Motivation, func(r *Request) {
 		before := r.Decision
 		r.Decision = &Decision{e.By, e.Time, f.Outcome, f.Reason, f.Motivation, f.Approved, f.Parts, f.Stated}

@@ -248,6 +248,7 @@ func newFact(name string) Fact {
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
 		&KeepingProposed{}, &KeepingProlonged{}, &DemandRenewed{}, &RequestWithdrawn{}, &DeliveryPrepared{}, &DeliveryApproved{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
+		&MailChosen{}, &MailTaken{}, &MailSent{},
 		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{},
 	} {
 		if f.name() == name {
@@ -363,6 +364,9 @@ var eventWords = map[string]Words{
 	"consent.withdrawn":    {"toestemming van wie herkenbaar is ingetrokken", "consent withdrawn"},
 	"grant.voided":         {"toestemming vervallen", "grant void"},
 	"request.amended":      {"aanvraag gewijzigd", "request changed"},
+	"mail.chosen":          {"keuze voor mail vastgelegd", "choice of mail recorded"},
+	"mail.taken":           {"centrale verstuurt de mail", "centre sends the mail"},
+	"mail.sent":            {"mail verstuurd", "mail sent"},
 	"client.registered":    {"koppeling van een systeem vastgelegd", "system registered"},
 	"client.withdrawn":     {"koppeling van een systeem ingetrokken", "system withdrawn"},
 	"client.admitted":      {"systeem binnengelaten", "system admitted"},

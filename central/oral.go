@@ -173,5 +173,5 @@ func (s *State) oralTask(person protocol.PersonID, r *Request, now time.Time) (T
 	case !now.Before(r.Said.Add(OralReminder)):
 		words = Words{"herinnering: mondelinge vordering binnen een dag schriftelijk bevestigen", "reminder: confirm the oral demand in writing within a day"}
 	}
-	return Task{What: "write", Words: words, Since: r.Said, Request: r}, true
+	return Task{What: "write", Words: words, Since: r.Said, Due: r.OralDue(), Request: r}, true
 }

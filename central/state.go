@@ -39,6 +39,10 @@ type State struct {
 	clients    map[ClientID]*Client
 	readings   []Read
 	notebook   []Note
+	live       map[protocol.RequestID]*Request // that somebody may still have to do something about
+	decided    []protocol.RequestID            // in the order of deciding
+	mail       map[protocol.PersonID]*mailbox
+	mailer     MailTaken       // which centre mails
 	seen       map[Source]bool // journal entries that have become events
 	documents  uint64          // issued so far: the number in the next document's id
 }

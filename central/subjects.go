@@ -482,13 +482,13 @@ func (s *State) subjectTasks(person protocol.PersonID, now time.Time, add func(T
 		case q.Answered != nil:
 			continue
 		case handler && q.Regime == protocol.WPG:
-			t.Words = Words{"verzoek van een betrokkene: vandaag doorsturen naar de politie", "request of a person filmed: forward to the police today"}
+			t.What, t.Words = "forward", Words{"verzoek van een betrokkene: vandaag doorsturen naar de politie", "request of a person filmed: forward to the police today"}
 		case handler && q.Identified == "":
-			t.Words = Words{"verzoek van een betrokkene: identiteit vaststellen", "request of a person filmed: establish the identity"}
+			t.What, t.Words = "identify", Words{"verzoek van een betrokkene: identiteit vaststellen", "request of a person filmed: establish the identity"}
 		case approver && q.Regime == protocol.AVG && q.Identified != "" && person != q.By && person != q.Identifier:
-			t.Words = Words{"verzoek van een betrokkene: beantwoorden", "request of a person filmed: answer"}
+			t.What, t.Words = "answer", Words{"verzoek van een betrokkene: beantwoorden", "request of a person filmed: answer"}
 		case officer && q.Due().Sub(now) < Near:
-			t.Words = Words{"verzoek van een betrokkene: termijn nadert of is voorbij", "request of a person filmed: its term is near or over"}
+			t.What, t.Words = "watch", Words{"verzoek van een betrokkene: termijn nadert of is voorbij", "request of a person filmed: its term is near or over"}
 		default:
 			continue
 		}

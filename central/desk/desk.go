@@ -35,6 +35,7 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/identity"
+	"github.com/beeldwacht/beeldwacht/central/mail"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -88,7 +89,8 @@ type Config struct {
 	Identity  *identity.Store
 	Recorders Recorders
 	Vault     Vault
-	Bags      string // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
+	Mail      func() mail.Status // how the mail stands; nil: nobody is mailed
+	Bags      string             // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
 	Site      page.Site
 	URL       string // base address of this centre, for invitations
 	Now       func() time.Time
@@ -136,6 +138,9 @@ func New(c Config) (http.Handler, error) {
 	in("POST "+accountPath+"/sessies", d.endSessions)
 	in("POST "+accountPath+"/koppelen", d.linkProvider)
 	in("GET /bureau", d.start)
+	in("GET /bureau/berichten", d.mailPage)
+	in("POST /bureau/berichten", d.chooseMail)
+	in("POST /bureau/berichten/adres", d.setAddress)
 
 	handling := []central.Role{central.Requester, central.Handler, central.Approver, central.Staff, central.Officer}
 	in("GET /bureau/aanvragen", d.requests, handling...)

@@ -54,6 +54,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
@@ -94,10 +95,16 @@ func (a Account) valid() error {
 		return fmt.Errorf("login %q: 2 to 64 of a–z, 0–9 and . _ @ -, beginning with a letter or digit", a.Login)
 	case strings.TrimSpace(a.Name) != a.Name || a.Name == "" || utf8.RuneCountInString(a.Name) > 100 || !utf8.ValidString(a.Name):
 		return fmt.Errorf("name %q: 1 to 100 characters, no spaces around it", a.Name)
-	case len(a.Email) > 254:
-		return errors.New("e-mail address: at most 254 characters")
+	case a.Email != "" && !emailForm(a.Email):
+		return ErrEmail
 	}
 	return protocol.ValidID(a.Person)
+}
+
+// emailForm: an address that a mail server can be given, and nothing beside it.
+func emailForm(address string) bool {
+	a, err := mail.ParseAddress(address)
+	return err == nil && a.Address == address && len(address) <= 254
 }
 
 // record is an account as it is stored.
@@ -153,6 +160,8 @@ var (
 	ErrExists = errors.New("there is an account with this login or for this person already")
 	// ErrPassword: too short.
 	ErrPassword = fmt.Errorf("a password needs at least %d characters and at most 512 bytes", PasswordLength)
+	// ErrEmail: not an address.
+	ErrEmail = errors.New("e-mail address: want name@host, at most 254 characters")
 	// ErrNoAccount: no such person or login, or one who has something to log in with already.
 	ErrNoAccount = errors.New("no such account")
 	// ErrNoPasswords: this centre, or this account, is only for who comes from the provider.
@@ -425,6 +434,29 @@ func (s *Store) ChangePassword(ctx context.Context, in Session, present, passwor
 	}
 	s.tries.forget(in.Login)
 	return s.setPassword(in.Login, password, r.Password, where)
+}
+
+// SetEmail is the person's own, or an administrator's: where mail for them goes. Nothing secret is in that mail, and no log-in rests on it. Empty: none.
+func (s *Store) SetEmail(person protocol.PersonID, address string) error {
+	return s.shelf.Update(func(rows Rows) error {
+		r, ok, err := recordOf(rows, person)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return ErrNoAccount
+		}
+		if r.Email = strings.TrimSpace(address); r.Email != "" && !emailForm(r.Email) {
+			return ErrEmail
+		}
+		return put(rows, accounts, r.Login, r)
+	})
+}
+
+// Email is where mail for a person goes; empty: nobody said.
+func (s *Store) Email(person protocol.PersonID) string {
+	a, _ := s.Find(person)
+	return a.Email
 }
 
 // Name is a person's display name, or the pseudonym where there is no account.

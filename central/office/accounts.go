@@ -131,7 +131,7 @@ func (o *Office) addAccount(p SetupPerson) error {
 	if _, there := o.identity.Find(p.Person); there || p.Login == "" {
 		return nil
 	}
-	a := identity.Account{Person: p.Person, Login: p.Login, Name: p.Name}
+	a := identity.Account{Person: p.Person, Login: p.Login, Name: p.Name, Email: p.Email}
 	var err error
 	if p.Password == "" {
 		err = o.identity.InviteByProvider(a)

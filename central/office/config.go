@@ -6,7 +6,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/beeldwacht/beeldwacht/central/mail"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/goccy/go-yaml"
 )
@@ -24,6 +26,7 @@ type Config struct {
 	Broker       BrokerConfig  `yaml:"broker"`
 	Vault        VaultConfig   `yaml:"vault"`
 	Login        LoginConfig   `yaml:"login"`
+	Mail         MailConfig    `yaml:"mail"` // empty: people are not mailed, and the desk says so
 
 	// Demonstration says on every page that nothing here is real.
 	Demonstration bool `yaml:"demonstration"`
@@ -58,10 +61,23 @@ type VaultConfig struct {
 	Secrets  string `yaml:"secrets"`
 }
 
+// MailConfig is the mail server, and when overviews go out. Its password is in the file that VaultConfig.Secrets names.
+type MailConfig struct {
+	Server   string `yaml:"server"`
+	Location string `yaml:"location"`
+	TLS      string `yaml:"tls"`
+	CA       string `yaml:"ca"`
+	From     string `yaml:"from"`
+	User     string `yaml:"user"`
+	Overview string `yaml:"overview"`
+}
+
 // VaultSecrets is the file that VaultConfig.Secrets names; the recorders hold the same keys.
 type VaultSecrets struct {
 	AccessKey string `yaml:"access_key"`
 	SecretKey string `yaml:"secret_key"`
+
+	MailPassword string `yaml:"mail_password"`
 }
 
 // LoadConfig reads a configuration strictly: an unknown field, a wrong type or a missing value is an error that names file, line and field.
@@ -72,7 +88,7 @@ func LoadConfig(file string) (Config, error) {
 		return c, err
 	}
 	dir := filepath.Dir(file)
-	paths := []*string{&c.Data, &c.Keys, &c.Shares, &c.Vault.Secrets}
+	paths := []*string{&c.Data, &c.Keys, &c.Shares, &c.Vault.Secrets, &c.Mail.CA}
 	if c.Login.OIDC != nil {
 		paths = append(paths, &c.Login.OIDC.Key, &c.Login.OIDC.Secret)
 	}
@@ -114,6 +130,18 @@ func (c *Config) check() error {
 	}
 	if (c.Vault.Listen == "") == (c.Vault.Endpoint == "") {
 		complain("vault: give either listen (the embedded object store) or endpoint (another), not both")
+	}
+	if m := c.Mail; m != (MailConfig{}) {
+		if m.Location != "NL" && m.Location != "EU" {
+			complain("mail.location: %q: mail lies on servers in the Netherlands or elsewhere in Europe, nowhere else (privacyverklaring, R21); say NL or EU", m.Location)
+		}
+		if _, e := time.Parse("15:04", m.Overview); e != nil {
+			complain("mail.overview: %q: want a time of the day, as 07:30", m.Overview)
+		}
+		s := mail.Server{Address: m.Server, TLS: m.TLS, From: m.From, User: m.User, Password: m.User}
+		if e := s.Valid(); e != nil {
+			complain("mail.%w", e)
+		}
 	}
 	return err
 }

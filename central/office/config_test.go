@@ -127,6 +127,10 @@ func TestWrongConfigurationIsNamed(t *testing.T) {
 		{"no TLS", []string{"url: https://centrale.example", "url: http://centrale.example"}, []string{"pages.url", "https"}},
 		{"nobody can log in", []string{"passwords: true", "passwords: false"}, []string{"login.passwords", "nobody"}},
 		{"no such role", []string{"required: [approver", "required: [approvers"}, []string{"login.passkeys.required", "approvers"}},
+		{"R21 mail outside Europe", []string{"location: NL\n  # starttls", "location: US\n  # starttls"}, []string{"mail.location", "R21"}},
+		{"mail without TLS", []string{"tls: starttls", "tls: none"}, []string{"mail.tls", "this machine"}},
+		{"mail without a server", []string{"server: smtp.helmond.example:587", ""}, []string{"mail.server", "host:port"}},
+		{"no time for the overview", []string{`overview: "07:30"`, `overview: ochtend`}, []string{"mail.overview", "07:30"}},
 		{"no telephone (R32)", []string{"  phone: 14 0492", ""}, []string{"contact.phone", "missing"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -228,7 +228,11 @@ func (o *Office) Run(ctx context.Context) (err error) {
 	}
 	o.client = broker.NewClient(broker.ClientConfig{URL: brokerURL, Log: o.Log,
 		TLS: &tls.Config{Certificates: []tls.Certificate{o.keys.client}, RootCAs: o.keys.ca, MinVersion: tls.VersionTLS13}}, o)
-	pages, err := o.pages()
+	mailer, err := o.openMail()
+	if err != nil {
+		return err
+	}
+	pages, err := o.pages(mailer)
 	if err != nil {
 		return err
 	}
@@ -249,6 +253,9 @@ func (o *Office) Run(ctx context.Context) (err error) {
 	parts.Go(func() { o.takeFacts(ctx) })
 	parts.Go(func() { o.sendOrders(ctx) })
 	parts.Go(func() { o.tend(ctx) })
+	if mailer != nil {
+		parts.Go(func() { mailer.Run(ctx) })
+	}
 	parts.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			stop(fmt.Errorf("pages: %w", err))

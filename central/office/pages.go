@@ -12,6 +12,7 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/desk"
+	"github.com/beeldwacht/beeldwacht/central/mail"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/public"
 	"github.com/beeldwacht/beeldwacht/central/witness"
@@ -22,7 +23,7 @@ import (
 const silence = 3 * time.Minute
 
 // pages puts the public site and the desk side by side.
-func (o *Office) pages() (http.Handler, error) {
+func (o *Office) pages(mailer *mail.Mailer) (http.Handler, error) {
 	c := o.Config
 	site := page.Site{
 		Name: c.Name, Log: o.Log,
@@ -39,7 +40,11 @@ func (o *Office) pages() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	staff, err := desk.New(desk.Config{Book: o.book, Identity: o.identity, Recorders: recorders{o}, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
+	var post func() mail.Status
+	if mailer != nil {
+		post = mailer.Status
+	}
+	staff, err := desk.New(desk.Config{Mail: post, Book: o.book, Identity: o.identity, Recorders: recorders{o}, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
 		Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err

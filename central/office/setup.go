@@ -31,6 +31,7 @@ type SetupPerson struct {
 	Person   protocol.PersonID   `yaml:"person"`
 	Login    string              `yaml:"login"`
 	Name     string              `yaml:"name"`
+	Email    string              `yaml:"email"`    // where mail for this person goes; may be left out
 	Password string              `yaml:"password"` // the person changes it; leave the file nowhere. Empty: comes from the provider
 	Posts    []string            `yaml:"posts"`    // "handler AVG", "officer"
 	Unit     string              `yaml:"unit"`
