@@ -22,11 +22,12 @@ const (
 	Staff         Role = "staff"         // facility staff: the cameras assigned to them
 	Officer       Role = "officer"       // the privacy officer: reads everything, approves nothing (R8)
 	Auditor       Role = "auditor"       // IT auditor, concern control, external: reads for a period, and what they read is recorded (R29)
+	CollegeMember Role = "college"       // of mayor and aldermen: reads the accounts and the privacy officer's reports, and answers them (R9)
 	Administrator Role = "administrator" // appoints people and enrols recorders; decides on no footage
 )
 
 // Roles in the order a page lists them.
-var Roles = []Role{Registrar, Handler, Approver, Requester, Staff, Officer, Auditor, Administrator}
+var Roles = []Role{Registrar, Handler, Approver, Requester, Staff, Officer, Auditor, CollegeMember, Administrator}
 
 var roleWords = map[Role]Words{
 	Registrar:     {"registerbeheerder", "registrar"},
@@ -36,6 +37,7 @@ var roleWords = map[Role]Words{
 	Staff:         {"medewerker facilitair", "facility staff"},
 	Officer:       {"privacy officer", "privacy officer"},
 	Auditor:       {"auditor", "auditor"},
+	CollegeMember: {"lid van het college", "member of the college"},
 	Administrator: {"beheerder", "administrator"},
 }
 

@@ -201,6 +201,7 @@ func New(c Config) (http.Handler, error) {
 
 	d.organisationRoutes(in)
 	d.protocolRoutes(in)
+	d.adviceRoutes(in)
 	d.oversightRoutes(in)
 
 	in("GET /bureau/koppelingen", d.systems, central.Administrator, central.Officer, central.Auditor)
@@ -382,7 +383,9 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/betrokkenen", "Betrokkenen", "People filmed", central.Handler, central.Approver, central.Officer)
 	add("/bureau/steekproeven", "Steekproeven", "Samples", central.Officer, central.Auditor)
 	add("/bureau/klachten", "Klachten", "Complaints", central.Officer)
-	add("/bureau/verslagen", "Verslagen", "Reports", central.Registrar, central.Officer, central.Auditor)
+	add("/bureau/adviezen", "Adviezen", "Advice", central.Officer, central.Auditor, central.Registrar, central.Approver, central.Handler)
+	add("/bureau/college", "College", "College", central.Officer, central.CollegeMember)
+	add("/bureau/verslagen", "Verslagen", "Reports", central.CollegeMember, central.Registrar, central.Officer, central.Auditor)
 	add("/bureau/inzage", "Inzage", "Readings", central.Officer, central.Auditor)
 	add("/bureau/inlogcijfers", "Inlogcijfers", "Log-ins", central.Officer, central.Auditor)
 	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer, central.Auditor)
@@ -396,6 +399,9 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 
 // do gives a command. The refusal, if there is one, is for the reader; other errors have been answered and ok is false.
 func (d *desk) do(v *visit, c central.Command) (refusal *central.Refusal, ok bool) {
+	if why := v.value("ondanks"); why != "" {
+		c = central.Despite{Command: c, Reason: why}
+	}
 	_, err := d.Book.Do(v.r.Context(), c)
 	if err == nil {
 		return nil, true
@@ -407,9 +413,9 @@ func (d *desk) do(v *visit, c central.Command) (refusal *central.Refusal, ok boo
 	return nil, false
 }
 
-// would says what central would answer to a command now, without giving it.
+// would says what central would answer to a command now, without giving it; where the privacy officer advises against it, to one that says why.
 func would(st *central.State, c central.Command, now time.Time) *central.Refusal {
-	_, err := central.Decide(st, c, now)
+	_, err := central.Decide(st, central.Despite{Command: c, Reason: "?"}, now)
 	if err == nil {
 		return nil
 	}
@@ -422,11 +428,11 @@ func would(st *central.State, c central.Command, now time.Time) *central.Refusal
 // statusOf is the HTTP status of a refusal.
 func statusOf(r *central.Refusal) int {
 	switch r.Code {
-	case central.CodeForbidden, central.CodeInactive, central.CodeSamePerson, central.CodeCombination:
+	case central.CodeForbidden, central.CodeInactive, central.CodeUnread, central.CodeSamePerson, central.CodeCombination:
 		return http.StatusForbidden
 	case central.CodeUnknown:
 		return http.StatusNotFound
-	case central.CodeState, central.CodeExists, central.CodeNotConfirmed, central.CodeTerm, central.CodeNotReady:
+	case central.CodeState, central.CodeAdvice, central.CodeExists, central.CodeNotConfirmed, central.CodeTerm, central.CodeNotReady:
 		return http.StatusConflict
 	}
 	return http.StatusBadRequest
@@ -471,9 +477,11 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 		return template.HTML(template.HTMLEscapeString(name) + " <code>" + template.HTMLEscapeString(string(p)) + "</code>")
 	}
 	return template.FuncMap{
-		"who":     who,
-		"cell":    d.cell(l, who),
-		"topic":   topicPath,
+		"who":   who,
+		"cell":  d.cell(l, who),
+		"topic": topicPath,
+		// drawn is the dot of the "fill" part.
+		"drawn":   func(f fill, csrf string) map[string]any { return map[string]any{"Fill": f, "CSRF": csrf} },
 		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },
 		"reason":  func(reason string) string { return l.In(central.Words(destruction.ReasonWords(reason))) },
 		"event":   func(name string) string { return l.In(central.EventWords(name)) },

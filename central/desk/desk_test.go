@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -1201,4 +1202,35 @@ func TestFacility4_ProvisionalHoldFromTheForm(t *testing.T) {
 		t.Error("a provisional hold is offered to be granted")
 	}
 	says(t, o.as(officer).get("/bureau/bewaring"), 200, "z-1")
+}
+
+// The form shows what the kind of request needs, and nothing else; it is chosen by a link, without script.
+func TestR18_TheRequestFormShowsOnlyWhatItsKindNeeds(t *testing.T) {
+	o := newOffice(t)
+	all := []string{"artikel", "bevoegde", "verklaringen", "eenheid", "geldt-tot", "onmiddellijk", "machtiging", "mondeling"}
+	needs := map[string][]string{
+		"vordering": {"artikel", "bevoegde", "machtiging", "mondeling"}, "wpg": nil, "bewaren": {"artikel", "bevoegde", "geldt-tot"},
+		"toekomst": {"bevoegde", "onmiddellijk", "machtiging", "mondeling"}, "toestemming": {"verklaringen"}, "aangifte": {"eenheid"}, "voorlopig": nil,
+	}
+	for _, s := range sorts {
+		by := requester
+		if s.Staff {
+			by = staff
+		}
+		body := o.as(by).get("/bureau/aanvragen/nieuw?soort=" + s.Code).Body.String()
+		for _, name := range all {
+			if has := strings.Contains(body, `name="`+name+`"`); has != slices.Contains(needs[s.Code], name) {
+				t.Errorf("%s: field %s shown: %v", s.Code, name, has)
+			}
+		}
+		if hal := strings.Contains(body, `value="hal"`); hal != slices.Contains(s.Regimes, protocol.AVG) {
+			t.Errorf("%s: an AVG camera to choose: %v", s.Code, hal)
+		}
+		if !strings.Contains(body, `name="soort" value="`+s.Code+`"`) {
+			t.Errorf("%s is not what the form asks", s.Code)
+		}
+	}
+	if body := o.as(staff).get("/bureau/aanvragen/nieuw?soort=vordering").Body.String(); !strings.Contains(body, `name="soort" value="aangifte"`) {
+		t.Error("staff are offered a demand")
+	}
 }
