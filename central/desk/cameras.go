@@ -3,6 +3,7 @@ package desk
 import (
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -203,7 +204,10 @@ func (d *desk) showRegistering(v *visit, status int, f form, camera protocol.Cam
 	})
 }
 
-func (d *desk) newCamera(v *visit) { d.showRegistering(v, http.StatusOK, form{}, "") }
+// newCamera begins with the least that usually will do (R30).
+func (d *desk) newCamera(v *visit) {
+	d.showRegistering(v, http.StatusOK, form{Values: url.Values{"kwaliteit": {string(central.Observe)}}}, "")
+}
 
 func (d *desk) register(v *visit) {
 	d.registered(v, "", func(f central.PlacementFacts) central.Command {
