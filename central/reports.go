@@ -49,7 +49,7 @@ func (s *State) Account(year int) []Line {
 	}
 
 	for _, regime := range []protocol.Regime{protocol.AVG, protocol.WPG} {
-		perPurpose, active := map[Purpose]int{}, 0
+		perPurpose, active, assessed, confirmed := map[Purpose]int{}, 0, 0, 0
 		var changes = map[string]int{}
 		for _, p := range s.Placements() {
 			if p.Regime != regime {
@@ -57,6 +57,12 @@ func (s *State) Account(year int) []Line {
 			}
 			if p.StatusAt(end.Add(-time.Millisecond)) == Active {
 				active++
+				if p.DPIA != "" {
+					assessed++
+				}
+				if s.ConfirmDue(p, end).After(end.Add(-time.Millisecond)) {
+					confirmed++
+				}
 				for _, purpose := range p.Purposes {
 					perPurpose[purpose]++
 				}
@@ -78,6 +84,8 @@ func (s *State) Account(year int) []Line {
 				add(partCameras, n, r+", voor "+w.NL, r+", for "+w.EN)
 			}
 		}
+		add(partCameras, assessed, "in gebruik met een DPIA, "+r, "in use with a DPIA, "+r)
+		add(partCameras, confirmed, "in gebruik en op tijd herbevestigd, "+r, "in use and re-confirmed in time, "+r)
 		add(partCameras, changes["placement.activated"], "in gebruik genomen, "+r, "activated, "+r)
 		add(partCameras, changes["placement.renewed"], "besluit verlengd, "+r, "decision renewed, "+r)
 		add(partCameras, changes["placement.ended"], "gestopt, "+r, "stopped, "+r)
@@ -250,6 +258,8 @@ type Processing struct {
 	Recipients []string // units with an agreement
 	Window     protocol.Window
 	Measures   Words
+	Storage    string // in the Netherlands (R21)
+	Processor  string // and its agreement; empty: nobody
 }
 
 // Register of processing: every camera that is or was in use, by id.
@@ -265,13 +275,19 @@ func (s *State) Register() []Processing {
 		}
 		e := Processing{Placement: p, Recipients: units, Window: p.Window(),
 			Controller: Words{"college van de gemeente " + s.Municipality, "executive of the municipality of " + s.Municipality},
-			Basis:      Words{"taak van algemeen belang (art. 6 lid 1 onder e AVG)", "task in the public interest (art. 6(1)(e) GDPR)"},
+			Basis:      s.Ground(p).Words(),
+			Storage:    p.Storage.Place,
 			Subjects:   Words{"bezoekers, medewerkers en voorbijgangers", "visitors, staff and passers-by"},
 			Data:       Words{"camerabeelden", "camera images"},
 			Measures:   Words{"versleutelde opslag, vier ogen, getuigd logboek, automatische vernietiging", "encrypted storage, four eyes, witnessed log, deletion by itself"}}
 		if p.Regime == protocol.WPG {
 			e.Controller = Words{"korpschef van politie (Wpg); de gemeente plaatst de camera", "chief of police (Wpg); the municipality places the camera"}
-			e.Basis = Words{"art. 151c Gemeentewet", "art. 151c Municipalities Act"}
+		}
+		if p.Processor != "" {
+			e.Processor = fmt.Sprintf("%s (%s)", p.Processor, p.Agreement)
+		}
+		if p.FilmsStaff == No {
+			e.Subjects = Words{"bezoekers en voorbijgangers", "visitors and passers-by"}
 		}
 		if p.Sound != (Sound{}) {
 			e.Data = Words{"camerabeelden en geluid", "camera images and sound"}

@@ -111,6 +111,9 @@ const (
 	Lapsed    Status = "lapsed" // the besluit has ended: derived, no event says it
 )
 
+// Statuses in the order of a camera's life.
+var Statuses = []Status{Draft, Active, Suspended, Removed, Lapsed}
+
 var statusWords = map[Status]Words{
 	Draft:     {"concept", "draft"},
 	Active:    {"actief", "active"},
@@ -187,6 +190,9 @@ const (
 	Released RequestStatus = "released" // every granted camera's bag is in the vault
 	Closed   RequestStatus = "closed"   // hand-over confirmed, or fourteen days passed
 )
+
+// RequestStatuses in the order of a request's life.
+var RequestStatuses = []RequestStatus{Filed, Checked, Granted, Kept, Refused, Released, Closed}
 
 var requestStatusWords = map[RequestStatus]Words{
 	Filed:    {"ingediend", "filed"},

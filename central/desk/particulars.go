@@ -252,7 +252,7 @@ func sections(st *central.State, p *central.Placement, now time.Time) []section 
 	}
 	privacy := section{page.Both("Privacy: afscherming, kwaliteit, DPIA en personeel", "Privacy: masks, quality, DPIA and staff"), []fact{
 		row("Afgeschermd", "Masked", masks), row("Beeldkwaliteit", "Quality", with(p.Quality.Words(), p.QualityReason)), row("Slimme functies", "Smart functions", with(smart, p.SmartReason)),
-		row("DPIA", "DPIA", dpia), row("Grondslag", "Legal basis", p.Ground().Words()), row("Selectielijst", "Selection list", p.Selection),
+		row("DPIA", "DPIA", dpia), row("Grondslag", "Legal basis", st.Ground(p).Words()), row("Selectielijst", "Selection list", p.Selection),
 	}}
 	if p.Regime == protocol.AVG {
 		privacy.Facts = append(privacy.Facts, row("Personeel in beeld", "Staff filmed", p.FilmsStaff.Words()), row("Instemming ondernemingsraad", "Works council's consent", council))
