@@ -88,7 +88,7 @@ func TestWhatRemainsNamesNobody(t *testing.T) {
 		b = bytes.ReplaceAll(b, []byte(`"person":"geheim"`), nil)
 		b = bytes.ReplaceAll(b, []byte(`"kind":"geheim"`), nil)
 		b = bytes.ReplaceAll(b, []byte(`"id":"geheim"`), nil) // of what an advice is about
-		if f.name() == "order.refused" { // the kind and the id of the document, which are ours
+		if f.name() == "order.refused" {                      // the kind and the id of the document, which are ours
 			continue
 		}
 		if bytes.Contains(b, []byte(secret)) {
