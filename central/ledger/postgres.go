@@ -1,12 +1,10 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/beeldwacht/beeldwacht/central/postgres"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
 
@@ -57,44 +56,17 @@ const (
 	doubtFor = 10 * time.Second
 )
 
-// OpenPostgres opens the ledger in a database, or makes its tables there. dsn is as libpq takes it (a URL or key=value); the user needs to be able to create
+// OpenPostgres opens the ledger in a database, or makes its tables there; the pool is the store's from then on (see package postgres). The user needs to be able to create
 // tables the first time, later only to select, insert and update. Connect to the server itself, not through a pooler that shares connections: those lose LISTEN.
-func OpenPostgres(ctx context.Context, dsn, origin string, log *slog.Logger) (*Postgres, error) {
-	config, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("ledger: %w", err) // pgx leaves the password out
-	}
-	c := config.ConnConfig
-	name := fmt.Sprintf("postgres %s/%s", c.Host, c.Database)
-	if err := encrypted(c); err != nil {
-		return nil, fmt.Errorf("ledger %s: %w", name, err)
-	}
-	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 5*time.Second)
-	c.RuntimeParams["application_name"] = "beeldwacht"
-	c.RuntimeParams["idle_in_transaction_session_timeout"] = "10s" // a centre that stopped between lock and commit stops the others no longer
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("ledger %s: %w", name, err)
-	}
-	p := &Postgres{pool: pool, name: name, log: log, changed: make(chan struct{})}
+func OpenPostgres(ctx context.Context, pool *pgxpool.Pool, origin string, log *slog.Logger) (*Postgres, error) {
+	p := &Postgres{pool: pool, name: postgres.Name(pool.Config()), log: log, changed: make(chan struct{})}
 	if err := p.prepare(ctx, origin); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("ledger %s: %w", name, err)
+		return nil, fmt.Errorf("ledger %s: %w", p.name, err)
 	}
 	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
 	p.listening.Go(func() { p.listen(ctx) })
 	return p, nil
-}
-
-// encrypted refuses a connection that others on its way can read: over a network it has TLS, and knows the server.
-func encrypted(c *pgx.ConnConfig) error {
-	if network, _ := pgconn.NetworkAddress(c.Host, c.Port); network == "unix" || c.Host == "localhost" || net.ParseIP(c.Host).IsLoopback() {
-		return nil
-	}
-	if c.TLSConfig == nil || c.TLSConfig.InsecureSkipVerify && c.TLSConfig.VerifyPeerCertificate == nil || len(c.Fallbacks) > 0 {
-		return errors.New("the database is on another machine: say sslmode=verify-full, with sslrootcert where its certificate is your own authority's")
-	}
-	return nil
 }
 
 func (p *Postgres) prepare(ctx context.Context, origin string) error {
