@@ -1,6 +1,7 @@
 package office
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -102,7 +103,7 @@ func (c *OIDCConfig) provider() (*identity.ProviderConfig, error) {
 }
 
 // openAccounts opens the accounts, when the ledger is open: it knows whose role needs a passkey.
-func (o *Office) openAccounts() (*identity.Store, error) {
+func (o *Office) openAccounts(ctx context.Context) (*identity.Store, error) {
 	c := identity.Config{Now: o.Now, Log: o.Log, URL: o.Config.Pages.URL, Name: o.Config.Name, NoPasswords: o.Config.Login.Passwords != nil && !*o.Config.Login.Passwords}
 	passkeys := o.Config.passkeys()
 	c.Grace = passkeys.Grace.Duration()
@@ -118,12 +119,22 @@ func (o *Office) openAccounts() (*identity.Store, error) {
 			return nil, err
 		}
 	}
-	shelf, err := identity.File(filepath.Join(o.Config.Data, "accounts.db"))
+	if o.Config.Ledger.Postgres == "" {
+		shelf, err := identity.File(filepath.Join(o.Config.Data, "accounts.db"))
+		if err != nil {
+			return nil, err
+		}
+		return identity.Open(shelf, c)
+	}
+	pool, err := o.connect(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("accounts: %w", err)
+	}
+	shelf, err := identity.Database(ctx, pool)
 	if err != nil {
 		return nil, err
 	}
-	s, err := identity.Open(shelf, c)
-	return s, err
+	return identity.Open(shelf, c)
 }
 
 // addAccount gives a person of the setup their way in: a password, or the provider under their login.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central/mail"
+	"github.com/beeldwacht/beeldwacht/central/postgres"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/goccy/go-yaml"
 )
@@ -33,9 +34,11 @@ type Config struct {
 	Demonstration bool `yaml:"demonstration"`
 }
 
-// LedgerConfig says where the keys of dossiers are; empty: the folder dossiers in Data. See ledger.Keys.
+// LedgerConfig: Keys is where the keys of dossiers are, see ledger.Keys; empty: the folder dossiers in Data. Postgres is the DSN of a database for ledger and accounts, without
+// its password, which is in the file that VaultConfig.Secrets names; empty: files in Data.
 type LedgerConfig struct {
-	Keys string `yaml:"keys"`
+	Keys     string `yaml:"keys"`
+	Postgres string `yaml:"postgres"`
 }
 
 type PagesConfig struct {
@@ -53,7 +56,7 @@ type ContactConfig struct {
 	Address string `yaml:"address"`
 }
 
-// BrokerConfig: Listen starts the embedded broker; URL uses another. One of the two.
+// BrokerConfig: Listen starts the embedded broker; URL uses another. One of the two; of several centres on one database one only has either, and serves the recorders.
 type BrokerConfig struct {
 	Listen string `yaml:"listen"`
 	URL    string `yaml:"url"`
@@ -78,12 +81,13 @@ type MailConfig struct {
 	Overview string `yaml:"overview"`
 }
 
-// VaultSecrets is the file that VaultConfig.Secrets names; the recorders hold the same keys.
+// VaultSecrets is the file that VaultConfig.Secrets names; the recorders hold the same keys of the object store.
 type VaultSecrets struct {
 	AccessKey string `yaml:"access_key"`
 	SecretKey string `yaml:"secret_key"`
 
-	MailPassword string `yaml:"mail_password"`
+	MailPassword     string `yaml:"mail_password"`
+	PostgresPassword string `yaml:"postgres_password"`
 }
 
 // LoadConfig reads a configuration strictly: an unknown field, a wrong type or a missing value is an error that names file, line and field.
@@ -131,8 +135,19 @@ func (c *Config) check() error {
 		complain("pages.url: %q: people log in here; only localhost may do without https", c.Pages.URL)
 	}
 	c.Login.check(complain)
-	if (c.Broker.Listen == "") == (c.Broker.URL == "") {
+	switch {
+	case c.Broker.Listen != "" && c.Broker.URL != "":
 		complain("broker: give either listen (the embedded broker) or url (another), not both")
+	case c.Broker.Listen == "" && c.Broker.URL == "" && c.Ledger.Postgres == "":
+		complain("broker: give either listen (the embedded broker) or url (another); only beside another centre on the same ledger.postgres may it have neither")
+	}
+	if c.Ledger.Postgres != "" {
+		if e := postgres.CheckDSN(c.Ledger.Postgres); e != nil {
+			complain("ledger.postgres: %w", e)
+		}
+		if c.Ledger.Keys == "" {
+			complain("ledger.keys: missing; with ledger.postgres the folder of the dossiers' keys is one that all centres share")
+		}
 	}
 	if (c.Vault.Listen == "") == (c.Vault.Endpoint == "") {
 		complain("vault: give either listen (the embedded object store) or endpoint (another), not both")

@@ -47,6 +47,28 @@ func TestShippedConfigurationLoads(t *testing.T) {
 	}
 }
 
+// The sample loads with its database turned on, and with its password where it belongs; not with the password in it, nor without a folder that all centres share.
+func TestShippedDatabaseLoads(t *testing.T) {
+	c, err := LoadConfig(sample(t, "central.yaml", "  # postgres: postgres://", "  postgres: postgres://", "broker:\n  listen: 0.0.0.0:8883", "broker: {}"))
+	if err != nil || !strings.HasPrefix(c.Ledger.Postgres, "postgres://beeldwacht@") || c.Ledger.Keys == "" {
+		t.Errorf("%+v %v", c.Ledger, err)
+	}
+	s, err := LoadVaultSecrets(sample(t, "central-secrets.yaml", "# postgres_password:", "postgres_password:"))
+	if err != nil || s.PostgresPassword == "" {
+		t.Errorf("%v", err)
+	}
+	for complaint, replace := range map[string][]string{
+		"postgres_password": {"  # postgres: postgres://beeldwacht@", "  postgres: postgres://beeldwacht:geheim@"},
+		"verify-full":       {"  # postgres: postgres://", "  postgres: postgres://", "sslmode=verify-full", "sslmode=prefer"},
+		"ledger.keys":       {"  # postgres: postgres://", "  postgres: postgres://", "  keys: /var/lib/beeldwacht-central-dossiers\n", ""},
+		"broker:":           {"broker:\n  listen: 0.0.0.0:8883", "broker: {}"},
+	} {
+		if _, err := LoadConfig(sample(t, "central.yaml", replace...)); err == nil || !strings.Contains(err.Error(), complaint) || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%s: %v", complaint, err)
+		}
+	}
+}
+
 // uncommented is the sample with its log-in service turned on.
 func uncommented(t *testing.T) string {
 	t.Helper()

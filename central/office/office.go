@@ -34,10 +34,12 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/broker"
 	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/central/ledger"
+	"github.com/beeldwacht/beeldwacht/central/postgres"
 	"github.com/beeldwacht/beeldwacht/central/shares"
 	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -58,8 +60,8 @@ type Office struct {
 
 	// Made by Run.
 	vault  *vault.Vault
-	stored bool // the vault has its bucket; tend's after the start
-	client *broker.Client
+	stored bool           // the vault has its bucket; tend's after the start
+	client *broker.Client // nil: another centre on this ledger has the recorders
 
 	mu       sync.Mutex
 	statuses map[protocol.RecorderID]Status    // the newest signed status of each recorder
@@ -152,7 +154,7 @@ func (o *Office) Open(ctx context.Context) (err error) {
 	if o.witness, err = witness.Open(filepath.Join(o.Config.Data, "witness.db"), o.keys.witness, o.Now, o.Log); err != nil {
 		return fmt.Errorf("witness: %w", err)
 	}
-	if o.identity, err = o.openAccounts(); err != nil {
+	if o.identity, err = o.openAccounts(ctx); err != nil {
 		return err
 	}
 	if o.shares, err = shares.Open(cmp.Or(o.Config.Shares, filepath.Join(o.Config.Data, "shares"))); err != nil {
@@ -167,15 +169,35 @@ func (o *Office) openLedger(ctx context.Context) (*ledger.Book, error) {
 	if name := o.keys.ledger.Name(); name != origin {
 		return nil, fmt.Errorf("ledger: its key is named %q, the ledger %q; a log's key bears its origin", name, origin)
 	}
-	store, err := ledger.OpenBolt(filepath.Join(o.Config.Data, "ledger.db"), origin)
-	if err != nil {
-		return nil, err
+	var store ledger.Store
+	if o.Config.Ledger.Postgres != "" {
+		pool, err := o.connect(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+		if store, err = ledger.OpenPostgres(ctx, pool, origin, o.Log); err != nil {
+			return nil, err
+		}
+	} else {
+		var err error
+		if store, err = ledger.OpenBolt(filepath.Join(o.Config.Data, "ledger.db"), origin); err != nil {
+			return nil, err
+		}
 	}
 	keys, err := ledger.OpenKeys(cmp.Or(o.Config.Ledger.Keys, filepath.Join(o.Config.Data, "dossiers")))
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	return ledger.Open(ctx, store, keys, o.keys.ledger, o.Now, o.Log)
+}
+
+// connect makes a pool of connections to the database.
+func (o *Office) connect(ctx context.Context) (*pgxpool.Pool, error) {
+	secrets, err := LoadVaultSecrets(o.Config.Vault.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	return postgres.Connect(ctx, o.Config.Ledger.Postgres, secrets.PostgresPassword)
 }
 
 // Close closes what Open opened.
@@ -230,8 +252,10 @@ func (o *Office) Run(ctx context.Context) (err error) {
 		}
 		brokerURL = "ssl://" + net.JoinHostPort("localhost", port)
 	}
-	o.client = broker.NewClient(broker.ClientConfig{URL: brokerURL, Log: o.Log,
-		TLS: &tls.Config{Certificates: []tls.Certificate{o.keys.client}, RootCAs: o.keys.ca, MinVersion: tls.VersionTLS13}}, o)
+	if brokerURL != "" {
+		o.client = broker.NewClient(broker.ClientConfig{URL: brokerURL, Log: o.Log,
+			TLS: &tls.Config{Certificates: []tls.Certificate{o.keys.client}, RootCAs: o.keys.ca, MinVersion: tls.VersionTLS13}}, o)
+	}
 	mailer, err := o.openMail()
 	if err != nil {
 		return err
@@ -253,9 +277,11 @@ func (o *Office) Run(ctx context.Context) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var parts sync.WaitGroup
-	parts.Go(func() { o.client.Run(ctx) })
-	parts.Go(func() { o.takeFacts(ctx) })
-	parts.Go(func() { o.sendOrders(ctx) })
+	if o.client != nil { // else another centre has the recorders
+		parts.Go(func() { o.client.Run(ctx) })
+		parts.Go(func() { o.takeFacts(ctx) })
+		parts.Go(func() { o.sendOrders(ctx) })
+	}
 	parts.Go(func() { o.tend(ctx) })
 	if mailer != nil {
 		parts.Go(func() { mailer.Run(ctx) })

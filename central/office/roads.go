@@ -439,6 +439,9 @@ func (o *Office) extendHandedOver(ctx context.Context) {
 
 // tellLedger hands the ledger's own checkpoint to every recorder, which keeps it in its journal.
 func (o *Office) tellLedger(ctx context.Context) {
+	if o.client == nil {
+		return
+	}
 	checkpoint, err := o.book.Checkpoint()
 	if err != nil {
 		o.Log.Error("ledger", "error", err)
