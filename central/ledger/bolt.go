@@ -19,6 +19,7 @@ import (
 // Bolt is a Store in one bbolt file, which one process has open at a time.
 type Bolt struct {
 	db      *bbolt.DB
+	moving  bool          // see move; set before it is used
 	mu      sync.Mutex    // guards changed
 	changed chan struct{} // closed on the next append
 }
@@ -35,6 +36,7 @@ var (
 	metaOrigin     = []byte("origin")
 	metaHead       = []byte("head")
 	metaCheckpoint = []byte("checkpoint")
+	metaNote       = []byte("note")
 )
 
 // OpenBolt opens or makes the file of one log.
@@ -107,6 +109,9 @@ func (s *Bolt) Append(ctx context.Context, expect chain.Head, entries []chain.En
 		head, err := readHead(tx)
 		if err != nil {
 			return err
+		}
+		if note := tx.Bucket(meta).Get(metaNote); len(note) > 0 && !s.moving {
+			return fmt.Errorf("%w: %s", ErrMovedAway, note)
 		}
 		if head.Size != expect.Size || head.Last != expect.Last {
 			return ErrMoved
@@ -205,5 +210,19 @@ func (s *Bolt) Changed() <-chan struct{} {
 	defer s.mu.Unlock()
 	return s.changed
 }
+
+func (s *Bolt) note(context.Context) (note string, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		note = string(tx.Bucket(meta).Get(metaNote))
+		return nil
+	})
+	return note, err
+}
+
+func (s *Bolt) setNote(_ context.Context, note string) error {
+	return s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(meta).Put(metaNote, []byte(note)) })
+}
+
+func (s *Bolt) move() { s.moving = true }
 
 func key(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,6 +77,9 @@ func Open(ctx context.Context, store Store, keys *Keys, signer note.Signer, now 
 }
 
 func (b *Book) recover(ctx context.Context) error {
+	if note, err := b.store.note(ctx); err != nil || note != "" {
+		return fmt.Errorf("ledger %s: %w", b.store, cmp.Or(err, fmt.Errorf("%w: %s", ErrMovedAway, note)))
+	}
 	if err := b.readOn(ctx); err != nil {
 		return err
 	}

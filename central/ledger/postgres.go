@@ -23,9 +23,10 @@ import (
 // The one row of table ledger is the head; who appends locks it, so that of all who write at a head exactly one wins. Each append notifies the channel of the same name,
 // within its transaction. Whoever listens also looks every few seconds, and each time that it had to connect again: a notification is a hurry, not the news.
 type Postgres struct {
-	pool *pgxpool.Pool
-	name string
-	log  *slog.Logger
+	pool   *pgxpool.Pool
+	name   string
+	log    *slog.Logger
+	moving bool // see move; set before it is used
 
 	stop      context.CancelFunc
 	listening sync.WaitGroup
@@ -41,7 +42,8 @@ CREATE TABLE IF NOT EXISTS ledger (
 	form       text  NOT NULL,
 	origin     text  NOT NULL,
 	head       text  NOT NULL,
-	checkpoint bytea
+	checkpoint bytea,
+	note       text  NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS ledger_headers (seq   bigint PRIMARY KEY, line bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS ledger_bodies  (seq   bigint PRIMARY KEY, line bytea NOT NULL);
@@ -194,6 +196,13 @@ func (p *Postgres) append(ctx context.Context, tx pgx.Tx, expect chain.Head, ent
 	if err != nil {
 		return err
 	}
+	var note string
+	if err := tx.QueryRow(ctx, `SELECT note FROM ledger`).Scan(&note); err != nil {
+		return err
+	}
+	if note != "" && !p.moving {
+		return fmt.Errorf("%w: %s", ErrMovedAway, note)
+	}
 	if head.Size != expect.Size || head.Last != expect.Last {
 		return ErrMoved
 	}
@@ -291,6 +300,22 @@ func (p *Postgres) Hashes(ctx context.Context, places []int64) ([]tlog.Hash, err
 	}
 	return out, err
 }
+
+func (p *Postgres) note(ctx context.Context) (note string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	err = p.pool.QueryRow(ctx, `SELECT note FROM ledger`).Scan(&note)
+	return note, err
+}
+
+func (p *Postgres) setNote(ctx context.Context, note string) error {
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	_, err := p.pool.Exec(ctx, `UPDATE ledger SET note = $1`, note) // waits for an append that is under way
+	return err
+}
+
+func (p *Postgres) move() { p.moving = true }
 
 // Changed implements Store.
 func (p *Postgres) Changed() <-chan struct{} {

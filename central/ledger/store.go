@@ -36,11 +36,19 @@ type Store interface {
 	String() string
 
 	Close() error
+
+	// note says whether it may be written: empty, or why not; see Move. From when setNote has returned nobody appends but who moves it.
+	note(context.Context) (string, error)
+	setNote(context.Context, string) error
+	move() // appends of this Store pass a note
 }
 
 var (
 	// ErrMoved: the log is not where the caller thought it was; read on and decide anew.
 	ErrMoved = errors.New("the log has grown since it was read")
+
+	// ErrMovedAway: this log is kept elsewhere now, or is on its way here.
+	ErrMovedAway = errors.New("this ledger is not to be used here")
 
 	// ErrInDoubt: the connection broke while the entries were being stored, and until the time was up nobody could say whether they are there. Reading on tells.
 	ErrInDoubt = errors.New("the database went away while it stored this; whether it did shows as soon as it answers again")

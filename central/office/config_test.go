@@ -59,7 +59,7 @@ func TestShippedDatabaseLoads(t *testing.T) {
 	}
 	for complaint, replace := range map[string][]string{
 		"postgres_password": {"  # postgres: postgres://beeldwacht@", "  postgres: postgres://beeldwacht:geheim@"},
-		"verify-full":       {"  # postgres: postgres://", "  postgres: postgres://", "sslmode=verify-full", "sslmode=prefer"},
+		"verify-full":       {"  # postgres: postgres://", "  postgres: postgres://", "?sslmode=verify-full", "?sslmode=prefer"},
 		"ledger.keys":       {"  # postgres: postgres://", "  postgres: postgres://", "  keys: /var/lib/beeldwacht-central-dossiers\n", ""},
 		"broker:":           {"broker:\n  listen: 0.0.0.0:8883", "broker: {}"},
 	} {
