@@ -47,6 +47,56 @@ const (
 // Kinds are all of them, as a store must have them.
 var Kinds = []Kind{accounts, people, subjects, sessions, invitations, steps, counts, meta}
 
+// Copy puts all that is on one shelf on another, in the place of what was there.
+func Copy(from, to Shelf) error {
+	type row struct {
+		kind  Kind
+		key   string
+		value []byte
+	}
+	var all []row
+	if err := from.View(func(rows Rows) error {
+		all = nil
+		for _, kind := range Kinds {
+			if err := rows.Each(kind, func(key string, value []byte) error {
+				all = append(all, row{kind, key, value})
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("accounts: %w", err)
+	}
+	err := to.Update(func(rows Rows) error {
+		var over []row
+		for _, kind := range Kinds {
+			if err := rows.Each(kind, func(key string, _ []byte) error {
+				over = append(over, row{kind: kind, key: key})
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		for _, r := range over {
+			if err := rows.Delete(r.kind, r.key); err != nil {
+				return err
+			}
+		}
+		for _, r := range all {
+			if err := rows.Put(r.kind, r.key, r.value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("accounts: %w", err)
+	}
+	return nil
+}
+
 // File is a shelf in a bbolt file of this machine, mode 600.
 func File(path string) (Shelf, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
