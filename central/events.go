@@ -2,6 +2,7 @@ package central
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -253,7 +254,18 @@ type Source struct {
 	Seq      uint64              `json:"seq,omitempty"`
 }
 
+// newFact makes an empty fact of this name; nil where there is none.
 func newFact(name string) Fact {
+	t := factTypes[name]
+	if t == nil {
+		return nil
+	}
+	return reflect.New(t).Interface().(Fact)
+}
+
+// factTypes are all facts, by name.
+var factTypes = func() map[string]reflect.Type {
+	types := map[string]reflect.Type{}
 	for _, f := range []Fact{
 		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
 		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
@@ -269,12 +281,10 @@ func newFact(name string) Fact {
 		&MailChosen{}, &MailTaken{}, &MailSent{},
 		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{}, &BodyErased{},
 	} {
-		if f.name() == name {
-			return f
-		}
+		types[f.name()] = reflect.TypeOf(f).Elem()
 	}
-	return nil
-}
+	return types
+}()
 
 func (*CentreOpened) name() string        { return "centre.opened" }
 func (*PersonAppointed) name() string     { return "person.appointed" }

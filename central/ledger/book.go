@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -120,24 +121,86 @@ func (b *Book) recover(ctx context.Context) error {
 // readOn takes in what the store has beyond the state. The caller holds writing, or is Open. A *Broken is final, any other error the store's.
 func (b *Book) readOn(ctx context.Context) error { return b.readTo(ctx, &b.reading, &b.mu) }
 
-// readTo reads from where r is to the end; guard is locked while r is changed.
+// readTo reads from where r is to the end; guard is locked while r is changed. What needs no order, which is most of the work, is done ahead and on all processors.
 func (b *Book) readTo(ctx context.Context, r *reading, guard sync.Locker) error {
-	for {
-		entries, err := b.store.Read(ctx, r.head.Size, 1000)
-		if err != nil {
-			return fmt.Errorf("ledger %s: %w", b.store, err)
+	ctx, stop := context.WithCancel(ctx)
+	ahead := make(chan batch, 2)
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer stop()
+	from := r.head.Size
+	reader.Go(func() {
+		defer close(ahead)
+		for {
+			some := b.readSome(ctx, from)
+			from += uint64(len(some.entries))
+			select {
+			case ahead <- some:
+			case <-ctx.Done():
+				return
+			}
+			if some.err != nil || len(some.entries) == 0 {
+				return
+			}
 		}
-		if len(entries) == 0 {
+	})
+	for some := range ahead {
+		if some.err != nil {
+			return some.err
+		}
+		if len(some.entries) == 0 {
 			return b.explain(r)
 		}
-		stored, err := b.treeOf(ctx, r.head.Size, len(entries))
-		if err != nil {
-			return err
-		}
-		if err := b.take(r, guard, entries, stored); err != nil {
+		if err := b.take(r, guard, some); err != nil {
 			return err
 		}
 	}
+	return ctx.Err()
+}
+
+// batch is a number of entries, each read by itself, with the tree's hashes as they are stored: all, or those before the first that is missing.
+type batch struct {
+	entries []chain.Entry
+	read    []readEntry
+	stored  []tlog.Hash
+	err     error // of the store
+}
+
+type readEntry struct {
+	header chain.Header
+	event  central.Event
+	err    error
+}
+
+// mostAtOnce is how many entries are read in one go.
+const mostAtOnce = 2000
+
+func (b *Book) readSome(ctx context.Context, from uint64) (some batch) {
+	if some.entries, some.err = b.store.Read(ctx, from, mostAtOnce); some.err != nil {
+		some.err = fmt.Errorf("ledger %s: %w", b.store, some.err)
+		return some
+	}
+	if len(some.entries) > 0 {
+		some.stored, some.err = b.treeOf(ctx, from, len(some.entries))
+	}
+	b.readEach(&some)
+	return some
+}
+
+func (b *Book) readEach(some *batch) {
+	some.read = make([]readEntry, len(some.entries))
+	const atLeast = 50 // for one processor
+	parts := max(1, min(runtime.GOMAXPROCS(0), len(some.entries)/atLeast))
+	var readers sync.WaitGroup
+	for part := range parts {
+		readers.Go(func() {
+			for i := part * len(some.entries) / parts; i < (part+1)*len(some.entries)/parts; i++ {
+				r := &some.read[i]
+				r.header, r.event, r.err = b.read(some.entries[i])
+			}
+		})
+	}
+	readers.Wait()
 }
 
 // explain holds each dossier whose key is not here against the erasures, all entries having been read. A key that is destroyed without one is lost, or in another folder.
@@ -175,7 +238,7 @@ func (b *Book) treeOf(ctx context.Context, seq uint64, n int) ([]tlog.Hash, erro
 }
 
 // take verifies the next entries, with the tree's hashes as they are stored, of which proofs are made; and applies their events. There is no other way into a state.
-func (b *Book) take(r *reading, guard sync.Locker, entries []chain.Entry, stored []tlog.Hash) error {
+func (b *Book) take(r *reading, guard sync.Locker, some batch) error {
 	guard.Lock()
 	defer guard.Unlock()
 	if r == &b.reading {
@@ -184,20 +247,19 @@ func (b *Book) take(r *reading, guard sync.Locker, entries []chain.Entry, stored
 			b.changed = make(chan struct{})
 		}()
 	}
-	for _, e := range entries {
-		header, event, err := b.read(e)
+	for i, e := range some.entries {
+		if err := some.read[i].err; err != nil {
+			return b.broken(r, err)
+		}
+		event, head := some.read[i].event, r.head
+		hashes, err := head.Push(some.read[i].header, e.Header)
 		if err != nil {
 			return b.broken(r, err)
 		}
-		head := r.head
-		hashes, err := head.Push(header, e.Header)
-		if err != nil {
-			return b.broken(r, err)
-		}
-		if n := len(hashes); len(stored) < n || !slices.Equal(stored[:n], hashes) {
+		if n := len(hashes); len(some.stored) < n || !slices.Equal(some.stored[:n], hashes) {
 			return b.broken(r, errors.New("the tree's stored hashes are not of this header"))
 		}
-		stored = stored[len(hashes):]
+		some.stored = some.stored[len(hashes):]
 		if err := r.state.Apply(event); err != nil {
 			return b.broken(r, err)
 		}
@@ -444,7 +506,9 @@ func (b *Book) write(ctx context.Context, events []central.Event) error {
 	if err := b.store.Append(ctx, b.head, entries, checkpoint); err != nil {
 		return err
 	}
-	if err := b.take(&b.reading, &b.mu, entries, hashes); err != nil {
+	written := batch{entries: entries, stored: hashes}
+	b.readEach(&written)
+	if err := b.take(&b.reading, &b.mu, written); err != nil {
 		err = fmt.Errorf("it was written and cannot be applied: %w; restart the centre", err)
 		b.parted(err)
 		b.log.Error("ledger and state have parted", "error", err)

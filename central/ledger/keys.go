@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -173,43 +174,53 @@ func (k *Keys) find(o central.Dossier) (*[keySize]byte, error) {
 	return nil, nil
 }
 
-// add makes a dossier's key, unless another centre was first.
-func (k *Keys) add(o central.Dossier) (*[keySize]byte, error) {
-	if len(o) > nameSize {
-		return nil, fmt.Errorf("dossier %q: at most %d characters", o, nameSize)
-	}
+// add makes keys for dossiers that have none, whichever centre is first.
+func (k *Keys) add(dossiers ...central.Dossier) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	err := k.locked(os.O_RDWR, func(f *os.File) error {
-		if err := k.readOn(f); err != nil || k.keys[o] != nil {
+		if err := k.readOn(f); err != nil {
 			return err
 		}
-		key := new([keySize]byte)
-		if _, err := rand.Read(key[:]); err != nil {
-			return err
+		var places []byte
+		defer func() { clear(places) }()
+		made := map[central.Dossier]*[keySize]byte{}
+		for _, o := range dossiers {
+			if len(o) > nameSize {
+				return fmt.Errorf("dossier %q: at most %d characters", o, nameSize)
+			}
+			if k.keys[o] != nil || made[o] != nil {
+				continue
+			}
+			made[o] = new([keySize]byte)
+			if _, err := rand.Read(made[o][:]); err != nil {
+				return err
+			}
+			places = append(places, placeOf(o, made[o])...)
 		}
-		b := placeOf(o, key)
-		defer clear(b)
-		if _, err := f.WriteAt(b, k.read); err != nil { // over the rest of one that was torn
+		if _, err := f.WriteAt(places, k.read); err != nil { // over the rest of one that was torn
 			return err
 		}
 		if err := f.Sync(); err != nil {
 			return err
 		}
-		k.keys[o], k.read = key, k.read+placeSize
+		maps.Copy(k.keys, made)
+		k.read += int64(len(places))
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("keys of dossiers: %w", err)
+		return fmt.Errorf("keys of dossiers: %w", err)
 	}
-	return new(*k.keys[o]), nil
+	return nil
 }
 
 // seal encrypts under a dossier's key, which it makes if there is none. bound says where the result belongs: it opens nowhere else.
 func (k *Keys) seal(o central.Dossier, plain, bound []byte) ([]byte, error) {
 	key, err := k.find(o)
 	if err == nil && key == nil {
-		key, err = k.add(o)
+		if err = k.add(o); err == nil {
+			key, err = k.find(o)
+		}
 	}
 	if err != nil {
 		return nil, err
