@@ -67,7 +67,7 @@ func newHostile(t *testing.T, now func() time.Time) *hostile {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
 		says := map[string]any{"issuer": h.server.URL, "authorization_endpoint": h.server.URL + "/auth", "token_endpoint": h.server.URL + "/token", "jwks_uri": h.server.URL + "/keys",
-			"id_token_signing_alg_values_supported": []string{"RS256", "PS256", "ES256", "HS256", "none"}, "authorization_response_iss_parameter_supported": true}
+			"id_token_signing_alg_values_supported": []string{"RS256", "PS256", "ES256", "RS512", "HS256", "none"}, "authorization_response_iss_parameter_supported": true}
 		if h.discover != nil {
 			h.discover(says)
 		}
