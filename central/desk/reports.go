@@ -120,9 +120,9 @@ func (d *desk) processing(v *visit) {
 		return
 	}
 	t := table{Empty: page.Both("Er waren nog geen camera's in gebruik.", "No cameras were in use yet."), Columns: []central.Words{page.Both("Camera", "Camera"), page.Both("Stand", "Status"), page.Both("Verantwoordelijke", "Controller"), page.Both("Doelen", "Purposes"),
-		page.Both("Grondslag", "Basis"), page.Both("Besluit", "Decision"), page.Both("Betrokkenen", "Subjects"), page.Both("Gegevens", "Data"), page.Both("Ontvangers", "Recipients"), page.Both("Bewaartermijn", "Term"), page.Both("Maatregelen", "Measures")}}
+		page.Both("Grondslag", "Basis"), page.Both("Besluit", "Decision"), page.Both("Betrokkenen", "Subjects"), page.Both("Gegevens", "Data"), page.Both("Ontvangers", "Recipients"), page.Both("Bewaartermijn", "Term"), page.Both("Maatregelen", "Measures"), page.Both("Opslag", "Storage"), page.Both("Verwerker", "Processor")}}
 	for _, e := range st.Register() {
-		t.Rows = append(t.Rows, []any{e.Name + " (" + string(e.Camera) + ")", e.StatusAt(at).Words(), e.Controller, central.Joined(e.Purposes), e.Basis, e.Besluit.Reference, e.Subjects, e.Data, strings.Join(e.Recipients, ", "), e.Window, e.Measures})
+		t.Rows = append(t.Rows, []any{e.Name + " (" + string(e.Camera) + ")", e.StatusAt(at).Words(), e.Controller, central.Joined(e.Purposes), e.Basis, e.Besluit.Reference, e.Subjects, e.Data, strings.Join(e.Recipients, ", "), e.Window, e.Measures, e.Storage, e.Processor})
 	}
 	r.Heading, r.Tables = page.Both("Register van verwerkingen", "Register of processing"), []table{t}
 	r.Intro = page.Both("Volgens artikel 30 AVG: per camera wat er met de beelden gebeurt, waarom, hoe lang en door wie.", "Under article 30 GDPR: for each camera what is done with its footage, why, for how long and by whom.")

@@ -25,9 +25,11 @@ func (d *desk) requests(v *visit) {
 type asking struct {
 	form
 	Amends   protocol.RequestID // a request that is there, and changes; empty: a new one
-	Staff    bool               // own initiative: only their cameras, and a unit that receives
+	Sort     sort
+	Sorts    []sort // that this person may choose between; none while changing a request
 	Groups   []group
 	Articles []central.ArticleLaw
+	Titles   []central.PreservationLaw
 	Units    []*central.Unit
 	Now      time.Time
 	Look     *looked // filled in and ready to file
@@ -42,6 +44,7 @@ type group struct {
 // looked is what a request would be, before it is filed.
 type looked struct {
 	Asked   protocol.Interval
+	Period  protocol.Interval // future footage
 	Cameras []reach
 }
 
@@ -54,15 +57,20 @@ type reach struct {
 }
 
 func (d *desk) asking(st *central.State, v *visit, f form) asking {
-	a := asking{form: f, Amends: protocol.RequestID(v.r.PathValue("id")), Articles: central.Articles, Now: v.now, Staff: !st.Holds(v.me(), central.Requester, "", v.now)}
+	a := asking{form: f, Amends: protocol.RequestID(v.r.PathValue("id")), Articles: central.Articles, Titles: central.Preservations, Now: v.now}
+	staff := !st.Holds(v.me(), central.Requester, "", v.now)
+	a.Sort = sortFor(staff, f, st.Request(a.Amends))
+	if a.Amends == "" {
+		a.Sorts = slices.DeleteFunc(slices.Clone(sorts), func(s sort) bool { return s.Staff != staff })
+	}
 	var mine []protocol.CameraID
 	if p := st.Person(v.me()); p != nil {
 		mine = p.Cameras
 	}
-	for _, regime := range []protocol.Regime{protocol.AVG, protocol.WPG} {
+	for _, regime := range a.Sort.Regimes {
 		g := group{Regime: regime}
 		for _, p := range st.Placements() {
-			if p.Regime == regime && p.Status != central.Draft && (!a.Staff || slices.Contains(mine, p.Camera)) {
+			if p.Regime == regime && p.Status != central.Draft && (!staff || slices.Contains(mine, p.Camera)) {
 				g.Cameras = append(g.Cameras, d.seen(st, p, v))
 			}
 		}
@@ -70,7 +78,7 @@ func (d *desk) asking(st *central.State, v *visit, f form) asking {
 			a.Groups = append(a.Groups, g)
 		}
 	}
-	if a.Staff {
+	if a.Sort.Code == askReport {
 		a.Units = st.Units()
 	}
 	return a
@@ -105,6 +113,16 @@ func (d *desk) amendRequest(v *visit) {
 			"datum": dayInput(r.Demanded), "aanduiding": r.Indicated, "wijze": r.Manner, "uiterlijk": dayInput(r.Deadline), "kenmerk": r.Reference, "noodzaak": r.Necessity, "eenheid": r.RequestFacts.Unit} {
 			f.Set(name, value)
 		}
+		if r.Kind == central.Preservation {
+			f.Set("geldt-tot", dayInput(protocol.T(r.RequestFacts.Until.Add(-time.Second))))
+		}
+		if !r.Period.IsZero() {
+			f.Set("van", localInput(r.Period.From))
+			f.Set("tot", localInput(r.Period.To))
+			if r.Immediate {
+				f.Set("onmiddellijk", "ja")
+			}
+		}
 		for _, c := range r.Cameras {
 			f.Add("camera", string(c))
 		}
@@ -113,7 +131,6 @@ func (d *desk) amendRequest(v *visit) {
 			f.Set("uitgesproken", localInput(r.Said.Time))
 		}
 		if c := r.Consent; c != nil {
-			f.Set("artikel", onConsent)
 			f.Set("verklaringen", strings.Join(c.Statements, "\n"))
 			f.Set("iedereen", "ja")
 		}
@@ -151,7 +168,7 @@ func (d *desk) fileRequest(v *visit) {
 	}
 	var look *looked
 	d.Book.View(func(st *central.State) {
-		facts.Kind = kindFor(st, v, facts.Cameras)
+		facts.Kind = kindFor(st, v, f, facts.Cameras)
 		f.Problem = would(st, askingFor(v, facts), v.now)
 		if f.Problem == nil {
 			look = lookAt(st, facts, v.now)
@@ -223,11 +240,28 @@ func (v *visit) requestFacts() (central.RequestFacts, error) {
 		return central.RequestFacts{}, errors.New("tijdstip van de mondelinge vordering / time of the oral demand")
 	}
 	deadline, err := parseDay(v.value("uiterlijk"))
-	return central.RequestFacts{
-		Article: central.Article(strings.TrimPrefix(v.value("artikel"), onConsent)), Consent: v.consent(), Authority: v.value("bevoegde"), Leave: v.value("machtiging"), Demanded: demanded, Said: said, Indicated: v.value("aanduiding"), Manner: v.value("wijze"), Deadline: deadline,
+	if err != nil {
+		return central.RequestFacts{}, err
+	}
+	until, err := parseDay(v.value("geldt-tot"))
+	if err != nil {
+		return central.RequestFacts{}, err
+	}
+	if !until.IsZero() {
+		until = protocol.T(until.In(page.Amsterdam).AddDate(0, 0, 1)) // to the end of that day
+	}
+	facts := central.RequestFacts{
+		Article: central.Article(strings.TrimPrefix(v.value("artikel"), askConsent)), Consent: v.consent(), Authority: v.value("bevoegde"), Leave: v.value("machtiging"), Demanded: demanded, Said: said, Indicated: v.value("aanduiding"), Manner: v.value("wijze"), Deadline: deadline,
 		Cameras: cameraIDs(v.r.PostForm["camera"]), Asked: protocol.Span(from, to), Reference: v.value("kenmerk"), Necessity: v.value("noodzaak"),
 		Purpose: central.Purpose(v.value("doel")), MayBeGone: v.value("misschien-weg") != "", Unit: v.value("eenheid"),
-	}, err
+	}
+	switch v.value("soort") {
+	case askPreserve:
+		facts.Until = until
+	case askFuture:
+		facts.Article, facts.Asked, facts.Period, facts.Immediate = "126ne", protocol.Interval{}, facts.Asked, v.value("onmiddellijk") != ""
+	}
+	return facts, nil
 }
 
 func cameraIDs(list []string) []protocol.CameraID {
@@ -238,19 +272,19 @@ func cameraIDs(list []string) []protocol.CameraID {
 	return ids
 }
 
-// onConsent is what the form says where a demand names its article.
-const onConsent = "toestemming"
-
 // consent is one line a statement.
 func (v *visit) consent() *central.Consent {
-	if v.value("artikel") != onConsent {
+	if v.value("soort") != askConsent && v.value("artikel") != askConsent {
 		return nil
 	}
 	return &central.Consent{Statements: strings.FieldsFunc(v.value("verklaringen"), func(r rune) bool { return r == '\n' || r == '\r' }), Everyone: v.value("iedereen") != ""}
 }
 
-// kindFor is what a request for these cameras is called: their regime and who asks decide it, so nobody has to choose wrongly.
-func kindFor(st *central.State, v *visit, cameras []protocol.CameraID) central.RequestKind {
+// kindFor is what a request is called: as chosen on the form. A form without the choice, filled in by a program, is told by who asks, their cameras and the title.
+func kindFor(st *central.State, v *visit, f form, cameras []protocol.CameraID) central.RequestKind {
+	if s, ok := sortOf(f.Get("soort")); ok {
+		return s.Kind
+	}
 	if !st.Holds(v.me(), central.Requester, "", v.now) {
 		if v.value("alleen-bewaren") != "" {
 			return central.Provisional
@@ -262,17 +296,21 @@ func kindFor(st *central.State, v *visit, cameras []protocol.CameraID) central.R
 			return central.WpgRelease
 		}
 	}
-	if v.value("artikel") == onConsent {
+	if v.value("artikel") == askConsent {
 		return central.ByConsent
 	}
 	return central.Vordering
 }
 
 func lookAt(st *central.State, f central.RequestFacts, now time.Time) *looked {
-	l := &looked{Asked: f.Asked}
+	l := &looked{Asked: f.Asked, Period: f.Period}
 	for _, id := range f.Cameras {
 		p := st.Placement(id)
 		ends := f.Asked.From.Add(p.Window().Duration())
+		if !f.Period.IsZero() { // nothing of it ages out yet
+			l.Cameras = append(l.Cameras, reach{Placement: p})
+			continue
+		}
 		l.Cameras = append(l.Cameras, reach{p, !now.Before(ends), protocol.T(ends), now.Before(ends) && ends.Sub(now) < 24*time.Hour})
 	}
 	return l
@@ -290,6 +328,8 @@ type file struct {
 	Places     map[protocol.CameraID]*central.Placement
 	FetchUntil protocol.Time                        // the last moment to fetch
 	Systems    map[central.ClientID]*central.Client // through which something of this was done
+
+	Advice *counselled // of the privacy officer, for who decides on it
 
 	MayAmend    bool // the requester, as long as nothing was fetched
 	MayTake     bool // a colleague
@@ -358,6 +398,7 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 	receives := holds(central.Requester, "") && r.Unit != "" && st.Person(v.me()).Unit == r.Unit
 	out := file{Request: r, Unit: st.Unit(r.Unit), Steps: steps(r, v.now), Due: st.Due(r, v.now), Reasons: central.RefusalReasons,
 		Places: map[protocol.CameraID]*central.Placement{}, Fetch: map[protocol.GrantID]*act{}, Systems: map[central.ClientID]*central.Client{}, form: f, Acted: acted}
+	out.Advice = adviceOn(st, v, central.About{Kind: central.AboutRequest, ID: string(r.ID)})
 	for _, id := range r.Cameras {
 		out.Places[id] = st.Placement(id)
 	}

@@ -43,22 +43,33 @@ func newBoth(t *testing.T) *both {
 	if b.recorder, err = orders.Open(b.journal, b.town.Recorder, b.town.Roots, roster, clock, nil); err != nil {
 		t.Fatal(err)
 	}
-	const admin, registrar = "p-admin", "p-registrar"
-	secrecy, ends := protocol.T(b.now.Add(-time.Hour)), protocol.T(b.now.AddDate(1, 0, 0))
-	b.do(central.Open{Municipality: b.town.Municipality, Administrator: admin, Secrecy: secrecy})
-	b.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-2026-1", ValidUntil: ends}})
-	b.do(central.EnrolRecorder{By: admin, Recorder: b.town.Recorder, Key: b.town.LogKey, Origin: b.town.Log.Name(), Viewer: "https://recorder.test", Roots: b.town.Roots, Roster: roster})
-	for person, post := range map[protocol.PersonID]central.Post{registrar: {Role: central.Registrar}, protocoltest.Handler: {Role: central.Handler, Regime: protocol.AVG},
-		protocoltest.Approver: {Role: central.Approver, Regime: protocol.AVG}, protocoltest.Approver2: {Role: central.Approver, Regime: protocol.AVG}, protocoltest.Requester: {Role: central.Requester}} {
-		b.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: person, Posts: []central.Post{post}, Unit: "basisteam", Secrecy: secrecy}})
+	// The centre's past, as its ledger would tell it: what it took to get there is tested elsewhere.
+	ago, ends := protocol.T(b.now.Add(-time.Hour)), protocol.T(b.now.AddDate(1, 0, 0))
+	b.past(&central.CentreOpened{Municipality: b.town.Municipality})
+	b.past(&central.UnitAgreed{Unit: central.Unit{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-2026-1", ValidUntil: ends}})
+	b.past(&central.RecorderEnrolled{Recorder: b.town.Recorder, Key: b.town.LogKey, Origin: b.town.Log.Name(), Viewer: "https://recorder.test", Roots: b.town.Roots, Roster: string(roster)})
+	for person, post := range map[protocol.PersonID]central.Post{protocoltest.Handler: {Role: central.Handler, Regime: protocol.AVG}, protocoltest.Approver: {Role: central.Approver, Regime: protocol.AVG},
+		protocoltest.Approver2: {Role: central.Approver, Regime: protocol.AVG}, protocoltest.Requester: {Role: central.Requester}} {
+		b.past(&central.PersonAppointed{Appointment: central.Appointment{Person: person, Posts: []central.Post{post}, Unit: "basisteam", Secrecy: ago}})
 	}
-	b.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG, Purposes: []central.Purpose{central.Buildings},
-		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(90 * 24 * time.Hour), AdoptedBy: "college", AdoptedOn: secrecy, Published: "gemeenteblad"}})
-	b.do(central.RegisterPlacement{By: registrar, PlacementFacts: central.PlacementFacts{Camera: "hal", Name: "Hal", Regime: protocol.AVG, Position: central.At(51.48, 5.66), Place: "hoofdingang", Purposes: []central.Purpose{central.Buildings},
-		Subsidiarity: "x", Proportionality: "x", Besluit: central.Besluit{Reference: "B-1", Date: secrecy, ValidFrom: secrecy, ValidUntil: ends, Body: "college"}, Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1},
-		Sign: central.Sign{Placed: secrecy}, Recorder: b.town.Recorder, Streams: []protocol.StreamID{"main"}, Publication: central.PublishExact, Contact: "x"}})
-	b.do(central.Activate{By: registrar, Camera: "hal"})
+	b.past(&central.PlacementRegistered{PlacementFacts: central.PlacementFacts{Camera: "hal", Name: "Hal", Regime: protocol.AVG, Recorder: b.town.Recorder, Streams: []protocol.StreamID{"main"},
+		Besluit: central.Besluit{Reference: "B-1", Date: ago, ValidFrom: ago, ValidUntil: ends, Body: "college"}}})
+	b.past(&central.PlacementActivated{Camera: "hal"})
+	mandate := b.town.Mandate("hal", 1)
+	mandate.Regime, mandate.Window, mandate.LongestHold = protocol.AVG, protocol.Window(7*24*time.Hour), protocol.Window(protocol.MaxHold)
+	raw := b.town.Compose(mandate)
+	b.past(&central.OrderIssued{Recorder: b.town.Recorder, Number: 1, NotBefore: mandate.NotBefore, NotAfter: mandate.NotAfter, Document: string(raw)})
+	if err := b.send(raw, mandate.NotBefore, mandate.NotAfter); err != nil {
+		t.Fatal(err)
+	}
 	return b
+}
+
+func (b *both) past(f central.Fact) {
+	b.t.Helper()
+	if err := b.state.Apply(central.Event{Seq: b.state.Size, Time: protocol.T(b.now), By: "p-admin", Fact: f}); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // do gives the centre a command, and the recorder whatever order follows from it.
