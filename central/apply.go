@@ -17,6 +17,7 @@ func (s *State) Apply(e Event) error {
 		s.people, s.units, s.agreements = map[protocol.PersonID]*Person{}, map[string]*Unit{}, map[string]*Dealings{}
 		s.recorders, s.placements = map[protocol.RecorderID]*Recorder{}, map[protocol.CameraID]*Placement{}
 		s.requests, s.holds = map[protocol.RequestID]*Request{}, map[protocol.HoldID]*Hold{}
+		s.advice = map[About]*Counselled{}
 		s.drafts, s.adoptions, s.read = map[string]*ProtocolDraft{}, map[ProtocolRef]Moment{}, map[protocol.PersonID]map[ProtocolRef]protocol.Time{}
 		s.grants, s.seen = map[protocol.GrantID]*Grant{}, map[Source]bool{}
 		s.live = map[protocol.RequestID]*Request{}

@@ -923,34 +923,12 @@ func TestHistoryGivesTheSameState(t *testing.T) {
 	if *record {
 		recordHistory(t)
 	}
-	history, err := os.ReadFile("testdata/history.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
 	want, err := os.ReadFile("testdata/state.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		var s State
-		for line := range bytes.Lines(history) {
-			var l struct {
-				Time protocol.Time     `json:"time"`
-				Name string            `json:"name"`
-				By   protocol.PersonID `json:"by"`
-				Fact jsontext.Value    `json:"fact"`
-			}
-			if err := json.Unmarshal(line, &l, json.RejectUnknownMembers(true)); err != nil {
-				t.Fatal(err)
-			}
-			fact, err := ParseFact(l.Name, l.Fact)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := s.Apply(Event{Seq: s.Size, Time: l.Time, By: l.By, Fact: fact}); err != nil {
-				t.Fatal(err)
-			}
-		}
+		s := replayed(t)
 		got := dump(t, &s)
 		if *update {
 			if err := os.WriteFile("testdata/state.txt", []byte(got), 0o644); err != nil {
@@ -968,6 +946,34 @@ func TestHistoryGivesTheSameState(t *testing.T) {
 			t.Fatal("the state is shorter than testdata/state.txt")
 		}
 	}
+}
+
+// replayed is the state of testdata/history.jsonl.
+func replayed(t *testing.T) (s State) {
+	t.Helper()
+	history, err := os.ReadFile("testdata/history.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(history) {
+		var l struct {
+			Time protocol.Time     `json:"time"`
+			Name string            `json:"name"`
+			By   protocol.PersonID `json:"by"`
+			Fact jsontext.Value    `json:"fact"`
+		}
+		if err := json.Unmarshal(line, &l, json.RejectUnknownMembers(true)); err != nil {
+			t.Fatal(err)
+		}
+		fact, err := ParseFact(l.Name, l.Fact)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Apply(Event{Seq: s.Size, Time: l.Time, By: l.By, Fact: fact}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
 }
 
 func recordHistory(t *testing.T) {

@@ -16,6 +16,7 @@ type decision struct {
 	events  []Event
 	numbers map[protocol.RecorderID]uint64 // orders issued in this decision
 	issued  uint64                         // documents issued in this decision
+	despite string                         // why this goes on against the privacy officer's advice; see advice.go
 }
 
 func (d *decision) record(f Fact) {

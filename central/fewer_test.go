@@ -10,7 +10,7 @@ import (
 )
 
 // came is what a random run brought about.
-type came struct{ released, viewed, fetched, suspended, prolonged, lifted, delivered, answered int }
+type came struct{ released, viewed, fetched, suspended, prolonged, lifted, delivered, answered, shortened int }
 
 // random gives commands at random by these people, each with the posts they may hold (now these, then those), and by an administrator, a privacy officer, a registrar and
 // whoever calls themselves the system. Recorders confirm and release what they were ordered; time passes.
@@ -137,7 +137,12 @@ func random(t *testing.T, seed uint64, posts map[protocol.PersonID][]Post) came 
 					cmds = append(cmds, Appoint{admin, hold(p)}) // everybody is back
 				}
 			case 11:
-				cmds = append(cmds, EndPlacement{who(), "hal", Suspend, "x"})
+				if rnd.IntN(2) == 0 {
+					cmds = append(cmds, EndPlacement{who(), "hal", Suspend, "x"})
+				} else {
+					shorter := Rules{ProtocolRef{"gebouwen", 1}, protocol.Window(5 * 24 * time.Hour)}
+					cmds = append(cmds, ChangeRules{registrar, "hal", Rules{Protocol: shorter.Protocol}, "x"}, ChangeRules{who(), "hal", shorter, "x"}, ChangeRules{who(), "hal", shorter, "x"})
+				}
 			case 12:
 				c.now = c.now.Add(time.Duration(rnd.IntN(40)) * time.Hour)
 				cmds = append(cmds, Tend{}, Activate{registrar, "hal"})
@@ -186,6 +191,15 @@ func random(t *testing.T, seed uint64, posts map[protocol.PersonID][]Post) came 
 			}
 		}
 	}
+	mandates := c.s.Placement("hal").Mandates
+	for i, m := range mandates[1:] {
+		if m.Window < mandates[i].Window {
+			n.shortened++
+			if len(m.Approvers) != 2 || m.Approvers[0] == m.Approvers[1] {
+				t.Errorf("seed %d: window shortened by %v", seed, m.Approvers)
+			}
+		}
+	}
 	for _, g := range c.s.grants {
 		if g.Use == protocol.UseStanding {
 			n.viewed++
@@ -211,7 +225,7 @@ func random(t *testing.T, seed uint64, posts map[protocol.PersonID][]Post) came 
 	return n
 }
 
-// With fewer people than the rule demands nothing is released, viewed, delivered, held beyond its bound, lifted early or suspended, in whatever order they try.
+// With fewer people than the rule demands nothing is released, viewed, delivered, held beyond its bound, lifted early, suspended or kept shorter, in whatever order they try.
 func TestI12_FewerPeopleReleaseViewHoldAndSuspendNothing(t *testing.T) {
 	every := []Post{{Role: Requester}, {Role: Staff}, {Handler, protocol.AVG}, {Approver, protocol.AVG}}
 	helper := []Post{{Role: Requester}, {Role: Staff}, {Handler, protocol.AVG}}
@@ -223,15 +237,15 @@ func TestI12_FewerPeopleReleaseViewHoldAndSuspendNothing(t *testing.T) {
 		if n := random(t, seed, map[protocol.PersonID][]Post{"p-c": every, "p-d": every}); n.released+n.viewed+n.fetched+n.delivered > 0 {
 			t.Errorf("seed %d: two people: %+v", seed, n)
 		}
-		if n := random(t, seed, map[protocol.PersonID][]Post{"p-c": every, "p-d": helper, "p-e": helper}); n.suspended+n.prolonged > 0 {
+		if n := random(t, seed, map[protocol.PersonID][]Post{"p-c": every, "p-d": helper, "p-e": helper}); n.suspended+n.prolonged+n.shortened > 0 {
 			t.Errorf("seed %d: one approver: %+v", seed, n)
 		}
 		n := random(t, seed, map[protocol.PersonID][]Post{"p-c": every, "p-d": every, "p-e": every, "p-f": every})
 		enough = came{enough.released + n.released, enough.viewed + n.viewed, enough.fetched + n.fetched, enough.suspended + n.suspended, enough.prolonged + n.prolonged, enough.lifted + n.lifted,
-			enough.delivered + n.delivered, enough.answered + n.answered}
+			enough.delivered + n.delivered, enough.answered + n.answered, enough.shortened + n.shortened}
 	}
 	t.Logf("enough people: %+v", enough)
-	if min(enough.released, enough.viewed, enough.fetched, enough.suspended, enough.prolonged, enough.lifted, enough.delivered, enough.answered) == 0 {
+	if min(enough.released, enough.viewed, enough.fetched, enough.suspended, enough.prolonged, enough.lifted, enough.delivered, enough.answered, enough.shortened) == 0 {
 		t.Errorf("enough people did not bring it all about: %+v; this test shows too little", enough)
 	}
 }

@@ -195,6 +195,9 @@ const (
 	// ReviewNotice is how long before its day a review, or the end of an agreement, is announced. Of this house.
 	ReviewNotice = 60 * 24 * time.Hour
 
+	// CollegeTerm is within what the college says that it read a report of the privacy officer's. Of this house.
+	CollegeTerm = 14 * 24 * time.Hour
+
 	// ReadingTerm is how long people have to read and acknowledge a protocol from when it is recorded (R3). Of this house.
 	ReadingTerm = 14 * 24 * time.Hour
 

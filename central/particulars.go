@@ -26,7 +26,7 @@ type Particulars struct {
 	Smart         []SmartFunction `json:"smart,omitempty"`
 	SmartReason   string          `json:"smartReason,omitempty"`
 
-	Basis      Basis   `json:"basis,omitempty"`     // empty: the first of its regime
+	Basis      Basis   `json:"basis,omitempty"`     // empty: that of its protocol, see Ground
 	Selection  string  `json:"selection,omitempty"` // code of the result in the selection list, by which the footage is destroyed (R4)
 	DPIA       string  `json:"dpia,omitempty"`      // id of the assessment it rests on (R12)
 	FilmsStaff YesNo   `json:"filmsStaff,omitempty"`
@@ -34,7 +34,7 @@ type Particulars struct {
 	Owners     Owners  `json:"owners,omitzero"`
 
 	Storage       Storage `json:"storage,omitzero"`
-	Processor     string  `json:"processor,omitempty"` // who processes the footage for the municipality; empty: nobody does
+	Processor     string  `json:"processor,omitempty"` // the organisation that processes the footage for the municipality, by its id; empty: none does
 	Agreement     string  `json:"agreement,omitempty"` // with the processor: its reference
 	CameraInBeeld string  `json:"cameraInBeeld,omitempty"`
 }
@@ -119,12 +119,15 @@ var noFaces = Words{
 	"Recognising faces or other features of a body is not possible here: article 9 GDPR forbids it. Leave this function off.",
 }
 
-// Ground is the basis the placement states, or the usual one of its regime.
-func (p *PlacementFacts) Ground() Basis {
-	if p.Basis == "" {
-		return BasesOf(p.Regime)[0]
+// Ground is the basis a placement states; else the first of its protocol, or of its regime.
+func (s *State) Ground(p *Placement) Basis {
+	if p.Basis != "" {
+		return p.Basis
 	}
-	return p.Basis
+	if rules := s.Protocol(p.Protocol); rules != nil && len(rules.Bases) > 0 {
+		return rules.Bases[0]
+	}
+	return BasesOf(p.Regime)[0]
 }
 
 // YesNo answers a question that may not be skipped: empty is not yet answered.

@@ -87,9 +87,9 @@ func (c Open) decide(d *decision) error {
 
 // solitary roles and what they do not go with. R8: the privacy officer has no conflicting tasks; nor may who appoints people decide on footage.
 var apart = map[Role][]Role{
-	Officer:       {Registrar, Handler, Approver, Requester, Staff, Administrator},
-	Auditor:       {Registrar, Handler, Approver, Requester, Staff, Administrator, Officer}, // R29: reads, and nothing else
-	Administrator: {Handler, Approver, Requester},
+	Officer:       {Registrar, Handler, Approver, Requester, Staff, Administrator, CollegeMember},
+	Auditor:       {Registrar, Handler, Approver, Requester, Staff, Administrator, Officer, CollegeMember}, // R29: reads, and nothing else
+	Administrator: {Handler, Approver, Requester, CollegeMember},                                           // R9: no administrator reads what the officer reports to the college
 }
 
 func (c Appoint) decide(d *decision) error {

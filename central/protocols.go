@@ -204,6 +204,9 @@ func (c AdoptProtocol) decide(d *decision) error {
 	if err := knownPurposes(c.Purposes); err != nil {
 		return err
 	}
+	if err := d.weigh(About{AboutProtocol, c.Ref()}); err != nil {
+		return err
+	}
 	d.record(&ProtocolAdopted{c.CameraProtocol})
 	return nil
 }

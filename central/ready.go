@@ -61,6 +61,9 @@ func (s *State) Lacks(p *Placement, now time.Time) (list []*Refusal) {
 		need(false, "Vul bij elke letter van RASCI een verantwoordelijke in; nog open: "+strings.Join(open, ", ")+".", "Fill in an owner for each letter of RASCI; still open: "+strings.Join(open, ", ")+".")
 	}
 	need(p.Storage.Country == Netherlands, "Leg vast waar in Nederland de beelden staan.", "Record where in the Netherlands the footage is kept.") // R21
+	if p.Processor != "" {                                                                                                                         // R19
+		add(s.ProcessorAgreed(p.Processor, now))
+	}
 	return list
 }
 
@@ -121,6 +124,10 @@ func (s *State) permitted(p *Placement, now time.Time) (*protocol.Mandate, error
 			w := purpose.Words()
 			return nil, refuse(CodePurpose, fmt.Sprintf("Het protocol kent het doel %q niet.", w.NL), fmt.Sprintf("The protocol does not know the purpose %q.", w.EN))
 		}
+	}
+	if p.Basis != "" && len(rules.Bases) > 0 && !slices.Contains(rules.Bases, p.Basis) {
+		w := p.Basis.Words()
+		return nil, refuse(CodeInvalid, fmt.Sprintf("Het protocol kent de grondslag %q niet.", w.NL), fmt.Sprintf("The protocol does not know the legal basis %q.", w.EN))
 	}
 	if p.Keep > rules.Window {
 		return nil, refuse(CodeInvalid, fmt.Sprintf("Het protocol bewaart ten hoogste %s. Langer vraagt een nieuwe versie van het protocol.", rules.Window), fmt.Sprintf("The protocol keeps footage for at most %s. Longer takes a new version of the protocol.", rules.Window))

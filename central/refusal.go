@@ -40,6 +40,7 @@ const (
 	CodeStorage      = "storage"        // footage is kept in the Netherlands only (R21)
 	CodeRoster       = "roster"         // the recorder's roster does not allow it
 	CodeTerm         = "term"           // over: the fourteen days, the besluit
+	CodeAdvice       = "advice"         // the privacy officer advises against it: say why, or do not (R9)
 	CodeUnread       = "unread"         // the protocol must be read and acknowledged first (R3)
 	CodeExists       = "already-exists" // ids are never reused (I6)
 	CodeTooOften     = "too-often"      // wait a while

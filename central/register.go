@@ -179,6 +179,9 @@ func (c Activate) decide(d *decision) error {
 	if err := lacking(d.Lacks(p, d.now.Time)); err != nil {
 		return err
 	}
+	if err := d.weigh(p.AdvisedOn()...); err != nil {
+		return err
+	}
 	d.record(&PlacementActivated{c.Camera})
 	return d.mandate(p, p.Besluit)
 }
@@ -211,6 +214,9 @@ func (c Renew) decide(d *decision) error {
 		follows.ValidFrom = earliest(b.ValidFrom, d.now)
 	}
 	if err := inForce(p.Regime, follows, d.now.Time); err != nil {
+		return err
+	}
+	if err := d.weigh(p.AdvisedOn()...); err != nil {
 		return err
 	}
 	d.record(&PlacementRenewed{c.Camera, b})

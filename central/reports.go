@@ -169,6 +169,10 @@ func (s *State) Account(year int) []Line {
 		w := kind.Words()
 		add(partOversight, perKind[kind], w.NL, w.EN)
 	}
+	advice := s.AdviceIn(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), end)
+	add(partOversight, advice.Given, "adviezen van de privacy officer", "advices of the privacy officer")
+	add(partOversight, advice.Against, "daarvan negatief", "of which against")
+	add(partOversight, advice.NotFollowed, "keer een negatief advies niet gevolgd", "times an advice against was not followed")
 	return list
 }
 
@@ -233,6 +237,8 @@ type Processing struct {
 	Recipients []string // units with an agreement
 	Window     protocol.Window
 	Measures   Words
+	Storage    string // in the Netherlands (R21)
+	Processor  string // and its agreement; empty: nobody
 }
 
 // Register of processing: every camera that is or was in use, by id.
@@ -248,13 +254,19 @@ func (s *State) Register() []Processing {
 		}
 		e := Processing{Placement: p, Recipients: units, Window: p.Window(),
 			Controller: Words{"college van de gemeente " + s.Municipality, "executive of the municipality of " + s.Municipality},
-			Basis:      Words{"taak van algemeen belang (art. 6 lid 1 onder e AVG)", "task in the public interest (art. 6(1)(e) GDPR)"},
+			Basis:      s.Ground(p).Words(),
+			Storage:    p.Storage.Place,
 			Subjects:   Words{"bezoekers, medewerkers en voorbijgangers", "visitors, staff and passers-by"},
 			Data:       Words{"camerabeelden", "camera images"},
 			Measures:   Words{"versleutelde opslag, vier ogen, getuigd logboek, automatische vernietiging", "encrypted storage, four eyes, witnessed log, deletion by itself"}}
 		if p.Regime == protocol.WPG {
 			e.Controller = Words{"korpschef van politie (Wpg); de gemeente plaatst de camera", "chief of police (Wpg); the municipality places the camera"}
-			e.Basis = Words{"art. 151c Gemeentewet", "art. 151c Municipalities Act"}
+		}
+		if p.Processor != "" {
+			e.Processor = fmt.Sprintf("%s (%s)", p.Processor, p.Agreement)
+		}
+		if p.FilmsStaff == No {
+			e.Subjects = Words{"bezoekers en voorbijgangers", "visitors and passers-by"}
 		}
 		if p.Sound != (Sound{}) {
 			e.Data = Words{"camerabeelden en geluid", "camera images and sound"}

@@ -420,6 +420,9 @@ func (c DecideRequest) grant(d *decision, r *Request) error {
 	if err := r.takenBack(); err != nil {
 		return err
 	}
+	if err := d.weigh(About{AboutRequest, string(r.ID)}); err != nil {
+		return err
+	}
 	if c.Outcome == Partly {
 		return c.partly(d, r)
 	}

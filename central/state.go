@@ -18,6 +18,9 @@ type State struct {
 	people     map[protocol.PersonID]*Person
 	units      map[string]*Unit
 	agreements map[string]*Dealings // with each unit
+	advice     map[About]*Counselled
+	advised    []About // in the order of their first question or advice
+	toCollege  []*CollegeReport
 	recorders  map[protocol.RecorderID]*Recorder
 	protocols  []*CameraProtocol
 	drafts     map[string]*ProtocolDraft // by the protocol's id

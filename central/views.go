@@ -117,6 +117,8 @@ const (
 
 	TopicTraining Topic = "training" // one's own: no key
 	TopicProtocol Topic = "protocol" // its id
+	TopicAdvice   Topic = "advice"   // what it is about
+	TopicCollege  Topic = "college"  // the report's number
 
 	TopicDPIA   Topic = "dpia"   // its id
 	TopicUpkeep Topic = "upkeep" // of the register as it stands: no key
@@ -156,9 +158,11 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	s.subjectTasks(person, now, add)
 	s.trainingTask(person, now, add)
 	s.readingTasks(person, now, add)
+	s.collegeTasks(person, now, add)
 	s.dpiaTasks(person, now, add)
 	s.upkeepTasks(person, now, add)
 	if s.Holds(person, Officer, "", now) {
+		s.adviceTasks(add)
 		s.auditTasks(now, add)
 		s.matterTasks(add)
 	}

@@ -22,11 +22,12 @@ const (
 	Staff         Role = "staff"         // facility staff: the cameras assigned to them
 	Officer       Role = "officer"       // the privacy officer: reads everything, approves nothing (R8)
 	Auditor       Role = "auditor"       // IT auditor, concern control, external: reads for a period, and what they read is recorded (R29)
+	CollegeMember Role = "college"       // of mayor and aldermen: reads the accounts and the privacy officer's reports, and answers them (R9)
 	Administrator Role = "administrator" // appoints people and enrols recorders; decides on no footage
 )
 
 // Roles in the order a page lists them.
-var Roles = []Role{Registrar, Handler, Approver, Requester, Staff, Officer, Auditor, Administrator}
+var Roles = []Role{Registrar, Handler, Approver, Requester, Staff, Officer, Auditor, CollegeMember, Administrator}
 
 var roleWords = map[Role]Words{
 	Registrar:     {"registerbeheerder", "registrar"},
@@ -36,6 +37,7 @@ var roleWords = map[Role]Words{
 	Staff:         {"medewerker facilitair", "facility staff"},
 	Officer:       {"privacy officer", "privacy officer"},
 	Auditor:       {"auditor", "auditor"},
+	CollegeMember: {"lid van het college", "member of the college"},
 	Administrator: {"beheerder", "administrator"},
 }
 
@@ -108,6 +110,9 @@ const (
 	Removed   Status = "removed"
 	Lapsed    Status = "lapsed" // the besluit has ended: derived, no event says it
 )
+
+// Statuses in the order of a camera's life.
+var Statuses = []Status{Draft, Active, Suspended, Removed, Lapsed}
 
 var statusWords = map[Status]Words{
 	Draft:     {"concept", "draft"},
@@ -185,6 +190,9 @@ const (
 	Released RequestStatus = "released" // every granted camera's bag is in the vault
 	Closed   RequestStatus = "closed"   // hand-over confirmed, or fourteen days passed
 )
+
+// RequestStatuses in the order of a request's life.
+var RequestStatuses = []RequestStatus{Filed, Checked, Granted, Kept, Refused, Released, Closed}
 
 var requestStatusWords = map[RequestStatus]Words{
 	Filed:    {"ingediend", "filed"},

@@ -3,6 +3,7 @@ package desk
 import (
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,7 @@ func (d *desk) seesAll(st *central.State, v *visit) bool {
 type placement struct {
 	seenCamera
 	Protocol *central.CameraProtocol
+	Advice   *counselled // of the privacy officer
 	More     []section
 	Lacks    []*central.Refusal
 	Due      protocol.Time // of the next re-confirmation
@@ -82,7 +84,7 @@ func (d *desk) showCamera(v *visit, status int, f form, acted string) {
 	d.show(v, status, "camera.html", page.Both("Camera "+string(id), "Camera "+string(id)), func(st *central.State) any {
 		p := st.Placement(id)
 		registrar := st.Holds(v.me(), central.Registrar, "", v.now)
-		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), form: f, Acted: acted, More: sections(st, p, v.now), Due: st.ConfirmDue(p, v.now)}
+		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), Advice: adviceOn(st, v, p.AdvisedOn()[0], p.AdvisedOn()[1:]...), form: f, Acted: acted, More: sections(st, p, v.now), Due: st.ConfirmDue(p, v.now)}
 		out.Overdue = !out.Due.IsZero() && !v.now.Before(out.Due.Time)
 		out.Unneeded = st.Unneeded(v.now, p)[id]
 		if p.Status != central.Removed {
@@ -202,7 +204,10 @@ func (d *desk) showRegistering(v *visit, status int, f form, camera protocol.Cam
 	})
 }
 
-func (d *desk) newCamera(v *visit) { d.showRegistering(v, http.StatusOK, form{}, "") }
+// newCamera begins with the least that usually will do (R30).
+func (d *desk) newCamera(v *visit) {
+	d.showRegistering(v, http.StatusOK, form{Values: url.Values{"kwaliteit": {string(central.Observe)}}}, "")
+}
 
 func (d *desk) register(v *visit) {
 	d.registered(v, "", func(f central.PlacementFacts) central.Command {

@@ -121,11 +121,22 @@ func New(c Config) (http.Handler, error) {
 
 	open("GET /bureau/inloggen", d.logInForm)
 	open("POST /bureau/inloggen", d.logIn)
+	open("GET /bureau/inloggen/passkey", d.passkeyForm)
+	open("POST /bureau/inloggen/passkey", d.showPasskey)
+	open("GET /bureau/inloggen/aanbieder", d.away)
+	open("GET "+identity.CallbackPath, d.back)
+	open("GET /bureau/inloggen/sleutels.json", d.keys)
 	open("GET /bureau/uitnodiging", d.invitationForm)
 	open("POST /bureau/uitnodiging", d.redeem)
 	in("POST /bureau/uitloggen", d.logOut)
 	in("GET /bureau/wachtwoord", d.passwordForm)
 	in("POST /bureau/wachtwoord", d.setPassword)
+	in("GET "+accountPath, d.account)
+	in("POST "+accountPath+"/passkeys", d.addPasskey)
+	in("GET "+accountPath+"/passkeys/{key}", d.removalForm)
+	in("POST "+accountPath+"/passkeys/{key}", d.removePasskey)
+	in("POST "+accountPath+"/sessies", d.endSessions)
+	in("POST "+accountPath+"/koppelen", d.linkProvider)
 	in("GET /bureau", d.start)
 	in("GET /bureau/berichten", d.mailPage)
 	in("POST /bureau/berichten", d.chooseMail)
@@ -185,9 +196,12 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/mensen/{person}", d.person, central.Administrator)
 	in("POST /bureau/mensen/{person}", d.appoint, central.Administrator)
 	in("POST /bureau/mensen/{person}/uitnodigen", d.inviteAgain, central.Administrator)
+	in("POST /bureau/mensen/{person}/passkeys", d.takePasskeys, central.Administrator)
+	in("GET /bureau/inlogcijfers", d.logIns, central.Officer, central.Auditor)
 
 	d.organisationRoutes(in)
 	d.protocolRoutes(in)
+	d.adviceRoutes(in)
 	d.oversightRoutes(in)
 	d.keepingRoutes(in)
 
@@ -231,6 +245,10 @@ func (d *desk) visit(h func(*visit), loggedIn bool, roles ...central.Role) http.
 			return
 		}
 		v.in = in
+		if own := r.URL.Path == accountPath || strings.HasPrefix(r.URL.Path, accountPath+"/") || r.URL.Path == "/bureau/uitloggen" || r.URL.Path == "/bureau/wachtwoord"; loggedIn && in.Owes && !own {
+			v.onward(accountPath) // a passkey first
+			return
+		}
 		if r.Method == http.MethodPost {
 			limit, parse := int64(formLimit), r.ParseForm
 			if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); loggedIn && kind == "multipart/form-data" {
@@ -308,14 +326,14 @@ func (d *desk) failed(v *visit, what string, err error) {
 func (d *desk) show(v *visit, status int, name string, title central.Words, body func(*central.State) any, more ...func(*page.Frame)) {
 	f := page.Frame{Title: title, Alone: d.pages.Alone()}
 	if v.in.Person != "" {
-		f.Account = &page.Account{Name: v.in.Name, CSRF: v.in.CSRF, LogOut: "/bureau/uitloggen"}
+		f.Account = &page.Account{Name: v.in.Name, CSRF: v.in.CSRF, LogOut: "/bureau/uitloggen", Own: accountPath}
 	}
 	for _, m := range more {
 		m(&f)
 	}
 	var made page.Rendered
 	d.Book.View(func(st *central.State) {
-		if v.in.Person != "" {
+		if v.in.Person != "" && !v.in.Owes {
 			f.Nav = d.nav(st, v)
 		}
 		f.Body = view{body(st), v.in.CSRF, v.now}
@@ -366,8 +384,11 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/betrokkenen", "Betrokkenen", "People filmed", central.Handler, central.Approver, central.Officer)
 	add("/bureau/steekproeven", "Steekproeven", "Samples", central.Officer, central.Auditor)
 	add("/bureau/klachten", "Klachten", "Complaints", central.Officer)
-	add("/bureau/verslagen", "Verslagen", "Reports", central.Registrar, central.Officer, central.Auditor)
+	add("/bureau/adviezen", "Adviezen", "Advice", central.Officer, central.Auditor, central.Registrar, central.Approver, central.Handler)
+	add("/bureau/college", "College", "College", central.Officer, central.CollegeMember)
+	add("/bureau/verslagen", "Verslagen", "Reports", central.CollegeMember, central.Registrar, central.Officer, central.Auditor)
 	add("/bureau/inzage", "Inzage", "Readings", central.Officer, central.Auditor)
+	add("/bureau/inlogcijfers", "Inlogcijfers", "Log-ins", central.Officer, central.Auditor)
 	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer, central.Auditor)
 	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)
 	add("/bureau/mensen", "Mensen", "People", central.Administrator)
@@ -379,6 +400,9 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 
 // do gives a command. The refusal, if there is one, is for the reader; other errors have been answered and ok is false.
 func (d *desk) do(v *visit, c central.Command) (refusal *central.Refusal, ok bool) {
+	if why := v.value("ondanks"); why != "" {
+		c = central.Despite{Command: c, Reason: why}
+	}
 	_, err := d.Book.Do(v.r.Context(), c)
 	if err == nil {
 		return nil, true
@@ -390,9 +414,9 @@ func (d *desk) do(v *visit, c central.Command) (refusal *central.Refusal, ok boo
 	return nil, false
 }
 
-// would says what central would answer to a command now, without giving it.
+// would says what central would answer to a command now, without giving it; where the privacy officer advises against it, to one that says why.
 func would(st *central.State, c central.Command, now time.Time) *central.Refusal {
-	_, err := central.Decide(st, c, now)
+	_, err := central.Decide(st, central.Despite{Command: c, Reason: "?"}, now)
 	if err == nil {
 		return nil
 	}
@@ -405,11 +429,11 @@ func would(st *central.State, c central.Command, now time.Time) *central.Refusal
 // statusOf is the HTTP status of a refusal.
 func statusOf(r *central.Refusal) int {
 	switch r.Code {
-	case central.CodeForbidden, central.CodeInactive, central.CodeSamePerson, central.CodeCombination:
+	case central.CodeForbidden, central.CodeInactive, central.CodeUnread, central.CodeSamePerson, central.CodeCombination:
 		return http.StatusForbidden
 	case central.CodeUnknown:
 		return http.StatusNotFound
-	case central.CodeState, central.CodeExists, central.CodeNotConfirmed, central.CodeTerm, central.CodeNotReady:
+	case central.CodeState, central.CodeAdvice, central.CodeExists, central.CodeNotConfirmed, central.CodeTerm, central.CodeNotReady:
 		return http.StatusConflict
 	}
 	return http.StatusBadRequest
@@ -468,7 +492,8 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 		"mapdot": func(choose string) map[string]any {
 			return map[string]any{"Base": strings.TrimSuffix(l.Path("/"), "/"), "Map": d.Site.Map, "Choose": choose}
 		},
-		"unit": func(u *central.Unit, id string) string { return unitName(u, id) },
+		"happening": func(w identity.What) string { return l.In(happenings[w]) },
+		"unit":      func(u *central.Unit, id string) string { return unitName(u, id) },
 	}
 }
 

@@ -117,6 +117,7 @@ func (d *desk) showDPIA(v *visit, status int, f form) {
 	}
 	d.showSheet(v, status, f, func(st *central.State) sheet {
 		a := st.DPIA(id)
+		about := central.About{Kind: central.AboutDPIA, ID: id}
 		needs := table{Caption: page.Both("Wat deze score ten minste vraagt", "What this score asks at least"), Columns: []central.Words{page.Both("Maatregel", "Control")}, Empty: page.Both("Deze score vraagt geen extra maatregelen.", "This score asks no more controls.")}
 		for _, c := range st.ControlsAt(v.now).Needed(a.Score) {
 			needs.Rows = append(needs.Rows, []any{c.Words()})
@@ -149,6 +150,7 @@ func (d *desk) showDPIA(v *visit, status int, f form) {
 			}
 			s.Facts = append(s.Facts, fact{page.Both("Advies van", "Advice by"), a.AdvisedBy})
 		}
+		s.Facts = append(s.Facts, adviceFacts(st, v, about)...)
 		if st.Holds(v.me(), central.Officer, "", v.now) {
 			advice := fill{ID: "advies", Action: "/bureau/dpia/" + id, Title: page.Both("Advies van de privacy officer", "The privacy officer's advice"), Button: page.Both("Advies vastleggen", "Record the advice")}
 			for i, q := range central.Questions {

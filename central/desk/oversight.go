@@ -2,6 +2,7 @@ package desk
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/page"
@@ -38,7 +39,7 @@ func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
 	in("GET /bureau/klachten/{number}", d.matter, central.Officer)
 	in("POST /bureau/klachten/{number}", d.followMatter, central.Officer)
 
-	reporting := []central.Role{central.Registrar, central.Officer, central.Auditor}
+	reporting := []central.Role{central.CollegeMember, central.Registrar, central.Officer, central.Auditor}
 	in("GET /bureau/verslagen", d.reports, reporting...)
 	in("GET /bureau/verslagen/{kind}/{year}", d.yearly, reporting...)
 	in("GET /bureau/verwerkingen", d.processing, reporting...)
@@ -89,6 +90,11 @@ func topicPath(t central.Task) string {
 		return "/bureau/steekproeven/" + t.Key
 	case central.TopicAudit:
 		return "/bureau/steekproeven"
+	case central.TopicAdvice:
+		kind, id, _ := strings.Cut(t.Key, " ")
+		return advicePath(central.About{Kind: central.AboutKind(kind), ID: id})
+	case central.TopicCollege:
+		return "/bureau/college"
 	case central.TopicDPIA:
 		return "/bureau/dpia/" + t.Key
 	case central.TopicUpkeep:

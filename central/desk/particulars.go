@@ -62,7 +62,7 @@ func groups(st *central.State, f form) []fill {
 		{ID: "opslag", Title: page.Both("Waar de beelden staan", "Where the footage is kept"), Fields: []field{
 			entry("opslag-land", "text", "Land", "Country", central.Netherlands).hint("Alleen NL: beelden verlaten Nederland niet.", "NL only: footage does not leave the Netherlands."),
 			entry("opslag-plaats", "text", "Plaats", "Place", nil).hint("Bijvoorbeeld: kast 12, stadskantoor.", "For example: cabinet 12, city office."),
-			entry("verwerker", "text", "Verwerker (leeg: geen)", "Processor (empty: none)", nil), entry("verwerker-overeenkomst", "text", "Kenmerk van de verwerkersovereenkomst", "Reference of the processor's agreement", nil),
+			entry("verwerker", "text", "Verwerker (leeg: geen)", "Processor (empty: none)", nil).hint("Het kenmerk op de pagina Organisaties; zonder geldige verwerkersovereenkomst kan de camera niet in gebruik.", "The id on the page Organisations; without a valid processor agreement the camera cannot be activated."), entry("verwerker-overeenkomst", "text", "Kenmerk van de verwerkersovereenkomst", "Reference of the processor's agreement", nil),
 		}},
 		{ID: "techniek", Title: page.Both("De camera zelf", "The camera itself"), Fields: []field{
 			pick("type", "Type", "Type", central.CameraTypes), pick("bevestiging", "Bevestiging", "Mount", central.Mounts),
@@ -252,7 +252,7 @@ func sections(st *central.State, p *central.Placement, now time.Time) []section 
 	}
 	privacy := section{page.Both("Privacy: afscherming, kwaliteit, DPIA en personeel", "Privacy: masks, quality, DPIA and staff"), []fact{
 		row("Afgeschermd", "Masked", masks), row("Beeldkwaliteit", "Quality", with(p.Quality.Words(), p.QualityReason)), row("Slimme functies", "Smart functions", with(smart, p.SmartReason)),
-		row("DPIA", "DPIA", dpia), row("Grondslag", "Legal basis", p.Ground().Words()), row("Selectielijst", "Selection list", p.Selection),
+		row("DPIA", "DPIA", dpia), row("Grondslag", "Legal basis", st.Ground(p).Words()), row("Selectielijst", "Selection list", p.Selection),
 	}}
 	if p.Regime == protocol.AVG {
 		privacy.Facts = append(privacy.Facts, row("Personeel in beeld", "Staff filmed", p.FilmsStaff.Words()), row("Instemming ondernemingsraad", "Works council's consent", council))

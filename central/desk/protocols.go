@@ -142,6 +142,7 @@ func (d *desk) showProtocol(v *visit, status int, f form) {
 		if annex {
 			s.Facts = append(s.Facts, fact{page.Both("Bijlage: waar de camera's staan", "Annex: where the cameras are"), to{path + "/bijlage", page.Both("bekijken", "open")}})
 		}
+		s.Facts = append(s.Facts, adviceFacts(st, v, central.About{Kind: central.AboutProtocol, ID: p.Ref()})...)
 		versions := table{Caption: page.Both("Versies", "Versions"), Columns: []central.Words{page.Both("Versie", "Version"), page.Both("Geldig vanaf", "Valid from"), page.Both("Tot", "Until"), page.Both("Vastgesteld door", "Adopted by"), page.Both("Vastgelegd", "Recorded"), page.Both("Door", "By")}}
 		for _, one := range st.Protocols() {
 			if one.ID == p.ID {
@@ -241,6 +242,9 @@ func (d *desk) showDraft(v *visit, status int, f form) {
 		if st.NewestProtocol(id) == nil {
 			s.Back.Path, s.Back.Words = "/bureau/protocollen", titleProtocols
 		}
+		if begun {
+			s.Facts = append(s.Facts, adviceFacts(st, v, central.About{Kind: central.AboutProtocol, ID: p.Ref()})...)
+		}
 		if !st.Holds(v.me(), central.Registrar, "", v.now) {
 			return s
 		}
@@ -276,11 +280,15 @@ func (d *desk) showDraft(v *visit, status int, f form) {
 			entry("beveiliging", "area", "Hoe zijn de beelden beveiligd?", "How is the footage secured?", p.Security).hint("Dit komt niet op de openbare pagina.", "This is not on the public page."),
 			entry("or", "text", "Instemming van de ondernemingsraad (kenmerk)", "Consent of the works council (reference)", p.WorksCouncil).hint("Nodig als er personeel in beeld komt (art. 27 WOR).", "Needed where staff are filmed (art. 27 WOR)."),
 			entry("orgaan", "text", "Wie stelt het vast?", "Who adopts it?", p.AdoptedBy)}}}
+		advice := adviceOn(st, v, central.About{Kind: central.AboutProtocol, ID: p.Ref()})
 		adopt := fill{ID: "vaststellen", Action: path + "/vaststellen", Title: page.Both("Vaststellen", "Adopt"), Button: page.Both("Versie vaststellen", "Adopt the version"),
 			Hint: page.Both("Dit legt vast wat het bevoegde orgaan heeft besloten, met het concept zoals het hierboven staat. Wie ermee werkt krijgt bericht om het te lezen.", "This records what the competent body decided, with the draft as it stands above. Whoever works with it is told to read it."),
 			Fields: []field{entry("vastgesteld", "date", "Vastgesteld op", "Adopted on", nil), entry("van", "date", "Geldig vanaf", "Valid from", nil), entry("tot", "date", "Geldig tot (leeg: tot de volgende versie)", "Valid until (empty: until the next version)", nil),
 				entry("herzien", "date", "Opnieuw bekijken voor", "Review before", nil).hint("Binnen vijf jaar.", "Within five years."), entry("gepubliceerd", "text", "Waar gepubliceerd", "Where published", nil),
 				{Name: "tekst", Kind: "file", Label: page.Both("Bestand met de vastgestelde tekst", "File with the adopted text"), Hint: page.Both("Alleen de hash wordt bewaard.", "Only its hash is kept.")}}}
+		if advice != nil && advice.Warned {
+			adopt.Fields = append(adopt.Fields, despite())
+		}
 		if !begun {
 			adopt.Why = &central.Refusal{Code: central.CodeNotReady, Words: page.Both("Bewaar eerst een concept van deze versie.", "First keep a draft of this version.")}
 		}

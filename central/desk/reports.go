@@ -97,11 +97,11 @@ func (d *desk) processing(v *visit) {
 		return
 	}
 	t := table{CSV: "/bureau/verwerkingen.csv", Empty: page.Both("Er waren nog geen camera's in gebruik.", "No cameras were in use yet."), Columns: []central.Words{page.Both("Camera", "Camera"), page.Both("Stand", "Status"), page.Both("Verantwoordelijke", "Controller"), page.Both("Doelen", "Purposes"),
-		page.Both("Grondslag", "Basis"), page.Both("Besluit", "Decision"), page.Both("Betrokkenen", "Subjects"), page.Both("Gegevens", "Data"), page.Both("Ontvangers", "Recipients"), page.Both("Bewaartermijn", "Term"), page.Both("Maatregelen", "Measures")}}
+		page.Both("Grondslag", "Basis"), page.Both("Besluit", "Decision"), page.Both("Betrokkenen", "Subjects"), page.Both("Gegevens", "Data"), page.Both("Ontvangers", "Recipients"), page.Both("Bewaartermijn", "Term"), page.Both("Maatregelen", "Measures"), page.Both("Opslag", "Storage"), page.Both("Verwerker", "Processor")}}
 	t.CSV += query
 	for _, e := range st.Register() {
 		t.Rows = append(t.Rows, []any{e.Name + " (" + string(e.Camera) + ")", e.StatusAt(at).Words(), e.Controller, central.Joined(e.Purposes), e.Basis, e.Besluit.Reference, e.Subjects, e.Data, strings.Join(e.Recipients, ", "),
-			page.Both(page.Lang("nl").Duration(e.Window.Duration()), page.Lang("en").Duration(e.Window.Duration())), e.Measures})
+			page.Both(page.Lang("nl").Duration(e.Window.Duration()), page.Lang("en").Duration(e.Window.Duration())), e.Measures, e.Storage, e.Processor})
 	}
 	if strings.HasSuffix(v.r.URL.Path, ".csv") {
 		d.sendCSV(v, strings.TrimSuffix("verwerkingen-"+on, "-"), t)

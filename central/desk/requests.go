@@ -335,6 +335,8 @@ type file struct {
 	Fills     []fill // what else this reader can do
 	MayPartly bool   // nothing was decided yet
 
+	Advice *counselled // of the privacy officer, for who decides on it
+
 	MayAmend    bool // the requester, as long as nothing was fetched
 	MayTake     bool // a colleague
 	MayWithdraw bool // who may be told that consent is taken back
@@ -402,6 +404,7 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 	receives := holds(central.Requester, "") && r.Unit != "" && st.Person(v.me()).Unit == r.Unit
 	out := file{Request: r, Unit: st.Unit(r.Unit), Steps: steps(r, v.now), Due: st.Due(r, v.now), Reasons: central.RefusalReasons,
 		Places: map[protocol.CameraID]*central.Placement{}, Fetch: map[protocol.GrantID]*act{}, Systems: map[central.ClientID]*central.Client{}, form: f, Acted: acted}
+	out.Advice = adviceOn(st, v, central.About{Kind: central.AboutRequest, ID: string(r.ID)})
 	for _, id := range r.Cameras {
 		out.Places[id] = st.Placement(id)
 	}

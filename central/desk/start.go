@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -13,6 +14,7 @@ import (
 // start is what waits for this person, and what their role begins with.
 type start struct {
 	Name     string
+	Session  identity.Session
 	Posts    []post
 	Tasks    []central.Task
 	News     []central.Task
@@ -48,7 +50,7 @@ func (d *desk) start(v *visit) {
 		}
 	}
 	d.show(v, http.StatusOK, "start.html", page.Both("Begin", "Start"), func(st *central.State) any {
-		s := start{Name: v.in.Name, Tasks: st.Inbox(v.me(), v.now), News: st.News(v.me(), v.now), Roles: map[string]bool{}}
+		s := start{Name: v.in.Name, Session: v.in, Tasks: st.Inbox(v.me(), v.now), News: st.News(v.me(), v.now), Roles: map[string]bool{}}
 		if p := st.Person(v.me()); p != nil {
 			for _, held := range p.Posts {
 				active := st.Holds(v.me(), held.Role, held.Regime, v.now)

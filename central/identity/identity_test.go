@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -37,14 +38,30 @@ func TestPasswordsAreHashedAtOWASPsCost(t *testing.T) {
 
 const goodPassword = "vier losse woorden hier"
 
+func open(t *testing.T, path string, c Config) *Store {
+	t.Helper()
+	shelf, err := File(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(shelf, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// logIn is a log-in by password that no passkey follows.
+func logIn(t *testing.T, s *Store, login, password, from string) (string, error) {
+	e, err := s.LogIn(t.Context(), login, password, Client{Address: from})
+	return e.Session, err
+}
+
 func newStore(t *testing.T) (*Store, *clock, string) {
 	t.Helper()
 	c := &clock{time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)}
 	path := filepath.Join(t.TempDir(), "accounts.db")
-	s, err := Open(path, c.now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, path, Config{Now: c.now, URL: "https://desk.stad.example", Name: "Gemeente Stad"})
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -64,7 +81,7 @@ func withAnna(t *testing.T) (*Store, *clock, string) {
 
 func TestLogInVisitAndLogOut(t *testing.T) {
 	s, _, path := withAnna(t)
-	secret, err := s.LogIn(t.Context(), " Anna ", goodPassword, "192.0.2.1")
+	secret, err := logIn(t, s, " Anna ", goodPassword, "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +109,7 @@ func TestLogInVisitAndLogOut(t *testing.T) {
 
 func TestASessionEndsByItself(t *testing.T) {
 	s, c, _ := withAnna(t)
-	secret, err := s.LogIn(t.Context(), "anna", goodPassword, "a")
+	secret, err := logIn(t, s, "anna", goodPassword, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +126,7 @@ func TestASessionEndsByItself(t *testing.T) {
 	if _, ok, _ := s.Visit(secret); ok {
 		t.Error("a session lives past its term")
 	}
-	secret, err = s.LogIn(t.Context(), "anna", goodPassword, "a")
+	secret, err = logIn(t, s, "anna", goodPassword, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +147,7 @@ func TestEveryFailureLooksAlike(t *testing.T) {
 	for _, c := range []struct{ login, password string }{
 		{"anna", "fout"}, {"niemand", goodPassword}, {"bert", ""}, {"bert", goodPassword}, {"", ""}, {strings.Repeat("x", 10000), goodPassword}, {"anna", strings.Repeat("x", 100000)},
 	} {
-		if _, err := s.LogIn(t.Context(), c.login, c.password, "b"); err != ErrRefused {
+		if _, err := logIn(t, s, c.login, c.password, "b"); !errors.Is(err, ErrRefused) {
 			t.Errorf("%.10q: %v", c.login, err)
 		}
 	}
@@ -142,7 +159,7 @@ func TestAnUnknownLoginCostsTheSameWork(t *testing.T) {
 		best := time.Hour
 		for i := range 4 {
 			began := time.Now()
-			if _, err := s.LogIn(t.Context(), login, "fout wachtwoord", fmt.Sprint(i)); err != ErrRefused {
+			if _, err := logIn(t, s, login, "fout wachtwoord", fmt.Sprint(i)); !errors.Is(err, ErrRefused) {
 				t.Fatal(err)
 			}
 			best = min(best, time.Since(began))
@@ -159,23 +176,23 @@ func TestLockOutHoldsForKnownAndUnknownAlike(t *testing.T) {
 	s, c, _ := withAnna(t)
 	for _, login := range []string{"anna", "niemand"} {
 		for range triesPerLogin {
-			if _, err := s.LogIn(t.Context(), login, "fout", "a"); err != ErrRefused {
+			if _, err := logIn(t, s, login, "fout", "a"); !errors.Is(err, ErrRefused) {
 				t.Fatal(err)
 			}
 		}
 	}
 	began := time.Now()
-	if _, err := s.LogIn(t.Context(), "anna", goodPassword, "b"); err != ErrRefused {
+	if _, err := logIn(t, s, "anna", goodPassword, "b"); !errors.Is(err, ErrRefused) {
 		t.Errorf("a locked login with the right password: %v", err)
 	}
-	if _, err := s.LogIn(t.Context(), "niemand", goodPassword, "b"); err != ErrRefused {
+	if _, err := logIn(t, s, "niemand", goodPassword, "b"); !errors.Is(err, ErrRefused) {
 		t.Error(err)
 	}
 	if time.Since(began) > 2*time.Second {
 		t.Error("locked logins still cost work")
 	}
 	c.t = c.t.Add(LockTerm)
-	if _, err := s.LogIn(t.Context(), "anna", goodPassword, "a"); err != nil {
+	if _, err := logIn(t, s, "anna", goodPassword, "a"); err != nil {
 		t.Errorf("after the lock-out: %v", err)
 	}
 }
@@ -232,7 +249,7 @@ func TestAnInvitationIsUsedOnceAndInTime(t *testing.T) {
 	if _, err := s.Redeem(again, "een heel ander wachtwoord"); err != ErrInvitation {
 		t.Errorf("a used code: %v", err)
 	}
-	if _, err := s.LogIn(t.Context(), "bert", goodPassword, "a"); err != nil {
+	if _, err := logIn(t, s, "bert", goodPassword, "a"); err != nil {
 		t.Error(err)
 	}
 	late, err := s.Invite(Account{Person: "p-c", Login: "cas", Name: "Cas"})
@@ -296,7 +313,7 @@ func TestI12_AnAdministratorCannotTakeOverAnAccount(t *testing.T) {
 
 func TestANewPasswordEndsSessions(t *testing.T) {
 	s, _, _ := withAnna(t)
-	secret, err := s.LogIn(t.Context(), "anna", goodPassword, "a")
+	secret, err := logIn(t, s, "anna", goodPassword, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,16 +321,16 @@ func TestANewPasswordEndsSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ChangePassword(t.Context(), in, "fout", "een heel ander wachtwoord"); err != ErrRefused {
+	if err := s.ChangePassword(t.Context(), in, "fout", "een heel ander wachtwoord", Where{}); !errors.Is(err, ErrRefused) {
 		t.Errorf("changed without knowing the present one: %v", err)
 	}
-	if err := s.ChangePassword(t.Context(), in, goodPassword, "een heel ander wachtwoord"); err != nil {
+	if err := s.ChangePassword(t.Context(), in, goodPassword, "een heel ander wachtwoord", Where{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, _ := s.Visit(secret); ok {
 		t.Error("a session outlives the password it began with")
 	}
-	if _, err := s.LogIn(t.Context(), "anna", goodPassword, "a"); err != ErrRefused {
+	if _, err := logIn(t, s, "anna", goodPassword, "a"); !errors.Is(err, ErrRefused) {
 		t.Error("the old password still works")
 	}
 }
@@ -337,14 +354,14 @@ func TestAccountsAreChecked(t *testing.T) {
 
 func TestTheCookieIsHostOnlyOverTLS(t *testing.T) {
 	s, _, _ := withAnna(t)
-	secret, err := s.LogIn(t.Context(), "anna", goodPassword, "a")
+	secret, err := logIn(t, s, "anna", goodPassword, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest("GET", "/bureau", nil)
 	r.TLS = &tls.ConnectionState{}
 	w := httptest.NewRecorder()
-	SetCookie(w, r, secret)
+	SetCookie(w, r, SessionCookie, secret)
 	got := w.Header().Get("Set-Cookie")
 	for _, want := range []string{"__Host-bureau=", "HttpOnly", "Secure", "SameSite=Strict", "Path=/"} {
 		if !strings.Contains(got, want) {
@@ -390,8 +407,8 @@ func TestADamagedPasswordRecordIsNoMatch(t *testing.T) {
 }
 
 func TestASecondCentreOnTheSameFileIsRefused(t *testing.T) {
-	_, c, path := newStore(t)
-	if _, err := Open(path, c.now); err == nil || !strings.Contains(err.Error(), "another centre") {
+	_, _, path := newStore(t)
+	if _, err := File(path); err == nil || !strings.Contains(err.Error(), "another centre") {
 		t.Error(err)
 	}
 }

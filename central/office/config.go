@@ -25,6 +25,7 @@ type Config struct {
 	Contact      ContactConfig `yaml:"contact"`
 	Broker       BrokerConfig  `yaml:"broker"`
 	Vault        VaultConfig   `yaml:"vault"`
+	Login        LoginConfig   `yaml:"login"`
 	Mail         MailConfig    `yaml:"mail"` // empty: people are not mailed, and the desk says so
 
 	// Demonstration says on every page that nothing here is real.
@@ -87,7 +88,11 @@ func LoadConfig(file string) (Config, error) {
 		return c, err
 	}
 	dir := filepath.Dir(file)
-	for _, p := range []*string{&c.Data, &c.Keys, &c.Shares, &c.Vault.Secrets, &c.Mail.CA} {
+	paths := []*string{&c.Data, &c.Keys, &c.Shares, &c.Vault.Secrets, &c.Mail.CA}
+	if c.Login.OIDC != nil {
+		paths = append(paths, &c.Login.OIDC.Key, &c.Login.OIDC.Secret)
+	}
+	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -119,6 +124,7 @@ func (c *Config) check() error {
 	} else if (u.Scheme == "http") && u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
 		complain("pages.url: %q: people log in here; only localhost may do without https", c.Pages.URL)
 	}
+	c.Login.check(complain)
 	if (c.Broker.Listen == "") == (c.Broker.URL == "") {
 		complain("broker: give either listen (the embedded broker) or url (another), not both")
 	}

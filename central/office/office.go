@@ -152,8 +152,8 @@ func (o *Office) Open(ctx context.Context) (err error) {
 	if o.witness, err = witness.Open(filepath.Join(o.Config.Data, "witness.db"), o.keys.witness, o.Now, o.Log); err != nil {
 		return fmt.Errorf("witness: %w", err)
 	}
-	if o.identity, err = identity.Open(filepath.Join(o.Config.Data, "accounts.db"), o.Now); err != nil {
-		return fmt.Errorf("accounts: %w", err)
+	if o.identity, err = o.openAccounts(); err != nil {
+		return err
 	}
 	if o.shares, err = shares.Open(cmp.Or(o.Config.Shares, filepath.Join(o.Config.Data, "shares"))); err != nil {
 		return fmt.Errorf("shares: %w", err)

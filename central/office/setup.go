@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/beeldwacht/beeldwacht/central"
-	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -33,7 +32,7 @@ type SetupPerson struct {
 	Login    string              `yaml:"login"`
 	Name     string              `yaml:"name"`
 	Email    string              `yaml:"email"`    // where mail for this person goes; may be left out
-	Password string              `yaml:"password"` // the person changes it; leave the file nowhere
+	Password string              `yaml:"password"` // the person changes it; leave the file nowhere. Empty: comes from the provider
 	Posts    []string            `yaml:"posts"`    // "handler AVG", "officer"
 	Unit     string              `yaml:"unit"`
 	Cameras  []protocol.CameraID `yaml:"cameras"`
@@ -341,16 +340,6 @@ func (o *Office) enrolment(admin protocol.PersonID, r SetupRecorder) (central.Co
 	}
 	return central.EnrolRecorder{By: admin, Recorder: r.ID, Key: strings.TrimSpace(key), Origin: protocol.Origin(r.ID, o.Config.Municipality),
 		Viewer: r.Viewer, Roots: strings.Fields(roots), Roster: []byte(roster)}, nil
-}
-
-func (o *Office) addAccount(p SetupPerson) error {
-	if _, there := o.identity.Find(p.Person); there || p.Login == "" {
-		return nil
-	}
-	if err := o.identity.Add(identity.Account{Person: p.Person, Login: p.Login, Name: p.Name, Email: p.Email}, p.Password); err != nil {
-		return fmt.Errorf("setup: account %s: %w", p.Login, err)
-	}
-	return nil
 }
 
 func parsePosts(posts []string) ([]central.Post, error) {

@@ -102,6 +102,8 @@ func (c *check) run(ctx context.Context) error {
 	c.promise("I05", func() (string, error) { return c.goneAfterHandOver(ctx) })
 	c.promise("I03", c.neverLate)
 	c.promise("I02", func() (string, error) { return c.certified(ctx) })
+	c.promise("R04", func() (string, error) { return c.shortened(ctx) })
+	c.promise("I12", func() (string, error) { return c.suspended(ctx) })
 	c.promise("pub", func() (string, error) { return c.publicPage(ctx) })
 	c.forged(ctx)
 	return c.delivered(ctx)
@@ -680,6 +682,67 @@ func (c *check) neverLate() (string, error) {
 		err = fmt.Errorf("of %d segments the latest expired %s after it was due; at most 1 s", count, latest)
 	}
 	return fmt.Sprintf("expired on time: of %d segments the latest was unlinked %d ms after its first frame reached the window", count, latest.Milliseconds()), err
+}
+
+// signed has both approvers sign the same form on the page of camera hal; the first signature alone must change nothing.
+func (c *check) signed(ctx context.Context, action string, fields url.Values, done string) error {
+	for i, v := range []*Visitor{c.approver, c.both} {
+		p, err := v.Get(ctx, "/bureau/cameras/hal")
+		if err != nil {
+			return err
+		}
+		if p, err = v.Submit(ctx, p, action, fields); err != nil || p.Status != 200 {
+			return fmt.Errorf("approver %d: %w: %.300s", i+1, err, p.Text)
+		}
+		if strings.Contains(p.Text, done) != (i == 1) {
+			return fmt.Errorf("after %d signatures: want %q only after the second: %.900s", i+1, done, p.Text)
+		}
+	}
+	return nil
+}
+
+// shortened: two approvers halve a window, and the recorder deletes what has become too old although it was not due before.
+func (c *check) shortened(ctx context.Context) (string, error) {
+	short, began := checkWindow/2, time.Now()
+	if err := c.signed(ctx, "/bewaartermijn", url.Values{"bewaren": {short.String()}, "waarom": {"korter volstaat"}}, "bewaartermijn gewijzigd"); err != nil {
+		return "", err
+	}
+	return wait(ctx, 30*time.Second, "footage of hal that is older than its new window is gone", func() (said string, ok bool, err error) {
+		list, err := c.entries()
+		if err != nil {
+			return "", false, err
+		}
+		err = each(list, protocol.KindExpired, func(_ entry, x protocol.Expired) error {
+			for _, s := range x.Segments {
+				early := s.Start.Add(checkWindow.Duration()).Sub(x.At.Time)
+				if !ok && s.Camera == "hal" && x.At.After(began) && early > time.Second {
+					said, ok = fmt.Sprintf("two approvers shortened hal's window to %s: %s later footage was gone that would have stayed another %s", short, seconds(x.At.Sub(began)), seconds(early)), true
+				}
+			}
+			return nil
+		})
+		return said, ok, err
+	})
+}
+
+// suspended: two approvers suspend a camera, and its recorder stops.
+func (c *check) suspended(ctx context.Context) (string, error) {
+	asked := time.Now()
+	if err := c.signed(ctx, "/beeindigen", url.Values{"hoe": {"suspend"}, "waarom": {"verbouwing"}}, "camera of geluid gestopt"); err != nil {
+		return "", err
+	}
+	e, err := c.journalled(ctx, "the gap of the camera that was suspended", 30*time.Second, func(e entry) (bool, error) {
+		var gap protocol.Gap
+		if e.Kind != protocol.KindGapBegun || e.Time.Before(asked) {
+			return false, nil
+		}
+		err := e.read(&gap)
+		return gap.Camera == "hal" && gap.Cause == "mandate", err
+	})
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("two approvers suspended hal, and %s later its recorder stopped; one of them alone could not", seconds(e.Time.Sub(asked))), nil
 }
 
 func (c *check) publicPage(ctx context.Context) (string, error) {
