@@ -206,6 +206,7 @@ func New(c Config) (http.Handler, error) {
 	d.adviceRoutes(in)
 	d.statementRoutes(in)
 	d.oversightRoutes(in)
+	d.keepingRoutes(in)
 
 	in("GET /bureau/koppelingen", d.systems, central.Administrator, central.Officer, central.Auditor)
 	in("POST /bureau/koppelingen", d.registerSystem, central.Administrator)
@@ -482,9 +483,11 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 		return template.HTML(template.HTMLEscapeString(name) + " <code>" + template.HTMLEscapeString(string(p)) + "</code>")
 	}
 	return template.FuncMap{
-		"who":   who,
-		"cell":  d.cell(l, who),
-		"topic": topicPath,
+		"who":    who,
+		"cell":   d.cell(l, who),
+		"topic":  topicPath,
+		"local":  localInput,
+		"ground": func(g protocol.Ground) string { return l.In(central.GroundWords(g)) },
 		// drawn is the dot of the "fill" part.
 		"drawn":   func(f fill, csrf string) map[string]any { return map[string]any{"Fill": f, "CSRF": csrf} },
 		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },
