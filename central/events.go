@@ -278,7 +278,7 @@ var factTypes = func() map[string]reflect.Type {
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
 		&KeepingProposed{}, &KeepingProlonged{}, &DemandRenewed{}, &RequestWithdrawn{}, &DeliveryPrepared{}, &DeliveryApproved{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
-		&MailChosen{}, &MailTaken{}, &MailSent{},
+		&MailChosen{}, &MailTaken{}, &MailSent{}, &ReportSigned{},
 		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{}, &BodyErased{},
 	} {
 		types[f.name()] = reflect.TypeOf(f).Elem()
@@ -398,6 +398,7 @@ var eventWords = map[string]Words{
 	"consent.withdrawn":    {"toestemming van wie herkenbaar is ingetrokken", "consent withdrawn"},
 	"grant.voided":         {"toestemming vervallen", "grant void"},
 	"request.amended":      {"aanvraag gewijzigd", "request changed"},
+	"report.signed":        {"jaarverslag ondertekend", "yearly report signed"},
 	"mail.chosen":          {"keuze voor mail vastgelegd", "choice of mail recorded"},
 	"mail.taken":           {"centrale verstuurt de mail", "centre sends the mail"},
 	"mail.sent":            {"mail verstuurd", "mail sent"},

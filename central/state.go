@@ -46,7 +46,8 @@ type State struct {
 	live       map[protocol.RequestID]*Request // that somebody may still have to do something about
 	decided    []protocol.RequestID            // in the order of deciding
 	mail       map[protocol.PersonID]*mailbox
-	mailer     MailTaken       // which centre mails
+	mailer     MailTaken // which centre mails
+	signatures []Signature
 	seen       map[Source]bool // journal entries that have become events
 	erasures   map[Dossier]*Erasure
 	bare       map[Dossier]bool                // dossiers with events from before there were keys
