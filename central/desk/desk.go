@@ -202,6 +202,7 @@ func New(c Config) (http.Handler, error) {
 	d.organisationRoutes(in)
 	d.protocolRoutes(in)
 	d.adviceRoutes(in)
+	d.statementRoutes(in)
 	d.oversightRoutes(in)
 
 	in("GET /bureau/koppelingen", d.systems, central.Administrator, central.Officer, central.Auditor)
@@ -383,6 +384,8 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/betrokkenen", "Betrokkenen", "People filmed", central.Handler, central.Approver, central.Officer)
 	add("/bureau/steekproeven", "Steekproeven", "Samples", central.Officer, central.Auditor)
 	add("/bureau/klachten", "Klachten", "Complaints", central.Officer)
+	add("/bureau/verklaringen", "Verklaringen", "Statements", central.Registrar, central.Officer, central.Auditor, central.CollegeMember)
+	add("/bureau/herzien", "Herzien", "Reviews", central.Registrar, central.Administrator, central.Officer, central.Auditor)
 	add("/bureau/adviezen", "Adviezen", "Advice", central.Officer, central.Auditor, central.Registrar, central.Approver, central.Handler)
 	add("/bureau/college", "College", "College", central.Officer, central.CollegeMember)
 	add("/bureau/verslagen", "Verslagen", "Reports", central.CollegeMember, central.Registrar, central.Officer, central.Auditor)
