@@ -196,8 +196,8 @@ func (s *State) oftenConfirmed(now time.Time) map[string]bool {
 	return list
 }
 
-// inUse are the cameras in use, or suspended, that somebody re-confirms: a registrar all of them, staff their own. Who oversees sees all of them.
-func (s *State) inUse(person protocol.PersonID, now time.Time, oversees bool) (list []*Placement) {
+// reconfirmed are the cameras in use, or suspended, that somebody re-confirms: a registrar all of them, staff their own. Who oversees sees all of them.
+func (s *State) reconfirmed(person protocol.PersonID, now time.Time, oversees bool) (list []*Placement) {
 	add := func(p *Placement) {
 		if p != nil && (p.Status == Active || p.Status == Suspended) {
 			list = append(list, p)
@@ -251,7 +251,7 @@ type Upkeep struct {
 
 // Upkeep is the cameras in use that somebody may re-confirm or oversee, by id: what is overdue is a state, not a message.
 func (s *State) Upkeep(person protocol.PersonID, now time.Time) (list []Upkeep) {
-	all := s.inUse(person, now, s.Oversees(person, now))
+	all := s.reconfirmed(person, now, s.Oversees(person, now))
 	slices.SortFunc(all, func(a, b *Placement) int { return strings.Compare(string(a.Camera), string(b.Camera)) })
 	unneeded, often := s.Unneeded(now, all...), s.oftenConfirmed(now)
 	for _, p := range all {
@@ -274,7 +274,7 @@ func (s *State) upkeepTasks(person protocol.PersonID, now time.Time, add func(Ta
 		}
 	}
 	often := s.oftenConfirmed(now)
-	for _, p := range s.inUse(person, now, false) {
+	for _, p := range s.reconfirmed(person, now, false) {
 		if due := p.confirmDue(often[p.DPIA]); !now.Before(due.Time) {
 			one(&overdue, due)
 		}
