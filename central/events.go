@@ -3,6 +3,7 @@ package central
 import (
 	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -60,15 +61,27 @@ func (e Event) Erase() Event {
 
 // ParseFact reads a fact of this name back; unknown names and fields are errors.
 func ParseFact(name string, value []byte) (Fact, error) {
-	f := newFact(name)
-	if f == nil {
+	t := factTypes()[name]
+	if t == nil {
 		return nil, fmt.Errorf("event %q: no such kind; a newer version wrote this ledger", name)
 	}
+	f := reflect.New(t).Interface().(Fact)
 	if err := json.Unmarshal(value, f, json.RejectUnknownMembers(true)); err != nil {
 		return nil, fmt.Errorf("event %q: %w", name, err)
 	}
 	return f, nil
 }
+
+// factTypes are the kinds of facts by name: a ledger is read at a million a few seconds.
+var factTypes = sync.OnceValue(func() map[string]reflect.Type {
+	types := map[string]reflect.Type{}
+	for name := range eventWords {
+		if f := newFact(name); f != nil {
+			types[name] = reflect.TypeOf(f).Elem()
+		}
+	}
+	return types
+})
 
 // The facts.
 type (
@@ -254,19 +267,9 @@ type Source struct {
 	Seq      uint64              `json:"seq,omitempty"`
 }
 
-// newFact makes an empty fact of this name; nil where there is none.
 func newFact(name string) Fact {
-	t := factTypes[name]
-	if t == nil {
-		return nil
-	}
-	return reflect.New(t).Interface().(Fact)
-}
-
-// factTypes are all facts, by name.
-var factTypes = func() map[string]reflect.Type {
-	types := map[string]reflect.Type{}
 	for _, f := range []Fact{
+		&BodyErased{},
 		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
 		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
 		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{}, &TrainingRecorded{},
@@ -279,12 +282,14 @@ var factTypes = func() map[string]reflect.Type {
 		&KeepingProposed{}, &KeepingProlonged{}, &DemandRenewed{}, &RequestWithdrawn{}, &DeliveryPrepared{}, &DeliveryApproved{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
 		&MailChosen{}, &MailTaken{}, &MailSent{}, &ReportSigned{},
-		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{}, &BodyErased{},
+		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{},
 	} {
-		types[f.name()] = reflect.TypeOf(f).Elem()
+		if f.name() == name {
+			return f
+		}
 	}
-	return types
-}()
+	return nil
+}
 
 func (*CentreOpened) name() string        { return "centre.opened" }
 func (*PersonAppointed) name() string     { return "person.appointed" }
@@ -324,6 +329,7 @@ func (*ClientWithdrawn) name() string     { return "client.withdrawn" }
 func (*ClientAdmitted) name() string      { return "client.admitted" }
 
 var eventWords = map[string]Words{
+	"body.erased":          {"dossier gewist aan het einde van zijn termijn", "dossier erased at the end of its term"},
 	"centre.opened":        {"centrale geopend", "centre opened"},
 	"incident.described":   {"incident beschreven", "incident described"},
 	"incident.told":        {"melding van incident vastgelegd", "notification of incident recorded"},
@@ -406,7 +412,6 @@ var eventWords = map[string]Words{
 	"client.registered":    {"koppeling van een systeem vastgelegd", "system registered"},
 	"client.withdrawn":     {"koppeling van een systeem ingetrokken", "system withdrawn"},
 	"client.admitted":      {"systeem binnengelaten", "system admitted"},
-	"body.erased":          {"dossier gewist aan het einde van zijn termijn", "dossier erased at the end of its term"},
 }
 
 // EventWords says an event's name in words.
