@@ -166,6 +166,8 @@ type Sign struct {
 	Placed    protocol.Time `json:"placed,omitzero"`
 	Exception string        `json:"exception,omitempty"`
 	Sound     bool          `json:"sound,omitzero"` // it says that sound is recorded too
+	Photo     protocol.Hash `json:"photo,omitzero"` // SHA-256 of a photo of the sign where it stands
+	Kept      string        `json:"kept,omitempty"` // where that photo is
 }
 
 // Sound is why a camera's sound is recorded beside its picture. It is more than the picture, so it has a reason and an assessment of its own; zero: it is not recorded.
