@@ -178,6 +178,19 @@ func (s *State) Account(year int) []Line {
 		add(partOversight, perKind[kind], w.NL, w.EN)
 	}
 	advice := s.AdviceIn(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), end)
+	valid, checked := 0, 0
+	for _, u := range s.Units() {
+		if u.valid(end.Add(-time.Millisecond)) {
+			valid++
+		}
+		for _, c := range s.agreements[u.ID].Checks {
+			if in(c.On) {
+				checked++
+			}
+		}
+	}
+	add(partOversight, valid, "geldige afspraken met organisaties", "valid agreements with organisations")
+	add(partOversight, checked, "keer naleving van een afspraak nagegaan", "times an agreement was checked")
 	add(partOversight, advice.Given, "adviezen van de privacy officer", "advices of the privacy officer")
 	add(partOversight, advice.Against, "daarvan negatief", "of which against")
 	add(partOversight, advice.NotFollowed, "keer een negatief advies niet gevolgd", "times an advice against was not followed")

@@ -21,6 +21,7 @@ type State struct {
 	advice     map[About]*Counselled
 	advised    []About // in the order of their first question or advice
 	toCollege  []*CollegeReport
+	statements []*Statement
 	recorders  map[protocol.RecorderID]*Recorder
 	protocols  []*CameraProtocol
 	drafts     map[string]*ProtocolDraft // by the protocol's id

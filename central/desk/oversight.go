@@ -42,8 +42,10 @@ func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
 	reporting := []central.Role{central.CollegeMember, central.Registrar, central.Officer, central.Auditor}
 	in("GET /bureau/verslagen", d.reports, reporting...)
 	in("GET /bureau/verslagen/{kind}/{year}", d.yearly, reporting...)
-	in("GET /bureau/verwerkingen", d.processing, reporting...)
-	in("GET /bureau/verwerkingen.csv", d.processing, reporting...)
+	for _, end := range endings {
+		in("GET /bureau/verwerkingen"+end, d.processing, reporting...)
+		in("GET /bureau/camera-in-beeld"+end, d.inBeeld, reporting...)
+	}
 	in("GET /bureau/opleidingen", d.trainings, central.Administrator)
 	in("POST /bureau/opleidingen", d.recordTraining, central.Administrator)
 	in("GET /bureau/inzage", d.readings, central.Officer, central.Auditor)
@@ -93,6 +95,10 @@ func topicPath(t central.Task) string {
 	case central.TopicAdvice:
 		kind, id, _ := strings.Cut(t.Key, " ")
 		return advicePath(central.About{Kind: central.AboutKind(kind), ID: id})
+	case central.TopicStatement:
+		return "/bureau/verklaringen/" + t.Key
+	case central.TopicUnit:
+		return "/bureau/organisaties/" + t.Key
 	case central.TopicCollege:
 		return "/bureau/college"
 	case central.TopicDPIA:

@@ -124,6 +124,11 @@ func (r register) PublicCamera(id protocol.CameraID, now time.Time) (p central.P
 	return p, ok
 }
 
+func (r register) Documents() (list []central.PublicDocument) {
+	r.o.book.View(func(s *central.State) { list = s.PublicDocuments() })
+	return list
+}
+
 func (r register) Facts(id protocol.CameraID) public.Facts {
 	var recorder protocol.RecorderID
 	r.o.book.View(func(s *central.State) {
