@@ -249,7 +249,7 @@ func newFact(name string) Fact {
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
 		&KeepingProposed{}, &KeepingProlonged{}, &DemandRenewed{}, &RequestWithdrawn{}, &DeliveryPrepared{}, &DeliveryApproved{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
-		&MailChosen{}, &MailTaken{}, &MailSent{},
+		&MailChosen{}, &MailTaken{}, &MailSent{}, &ReportSigned{},
 		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{},
 	} {
 		if f.name() == name {
@@ -371,6 +371,7 @@ var eventWords = map[string]Words{
 	"consent.withdrawn":    {"toestemming van wie herkenbaar is ingetrokken", "consent withdrawn"},
 	"grant.voided":         {"toestemming vervallen", "grant void"},
 	"request.amended":      {"aanvraag gewijzigd", "request changed"},
+	"report.signed":        {"jaarverslag ondertekend", "yearly report signed"},
 	"mail.chosen":          {"keuze voor mail vastgelegd", "choice of mail recorded"},
 	"mail.taken":           {"centrale verstuurt de mail", "centre sends the mail"},
 	"mail.sent":            {"mail verstuurd", "mail sent"},

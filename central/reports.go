@@ -194,7 +194,7 @@ func (s *State) Account(year int) []Line {
 	add(partOversight, advice.Given, "adviezen van de privacy officer", "advices of the privacy officer")
 	add(partOversight, advice.Against, "daarvan negatief", "of which against")
 	add(partOversight, advice.NotFollowed, "keer een negatief advies niet gevolgd", "times an advice against was not followed")
-	return list
+	return append(list, s.further(year)...)
 }
 
 // OfficersReport is the privacy officer's own yearly report: the account, and what oversight did.

@@ -65,6 +65,8 @@ type Recorders interface {
 	Accesses() ([]central.Access, error)
 	// Export writes a recorder's log with its cosigned checkpoint, to verify elsewhere.
 	Export(protocol.RecorderID, io.Writer) error
+	// Counts is what the recorders' logs say up to a moment, and since another.
+	Counts(ctx context.Context, from, to time.Time) (central.LogCounts, error)
 	// Destruction is what a recorder's cosigned log proves of a camera's days, newest first.
 	Destruction(context.Context, protocol.RecorderID, protocol.CameraID) ([]destruction.Day, error)
 	// Certificate is a day's certificate of destruction; one of a day of which the log knows nothing says so.
