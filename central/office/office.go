@@ -10,6 +10,12 @@
 // Neither road has a queue of its own. What must go up is what the witness has stored and the ledger has not yet taken in: each fact names its
 // entry, and taken twice it happens once. What must go down is what the ledger has issued above the last order number a recorder's own signed status
 // states. So any message may be lost, repeated or late, and any part may be restarted, without anything to repair.
+//
+// # Several
+//
+// Offices on one database (Config.Ledger.Postgres) share ledger, accounts and sessions: any of them serves any page and takes any command, and one that is killed takes nothing
+// with it. The two roads are one office's, the one with a broker: the witness's store, the recorders' newest statuses and their shares are on its machine, and the others know of
+// the recorders what the ledger says. Also each office's own are the counts against guessing passwords, and a bag that is being fetched.
 package office
 
 import (
