@@ -113,11 +113,8 @@ func (s *State) News(person protocol.PersonID, now time.Time) []Task {
 			continue
 		}
 		told[id] = true
-		t := Task{What: "decided", Words: Words{"besloten: toegekend", "decided: granted"}, Since: r.Decision.At, Request: r}
-		if r.Decision.Outcome == Refuses {
-			t.Words = Words{"besloten: afgewezen", "decided: refused"}
-		}
-		list = append(list, t)
+		w := r.Decision.Outcome.Words()
+		list = append(list, Task{What: "decided", Words: Words{"besloten: " + strings.ToLower(w.NL), "decided: " + strings.ToLower(w.EN)}, Since: r.Decision.At, Request: r})
 	}
 	if s.Holds(person, Handler, protocol.AVG, now) {
 		for _, q := range s.subjects {
