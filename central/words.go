@@ -206,6 +206,26 @@ var requestStatusWords = map[RequestStatus]Words{
 
 func (s RequestStatus) Words() Words { return requestStatusWords[s] }
 
+var outcomeWords = map[Outcome]Words{
+	Grants:  {"Toegekend", "Granted"},
+	Partly:  {"Deels toegekend", "Granted in part"},
+	Refuses: {"Afgewezen", "Refused"},
+	Ends:    {"Beëindigd", "Ended"},
+}
+
+func (o Outcome) Words() Words { return outcomeWords[o] }
+
+var groundWords = map[protocol.Ground]Words{
+	protocol.GroundRequest:      {"lopende aanvraag", "open request"},
+	protocol.GroundProvisional:  {"voorlopig, 72 uur", "provisional, 72 hours"},
+	protocol.GroundPreservation: {"bevel tot bewaren (art. 126ni Sv)", "preservation order (art. 126ni Sv)"},
+	protocol.GroundCourt:        {"bevel van een rechter", "order of a court"},
+	protocol.GroundRights:       {"verzoek van een betrokkene", "request of a person filmed"},
+}
+
+// GroundWords says why footage is held.
+func GroundWords(g protocol.Ground) Words { return groundWords[g] }
+
 // Reason is why a request was decided as it was.
 type Reason string
 

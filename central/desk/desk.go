@@ -50,6 +50,8 @@ type Book interface {
 	Size() uint64
 	Checkpoint() ([]byte, error)
 	Export(io.Writer) error
+	Origin() string
+	HeadAt(ctx context.Context, size uint64) (root protocol.Hash, last protocol.Time, err error)
 }
 
 // Recorders is what recorders say of themselves and what the witness knows of their logs. It is asked while the ledger's state is locked for reading, and must
@@ -204,6 +206,7 @@ func New(c Config) (http.Handler, error) {
 	d.adviceRoutes(in)
 	d.statementRoutes(in)
 	d.oversightRoutes(in)
+	d.keepingRoutes(in)
 
 	in("GET /bureau/koppelingen", d.systems, central.Administrator, central.Officer, central.Auditor)
 	in("POST /bureau/koppelingen", d.registerSystem, central.Administrator)
@@ -480,13 +483,14 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 		return template.HTML(template.HTMLEscapeString(name) + " <code>" + template.HTMLEscapeString(string(p)) + "</code>")
 	}
 	return template.FuncMap{
-		"who":   who,
-		"cell":  d.cell(l, who),
-		"topic": topicPath,
+		"who":    who,
+		"cell":   d.cell(l, who),
+		"topic":  topicPath,
+		"local":  localInput,
+		"ground": func(g protocol.Ground) string { return l.In(central.GroundWords(g)) },
 		// drawn is the dot of the "fill" part.
 		"drawn":   func(f fill, csrf string) map[string]any { return map[string]any{"Fill": f, "CSRF": csrf} },
 		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },
-		"reason":  func(reason string) string { return l.In(central.Words(destruction.ReasonWords(reason))) },
 		"event":   func(name string) string { return l.In(central.EventWords(name)) },
 		// mapdot is the dot of the "map" part: whose points tick the checkboxes of this name.
 		"mapdot": func(choose string) map[string]any {
