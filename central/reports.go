@@ -284,7 +284,10 @@ func (s *State) Register() []Processing {
 			e.Controller = Words{"korpschef van politie (Wpg); de gemeente plaatst de camera", "chief of police (Wpg); the municipality places the camera"}
 		}
 		if p.Processor != "" {
-			e.Processor = fmt.Sprintf("%s (%s)", p.Processor, p.Agreement)
+			e.Processor = p.Processor
+			if u := s.units[p.Processor]; u != nil {
+				e.Processor = fmt.Sprintf("%s (%s)", u.Name, u.Agreement)
+			}
 		}
 		if p.FilmsStaff == No {
 			e.Subjects = Words{"bezoekers en voorbijgangers", "visitors and passers-by"}

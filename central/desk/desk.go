@@ -178,6 +178,7 @@ func New(c Config) (http.Handler, error) {
 	in("POST /bureau/cameras/{id}/verlengen", d.renew, central.Registrar)
 	in("POST /bureau/cameras/{id}/beeindigen", d.end, central.Approver)
 	in("POST /bureau/cameras/{id}/bewaartermijn", d.changeRules, central.Registrar, central.Approver)
+	in("POST /bureau/cameras/{id}/live", d.fixLivePeriod, central.Registrar)
 	in("POST /bureau/cameras/{id}/toets", d.testControl, central.Registrar, central.Officer)
 	in("GET /bureau/herbevestigen", d.upkeep, central.Registrar, central.Staff, central.Officer, central.Auditor)
 	in("POST /bureau/herbevestigen", d.reconfirm, central.Registrar, central.Staff)
