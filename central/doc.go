@@ -20,6 +20,13 @@
 // the consent of everyone recognisable alone, until one of them takes it back (kind consent, R20). A colleague of the unit may take a request over; whoever ever asked
 // counts as its requester.
 //
+// # Placements
+//
+// A camera is a draft until nothing is missing ([State.Lacks], ready.go): protocol, besluit, a DPIA with the officer's advice whose score's minimum controls it meets (R12, dpia.go), sign or
+// recorded exception (R15), the works council's consent where staff are filmed, an owner for each letter of RASCI (R7), a place in the Netherlands for its footage (R21). The same is asked
+// when its besluit is renewed; no change of a camera in use makes it lack more. Its mandate ends with the besluit, without an order; suspending, withdrawing, muting and keeping footage
+// shorter are orders that two approvers sign (window.go). Each camera is re-confirmed every year, and what nobody needed for a year is flagged (R23, R30, confirm.go).
+//
 // # Systems
 //
 // A police system comes in through the API for a requester of its unit (clients.go). The ledger then holds both: who asked, and which system vouched for that. No system checks or

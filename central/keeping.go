@@ -163,6 +163,24 @@ func (d *decision) preserves(f RequestFacts) error {
 	return nil
 }
 
+// KeepUntil is until when two approvers may have the holds of a request stand; zero when they stand that long already, or nothing may be kept longer.
+func (s *State) KeepUntil(id protocol.RequestID, now time.Time) (until protocol.Time) {
+	k, err := s.keeping(id, now)
+	if err != nil {
+		return until
+	}
+	until = k.until
+	for _, h := range k.holds {
+		if last := s.LongestHold(h); until.IsZero() || last.Before(until.Time) {
+			until = last
+		}
+	}
+	if !slices.ContainsFunc(k.holds, func(h *Hold) bool { return until.After(h.End.Time) }) {
+		return protocol.Time{}
+	}
+	return until
+}
+
 func (c KeepLonger) decide(d *decision) error {
 	d.by = c.By
 	k, err := d.keeping(c.Request, d.now.Time)
@@ -362,7 +380,7 @@ func (f *RequestWithdrawn) apply(s *State, e Event) error {
 	})
 }
 
-// keepingTasks are the signatures that wait: the second one, and the first where an order goes beyond what the envelope may hold alone.
+// keepingTask is a signature that waits: the second one, and the first where an order goes beyond what the envelope may hold alone.
 func (s *State) keepingTask(person protocol.PersonID, id protocol.RequestID, now time.Time) (Task, bool) {
 	if !s.Holds(person, Approver, "", now) {
 		return Task{}, false
@@ -378,7 +396,7 @@ func (s *State) keepingTask(person protocol.PersonID, id protocol.RequestID, now
 	switch {
 	case k.proposed != nil && k.proposed.By != person:
 		return Task{What: "keep", Words: Words{"tweede handtekening onder langer bewaren", "second signature under holding longer"}, Since: k.proposed.At, Due: due}, true
-	case k.proposed == nil && !k.until.IsZero() && k.until.After(due.Time) && s.LongestHold(k.holds[0]).After(due.Time):
+	case k.proposed == nil && !k.until.IsZero() && !s.KeepUntil(id, now).IsZero():
 		return Task{What: "keep", Words: Words{"langer bewaren: het bevel gaat verder dan de bewaring", "hold longer: the order goes beyond the hold"}, Since: k.holds[0].Issued, Due: due}, true
 	}
 	return Task{}, false

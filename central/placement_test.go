@@ -273,6 +273,7 @@ func TestR15_ASignOrARecordedException(t *testing.T) {
 	c.refusedSaying(Activate{registrar, "nieuw"}, CodeNotReady, "Plaats eerst het bord")
 	c.refused(PlaceSign{registrar, "nieuw", Sign{Placed: day(1)}}, CodeInvalid)
 	c.refused(PlaceSign{registrar, "nieuw", Sign{}}, CodeInvalid)
+	c.refused(PlaceSign{registrar, "nieuw", Sign{Placed: day(-1), Kept: "nergens"}}, CodeInvalid) // a photo that is not there
 	c.refused(PlaceSign{registrar, "nieuw", Sign{Placed: day(-1), Exception: "en geen bord"}}, CodeInvalid)
 	c.refused(PlaceSign{officer, "nieuw", Sign{Placed: day(-1)}}, CodeForbidden)
 	c.do(PlaceSign{registrar, "nieuw", Sign{Exception: "binnen, bij de balie gemeld"}})
@@ -452,6 +453,9 @@ func TestR12_AnOldCameraStaysInUseAndShowsWhatItLacks(t *testing.T) {
 		t.Errorf("tasks %v", got)
 	}
 	c.refusedSaying(Activate{registrar, "hal"}, CodeNotReady, "DPIA")
+	longer := plein.Besluit
+	longer.Reference, longer.ValidUntil, longer.Prosecutor = "B-2027", day(600), day(-1)
+	c.refusedSaying(Renew{registrar, "plein", longer}, CodeNotReady, "DPIA", "RASCI") // it ends with its besluit
 	c.do(RecordDPIA{registrar, assessment()})
 	c.do(AdviseDPIA{officer, "camera-s", Advice{"ja", "model", "zelf", "kort", "ja"}})
 	for _, id := range []protocol.CameraID{"hal", "plein"} {
@@ -463,6 +467,7 @@ func TestR12_AnOldCameraStaysInUseAndShowsWhatItLacks(t *testing.T) {
 	if got := c.lacks("hal"); got != "" {
 		t.Error(got)
 	}
+	c.do(Renew{registrar, "plein", longer})
 }
 
 func (c *centre) lacks(id protocol.CameraID) string {
@@ -499,7 +504,9 @@ func TestHistoryOfACamerasLife(t *testing.T) {
 	c.do(PlaceSign{registrar, "entree", Sign{Placed: protocol.T(c.now)}})
 	c.refused(Activate{registrar, "entree"}, CodeNotReady)
 	c.do(RecordControlTest{officer, "entree", ControlTest{ControlMasks, protocol.T(c.now), true, "proefbeeld bekeken"}})
-	c.do(Activate{registrar, "entree"})
+	c.do(GiveAdvice{officer, About{AboutPlacement, "entree"}, Against, "de receptie ziet de deur al"})
+	c.refused(Activate{registrar, "entree"}, CodeAdvice)
+	c.do(Despite{Activate{registrar, "entree"}, "na zes uur is de receptie leeg"})
 	c.now = c.now.AddDate(0, 3, 0)
 	short := Rules{ProtocolRef{"gebouwen", 1}, protocol.Window(72 * time.Hour)}
 	c.do(ChangeRules{approver, "entree", short, "drie dagen volstaat"})
@@ -517,6 +524,9 @@ func TestHistoryOfACamerasLife(t *testing.T) {
 	}
 	for _, m := range p.History {
 		fmt.Fprintf(&b, "history: %s %s | %s: %s\n", m.At, EventWords(m.Name).NL, EventWords(m.Name).EN, m.Note)
+	}
+	for _, a := range c.s.Deviations() {
+		fmt.Fprintf(&b, "advice: %s (%s) not followed by %s: %s\n", a.Opinion.Words().NL, a.Text, a.Against.By, a.Against.Reason)
 	}
 	for _, m := range p.Mandates {
 		fmt.Fprintf(&b, "mandate: v%d window %s from %s until %s besluit %s approvers %v\n", m.Version, m.Window, m.NotBefore, m.NotAfter, m.Besluit, m.Approvers)

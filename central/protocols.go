@@ -24,8 +24,8 @@ type CameraProtocol struct {
 	Regime          protocol.Regime `json:"regime"`
 	Purposes        []Purpose       `json:"purposes"`
 	Bases           []Basis         `json:"bases,omitempty"`
-	Window          protocol.Window `json:"window"`
-	LongestHold     protocol.Window `json:"longestHold"`
+	Window          protocol.Window `json:"window,omitzero"`
+	LongestHold     protocol.Window `json:"longestHold,omitzero"`
 	Sound           bool            `json:"sound,omitzero"` // cameras under it may record sound, each for its own reason
 	Form            ViewingForm     `json:"form,omitempty"`
 	Roles           []Role          `json:"roles,omitempty"`           // who acts under it, and reads it first
@@ -378,16 +378,15 @@ func (s *State) readingTasks(person protocol.PersonID, now time.Time, add func(T
 	if p == nil {
 		return
 	}
-	inUse := func(ref ProtocolRef) bool {
-		for _, place := range s.placements {
-			if place.Protocol == ref && (place.Status == Active || place.Status == Suspended) {
-				return true
-			}
-		}
-		return false
-	}
+	var used map[ProtocolRef]bool
 	for _, rules := range s.protocols {
-		if s.Acknowledged(person, rules.ref()).IsZero() && s.reads(p, rules, now) && inUse(rules.ref()) {
+		if !s.Acknowledged(person, rules.ref()).IsZero() || !s.reads(p, rules, now) {
+			continue
+		}
+		if used == nil {
+			used, _ = s.inUse()
+		}
+		if used[rules.ref()] {
 			add(Task{Topic: TopicProtocol, Key: rules.ID, Since: s.adoptions[rules.ref()].At, Due: s.ReadBy(rules),
 				Words: Words{"lees en bevestig het cameraprotocol", "read and acknowledge the camera protocol"}})
 		}

@@ -9,7 +9,8 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// What a camera needs before it may be used. A camera that was in use before this was asked stays in use, and shows what it lacks; no change makes it lack more.
+// What a camera needs before it may be used, or used on under a new besluit. A camera that was in use before this was asked stays in use until its besluit ends, and shows what it lacks; no
+// change makes it lack more.
 
 // window is how long the footage of a placement would stay by its protocol and its own rule; zero without a protocol.
 func (s *State) window(p *Placement) protocol.Window {
@@ -21,7 +22,17 @@ func (s *State) window(p *Placement) protocol.Window {
 }
 
 // Lacks is everything a placement needs before it may be used, with the besluit it has; nothing: it may be activated. Each says what to do.
-func (s *State) Lacks(p *Placement, now time.Time) (list []*Refusal) {
+func (s *State) Lacks(p *Placement, now time.Time) []*Refusal { return s.lacks(p, p.Besluit, now) }
+
+// LacksToRenew is what it needs before it may be renewed, besides the new besluit.
+func (s *State) LacksToRenew(p *Placement, now time.Time) []*Refusal {
+	return slices.DeleteFunc(s.Lacks(p, now), func(r *Refusal) bool {
+		besluit, ok := RefusalOf(inForce(p.Regime, p.Besluit, now))
+		return ok && *r == *besluit
+	})
+}
+
+func (s *State) lacks(p *Placement, b Besluit, now time.Time) (list []*Refusal) {
 	add := func(err error) {
 		if r, ok := RefusalOf(err); ok {
 			list = append(list, r)
@@ -34,7 +45,7 @@ func (s *State) Lacks(p *Placement, now time.Time) (list []*Refusal) {
 	}
 	need(!p.Sign.Placed.IsZero() || p.Sign.Exception != "", "Plaats eerst het bord, of leg vast waarom dat niet kan.", "Place the sign first, or record why that cannot be.") // R15
 	need(p.Sound == Sound{} || p.Sign.Sound || p.Sign.Exception != "", "Zet eerst op het bord dat er ook geluid wordt opgenomen.", "First have the sign say that sound is recorded too.")
-	add(inForce(p.Regime, p.Besluit, now))
+	add(inForce(p.Regime, b, now))
 	_, err := s.permitted(p, now)
 	add(err)
 

@@ -158,6 +158,8 @@ func (c PlaceSign) decide(d *decision) error {
 		return refuse(CodeState, "Deze camera is verwijderd.", "This camera has been removed.")
 	case c.Sign.Placed.IsZero() == (c.Sign.Exception == ""):
 		return missing("de datum waarop het bord is geplaatst, of waarom er geen bord is", "the date the sign was placed, or why there is none")
+	case (c.Sign.Photo == protocol.Hash{}) != (strings.TrimSpace(c.Sign.Kept) == ""):
+		return missing("de foto van het bord en waar die wordt bewaard: beide of geen", "the photo of the sign and where it is kept: both or neither")
 	case c.Sign.Placed.After(d.now.Time):
 		return missing("een datum die niet in de toekomst ligt", "a date that is not in the future")
 	}
@@ -213,7 +215,7 @@ func (c Renew) decide(d *decision) error {
 	if p.StatusAt(d.now.Time) == Active && !b.ValidFrom.After(p.Besluit.ValidUntil.Time) {
 		follows.ValidFrom = earliest(b.ValidFrom, d.now)
 	}
-	if err := inForce(p.Regime, follows, d.now.Time); err != nil {
+	if err := lacking(d.lacks(p, follows, d.now.Time)); err != nil {
 		return err
 	}
 	if err := d.weigh(p.AdvisedOn()...); err != nil {

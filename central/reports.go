@@ -49,7 +49,7 @@ func (s *State) Account(year int) []Line {
 	}
 
 	for _, regime := range []protocol.Regime{protocol.AVG, protocol.WPG} {
-		perPurpose, active := map[Purpose]int{}, 0
+		perPurpose, active, assessed, confirmed := map[Purpose]int{}, 0, 0, 0
 		var changes = map[string]int{}
 		for _, p := range s.Placements() {
 			if p.Regime != regime {
@@ -57,6 +57,12 @@ func (s *State) Account(year int) []Line {
 			}
 			if p.StatusAt(end.Add(-time.Millisecond)) == Active {
 				active++
+				if p.DPIA != "" {
+					assessed++
+				}
+				if s.ConfirmDue(p, end).After(end.Add(-time.Millisecond)) {
+					confirmed++
+				}
 				for _, purpose := range p.Purposes {
 					perPurpose[purpose]++
 				}
@@ -78,6 +84,8 @@ func (s *State) Account(year int) []Line {
 				add(partCameras, n, r+", voor "+w.NL, r+", for "+w.EN)
 			}
 		}
+		add(partCameras, assessed, "in gebruik met een DPIA, "+r, "in use with a DPIA, "+r)
+		add(partCameras, confirmed, "in gebruik en op tijd herbevestigd, "+r, "in use and re-confirmed in time, "+r)
 		add(partCameras, changes["placement.activated"], "in gebruik genomen, "+r, "activated, "+r)
 		add(partCameras, changes["placement.renewed"], "besluit verlengd, "+r, "decision renewed, "+r)
 		add(partCameras, changes["placement.ended"], "gestopt, "+r, "stopped, "+r)
@@ -170,6 +178,19 @@ func (s *State) Account(year int) []Line {
 		add(partOversight, perKind[kind], w.NL, w.EN)
 	}
 	advice := s.AdviceIn(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), end)
+	valid, checked := 0, 0
+	for _, u := range s.Units() {
+		if u.valid(end.Add(-time.Millisecond)) {
+			valid++
+		}
+		for _, c := range s.agreements[u.ID].Checks {
+			if in(c.On) {
+				checked++
+			}
+		}
+	}
+	add(partOversight, valid, "geldige afspraken met organisaties", "valid agreements with organisations")
+	add(partOversight, checked, "keer naleving van een afspraak nagegaan", "times an agreement was checked")
 	add(partOversight, advice.Given, "adviezen van de privacy officer", "advices of the privacy officer")
 	add(partOversight, advice.Against, "daarvan negatief", "of which against")
 	add(partOversight, advice.NotFollowed, "keer een negatief advies niet gevolgd", "times an advice against was not followed")

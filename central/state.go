@@ -21,6 +21,7 @@ type State struct {
 	advice     map[About]*Counselled
 	advised    []About // in the order of their first question or advice
 	toCollege  []*CollegeReport
+	statements []*Statement
 	recorders  map[protocol.RecorderID]*Recorder
 	protocols  []*CameraProtocol
 	drafts     map[string]*ProtocolDraft // by the protocol's id
@@ -166,6 +167,8 @@ type Sign struct {
 	Placed    protocol.Time `json:"placed,omitzero"`
 	Exception string        `json:"exception,omitempty"`
 	Sound     bool          `json:"sound,omitzero"` // it says that sound is recorded too
+	Photo     protocol.Hash `json:"photo,omitzero"` // SHA-256 of a photo of the sign where it stands
+	Kept      string        `json:"kept,omitempty"` // where that photo is
 }
 
 // Sound is why a camera's sound is recorded beside its picture. It is more than the picture, so it has a reason and an assessment of its own; zero: it is not recorded.

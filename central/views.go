@@ -120,6 +120,9 @@ const (
 	TopicAdvice   Topic = "advice"   // what it is about
 	TopicCollege  Topic = "college"  // the report's number
 
+	TopicStatement Topic = "statement" // its kind
+	TopicUnit      Topic = "unit"      // its id
+
 	TopicDPIA   Topic = "dpia"   // its id
 	TopicUpkeep Topic = "upkeep" // of the register as it stands: no key
 )
@@ -159,6 +162,7 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	s.trainingTask(person, now, add)
 	s.readingTasks(person, now, add)
 	s.collegeTasks(person, now, add)
+	s.reviewTasks(person, now, add)
 	s.dpiaTasks(person, now, add)
 	s.upkeepTasks(person, now, add)
 	if s.Holds(person, Officer, "", now) {

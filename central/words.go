@@ -111,6 +111,9 @@ const (
 	Lapsed    Status = "lapsed" // the besluit has ended: derived, no event says it
 )
 
+// Statuses in the order of a camera's life.
+var Statuses = []Status{Draft, Active, Suspended, Removed, Lapsed}
+
 var statusWords = map[Status]Words{
 	Draft:     {"concept", "draft"},
 	Active:    {"actief", "active"},
@@ -188,6 +191,9 @@ const (
 	Closed   RequestStatus = "closed"   // hand-over confirmed, or fourteen days passed
 )
 
+// RequestStatuses in the order of a request's life.
+var RequestStatuses = []RequestStatus{Filed, Checked, Granted, Kept, Refused, Released, Closed}
+
 var requestStatusWords = map[RequestStatus]Words{
 	Filed:    {"ingediend", "filed"},
 	Checked:  {"getoetst, wacht op besluit", "checked, awaiting decision"},
@@ -199,6 +205,26 @@ var requestStatusWords = map[RequestStatus]Words{
 }
 
 func (s RequestStatus) Words() Words { return requestStatusWords[s] }
+
+var outcomeWords = map[Outcome]Words{
+	Grants:  {"Toegekend", "Granted"},
+	Partly:  {"Deels toegekend", "Granted in part"},
+	Refuses: {"Afgewezen", "Refused"},
+	Ends:    {"Beëindigd", "Ended"},
+}
+
+func (o Outcome) Words() Words { return outcomeWords[o] }
+
+var groundWords = map[protocol.Ground]Words{
+	protocol.GroundRequest:      {"lopende aanvraag", "open request"},
+	protocol.GroundProvisional:  {"voorlopig, 72 uur", "provisional, 72 hours"},
+	protocol.GroundPreservation: {"bevel tot bewaren (art. 126ni Sv)", "preservation order (art. 126ni Sv)"},
+	protocol.GroundCourt:        {"bevel van een rechter", "order of a court"},
+	protocol.GroundRights:       {"verzoek van een betrokkene", "request of a person filmed"},
+}
+
+// GroundWords says why footage is held.
+func GroundWords(g protocol.Ground) Words { return groundWords[g] }
 
 // Reason is why a request was decided as it was.
 type Reason string

@@ -181,3 +181,42 @@ func TestR19_R31_AgreementsOnThePages(t *testing.T) {
 		t.Errorf("the unit's people still ask: %d", w.Code)
 	}
 }
+
+// R26: the registrar publishes the next version of a statement, whose text may be long; the desk lists what has to be looked at again.
+func TestR26_PublishingAStatement(t *testing.T) {
+	o := newOffice(t)
+	r := o.as(registrar)
+	says(t, r.get("/bureau/verklaringen"), 200, "privacyverklaring nog niet gepubliceerd", "privacybeleid")
+	long := strings.Repeat("Wij gaan zorgvuldig met uw gegevens om, zoals u van ons mag verwachten. ", 500)
+	fields := []string{"formulier", "versie", "tekst", long, "orgaan", "college", "vastgesteld", "2026-11-16", "van", "2026-11-20", "herzien", "2027-01-10"}
+	says(t, r.upload("/bureau/verklaringen/privacyverklaring", "niets", "", append(fields[:len(fields)-2:len(fields)-2], "herzien", "2032-01-01")...), 400, "binnen vijf jaar")
+	if w := r.upload("/bureau/verklaringen/privacyverklaring", "niets", "", fields...); w.Code != 303 {
+		t.Fatal(w.Code, plain(w.Body.String()))
+	}
+	says(t, r.get("/bureau/verklaringen/privacyverklaring"), 200, "college", "16 november 2026", "20 november 2026")
+	says(t, r.get("/bureau/herzien"), 200, "privacyverklaring opnieuw bekijken", "voor 10 januari 2027", "registerbeheerder")
+	says(t, r.get("/bureau"), 200, "privacyverklaring opnieuw bekijken (privacyverklaring)")
+	if w := o.as(officer).upload("/bureau/verklaringen/privacyverklaring", "niets", "", fields...); w.Code != 403 {
+		t.Error(w.Code)
+	}
+	if w := r.get("/bureau/verklaringen/folder"); w.Code != 404 {
+		t.Error(w.Code)
+	}
+}
+
+// A new protocol begins as an unfinished draft, and the register says so.
+func TestR03_ANewProtocolBeginsAsADraft(t *testing.T) {
+	o := newOffice(t)
+	r := o.as(registrar)
+	says(t, r.post("/bureau/protocollen", "formulier", "nieuw", "kenmerk", "Museum!", "titel", "Museum", "regime", "AVG"), 400, "kenmerk van het protocol")
+	if w := r.post("/bureau/protocollen", "kenmerk", "museum", "titel", "Museum", "regime", "AVG"); w.Code != 303 || w.Header().Get("Location") != "/bureau/protocollen/museum/concept" {
+		t.Fatal(w.Code, w.Header())
+	}
+	says(t, r.get("/bureau/protocollen"), 200, "museum Museum concept")
+	says(t, r.get("/bureau/protocollen/museum/concept"), 200, "Concept van museum, versie 1", "Concept bewaren", "Versie vaststellen")
+	says(t, r.post("/bureau/protocollen/museum/concept", "formulier", "concept", "titel", "Museum", "termijn", "een week"), 400, "is niet te lezen")
+	if w := r.get("/bureau/protocollen/museum"); w.Code != 404 {
+		t.Errorf("a draft is a protocol: %d", w.Code)
+	}
+	says(t, o.as(officer).get("/bureau/protocollen/museum/concept"), 200, "nog geen: vragen of geven")
+}

@@ -100,7 +100,11 @@ func (d *desk) showCamera(v *visit, status int, f form, acted string) {
 		case central.Suspended:
 			out.MayActivate = offered(registrar, would(st, central.Activate{By: v.me(), Camera: id}, v.now))
 		case central.Active, central.Lapsed:
-			out.MayRenew = offered(registrar, nil)
+			if out.MayRenew = offered(registrar, nil); registrar {
+				if list := st.LacksToRenew(p, v.now); len(list) > 0 {
+					out.MayRenew.Why = list[0] // all of them stand above
+				}
+			}
 		}
 		if p.StatusAt(v.now) == central.Active {
 			out.MayWindow = offered(registrar || st.Holds(v.me(), central.Approver, p.Regime, v.now), nil)
@@ -148,8 +152,12 @@ func (d *desk) onCamera(v *visit, name string, command func(protocol.CameraID) (
 
 func (d *desk) sign(v *visit) {
 	d.onCamera(v, "sign", func(id protocol.CameraID) (central.Command, error) {
-		placed, err := parseDay(v.value("geplaatst"))
-		return central.PlaceSign{By: v.me(), Camera: id, Sign: central.Sign{Placed: placed, Exception: v.value("uitzondering"), Sound: v.value("bord-geluid") == "ja"}}, err
+		a := answers{v: v}
+		sign := central.Sign{Placed: a.day("geplaatst"), Exception: v.value("uitzondering"), Sound: v.value("bord-geluid") == "ja", Photo: a.hashed("foto"), Kept: v.value("foto-waar")}
+		if a.bad != nil {
+			return nil, a.bad
+		}
+		return central.PlaceSign{By: v.me(), Camera: id, Sign: sign}, nil
 	})
 }
 
@@ -220,7 +228,11 @@ func (d *desk) registered(v *visit, camera protocol.CameraID, command func(centr
 	if camera != "" {
 		facts.Camera = camera
 		d.Book.View(func(st *central.State) {
-			if p := st.Placement(camera); p != nil && p.Status != central.Draft { // what its mandate rests on was not asked
+			p := st.Placement(camera)
+			if p != nil && p.Sign.Placed == facts.Sign.Placed { // its photo is recorded with the sign
+				facts.Sign.Photo, facts.Sign.Kept = p.Sign.Photo, p.Sign.Kept
+			}
+			if p != nil && p.Status != central.Draft { // what its mandate rests on was not asked
 				facts.Regime, facts.Purposes, facts.Streams, facts.Recorder, facts.Sound = p.Regime, p.Purposes, p.Streams, p.Recorder, p.Sound
 				facts.Besluit, facts.Protocol, facts.Keep, facts.Sign = p.Besluit, p.Protocol, p.Keep, p.Sign
 			}

@@ -202,7 +202,9 @@ func New(c Config) (http.Handler, error) {
 	d.organisationRoutes(in)
 	d.protocolRoutes(in)
 	d.adviceRoutes(in)
+	d.statementRoutes(in)
 	d.oversightRoutes(in)
+	d.keepingRoutes(in)
 
 	in("GET /bureau/koppelingen", d.systems, central.Administrator, central.Officer, central.Auditor)
 	in("POST /bureau/koppelingen", d.registerSystem, central.Administrator)
@@ -383,6 +385,8 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/betrokkenen", "Betrokkenen", "People filmed", central.Handler, central.Approver, central.Officer)
 	add("/bureau/steekproeven", "Steekproeven", "Samples", central.Officer, central.Auditor)
 	add("/bureau/klachten", "Klachten", "Complaints", central.Officer)
+	add("/bureau/verklaringen", "Verklaringen", "Statements", central.Registrar, central.Officer, central.Auditor, central.CollegeMember)
+	add("/bureau/herzien", "Herzien", "Reviews", central.Registrar, central.Administrator, central.Officer, central.Auditor)
 	add("/bureau/adviezen", "Adviezen", "Advice", central.Officer, central.Auditor, central.Registrar, central.Approver, central.Handler)
 	add("/bureau/college", "College", "College", central.Officer, central.CollegeMember)
 	add("/bureau/verslagen", "Verslagen", "Reports", central.CollegeMember, central.Registrar, central.Officer, central.Auditor)
@@ -477,9 +481,11 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 		return template.HTML(template.HTMLEscapeString(name) + " <code>" + template.HTMLEscapeString(string(p)) + "</code>")
 	}
 	return template.FuncMap{
-		"who":   who,
-		"cell":  d.cell(l, who),
-		"topic": topicPath,
+		"who":    who,
+		"cell":   d.cell(l, who),
+		"topic":  topicPath,
+		"local":  localInput,
+		"ground": func(g protocol.Ground) string { return l.In(central.GroundWords(g)) },
 		// drawn is the dot of the "fill" part.
 		"drawn":   func(f fill, csrf string) map[string]any { return map[string]any{"Fill": f, "CSRF": csrf} },
 		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },

@@ -1077,7 +1077,7 @@ func TestI12_ChangingARequestIsDecidingItAnew(t *testing.T) {
 	if w := o.as(requester).post(path+"/wijzigen", append(earlier, "stap", "indienen")...); w.Code != 303 || w.Header().Get("Location") != path {
 		t.Fatalf("change: %d %s", w.Code, plain(w.Body.String()))
 	}
-	says(t, o.as(requester).get(path), 200, "Vervallen", "de aanvraag is na de goedkeuring gewijzigd", "Hoort bij de vraag van voor de wijziging", "aanvraag gewijzigd", "van 00:40:00 tot 01:05:00")
+	says(t, o.as(requester).get(path), 200, "Vervallen", "de aanvraag is na de goedkeuring gewijzigd", "Telt niet meer mee", "aanvraag gewijzigd", "van 00:40:00 tot 01:05:00")
 	says(t, o.as(handler).get(path), 200, "nog niet bevestigd")
 }
 

@@ -148,7 +148,7 @@ func (d *desk) showDPIA(v *visit, status int, f form) {
 			for i, answer := range a.Advice.Answers() {
 				s.Facts = append(s.Facts, fact{central.Questions[i], answer})
 			}
-			s.Facts = append(s.Facts, fact{page.Both("Advies van", "Advice by"), a.AdvisedBy})
+			s.Facts = append(s.Facts, fact{page.Both("Deze vijf vragen beantwoordde", "These five questions were answered by"), a.AdvisedBy})
 		}
 		s.Facts = append(s.Facts, adviceFacts(st, v, about)...)
 		if st.Holds(v.me(), central.Officer, "", v.now) {

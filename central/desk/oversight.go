@@ -93,6 +93,10 @@ func topicPath(t central.Task) string {
 	case central.TopicAdvice:
 		kind, id, _ := strings.Cut(t.Key, " ")
 		return advicePath(central.About{Kind: central.AboutKind(kind), ID: id})
+	case central.TopicStatement:
+		return "/bureau/verklaringen/" + t.Key
+	case central.TopicUnit:
+		return "/bureau/organisaties/" + t.Key
 	case central.TopicCollege:
 		return "/bureau/college"
 	case central.TopicDPIA:

@@ -57,7 +57,7 @@ func TestR23_AllCamerasOfARecorderOnOneScreen(t *testing.T) {
 	o.do(central.Activate{By: registrar, Camera: "kelder"})
 	r := o.as(registrar)
 	says(t, r.get("/bureau/herbevestigen"), 200, "Recorder rec-1 2 0 0 0 0", "Gebouw 0794100000001234 1", "Nog nooit herbevestigd", "Hal stadskantoor", "Kelder")
-	says(t, r.get("/bureau/herbevestigen?gebouw=0794100000001234"), 200, "Kelder", "Vóór 21 november 2027")
+	says(t, r.get("/bureau/herbevestigen?gebouw=0794100000001234"), 200, "Kelder", "Herbevestigen vóór 21 november 2027")
 	if strings.Contains(plain(r.get("/bureau/herbevestigen?gebouw=0794100000001234").Body.String()), "Hal stadskantoor") {
 		t.Error("a building shows a camera that is elsewhere")
 	}
@@ -144,6 +144,21 @@ func TestR12_ACameraInUseIsPutRightOnThePages(t *testing.T) {
 	// A revised DPIA without advice: it stays in use, and shows what is missing to who can mend it.
 	o.do(central.RecordDPIA{By: registrar, DPIA: central.DPIA{ID: "camera-s", Title: "Camera's", Reference: "Z-2", Date: day(0), Score: 15, Review: day(900)}})
 	says(t, r.get("/bureau/cameras/hal"), 200, "actief", "Nog niet op orde", "nog niet geadviseerd over DPIA camera-s", "Vereist: wat niet gezien hoeft te worden is afgeschermd ja", "Vereist: de maatregelen zijn het afgelopen jaar getoetst en in orde nog niet")
+}
+
+func TestR15_ASignWithItsPhoto(t *testing.T) {
+	o := newOffice(t)
+	r := o.as(registrar)
+	says(t, r.upload("/bureau/cameras/hal/bord", "foto", "beeld van het bord", "geplaatst", "2026-11-19"), 400, "foto van het bord en waar die wordt bewaard")
+	if w := r.upload("/bureau/cameras/hal/bord", "foto", "beeld van het bord", "geplaatst", "2026-11-19", "foto-waar", "Z-2026-77"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, r.get("/bureau/cameras/hal"), 200, "geplaatst op 19 november 2026", "foto: Z-2026-77")
+	o.book.View(func(st *central.State) {
+		if s := st.Placement("hal").Sign; s.Photo != protocol.HashOf([]byte("beeld van het bord")) {
+			t.Errorf("%+v", s)
+		}
+	})
 }
 
 func TestR30_AControlTestOnThePages(t *testing.T) {

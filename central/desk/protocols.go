@@ -142,6 +142,8 @@ func (d *desk) showProtocol(v *visit, status int, f form) {
 		if annex {
 			s.Facts = append(s.Facts, fact{page.Both("Bijlage: waar de camera's staan", "Annex: where the cameras are"), to{path + "/bijlage", page.Both("bekijken", "open")}})
 		}
+		public := fmt.Sprintf("/documenten/protocol/%s/%d", p.ID, p.Version)
+		s.Facts = append(s.Facts, fact{page.Both("Openbare pagina", "Public page"), to{public, public}})
 		s.Facts = append(s.Facts, adviceFacts(st, v, central.About{Kind: central.AboutProtocol, ID: p.Ref()})...)
 		versions := table{Caption: page.Both("Versies", "Versions"), Columns: []central.Words{page.Both("Versie", "Version"), page.Both("Geldig vanaf", "Valid from"), page.Both("Tot", "Until"), page.Both("Vastgesteld door", "Adopted by"), page.Both("Vastgelegd", "Recorded"), page.Both("Door", "By")}}
 		for _, one := range st.Protocols() {

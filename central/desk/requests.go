@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -329,6 +330,11 @@ type file struct {
 	FetchUntil protocol.Time                        // the last moment to fetch
 	Systems    map[central.ClientID]*central.Client // through which something of this was done
 
+	InNameOf  central.Words
+	Verify    []central.Verified
+	Fills     []fill // what else this reader can do
+	MayPartly bool   // nothing was decided yet
+
 	Advice *counselled // of the privacy officer, for who decides on it
 
 	MayAmend    bool // the requester, as long as nothing was fetched
@@ -413,7 +419,7 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 	out.MayWithdraw = st.MayWithdrawConsent(v.me(), r, v.now) == nil
 	out.MayTake = st.MayTakeOver(v.me(), r, v.now) == nil
 	out.MayAmend = v.me() == r.Requester && st.MayAmend(r) == nil
-	if r.Status == central.Filed || r.Status == central.Checked || r.Status == central.Granted && len(out.Due) > 0 {
+	if r.Status == central.Filed || r.Status == central.Checked || r.Status == central.Granted && r.Period.IsZero() && len(out.Due) > 0 {
 		decision := central.DecideRequest{By: v.me(), Request: r.ID, Outcome: central.Refuses, Reason: central.NotNecessary, Motivation: "?"}
 		if r.Status == central.Granted { // what is granted can only be granted anew
 			decision.Outcome, decision.Reason = central.Grants, central.Complies
@@ -423,6 +429,17 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 		}
 		out.MayDecide = offered(holds(central.Approver, r.Regime), would(st, decision, v.now))
 		out.Levels = levels(st, r)
+	}
+	out.MayPartly = r.Status == central.Checked && r.Period.IsZero() && r.Kind != central.Preservation && r.TakenBack == nil && len(out.Due) > 0
+	if r.Kind == central.Preservation || !r.Period.IsZero() { // nothing is granted, or each part by itself
+		out.Due = nil
+	}
+	out.InNameOf, out.Verify = central.InNameOf(r.Regime), central.Verifications
+	s := sheet{Fills: d.fills(st, v, r)}
+	s.refilled(f)
+	out.Fills = s.Fills
+	if name := f.Get("formulier"); name != "" && !slices.ContainsFunc(out.Fills, func(one fill) bool { return one.ID == name }) {
+		out.Acted = "fetch" // its form is gone: say above why
 	}
 	if st.MayConfirmOral(v.me(), r, v.now) == nil {
 		out.MayWrite = &act{}
@@ -436,7 +453,7 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 			}
 		}
 	}
-	if r.HandedOver == nil && r.Status != central.Closed && len(out.Fetch) > 0 {
+	if r.HandedOver == nil && r.Status != central.Closed && r.Period.IsZero() && len(out.Fetch) > 0 {
 		out.MayConfirm = offered(receives, would(st, central.ConfirmHandOver{By: v.me(), Request: r.ID}, v.now))
 	}
 	var mine []central.Access
@@ -490,7 +507,7 @@ func steps(r *central.Request, now time.Time) []step {
 		}
 		add(s)
 	}
-	if r.Kind != central.Standing {
+	if r.Kind != central.Standing && r.Period.IsZero() {
 		s := step{State: "now", Words: page.Both("Bewaring gevraagd aan de recorder", "Recorder asked to hold the footage"), At: r.Filed}
 		asked, confirmed, refused := 0, 0, 0
 		for _, h := range r.Holds {
@@ -543,7 +560,10 @@ func steps(r *central.Request, now time.Time) []step {
 	if r.Decision == nil {
 		add(waiting(page.Both("Wacht op een besluit", "Waiting for a decision"), r.Check != nil))
 	} else {
-		s := step{State: "done", Words: page.Both("Toegekend", "Granted"), At: r.Decision.At, By: r.Decision.By}
+		s := step{State: "done", Words: r.Decision.Outcome.Words(), At: r.Decision.At, By: r.Decision.By}
+		if r.Kind == central.Preservation && r.Decision.Outcome == central.Grants {
+			s.Words = page.Both("Bevel aanvaard: de beelden worden bewaard", "Order accepted: the footage is held")
+		}
 		if r.Decision.Outcome == central.Refuses {
 			s.State, s.Words = "bad", page.Both("Afgewezen: "+r.Decision.Reason.Words().NL, "Refused: "+r.Decision.Reason.Words().EN)
 			add(s)
@@ -551,8 +571,14 @@ func steps(r *central.Request, now time.Time) []step {
 		}
 		add(s)
 	}
-	if r.Kind == central.Standing {
+	if r.TakenBack != nil {
+		add(step{State: "bad", Words: page.Both("Ingetrokken door de aanvrager", "Taken back by the requester"), At: r.TakenBack.At, By: r.TakenBack.By, Note: page.Both(r.TakenBack.Note, r.TakenBack.Note)})
+	}
+	if r.Kind == central.Standing || r.Kind == central.Preservation {
 		return list
+	}
+	if !r.Period.IsZero() {
+		return append(list, deliverySteps(r)...)
 	}
 	released, failed := 0, ""
 	var voided *central.Voiding
@@ -594,6 +620,31 @@ func steps(r *central.Request, now time.Time) []step {
 	return list
 }
 
+// deliverySteps are the parts of future footage.
+func deliverySteps(r *central.Request) (list []step) {
+	for _, p := range r.Deliveries {
+		n := strconv.Itoa(p.Number)
+		s := step{State: "now", Words: page.Both("Deel "+n+" klaargezet, wacht op een goedkeurder", "Part "+n+" prepared, waiting for an approver"), At: p.At, By: p.By}
+		released := false
+		for _, g := range r.DeliveryGrants(p) {
+			released = released || g.Released != nil && g.Voided == nil
+		}
+		switch {
+		case !p.Done.IsZero():
+			s.State, s.Words, s.At = "done", page.Both("Deel "+n+" overgedragen", "Part "+n+" handed over"), p.Done
+		case released:
+			s.State, s.Words, s.At, s.By = "now", page.Both("Deel "+n+" staat klaar om op te halen", "Part "+n+" is ready to download"), p.ApprovedAt, p.Approver
+		case p.Approver != "":
+			s.Words, s.At, s.By = page.Both("Deel "+n+" goedgekeurd, de recorder maakt het klaar", "Part "+n+" approved, the recorder is preparing it"), p.ApprovedAt, p.Approver
+		}
+		list = append(list, s)
+	}
+	if r.Status == central.Granted {
+		list = append(list, step{State: "now", Words: page.Both("De periode loopt tot", "The period runs until"), At: protocol.T(r.Period.To)})
+	}
+	return list
+}
+
 // act on a request: the command, and back to its page. Whoever cannot read it learns nothing.
 func (d *desk) act(v *visit, name string, command func(protocol.RequestID) (central.Command, *central.Refusal)) {
 	id := protocol.RequestID(v.r.PathValue("id"))
@@ -621,7 +672,7 @@ func (d *desk) act(v *visit, name string, command func(protocol.RequestID) (cent
 
 func (d *desk) check(v *visit) {
 	d.act(v, "check", func(id protocol.RequestID) (central.Command, *central.Refusal) {
-		return central.CheckRequest{By: v.me(), Request: id, Complete: v.value("volledig") == "ja", Necessary: v.value("noodzakelijk") == "ja", Remark: v.value("opmerking")},
+		return central.CheckRequest{By: v.me(), Request: id, Complete: v.value("volledig") == "ja", Necessary: v.value("noodzakelijk") == "ja", Remark: v.value("opmerking"), Verified: v.verified()},
 			answered(v, "volledig", "noodzakelijk")
 	})
 }
@@ -660,13 +711,21 @@ func (d *desk) confirmOral(v *visit) {
 
 func (d *desk) decide(v *visit) {
 	d.act(v, "decide", func(id protocol.RequestID) (central.Command, *central.Refusal) {
-		c := central.DecideRequest{By: v.me(), Request: id, Outcome: central.Outcome(v.value("besluit")), Reason: central.Reason(v.value("reden")), Motivation: v.value("motivering")}
-		if c.Outcome == central.Grants {
+		c := central.DecideRequest{By: v.me(), Request: id, Outcome: central.Outcome(v.value("besluit")), Reason: central.Reason(v.value("reden")), Motivation: v.value("motivering"),
+			Stated: central.Stated{Restriction: v.value("beperking"), Consulted: v.value("geraadpleegd"), Mandate: v.value("mandaat")}}
+		if c.Outcome == central.Grants || c.Outcome == central.Partly {
 			c.Reason = central.Complies
 			var err error
 			if c.Approved, err = approved(v.r.PostForm["akkoord"]); err != nil {
 				return nil, &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Het afgeronde tijdvak kwam niet goed over: "+err.Error(), "The rounded interval did not arrive well: "+err.Error())}
 			}
+		}
+		if c.Outcome == central.Partly {
+			var refusal *central.Refusal
+			if c.Parts, refusal = v.partsOf(); refusal != nil {
+				return nil, refusal
+			}
+			c.Approved = slices.DeleteFunc(c.Approved, func(a central.Approved) bool { return namedIn(c.Parts, a.Camera) })
 		}
 		return c, nil
 	})

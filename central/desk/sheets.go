@@ -55,7 +55,7 @@ type fill struct {
 	Open       bool // where forms fold
 }
 
-// field of a form. Kind: text, area, date, datetime-local, number, file, hidden, check (Options: several), radio, select.
+// field of a form. Kind: text, area, long (an area for pages of text), date, datetime-local, number, file, hidden, check (Options: several), radio, select.
 type field struct {
 	Name, Kind  string
 	Label, Hint central.Words
@@ -194,9 +194,9 @@ func (f field) hint(nl, en string) field {
 	return f
 }
 
-// Uploads says that the form sends a file.
+// Uploads says that the form sends more than a form that is written out can: a file, or pages of text.
 func (f fill) Uploads() bool {
-	return slices.ContainsFunc(f.Fields, func(one field) bool { return one.Kind == "file" })
+	return slices.ContainsFunc(f.Fields, func(one field) bool { return one.Kind == "file" || one.Kind == "long" })
 }
 
 // choice is one of some coded things, each with its words.

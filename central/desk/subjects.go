@@ -87,6 +87,12 @@ func (d *desk) showSubject(v *visit, status int, f form) {
 		if a := q.Answered; a != nil {
 			s.Facts = append(s.Facts, fact{page.Both("Antwoord", "Answer"), a.Answer.Words()}, fact{page.Both("Wijze", "Manner"), a.Manner.Words()}, fact{page.Both("Anderen onherkenbaar", "Others unrecognisable"), a.Masked},
 				fact{page.Both("Motivering", "Motivation"), a.Motivation}, fact{page.Both("Door", "By"), q.AnsweredBy}, fact{page.Both("Op", "At"), q.AnsweredAt})
+			if a.Answer == central.AnswerRefused {
+				s.Facts = append(s.Facts, fact{page.Both("Bezwaar kan tot", "Objection possible until"), q.ObjectionEnds()})
+				if f := keepFill(st, v, id, q.Regime, q.Keeping, path+"/langer"); f != nil {
+					s.Fills = append(s.Fills, *f)
+				}
+			}
 			return s
 		}
 		offer := func(mine bool, c central.Command, f fill) {

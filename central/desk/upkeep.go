@@ -86,6 +86,7 @@ func (d *desk) showUpkeep(v *visit, status int, f form) {
 					out.List = append(out.List, u)
 				}
 			}
+			slices.SortStableFunc(out.List, func(a, b central.Upkeep) int { return a.Due.Compare(b.Due.Time) })
 		}
 		return out
 	}, wide)

@@ -30,6 +30,7 @@ var todo = map[string]central.Words{
 	"forward":  {NL: "vandaag doorsturen", EN: "forward today"},
 	"identify": {NL: "identiteit vaststellen", EN: "establish the identity"},
 	"answer":   {NL: "beantwoorden", EN: "answer"},
+	"review":   {NL: "opnieuw bekijken of verlengen", EN: "look at it again or renew it"},
 	"answered": {NL: "er is besloten, verstuur het antwoord", EN: "decided, send the answer"},
 	"watch":    {NL: "de termijn nadert of is voorbij", EN: "the term is near or over"},
 }
@@ -42,6 +43,8 @@ var topicTodo = map[central.Topic]central.Words{
 	central.TopicTraining: {NL: "verloopt of is verlopen", EN: "lapses or has lapsed"},
 	central.TopicProtocol: {NL: "lezen en bevestigen", EN: "read and acknowledge"},
 	central.TopicDPIA:     {NL: "adviseren of herzien", EN: "advise or revise"},
+	central.TopicAdvice:   {NL: "advies gevraagd", EN: "advice asked"},
+	central.TopicCollege:  {NL: "lezen en beantwoorden", EN: "read and answer"},
 	central.TopicUpkeep:   {NL: "nalopen", EN: "go through it"},
 }
 
@@ -52,12 +55,17 @@ var (
 		central.TopicSample:  {NL: "steekproef", EN: "sample"},
 		central.TopicAudit:   {NL: "audit", EN: "audit"},
 		central.TopicMatter:  {NL: "zaak", EN: "matter"},
+		central.TopicCollege: {NL: "rapport aan het college", EN: "report to the college"},
 	}
 	named = map[central.Topic]central.Words{
 		central.TopicTraining: {NL: "uw opleiding", EN: "your training"},
 		central.TopicProtocol: {NL: "een cameraprotocol", EN: "a camera protocol"},
 		central.TopicDPIA:     {NL: "een DPIA", EN: "a DPIA"},
-		central.TopicUpkeep:   {NL: "het cameraregister", EN: "the camera register"},
+
+		central.TopicAdvice:    {NL: "een advies", EN: "an advice"},
+		central.TopicStatement: {NL: "een verklaring of beleidsstuk", EN: "a statement or policy"},
+		central.TopicUnit:      {NL: "een afspraak met een organisatie", EN: "an agreement with an organisation"},
+		central.TopicUpkeep:    {NL: "het cameraregister", EN: "the camera register"},
 	}
 )
 

@@ -26,6 +26,8 @@ var bans = []struct{ of, on, why string }{
 	{"central/public", "central/desk", "the public pages know no desk: a citizen's page cannot show what it cannot reach"},
 	{"central/public", "central/identity", "the public pages ask nobody who they are"},
 	{"central/public", "central/vault", "the public pages cannot reach footage"},
+	{"central/api", "central/desk", "the API and the desk give the same commands, and neither decides for the other"},
+	{"central/api", "central/identity", "a system is not a person: it has no account and no session"},
 	{"central/witness", "central/broker", "the witness knows no transport"},
 	{"edge/footage", "edge/ingest", "footage knows no cameras; frames come to it"},
 	{"edge/disk", "edge/footage", "the disk lies under everything and knows nobody"},
