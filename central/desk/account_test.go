@@ -490,10 +490,11 @@ func TestLogInByTheMunicipalityInABrowser(t *testing.T) {
 	b.press("Inloggen via de gemeente")
 	atDex("carla")
 	b.says("U hebt hier geen account.")
-	b.goTo("/bureau/cameras")
-	b.press("Inloggen via de gemeente")
+	b.goTo("/en/bureau/cameras")
+	b.press("Log in by the municipality")
 	atDex("anna")
-	b.says("Hal stadskantoor") // where they wanted to go
+	b.says("Hal stadskantoor") // where they wanted to go, in the language that they asked
+	b.says("Cameras")
 	b.goTo("/bureau/account")
 	b.says("Anna de Vries")
 	b.says("gekoppeld aan de inlogdienst van de gemeente")
