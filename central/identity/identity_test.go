@@ -157,19 +157,18 @@ func TestEveryFailureLooksAlike(t *testing.T) {
 
 func TestAnUnknownLoginCostsTheSameWork(t *testing.T) {
 	s, _, _ := withAnna(t)
-	measure := func(login string) time.Duration {
-		best := time.Hour
-		for i := range 4 {
+	best := map[string]time.Duration{"anna": time.Hour, "niemand": time.Hour}
+	for i := range 20 { // in turn, and the best of each: other work on the machine and its disk falls on both
+		for login := range best {
 			began := time.Now()
 			if _, err := logIn(t, s, login, "fout wachtwoord", fmt.Sprint(i)); !errors.Is(err, ErrRefused) {
 				t.Fatal(err)
 			}
-			best = min(best, time.Since(began))
+			best[login] = min(best[login], time.Since(began))
+			s.tries.forget(login)
 		}
-		return best
 	}
-	known, unknown := measure("anna"), measure("niemand")
-	if unknown < known/3 || unknown > known*3 {
+	if known, unknown := best["anna"], best["niemand"]; unknown < known/3 || unknown > known*3 {
 		t.Errorf("known login %s, unknown %s: the time tells who exists", known, unknown)
 	}
 }
