@@ -13,7 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/beeldwacht/beeldwacht/central/ledger/postgrestest"
+	"github.com/beeldwacht/beeldwacht/central/postgres/postgrestest"
 )
 
 // eachShelf runs a test on an empty shelf of each kind. another opens the same rows as another centre would; nil where only one can.

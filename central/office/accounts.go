@@ -130,6 +130,7 @@ func (o *Office) openAccounts(ctx context.Context) (*identity.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("accounts: %w", err)
 	}
+	o.accountsPool = pool
 	shelf, err := identity.Database(ctx, pool)
 	if err != nil {
 		return nil, err

@@ -50,9 +50,10 @@ func (o *Office) Move(ctx context.Context, to string) (entries uint64, err error
 	if shelves[0], err = identity.File(filepath.Join(o.Config.Data, "accounts.db")); err != nil {
 		return 0, err
 	}
-	if pool, err = o.connect(ctx); err != nil {
+	if pool, err = o.connect(ctx); err != nil { // of its own: a store closes its own
 		return 0, err
 	}
+	defer pool.Close()
 	if shelves[1], err = identity.Database(ctx, pool); err != nil {
 		return 0, err
 	}

@@ -57,8 +57,11 @@ type Office struct {
 	Log    *slog.Logger
 
 	// Made by Open, not replaced afterwards.
-	keys     keys
-	book     *ledger.Book
+	keys keys
+	book *ledger.Book
+
+	accountsPool *pgxpool.Pool // of identity; nil: it is on a file
+
 	witness  *witness.Witness
 	identity *identity.Store
 	accounts accounts
@@ -211,6 +214,9 @@ func (o *Office) Close() error {
 	var err error
 	if o.identity != nil {
 		err = errors.Join(err, o.identity.Close())
+	}
+	if o.accountsPool != nil {
+		o.accountsPool.Close()
 	}
 	if o.witness != nil {
 		err = errors.Join(err, o.witness.Close())
