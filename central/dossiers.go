@@ -51,7 +51,7 @@ var plainKinds = []string{
 	"protocol.drafted", "protocol.adopted", "protocol.read", "dpia.recorded", "dpia.advised", "controls.adopted", "control.tested",
 	"placement.registered", "placement.amended", "placement.sign", "placement.activated", "placement.renewed", "placement.ending", "placement.ended",
 	"placement.confirmed", "placement.shortening", "placement.rules", "mail.chosen", "mail.taken", "mail.sent",
-	"college.reported", "college.answered", "statement.published", "report.signed", "placement.live",
+	"college.reported", "college.answered", "statement.published", "report.signed", "placement.live", "paper.filed",
 	"order.foreign", "reading.recorded", "sample.drawn", "sample.finding", "audit.planned", "audit.finished",
 	"client.registered", "client.withdrawn", "client.admitted", "body.erased",
 }
