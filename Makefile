@@ -3,7 +3,7 @@
 # What the tests need from Debian beside Go. `make run` needs none of it.
 PACKAGES = ca-certificates chromium ffmpeg fonts-dejavu-core gir1.2-gst-rtsp-server-1.0 gstreamer1.0-libav gstreamer1.0-plugins-bad \
            gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly gstreamer1.0-rtsp gstreamer1.0-tools \
-           gstreamer1.0-x mosquitto openssl postgresql-15 python3 python3-gi swtpm vlc-bin vlc-plugin-base \
+           gstreamer1.0-x mosquitto openssl poppler-utils postgresql-15 python3 python3-gi swtpm vlc-bin vlc-plugin-base \
            $(if $(shell command -v npm),,nodejs npm)
 
 .PHONY: run test packages bench soak lint assets

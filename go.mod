@@ -3,6 +3,7 @@ module github.com/beeldwacht/beeldwacht
 go 1.26.0
 
 require (
+	codeberg.org/go-pdf/fpdf v0.12.0
 	filippo.io/age v1.3.2
 	github.com/Eyevinn/mp4ff v0.56.0
 	github.com/bluenviron/gortsplib/v4 v4.16.2

@@ -22,6 +22,7 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/identity"
+	"github.com/beeldwacht/beeldwacht/central/identity/dextest"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -33,7 +34,7 @@ func served(t *testing.T, configure ...func(*office, *identity.Config)) (o *offi
 		t.Fatal(err)
 	}
 	base = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
-	o = newOffice(t, append(configure, func(_ *office, c *identity.Config) { c.URL = base })...)
+	o = newOffice(t, append([]func(*office, *identity.Config){func(_ *office, c *identity.Config) { c.URL = base }}, configure...)...)
 	var gone atomic.Bool
 	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !gone.Load() {
@@ -446,5 +447,102 @@ func TestEveryPageKeepsToTheContentSecurityPolicy(t *testing.T) {
 		if len(seen) < 8 {
 			t.Errorf("%s: only %d pages", who, len(seen))
 		}
+	}
+}
+
+// The whole way in a real browser, with Dex: what the browser does with cookies between two sites, no test without one shows.
+func TestLogInByTheMunicipalityInABrowser(t *testing.T) {
+	o, base := served(t, func(o *office, c *identity.Config) {
+		c.Now = time.Now // as Dex
+		c.Provider = &identity.ProviderConfig{Issuer: dextest.Start(t, c.URL+identity.CallbackPath), ClientID: "beeldwacht", Secret: dextest.Secret, Scopes: []string{"profile", "groups"},
+			LoginClaim: "preferred_username", NameClaim: "name", RoleClaim: "groups", Role: "cameratoezicht"}
+	})
+	if err := o.identity.InviteByProvider(identity.Account{Person: "p-anna", Login: "anna", Name: "A."}); err != nil {
+		t.Fatal(err)
+	}
+	o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: "p-anna", Posts: []central.Post{{Role: central.Registrar}}, Secrecy: day(-10)}})
+	b := newScreen(t, base)
+	atDex := func(who string) {
+		t.Helper()
+		b.do("Dex", chromedp.WaitVisible(chromedp.CSS("#login")), chromedp.SendKeys(chromedp.CSS("#login"), who+"@stad.example"), chromedp.SendKeys(chromedp.CSS("#password"), dextest.Password),
+			chromedp.Click(chromedp.CSS("#submit-login")))
+	}
+	b.goTo("/bureau/cameras")
+	b.says("Inloggen via de gemeente")
+	b.picture("6-municipality")
+	b.press("Inloggen via de gemeente")
+	atDex("bert")
+	b.says("niet als gebruiker van het cameratoezicht")
+	b.picture("7-no-role")
+	b.goTo("/bureau/cameras")
+	b.press("Inloggen via de gemeente")
+	atDex("carla")
+	b.says("U hebt hier geen account.")
+	b.goTo("/bureau/cameras")
+	b.press("Inloggen via de gemeente")
+	atDex("anna")
+	b.says("Hal stadskantoor") // where they wanted to go
+	b.goTo("/bureau/account")
+	b.says("Anna de Vries")
+	b.says("gekoppeld aan de inlogdienst van de gemeente")
+
+	// A passkey comes after the provider too.
+	b.device()
+	b.do("name", chromedp.SendKeys(chromedp.CSS("#naam"), "rode sleutel"))
+	b.press("Passkey registreren")
+	b.says("Verwijderen kan pas")
+	b.logOut()
+	b.goTo("/bureau/cameras")
+	b.press("Inloggen via de gemeente")
+	atDex("anna")
+	b.says("Toon uw passkey")
+	b.press("Passkey gebruiken")
+	b.says("Hal stadskantoor")
+
+	// A link that somebody else sends, to the end of a log-in that they began, logs nobody in.
+	b.logOut()
+	b.goTo(identity.CallbackPath + "?state=planted&code=planted&iss=planted")
+	b.says("Deze inlogpoging is al gebruikt, duurde te lang of begon in een andere browser.")
+	b.picture("8-stale")
+}
+
+// A provider that is down is said plainly, beside the ways in that remain; where the person wanted to go is not lost.
+func TestAProviderThatIsDownIsSaid(t *testing.T) {
+	down := httptest.NewServer(nil)
+	down.Close()
+	o := newOffice(t, func(o *office, c *identity.Config) {
+		c.Provider = &identity.ProviderConfig{Issuer: down.URL, ClientID: "beeldwacht", Secret: "s", LoginClaim: "preferred_username"}
+	})
+	w := (&browser{office: o}).get("/bureau/inloggen/aanbieder?verder=/bureau/cameras")
+	says(t, w, 503, "inlogdienst van de gemeente is nu niet bereikbaar. Er is niets verloren gegaan", "Inlognaam", "Wachtwoord")
+	if !strings.Contains(w.Body.String(), `name="verder" value="/bureau/cameras"`) {
+		t.Error("where the person wanted to go is lost")
+	}
+	r := httptest.NewRequest("GET", "/bureau/inloggen/aanbieder", nil)
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	w = httptest.NewRecorder()
+	o.handler.ServeHTTP(w, r)
+	if w.Code != 303 || !strings.HasPrefix(w.Header().Get("Location"), "/bureau/inloggen?") {
+		t.Errorf("another site begins a log-in: %d %s", w.Code, w.Header().Get("Location"))
+	}
+	says(t, (&browser{office: newOffice(t)}).get("/bureau/inloggen/aanbieder"), 404)
+}
+
+// Without passwords the page offers none, and an administrator invites by login only.
+func TestOnlyByTheMunicipality(t *testing.T) {
+	o := newOffice(t, func(o *office, c *identity.Config) {
+		c.NoPasswords = true
+		c.Provider = &identity.ProviderConfig{Issuer: "https://inloggen.stad.example", ClientID: "beeldwacht", Secret: "s", LoginClaim: "preferred_username"}
+	})
+	w := (&browser{office: o}).get("/bureau/inloggen")
+	says(t, w, 200, "Inloggen via de gemeente")
+	if strings.Contains(w.Body.String(), `type="password"`) {
+		t.Error("a password is asked")
+	}
+	says(t, (&browser{office: o}).send("POST", "/bureau/inloggen", url.Values{"login": {"admin"}, "wachtwoord": {password}}), 403, "Inloggen lukte niet")
+	w = o.as(admin).post("/bureau/mensen", "naam", "Nieuw Iemand", "inlognaam", "n.iemand", "rol", "approver AVG", "geheimhouding", "2026-11-01", "manier", "code")
+	says(t, w, 200, "Uitgenodigd: Nieuw Iemand", "n.iemand", "binnen 30 dagen")
+	if strings.Contains(w.Body.String(), `class="key"`) {
+		t.Error("the administrator holds a code")
 	}
 }

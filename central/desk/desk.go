@@ -50,6 +50,8 @@ type Book interface {
 	Size() uint64
 	Checkpoint() ([]byte, error)
 	Export(io.Writer) error
+	Origin() string
+	HeadAt(ctx context.Context, size uint64) (root protocol.Hash, last protocol.Time, err error)
 }
 
 // Recorders is what recorders say of themselves and what the witness knows of their logs. It is asked while the ledger's state is locked for reading, and must
@@ -489,7 +491,6 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 		// drawn is the dot of the "fill" part.
 		"drawn":   func(f fill, csrf string) map[string]any { return map[string]any{"Fill": f, "CSRF": csrf} },
 		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },
-		"reason":  func(reason string) string { return l.In(central.Words(destruction.ReasonWords(reason))) },
 		"event":   func(name string) string { return l.In(central.EventWords(name)) },
 		// mapdot is the dot of the "map" part: whose points tick the checkboxes of this name.
 		"mapdot": func(choose string) map[string]any {

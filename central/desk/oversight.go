@@ -42,8 +42,10 @@ func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
 	reporting := []central.Role{central.CollegeMember, central.Registrar, central.Officer, central.Auditor}
 	in("GET /bureau/verslagen", d.reports, reporting...)
 	in("GET /bureau/verslagen/{kind}/{year}", d.yearly, reporting...)
-	in("GET /bureau/verwerkingen", d.processing, reporting...)
-	in("GET /bureau/verwerkingen.csv", d.processing, reporting...)
+	for _, end := range endings {
+		in("GET /bureau/verwerkingen"+end, d.processing, reporting...)
+		in("GET /bureau/camera-in-beeld"+end, d.inBeeld, reporting...)
+	}
 	in("GET /bureau/opleidingen", d.trainings, central.Administrator)
 	in("POST /bureau/opleidingen", d.recordTraining, central.Administrator)
 	in("GET /bureau/inzage", d.readings, central.Officer, central.Auditor)

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,7 +29,13 @@ type sheet struct {
 	Tables  []table
 	Fills   []fill
 	History []central.Moment
+
+	PDF  string // where the whole is as PDF; empty: nowhere
+	AsOf *asOf  // it can be seen as it was on a day
 }
+
+// asOf is the form that asks for a day.
+type asOf struct{ Path, Day, Today string }
 
 type fact struct {
 	Label central.Words
@@ -297,16 +304,24 @@ func said(l page.Lang, v any) string {
 	return fmt.Sprint(v)
 }
 
-// sendCSV gives a table as a file (RFC 4180). A cell that a spreadsheet would take for a formula is quoted with an apostrophe.
+// sendCSV gives a table as a file.
 func (d *desk) sendCSV(v *visit, name string, t table) {
 	v.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	v.w.Header().Set("Content-Disposition", `attachment; filename="`+url.PathEscape(name)+`.csv"`)
-	w := csv.NewWriter(page.Steady(v.w))
+	if err := t.csv(page.Steady(v.w), v.lang); err != nil {
+		d.Log.Debug("a table was not read to its end", "table", name, "err", err)
+		panic(http.ErrAbortHandler) // what was sent is not the whole table, and must not look like it
+	}
+}
+
+// csv writes a table (RFC 4180). A cell that a spreadsheet would take for a formula is quoted with an apostrophe.
+func (t table) csv(to io.Writer, l page.Lang) error {
+	w := csv.NewWriter(to)
 	w.UseCRLF = true
 	line := func(cells []any) error {
 		list := make([]string, len(cells))
 		for i, c := range cells {
-			if list[i] = said(v.lang, c); list[i] != "" && strings.ContainsRune("=+-@\t\r", rune(list[i][0])) {
+			if list[i] = said(l, c); list[i] != "" && strings.ContainsRune("=+-@\t\r", rune(list[i][0])) {
 				list[i] = "'" + list[i]
 			}
 		}
@@ -325,8 +340,5 @@ func (d *desk) sendCSV(v *visit, name string, t table) {
 	if w.Flush(); err == nil {
 		err = w.Error()
 	}
-	if err != nil {
-		d.Log.Debug("a table was not read to its end", "table", name, "err", err)
-		panic(http.ErrAbortHandler) // what was sent is not the whole table, and must not look like it
-	}
+	return err
 }

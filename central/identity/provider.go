@@ -96,6 +96,7 @@ type provider struct {
 type found struct {
 	provider *oidc.Provider
 	issParam bool // its answers name it (RFC 9207)
+	style    oauth2.AuthStyle
 }
 
 func newProvider(c Config) (*provider, error) {
@@ -219,8 +220,9 @@ func (p *provider) find(ctx context.Context, now time.Time) (found, oauth2.Confi
 			return found{}, oauth2.Config{}, err
 		}
 		var says struct {
-			IssParam bool   `json:"authorization_response_iss_parameter_supported"`
-			JWKS     string `json:"jwks_uri"`
+			IssParam bool     `json:"authorization_response_iss_parameter_supported"`
+			JWKS     string   `json:"jwks_uri"`
+			Methods  []string `json:"token_endpoint_auth_methods_supported"`
 		}
 		if err := op.Claims(&says); err != nil {
 			return found{}, oauth2.Config{}, err
@@ -230,12 +232,15 @@ func (p *provider) find(ctx context.Context, now time.Time) (found, oauth2.Confi
 				return found{}, oauth2.Config{}, err
 			}
 		}
-		p.found, p.read = found{op, says.IssParam}, now
+		// Never the library's own guess, which sends a refused code a second time.
+		style := oauth2.AuthStyleInHeader
+		if p.Key != nil || len(says.Methods) > 0 && !slices.Contains(says.Methods, "client_secret_basic") { // with a key, client_id goes beside the assertion; there is no secret to send
+			style = oauth2.AuthStyleInParams
+		}
+		p.found, p.read = found{op, says.IssParam, style}, now
 	}
 	c := oauth2.Config{ClientID: p.ClientID, ClientSecret: p.Secret, Endpoint: p.provider.Endpoint(), RedirectURL: p.redirect, Scopes: append([]string{oidc.ScopeOpenID}, p.Scopes...)}
-	if p.Key != nil {
-		c.Endpoint.AuthStyle = oauth2.AuthStyleInParams // client_id beside the assertion; there is no secret to send
-	}
+	c.Endpoint.AuthStyle = p.style
 	return p.found, c, nil
 }
 

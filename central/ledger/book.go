@@ -396,6 +396,28 @@ func (b *Book) Checkpoint() ([]byte, error) {
 	return b.sign(b.head)
 }
 
+// Origin is the name of this log.
+func (b *Book) Origin() string { return b.signer.Name() }
+
+// HeadAt is the root over the first entries of the ledger, and the time of the last of them: what a report names that was computed from exactly those.
+func (b *Book) HeadAt(ctx context.Context, size uint64) (root protocol.Hash, last protocol.Time, err error) {
+	if size == 0 || size > b.Size() {
+		return root, last, fmt.Errorf("ledger: no head at size %d", size)
+	}
+	if root, err = chain.RootAt(size, hashesOf(ctx, b.store)); err != nil {
+		return root, last, fmt.Errorf("ledger: %w", err)
+	}
+	entries, err := b.store.Read(ctx, size-1, 1)
+	if err == nil && len(entries) == 0 {
+		err = errors.New("missing from the store")
+	}
+	if err != nil {
+		return root, last, fmt.Errorf("ledger: entry %d: %w", size-1, err)
+	}
+	h, err := chain.ParseHeader(entries[0].Header)
+	return root, h.Time, err
+}
+
 // Consistency proves that the ledger of size old is the start of the present one: the checkpoint to prove it against, and the proof.
 func (b *Book) Consistency(old uint64) (checkpoint []byte, p tlog.TreeProof, err error) {
 	b.mu.RLock()
