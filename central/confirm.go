@@ -2,6 +2,7 @@ package central
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -158,12 +159,7 @@ func (s *State) MayConfirm(person protocol.PersonID, p *Placement, now time.Time
 	if !s.Holds(person, Staff, "", now) {
 		return false
 	}
-	for _, c := range s.people[person].Cameras {
-		if c == p.Camera {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.people[person].Cameras, p.Camera)
 }
 
 // ConfirmDue is by when a camera in use has to be re-confirmed: a year after it was last found right, or after it was put in use; sooner where its DPIA asks so, and by the day on which
@@ -172,21 +168,52 @@ func (s *State) ConfirmDue(p *Placement, now time.Time) protocol.Time {
 	if p.Status != Active && p.Status != Suspended {
 		return protocol.Time{}
 	}
+	return p.confirmDue(slices.Contains(s.Needed(p, now), ControlHalfYear))
+}
+
+func (p *Placement) confirmDue(often bool) protocol.Time {
 	last := p.ValidFrom
 	if p.Confirmed != nil && p.Confirmed.Last.After(last.Time) {
 		last = p.Confirmed.Last
 	}
 	every := ConfirmMonths
-	for _, c := range s.Needed(p, now) {
-		if c == ControlHalfYear {
-			every = ConfirmMonthsOften
-		}
+	if often {
+		every = ConfirmMonthsOften
 	}
 	due := months(last, every)
 	if e := p.Besluit.Evaluate; e.After(last.Time) {
 		due = earliest(due, e)
 	}
 	return due
+}
+
+// oftenConfirmed are the DPIAs that ask for it every half year.
+func (s *State) oftenConfirmed(now time.Time) map[string]bool {
+	table, list := s.ControlsAt(now), map[string]bool{}
+	for id, a := range s.dpias {
+		list[id] = slices.Contains(table.Needed(a.Score), ControlHalfYear)
+	}
+	return list
+}
+
+// reconfirmed are the cameras in use, or suspended, that somebody re-confirms: a registrar all of them, staff their own. Who oversees sees all of them.
+func (s *State) reconfirmed(person protocol.PersonID, now time.Time, oversees bool) (list []*Placement) {
+	add := func(p *Placement) {
+		if p != nil && (p.Status == Active || p.Status == Suspended) {
+			list = append(list, p)
+		}
+	}
+	switch {
+	case oversees || s.Holds(person, Registrar, "", now):
+		for _, p := range s.placements {
+			add(p)
+		}
+	case s.Holds(person, Staff, "", now):
+		for _, id := range s.people[person].Cameras {
+			add(s.placements[id])
+		}
+	}
+	return list
 }
 
 // Doubted says that what was last said of a camera is that something is not right.
@@ -222,16 +249,13 @@ type Upkeep struct {
 	Lacks    []*Refusal
 }
 
-// Upkeep is the cameras in use that somebody may re-confirm or oversee, by recorder and id: what is overdue is a state, not a message.
+// Upkeep is the cameras in use that somebody may re-confirm or oversee, by id: what is overdue is a state, not a message.
 func (s *State) Upkeep(person protocol.PersonID, now time.Time) (list []Upkeep) {
-	oversees := s.Holds(person, Officer, "", now) || s.Holds(person, Auditor, "", now) || s.Holds(person, Registrar, "", now)
-	all := s.Placements()
-	unneeded := s.Unneeded(now, all...)
+	all := s.reconfirmed(person, now, s.Oversees(person, now))
+	slices.SortFunc(all, func(a, b *Placement) int { return strings.Compare(string(a.Camera), string(b.Camera)) })
+	unneeded, often := s.Unneeded(now, all...), s.oftenConfirmed(now)
 	for _, p := range all {
-		due := s.ConfirmDue(p, now)
-		if due.IsZero() || !oversees && !s.MayConfirm(person, p, now) {
-			continue
-		}
+		due := p.confirmDue(often[p.DPIA])
 		list = append(list, Upkeep{p, due, !now.Before(due.Time), unneeded[p.Camera], s.Lacks(p, now)})
 	}
 	return list
@@ -239,37 +263,36 @@ func (s *State) Upkeep(person protocol.PersonID, now time.Time) (list []Upkeep) 
 
 // upkeepTasks are one each for whoever re-confirms: not one a camera.
 func (s *State) upkeepTasks(person protocol.PersonID, now time.Time, add func(Task)) {
-	registrar := s.Holds(person, Registrar, "", now)
-	if !registrar && !s.Holds(person, Staff, "", now) {
-		return
+	type count struct {
+		n     int
+		since protocol.Time
 	}
-	overdue, doubted, incomplete := 0, 0, 0
-	var since, wrong protocol.Time
-	for _, p := range s.placements {
-		if p.Status != Active && p.Status != Suspended || !registrar && !s.MayConfirm(person, p, now) {
-			continue
+	var overdue, doubted, incomplete count
+	one := func(c *count, since protocol.Time) {
+		if c.n++; c.n == 1 || since.Before(c.since.Time) {
+			c.since = since
 		}
-		if due := s.ConfirmDue(p, now); !now.Before(due.Time) {
-			if overdue++; overdue == 1 || due.Before(since.Time) {
-				since = due
-			}
+	}
+	often := s.oftenConfirmed(now)
+	for _, p := range s.reconfirmed(person, now, false) {
+		if due := p.confirmDue(often[p.DPIA]); !now.Before(due.Time) {
+			one(&overdue, due)
 		}
 		if p.Doubted() {
-			if doubted++; doubted == 1 || p.Confirmed.At.Before(wrong.Time) {
-				wrong = p.Confirmed.At
-			}
+			one(&doubted, p.Confirmed.At)
 		}
 		if p.incomplete() {
-			incomplete++
+			one(&incomplete, p.ValidFrom)
 		}
 	}
-	if overdue > 0 {
-		add(Task{Topic: TopicUpkeep, Since: since, Due: since, Words: Words{fmt.Sprintf("camera's herbevestigen: %d", overdue), fmt.Sprintf("re-confirm cameras: %d", overdue)}})
+	tell := func(c count, what string, due protocol.Time, nl, en string) {
+		if c.n > 0 {
+			add(Task{What: what, Topic: TopicUpkeep, Since: c.since, Due: due, Words: Words{fmt.Sprintf(nl, c.n), fmt.Sprintf(en, c.n)}})
+		}
 	}
-	if registrar && doubted > 0 {
-		add(Task{Topic: TopicUpkeep, Since: wrong, Words: Words{fmt.Sprintf("gegevens verbeteren van camera's: %d", doubted), fmt.Sprintf("correct the details of cameras: %d", doubted)}})
-	}
-	if registrar && incomplete > 0 {
-		add(Task{Topic: TopicUpkeep, Words: Words{fmt.Sprintf("gegevens aanvullen van camera's in gebruik: %d", incomplete), fmt.Sprintf("complete the details of cameras in use: %d", incomplete)}})
+	tell(overdue, "confirm", overdue.since, "camera's herbevestigen: %d", "re-confirm cameras: %d")
+	if s.Holds(person, Registrar, "", now) {
+		tell(doubted, "correct", protocol.Time{}, "gegevens verbeteren van camera's: %d", "correct the details of cameras: %d")
+		tell(incomplete, "complete", protocol.Time{}, "gegevens aanvullen van camera's in gebruik: %d", "complete the details of cameras in use: %d")
 	}
 }

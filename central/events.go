@@ -241,7 +241,7 @@ func newFact(name string) Fact {
 		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
 		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
 		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{}, &TrainingRecorded{},
-		&DPIARecorded{}, &DPIAAdvised{}, &ControlsAdopted{}, &ControlTested{}, &PlacementConfirmed{}, &ShorteningProposed{}, &RulesChanged{},
+		&DPIARecorded{}, &DPIAAdvised{}, &ControlsAdopted{}, &ControlTested{}, &PlacementConfirmed{}, &ShorteningProposed{}, &RulesChanged{}, &LivePeriodFixed{},
 		&PersonAppointed{}, &UnitAgreed{}, &AgreementChecked{}, &AgreementEnded{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{}, &ProtocolDrafted{}, &ProtocolRead{},
 		&AdviceAsked{}, &AdviceGiven{}, &AdviceNotFollowed{}, &CollegeReported{}, &CollegeAnswered{}, &StatementPublished{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
@@ -249,7 +249,7 @@ func newFact(name string) Fact {
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
 		&KeepingProposed{}, &KeepingProlonged{}, &DemandRenewed{}, &RequestWithdrawn{}, &DeliveryPrepared{}, &DeliveryApproved{}, &PaperFiled{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
-		&MailChosen{}, &MailTaken{}, &MailSent{},
+		&MailChosen{}, &MailTaken{}, &MailSent{}, &ReportSigned{},
 		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{},
 	} {
 		if f.name() == name {
@@ -339,6 +339,7 @@ var eventWords = map[string]Words{
 	"placement.ending":     {"beëindiging voorgesteld", "ending proposed"},
 	"placement.shortening": {"kortere bewaartermijn voorgesteld", "shorter window proposed"},
 	"placement.rules":      {"protocol of bewaartermijn gewijzigd", "protocol or window changed"},
+	"placement.live":       {"periode van live meekijken vastgesteld", "period of live viewing fixed"},
 	"placement.confirmed":  {"herbevestiging vastgelegd", "re-confirmation recorded"},
 	"control.tested":       {"maatregel getoetst", "control tested"},
 	"controls.adopted":     {"minimale maatregelen vastgesteld", "minimum controls adopted"},
@@ -372,6 +373,7 @@ var eventWords = map[string]Words{
 	"consent.withdrawn":    {"toestemming van wie herkenbaar is ingetrokken", "consent withdrawn"},
 	"grant.voided":         {"toestemming vervallen", "grant void"},
 	"request.amended":      {"aanvraag gewijzigd", "request changed"},
+	"report.signed":        {"jaarverslag ondertekend", "yearly report signed"},
 	"mail.chosen":          {"keuze voor mail vastgelegd", "choice of mail recorded"},
 	"mail.taken":           {"centrale verstuurt de mail", "centre sends the mail"},
 	"mail.sent":            {"mail verstuurd", "mail sent"},

@@ -34,8 +34,7 @@ type Particulars struct {
 	Owners     Owners  `json:"owners,omitzero"`
 
 	Storage       Storage `json:"storage,omitzero"`
-	Processor     string  `json:"processor,omitempty"` // the organisation that processes the footage for the municipality, by its id; empty: none does
-	Agreement     string  `json:"agreement,omitempty"` // with the processor: its reference
+	Processor     string  `json:"processor,omitempty"` // the organisation that processes the footage for the municipality: its id; empty: nobody does
 	CameraInBeeld string  `json:"cameraInBeeld,omitempty"`
 }
 
@@ -250,8 +249,6 @@ func (p *PlacementFacts) checkParticulars(d *decision) error {
 			fmt.Sprintf("Footage is kept in the Netherlands only (privacy statement), not in %q. Choose a place in the Netherlands.", p.Storage.Country))
 	case (p.Storage.Country == "") != (strings.TrimSpace(p.Storage.Place) == ""):
 		return missing("waar de beelden staan: land en plaats", "where the footage is kept: country and place")
-	case (p.Processor == "") != (p.Agreement == ""): // R19
-		return missing("de verwerker en het kenmerk van de verwerkersovereenkomst: beide of geen", "the processor and the reference of its agreement: both or neither")
 	}
 	return nil
 }

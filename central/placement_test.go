@@ -470,6 +470,41 @@ func TestR12_AnOldCameraStaysInUseAndShowsWhatItLacks(t *testing.T) {
 	c.do(Renew{registrar, "plein", longer})
 }
 
+// The mayor fixes when people may look along with a public order camera (art. 151c lid 3 Gemeentewet).
+func TestWpgIsViewedLiveOnlyInTheMayorsPeriod(t *testing.T) {
+	c := newCentre(t)
+	c.do(Appoint{admin, Appointment{Person: staff, Posts: []Post{{Role: Staff}}, Cameras: []protocol.CameraID{"hal", "plein"}, Secrecy: day(-10)}})
+	view := FileRequest{staff, RequestFacts{Kind: Standing, Purpose: StreetSafety, Cameras: []protocol.CameraID{"plein"}, Reference: "toezicht", Necessity: "uitgaansavond", ViewerKey: viewer(t), Until: day(60)}}
+	c.refusedSaying(view, CodeTerm, "De burgemeester stelt die vast")
+	fix := FixLivePeriod{registrar, "plein", LivePeriod{day(1), day(30), day(-2), "BM-2026-5"}}
+	for _, by := range []protocol.PersonID{admin, officer, approver, policeA, staff} {
+		other := fix
+		other.By = by
+		c.refused(other, CodeForbidden)
+	}
+	for what, change := range map[string]func(*FixLivePeriod){
+		"no decision": func(f *FixLivePeriod) { f.Reference = "" }, "no prosecutor": func(f *FixLivePeriod) { f.Prosecutor = protocol.Time{} },
+		"beyond the besluit": func(f *FixLivePeriod) { f.Until = day(301) }, "ends before it begins": func(f *FixLivePeriod) { f.Until = day(1) },
+	} {
+		t.Log(what)
+		bad := fix
+		change(&bad)
+		c.refused(bad, CodeInvalid)
+	}
+	bad := fix
+	bad.Camera = "hal"
+	c.refused(bad, CodeRegime)
+	c.do(fix)
+	c.refused(view, CodeTerm) // not yet
+	c.now = day(1).Time
+	c.do(view)
+	if r := c.s.Request("z-1"); !r.Until.Equal(day(30).Time) {
+		t.Errorf("asked until %s: the period ends %s", r.Until, day(30))
+	}
+	c.now = day(30).Time
+	c.refused(view, CodeTerm)
+}
+
 func (c *centre) lacks(id protocol.CameraID) string {
 	var list []string
 	for _, r := range c.s.Lacks(c.s.Placement(id), c.now) {

@@ -223,7 +223,7 @@ func TestR31_AnAgreementSaysWhatThePolicyAsks(t *testing.T) {
 func TestR19_AProcessorNeedsAnAgreement(t *testing.T) {
 	c := newCentre(t)
 	p := hall()
-	p.Camera, p.Processor, p.Agreement = "balie", "beheer", "Verseon 2026-881"
+	p.Camera, p.Processor = "balie", "beheer"
 	c.do(RegisterPlacement{registrar, p})
 	c.refused(Activate{registrar, "balie"}, CodeUnknown)
 	u := covenant("beheer", "Verseon 2026-881", day(365))

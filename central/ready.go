@@ -49,18 +49,7 @@ func (s *State) lacks(p *Placement, b Besluit, now time.Time) (list []*Refusal) 
 	_, err := s.permitted(p, now)
 	add(err)
 
-	// R12
-	switch a := s.dpias[p.DPIA]; {
-	case a == nil:
-		need(false, "Kies eerst de DPIA waarop deze camera rust.", "First choose the DPIA that this camera rests on.")
-	default:
-		need(!a.Advised.IsZero(), fmt.Sprintf("De privacy officer heeft nog niet geadviseerd over DPIA %s.", a.ID), fmt.Sprintf("The privacy officer has not advised on DPIA %s yet.", a.ID))
-		need(now.Before(a.Review.Time), fmt.Sprintf("DPIA %s moet opnieuw worden bekeken.", a.ID), fmt.Sprintf("DPIA %s has to be looked at anew.", a.ID))
-		for _, c := range s.Needed(p, now) {
-			w := c.Words()
-			need(s.Meets(p, c, now), fmt.Sprintf("DPIA %s (score %d) vraagt: %s.", a.ID, a.Score, w.NL), fmt.Sprintf("DPIA %s (score %d) asks: %s.", a.ID, a.Score, w.EN))
-		}
-	}
+	s.lacksOfDPIA(p, now, add)
 	need(p.Masks != "" || p.NoMasks != "", "Leg vast wat in beeld is afgeschermd, of waarom dat niet nodig is.", "Record what is masked in the picture, or why that is not needed.") // R30
 	need(p.Quality != "", "Kies hoeveel er te zien moet zijn (beeldkwaliteit).", "Choose how much has to be seen (quality).")                                                        // R30
 	if p.Regime == protocol.AVG {
@@ -76,6 +65,27 @@ func (s *State) lacks(p *Placement, b Besluit, now time.Time) (list []*Refusal) 
 		add(s.ProcessorAgreed(p.Processor, now))
 	}
 	return list
+}
+
+// lacksOfDPIA: R12.
+func (s *State) lacksOfDPIA(p *Placement, now time.Time, add func(error)) {
+	a := s.dpias[p.DPIA]
+	if a == nil {
+		add(refuse(CodeNotReady, "Kies eerst de DPIA waarop deze camera rust.", "First choose the DPIA that this camera rests on."))
+		return
+	}
+	if a.Advised.IsZero() {
+		add(refuse(CodeNotReady, fmt.Sprintf("De privacy officer heeft nog niet geadviseerd over DPIA %s.", a.ID), fmt.Sprintf("The privacy officer has not advised on DPIA %s yet.", a.ID)))
+	}
+	if !now.Before(a.Review.Time) {
+		add(refuse(CodeNotReady, fmt.Sprintf("DPIA %s moet opnieuw worden bekeken.", a.ID), fmt.Sprintf("DPIA %s has to be looked at anew.", a.ID)))
+	}
+	for _, c := range s.Needed(p, now) {
+		if !s.Meets(p, c, now) {
+			w := c.Words()
+			add(refuse(CodeNotReady, fmt.Sprintf("DPIA %s (score %d) vraagt: %s.", a.ID, a.Score, w.NL), fmt.Sprintf("DPIA %s (score %d) asks: %s.", a.ID, a.Score, w.EN)))
+		}
+	}
 }
 
 // lacking refuses what lacks something: with the code of the first, and the words of all.
@@ -118,57 +128,66 @@ func inForce(regime protocol.Regime, b Besluit, now time.Time) error {
 	return nil
 }
 
-// permitted is the mandate that protocol, own rule and roster allow a placement, without its heading and version; or why there can be none.
-func (s *State) permitted(p *Placement, now time.Time) (*protocol.Mandate, error) {
+// terms are what a mandate says of keeping and of sound.
+type terms struct {
+	window, longest protocol.Window
+	sound           string
+}
+
+// permitted is what protocol, own rule and roster allow a placement; or why there can be no mandate.
+func (s *State) permitted(p *Placement, now time.Time) (t terms, err error) {
 	rules := s.Protocol(p.Protocol)
 	if rules == nil {
-		return nil, refuse(CodeNotReady, "Kies eerst een vastgesteld cameraprotocol.", "Choose an adopted camera protocol first.")
+		return t, refuse(CodeNotReady, "Kies eerst een vastgesteld cameraprotocol.", "Choose an adopted camera protocol first.")
 	}
 	if rules.Regime != p.Regime {
-		return nil, refuse(CodeRegime, "Het protocol is voor een ander regime.", "The protocol is for another regime.")
+		return t, refuse(CodeRegime, "Het protocol is voor een ander regime.", "The protocol is for another regime.")
 	}
 	if err := rules.inForce(now); err != nil {
-		return nil, err
+		return t, err
 	}
 	for _, purpose := range p.Purposes {
 		if !slices.Contains(rules.Purposes, purpose) {
 			w := purpose.Words()
-			return nil, refuse(CodePurpose, fmt.Sprintf("Het protocol kent het doel %q niet.", w.NL), fmt.Sprintf("The protocol does not know the purpose %q.", w.EN))
+			return t, refuse(CodePurpose, fmt.Sprintf("Het protocol kent het doel %q niet.", w.NL), fmt.Sprintf("The protocol does not know the purpose %q.", w.EN))
 		}
 	}
 	if p.Basis != "" && len(rules.Bases) > 0 && !slices.Contains(rules.Bases, p.Basis) {
 		w := p.Basis.Words()
-		return nil, refuse(CodeInvalid, fmt.Sprintf("Het protocol kent de grondslag %q niet.", w.NL), fmt.Sprintf("The protocol does not know the legal basis %q.", w.EN))
+		return t, refuse(CodeInvalid, fmt.Sprintf("Het protocol kent de grondslag %q niet.", w.NL), fmt.Sprintf("The protocol does not know the legal basis %q.", w.EN))
 	}
 	if p.Keep > rules.Window {
-		return nil, refuse(CodeInvalid, fmt.Sprintf("Het protocol bewaart ten hoogste %s. Langer vraagt een nieuwe versie van het protocol.", rules.Window), fmt.Sprintf("The protocol keeps footage for at most %s. Longer takes a new version of the protocol.", rules.Window))
+		return t, refuse(CodeInvalid, fmt.Sprintf("Het protocol bewaart ten hoogste %s. Langer vraagt een nieuwe versie van het protocol.", rules.Window), fmt.Sprintf("The protocol keeps footage for at most %s. Longer takes a new version of the protocol.", rules.Window))
 	}
 	window := s.window(p)
 	if most := CapOf(p.Regime); window > most.Window { // R4
-		return nil, refuse(CodeInvalid, fmt.Sprintf("De bewaartermijn is langer dan mag: %s (%s).", most.Words.NL, most.Source), fmt.Sprintf("The window is longer than is allowed: %s (%s).", most.Words.EN, most.Source))
+		return t, refuse(CodeInvalid, fmt.Sprintf("De bewaartermijn is langer dan mag: %s (%s).", most.Words.NL, most.Source), fmt.Sprintf("The window is longer than is allowed: %s (%s).", most.Words.EN, most.Source))
 	}
 	roster := s.recorders[p.Recorder].Roster
 	if window > roster.MaxWindow || rules.LongestHold > roster.MaxHold {
-		return nil, refuse(CodeRoster, "Het protocol bewaart langer dan het rooster van de recorder toestaat.", "The protocol keeps footage longer than the recorder's roster allows.")
+		return t, refuse(CodeRoster, "Het protocol bewaart langer dan het rooster van de recorder toestaat.", "The protocol keeps footage longer than the recorder's roster allows.")
 	}
 	sound := protocol.SoundNone
 	if p.Sound != (Sound{}) {
 		if sound = protocol.SoundAllowed; !rules.Sound {
-			return nil, refuse(CodeNotReady, "Het cameraprotocol staat geen geluid toe.", "The camera protocol allows no sound.")
+			return t, refuse(CodeNotReady, "Het cameraprotocol staat geen geluid toe.", "The camera protocol allows no sound.")
 		}
 		if roster.Sound != protocol.SoundAllowed {
-			return nil, refuse(CodeRoster, "Het rooster van de recorder staat geen geluid toe.", "The recorder's roster allows no sound.")
+			return t, refuse(CodeRoster, "Het rooster van de recorder staat geen geluid toe.", "The recorder's roster allows no sound.")
 		}
 	}
-	return &protocol.Mandate{Camera: p.Camera, Regime: p.Regime, Streams: p.Streams, Window: window, LongestHold: rules.LongestHold, Sound: sound, Hours: "always", Protocol: rules.Ref()}, nil
+	return terms{window, rules.LongestHold, sound}, nil
 }
 
 // mandate issues the next mandate of a placement, until the end of a besluit.
 func (d *decision) mandate(p *Placement, b Besluit, approvers ...protocol.PersonID) error {
-	m, err := d.permitted(p, d.now.Time)
+	t, err := d.permitted(p, d.now.Time)
 	if err != nil {
 		return err
 	}
-	m.Heading, m.Version, m.Besluit, m.Approvers = d.heading("m", p.Recorder, b.ValidUntil), p.nextVersion(), b.Reference, approvers
-	return d.issue(m, p.Regime, b.ValidUntil)
+	return d.issue(&protocol.Mandate{
+		Heading: d.heading("m", p.Recorder, b.ValidUntil),
+		Camera:  p.Camera, Regime: p.Regime, Version: p.nextVersion(), Streams: p.Streams,
+		Window: t.window, LongestHold: t.longest, Sound: t.sound, Hours: "always", Besluit: b.Reference, Protocol: p.Protocol.String(), Approvers: approvers,
+	}, p.Regime, b.ValidUntil)
 }

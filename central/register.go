@@ -114,6 +114,8 @@ func (p PlacementFacts) check(d *decision) error {
 		return missing("waarom de plaats niet precies openbaar is", "why the place is not exactly public")
 	case strings.TrimSpace(p.Contact) == "": // R16
 		return missing("contact voor vragen", "contact for questions")
+	case p.Besluit.LiveUntil.Before(p.Besluit.LiveFrom.Time):
+		return missing("een periode van live meekijken die eindigt nadat zij begint", "a period of live viewing that ends after it begins")
 	case p.Keep != 0 && p.Keep.Valid() != nil:
 		return missing("een bewaartermijn van ten hoogste 28 dagen", "a window of at most 28 days")
 	}

@@ -194,7 +194,7 @@ func (s *State) Account(year int) []Line {
 	add(partOversight, advice.Given, "adviezen van de privacy officer", "advices of the privacy officer")
 	add(partOversight, advice.Against, "daarvan negatief", "of which against")
 	add(partOversight, advice.NotFollowed, "keer een negatief advies niet gevolgd", "times an advice against was not followed")
-	return list
+	return append(list, s.further(year)...)
 }
 
 // OfficersReport is the privacy officer's own yearly report: the account, and what oversight did.
@@ -284,7 +284,10 @@ func (s *State) Register() []Processing {
 			e.Controller = Words{"korpschef van politie (Wpg); de gemeente plaatst de camera", "chief of police (Wpg); the municipality places the camera"}
 		}
 		if p.Processor != "" {
-			e.Processor = fmt.Sprintf("%s (%s)", p.Processor, p.Agreement)
+			e.Processor = p.Processor
+			if u := s.units[p.Processor]; u != nil {
+				e.Processor = fmt.Sprintf("%s (%s)", u.Name, u.Agreement)
+			}
 		}
 		if p.FilmsStaff == No {
 			e.Subjects = Words{"bezoekers en voorbijgangers", "visitors and passers-by"}

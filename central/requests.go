@@ -227,6 +227,12 @@ func (d *decision) standing(f *RequestFacts) error {
 		if p.Status == Removed {
 			return refuse(CodeState, fmt.Sprintf("Camera %s is verwijderd.", camera), fmt.Sprintf("Camera %s has been removed.", camera))
 		}
+		if err := p.live(d.now.Time); err != nil {
+			return err
+		}
+		if p.Regime == protocol.WPG {
+			f.Until = earliest(f.Until, p.Besluit.LiveUntil)
+		}
 		if rules := d.Protocol(p.Protocol); rules != nil && rules.Form != "" && rules.Form != ViewLive {
 			w := rules.Form.Words()
 			return refuse(CodeState,

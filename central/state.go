@@ -46,7 +46,8 @@ type State struct {
 	live       map[protocol.RequestID]*Request // that somebody may still have to do something about
 	decided    []protocol.RequestID            // in the order of deciding
 	mail       map[protocol.PersonID]*mailbox
-	mailer     MailTaken       // which centre mails
+	mailer     MailTaken // which centre mails
+	signatures []Signature
 	seen       map[Source]bool // journal entries that have become events
 	documents  uint64          // issued so far: the number in the next document's id
 }

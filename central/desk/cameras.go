@@ -57,7 +57,7 @@ type placement struct {
 	Unneeded bool
 
 	MayAmend, MaySign, MayActivate, MayRenew, MayEnd, MayWindow *act
-	MayTest                                                     *fill
+	MayTest, MayLive                                            *fill
 
 	// Of changing the window.
 	Versions      []*central.CameraProtocol
@@ -88,6 +88,9 @@ func (d *desk) showCamera(v *visit, status int, f form, acted string) {
 		out.Overdue = !out.Due.IsZero() && !v.now.Before(out.Due.Time)
 		out.Unneeded = st.Unneeded(v.now, p)[id]
 		if p.Status != central.Removed {
+			if registrar && p.Regime == protocol.WPG {
+				out.MayLive = liveForm(p, f, acted)
+			}
 			out.Lacks = st.Lacks(p, v.now)
 			out.MayAmend = offered(registrar, nil)
 			if registrar || st.Holds(v.me(), central.Officer, "", v.now) {

@@ -65,6 +65,8 @@ type Recorders interface {
 	Accesses() ([]central.Access, error)
 	// Export writes a recorder's log with its cosigned checkpoint, to verify elsewhere.
 	Export(protocol.RecorderID, io.Writer) error
+	// Counts is what the recorders' logs say up to a moment, and since another.
+	Counts(ctx context.Context, from, to time.Time) (central.LogCounts, error)
 	// Destruction is what a recorder's cosigned log proves of a camera's days, newest first.
 	Destruction(context.Context, protocol.RecorderID, protocol.CameraID) ([]destruction.Day, error)
 	// Certificate is a day's certificate of destruction; one of a day of which the log knows nothing says so.
@@ -176,6 +178,7 @@ func New(c Config) (http.Handler, error) {
 	in("POST /bureau/cameras/{id}/verlengen", d.renew, central.Registrar)
 	in("POST /bureau/cameras/{id}/beeindigen", d.end, central.Approver)
 	in("POST /bureau/cameras/{id}/bewaartermijn", d.changeRules, central.Registrar, central.Approver)
+	in("POST /bureau/cameras/{id}/live", d.fixLivePeriod, central.Registrar)
 	in("POST /bureau/cameras/{id}/toets", d.testControl, central.Registrar, central.Officer)
 	in("GET /bureau/herbevestigen", d.upkeep, central.Registrar, central.Staff, central.Officer, central.Auditor)
 	in("POST /bureau/herbevestigen", d.reconfirm, central.Registrar, central.Staff)

@@ -42,6 +42,7 @@ func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
 	reporting := []central.Role{central.CollegeMember, central.Registrar, central.Officer, central.Auditor}
 	in("GET /bureau/verslagen", d.reports, reporting...)
 	in("GET /bureau/verslagen/{kind}/{year}", d.yearly, reporting...)
+	in("POST /bureau/verslagen/officer/{year}/ondertekenen", d.signReport, central.Officer)
 	for _, end := range endings {
 		in("GET /bureau/verwerkingen"+end, d.processing, reporting...)
 		in("GET /bureau/camera-in-beeld"+end, d.inBeeld, reporting...)

@@ -23,6 +23,8 @@ type report struct {
 	name string          // of the files
 	at   time.Time       // as of when
 	log  []central.Words // of which log it was computed: at the foot of each page of paper
+	size uint64          // of that log
+	logs central.LogCounts
 }
 
 // endings of a report's addresses.

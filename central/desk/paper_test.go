@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -100,6 +101,45 @@ func TestR22_ReportsAsPageCSVAndPDF(t *testing.T) {
 		}
 	}
 	if w := v.get("/bureau/verwerkingen.doc"); w.Code != 404 {
+		t.Error(w.Code)
+	}
+}
+
+// TestR22_ASignedReportIsTheSameLater: the officer signs; what happens afterwards, and a recorder's log that comes in late, change nothing in it.
+func TestR22_ASignedReportIsTheSameLater(t *testing.T) {
+	o := newOffice(t)
+	id := o.filed()
+	o.confirm(id)
+	o.decided(id)
+	v := o.as(officer)
+	says(t, v.get("/bureau/verslagen/officer/2026"), 200, "Kan nu niet: Dit jaar is nog niet om")
+	if w := v.post("/bureau/verslagen/officer/2026/ondertekenen", "formulier", "ondertekenen"); w.Code != 409 {
+		t.Error(w.Code)
+	}
+	o.now = time.Date(2027, 1, 4, 9, 0, 0, 0, time.UTC)
+	delete(o.sessions, officer)
+	v = o.as(officer)
+	says(t, v.post("/bureau/verslagen/officer/2026/ondertekenen", "formulier", "ondertekenen"), 400, "welke risico")
+	if w := v.post("/bureau/verslagen/officer/2026/ondertekenen", "formulier", "ondertekenen", "risicos", "De recorder in de hal staat op zolder; verplaatsen."); w.Code != 303 {
+		t.Fatal(w.Code, plain(w.Body.String()))
+	}
+	before := v.get("/bureau/verslagen/officer/2026.pdf")
+	if text := readPDF(t, before); !strings.Contains(text, "keer toegang tot beelden") || !strings.Contains(text, "staat op zolder") || strings.Contains(text, "nog niet om") {
+		t.Error(text)
+	}
+	says(t, v.get("/bureau/verslagen/officer/2026"), 200, "gelijk aan wat is ondertekend", protocol.HashOf(before.Body.Bytes()).String(), "4 januari 2027")
+	says(t, v.post("/bureau/verslagen/officer/2026/ondertekenen", "formulier", "ondertekenen", "risicos", "x"), 409, "al ondertekend")
+	o.seen = append(o.seen, central.Access{Recorder: o.town.Recorder, Seq: 7, At: protocol.T(o.now.AddDate(0, -1, 0))})
+	o.do(central.ReportIncident{By: staff, IncidentFacts: central.IncidentFacts{Nature: "later"}})
+	o.now = o.now.AddDate(0, 0, 1)
+	delete(o.sessions, officer)
+	v = o.as(officer)
+	if !bytes.Equal(v.get("/bureau/verslagen/officer/2026.pdf").Body.Bytes(), before.Body.Bytes()) {
+		t.Error("the signed report is another file a day later")
+	}
+	says(t, v.get("/bureau/verslagen/officer/2026"), 200, "gelijk aan wat is ondertekend")
+	delete(o.sessions, registrar)
+	if w := o.as(registrar).post("/bureau/verslagen/officer/2026/ondertekenen"); w.Code != 403 {
 		t.Error(w.Code)
 	}
 }

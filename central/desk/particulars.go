@@ -36,6 +36,13 @@ func groups(st *central.State, f form) []fill {
 		name := fmt.Sprintf("%s (%s, score %d)", a.Title, a.ID, a.Score)
 		dpias.Options = append(dpias.Options, option{Value: a.ID, Words: page.Both(name, name)})
 	}
+	processors := field{Name: "verwerker", Kind: "select", Label: page.Both("Verwerker", "Processor"), Hint: page.Both("Een verwerker en zijn overeenkomst legt de beheerder vast bij Organisaties.", "A processor and its agreement are recorded by the administrator under Organisations."),
+		Options: []option{{Words: page.Both("geen: alleen de gemeente", "none: the municipality only")}}}
+	for _, u := range st.Units() {
+		if u.Kind == central.Processor {
+			processors.Options = append(processors.Options, option{Value: u.ID, Words: page.Both(u.Name, u.Name)})
+		}
+	}
 	var bases []central.Basis
 	for _, l := range central.Bases {
 		bases = append(bases, l.Code)
@@ -117,7 +124,6 @@ func setParticulars(set func(string, ...any), p *central.Placement) {
 	one("opslag-land", p.Storage.Country)
 	one("opslag-plaats", p.Storage.Place)
 	one("verwerker", p.Processor)
-	one("verwerker-overeenkomst", p.Agreement)
 	one("type", string(p.Type))
 	one("bevestiging", string(p.Mount))
 	one("bag", p.BAG)
@@ -152,7 +158,7 @@ func (v *visit) particulars() (central.Particulars, *central.Refusal) {
 		Basis: central.Basis(a.text("grondslag")), Selection: a.text("selectie"), DPIA: a.text("dpia"), FilmsStaff: central.YesNo(a.text("personeel")),
 		Council:   central.Council{Reference: a.text("or-kenmerk"), Date: a.day("or-datum")},
 		Owners:    central.Owners{Responsible: a.text("rasci-r"), Accountable: a.text("rasci-a"), Supporting: a.text("rasci-s"), Consulted: a.text("rasci-c"), Informed: a.text("rasci-i")},
-		Processor: a.text("verwerker"), Agreement: a.text("verwerker-overeenkomst"), CameraInBeeld: a.text("camera-in-beeld"),
+		Processor: a.text("verwerker"), CameraInBeeld: a.text("camera-in-beeld"),
 	}
 	if place := a.text("opslag-plaats"); place != "" {
 		p.Storage = central.Storage{Country: strings.ToUpper(a.text("opslag-land")), Place: place}
@@ -250,6 +256,10 @@ func sections(st *central.State, p *central.Placement, now time.Time) []section 
 	if p.Council.Reference != "" {
 		council = p.Council.Reference
 	}
+	var processor any = p.Processor
+	if u := st.Unit(p.Processor); u != nil {
+		processor = to{"/bureau/organisaties/" + u.ID, u.Name + ": " + u.Agreement}
+	}
 	privacy := section{page.Both("Privacy: afscherming, kwaliteit, DPIA en personeel", "Privacy: masks, quality, DPIA and staff"), []fact{
 		row("Afgeschermd", "Masked", masks), row("Beeldkwaliteit", "Quality", with(p.Quality.Words(), p.QualityReason)), row("Slimme functies", "Smart functions", with(smart, p.SmartReason)),
 		row("DPIA", "DPIA", dpia), row("Grondslag", "Legal basis", st.Ground(p).Words()), row("Selectielijst", "Selection list", p.Selection),
@@ -293,7 +303,7 @@ func sections(st *central.State, p *central.Placement, now time.Time) []section 
 	}
 	return []section{privacy, owners, more,
 		{page.Both("Waar de beelden staan", "Where the footage is kept"), []fact{
-			row("Verwerkingsverantwoordelijke", "Controller", control), row("Opslagplaats", "Storage place", storage), row("Verwerker", "Processor", p.Processor), row("Verwerkersovereenkomst", "Processor's agreement", p.Agreement)}},
+			row("Verwerkingsverantwoordelijke", "Controller", control), row("Opslagplaats", "Storage place", storage), row("Verwerker", "Processor", processor)}},
 		{page.Both("De camera zelf", "The camera itself"), []fact{
 			row("Type", "Type", p.Type.Words()), row("Bevestiging", "Mount", p.Mount.Words()), row("Hoogte", "Height", number(p.Height, "cm")), row("Hoek onder de horizon", "Angle below the horizon", number(p.Angle, "°")),
 			row("BAG-nummer", "BAG id", p.BAG), row("Beeldvlak", "View", strings.ReplaceAll(corners(p.View), "\n", "; ")), row("Camera in Beeld", "Camera in Beeld", p.CameraInBeeld)}},
@@ -319,6 +329,27 @@ func (d *desk) testControl(v *visit) {
 	d.onCamera(v, "test", func(id protocol.CameraID) (central.Command, error) {
 		tested, err := parseDay(v.value("getoetst"))
 		return central.RecordControlTest{By: v.me(), Camera: id, ControlTest: central.ControlTest{Control: central.Control(v.value("maatregel")), Tested: tested, Passed: v.value("uitkomst") == "ja", Remark: v.value("bevinding")}}, err
+	})
+}
+
+// liveForm is the form of the mayor's period for a WPG camera.
+func liveForm(p *central.Placement, f form, acted string) *fill {
+	list := []fill{{ID: "live", Fields: []field{entry("live-besluit", "text", "Kenmerk van het besluit van de burgemeester", "Reference of the mayor's decision", nil), entry("live-van", "date", "Van", "From", p.Besluit.LiveFrom),
+		entry("live-tot", "date", "Tot", "Until", p.Besluit.LiveUntil), entry("live-ovj", "date", "Overleg met de officier van justitie op", "Prosecutor consulted on", nil)}}}
+	if acted == "live" {
+		fillIn(list, f)
+	}
+	return &list[0]
+}
+
+func (d *desk) fixLivePeriod(v *visit) {
+	d.onCamera(v, "live", func(id protocol.CameraID) (central.Command, error) {
+		a := answers{v: v}
+		p := central.LivePeriod{From: a.day("live-van"), Until: a.day("live-tot"), Prosecutor: a.day("live-ovj"), Reference: a.text("live-besluit")}
+		if a.bad != nil {
+			return nil, a.bad
+		}
+		return central.FixLivePeriod{By: v.me(), Camera: id, LivePeriod: p}, nil
 	})
 }
 

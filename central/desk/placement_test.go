@@ -161,6 +161,22 @@ func TestR15_ASignWithItsPhoto(t *testing.T) {
 	})
 }
 
+func TestWpgLivePeriodOnThePages(t *testing.T) {
+	o := newOffice(t)
+	rules, p := buildings(), hall()
+	p.Camera, p.Name, p.Regime, p.Purposes, p.Protocol = "plein", "Plein noord", protocol.WPG, []central.Purpose{central.StreetSafety}, central.ProtocolRef{ID: "straat", Version: 1}
+	rules.ID, rules.Regime, rules.Purposes, rules.Bases = "straat", protocol.WPG, p.Purposes, []central.Basis{central.PublicOrder}
+	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: rules})
+	o.do(central.RegisterPlacement{By: registrar, PlacementFacts: p})
+	r := o.as(registrar)
+	says(t, r.get("/bureau/cameras/plein"), 200, "Kan nog niet: Leg bij het besluit van de burgemeester het gebied vast, en de dag van overleg")
+	ask := []string{"live-besluit", "BM-5", "live-van", "2026-11-22", "live-tot", "2026-12-22"}
+	says(t, r.post("/bureau/cameras/plein/live", ask...), 400, "de dag van overleg met de officier van justitie")
+	r.did("/bureau/cameras/plein/live", append(ask, "live-ovj", "2026-11-10")...)
+	says(t, r.get("/bureau/cameras/plein"), 200, "Live meekijken tot 22 december 2026", "periode van live meekijken vastgesteld: BM-5", "begint op te nemen")
+	says(t, r.post("/bureau/cameras/hal/live", append(ask, "live-ovj", "2026-11-10")...), 400, "Alleen voor een camera voor de openbare orde")
+}
+
 func TestR30_AControlTestOnThePages(t *testing.T) {
 	o := newOffice(t)
 	v := o.as(officer)

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/page"
+	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
 // Yearly reports (R22) and the register of processing (R6), each as it was on a day (R5): the ledger is read again up to there.
@@ -56,18 +58,105 @@ func (d *desk) yearly(v *visit) {
 		return
 	}
 	if r, ok := d.yearReport(v, kind, year); ok {
-		d.showReport(v, http.StatusOK, form{}, r)
+		d.showYear(v, http.StatusOK, form{}, r, kind, year)
 	}
+}
+
+// showYear shows a report with its signature beside it; its files hold the report alone, so that they are what was signed.
+func (d *desk) showYear(v *visit, status int, f form, r report, kind string, year int) {
+	if _, end := ending(v.r.URL.Path); kind == "officer" && end == "" {
+		csv, pdf, err := d.hashes(r)
+		if err != nil {
+			d.failed(v, "hashes of "+r.name, err)
+			return
+		}
+		var g *central.Signature
+		sign := fill{ID: "ondertekenen", Action: fmt.Sprintf("/bureau/verslagen/officer/%d/ondertekenen", year), Title: page.Both("Ondertekenen", "Sign"), Button: page.Both("Ondertekenen", "Sign"),
+			Fields: []field{entry("risicos", "area", "Welke risico's ziet u, en welke maatregelen zijn genomen of nodig?", "Which risks do you see, and which measures were taken or are needed?", nil)},
+			Hint:   page.Both("Uw tekst komt in het verslag. De vingerafdrukken van CSV en PDF (in het Nederlands) komen met uw nummer en de tijd in het logboek van de centrale.", "Your text goes into the report. The fingerprints of CSV and PDF (in Dutch) go into the centre's ledger, with your number and the time.")}
+		officer := false
+		d.Book.View(func(st *central.State) {
+			g, officer = st.Signed(year), st.Holds(v.me(), central.Officer, "", v.now)
+			sign.Why = would(st, central.SignReport{By: v.me(), Year: year, Risks: "…", Size: r.size, CSV: csv, PDF: pdf}, v.now)
+		})
+		if g != nil {
+			same := badge{"good", page.Both("gelijk aan wat is ondertekend", "the same as what was signed")}
+			if g.CSV != csv || g.PDF != pdf {
+				same = badge{"bad", page.Both("niet gelijk aan wat is ondertekend: er is iets gewist, of een andere versie van het programma maakte het", "not the same as what was signed: something was erased, or another version of the program made it")}
+			}
+			r.State = same
+			r.Facts = append(r.Facts, fact{page.Both("Ondertekend door", "Signed by"), g.By}, fact{page.Both("Ondertekend op", "Signed on"), g.At},
+				fact{page.Both("SHA-256 van de CSV", "SHA-256 of the CSV"), g.CSV.String()}, fact{page.Both("SHA-256 van de PDF", "SHA-256 of the PDF"), g.PDF.String()})
+		}
+		if officer {
+			r.Fills = append(r.Fills, sign)
+		}
+	}
+	d.showReport(v, status, f, r)
+}
+
+// hashes of a report's files, in Dutch.
+func (d *desk) hashes(r report) (ofCSV, ofPDF protocol.Hash, err error) {
+	var b bytes.Buffer
+	if err := r.Tables[0].csv(&b, page.NL); err != nil {
+		return ofCSV, ofPDF, err
+	}
+	ofCSV = protocol.HashOf(b.Bytes())
+	b.Reset()
+	err = d.document(page.NL, r).Write(&b)
+	return ofCSV, protocol.HashOf(b.Bytes()), err
+}
+
+// risks is what the officer wrote in a report.
+func risks(text string) fact {
+	return fact{page.Both("Risico's en maatregelen", "Risks and measures"), text}
+}
+
+func (d *desk) signReport(v *visit) {
+	year, err := strconv.Atoi(v.r.PathValue("year"))
+	if err != nil || year < 2000 || year > v.now.Year() {
+		d.nothing(v)
+		return
+	}
+	r, ok := d.yearReport(v, "officer", year)
+	if !ok {
+		return
+	}
+	unsigned := r
+	if text := v.value("risicos"); len(r.Facts) == 0 {
+		r.Facts = append(r.Facts, risks(text))
+	}
+	csv, pdf, err := d.hashes(r)
+	if err != nil {
+		d.failed(v, "hashes of "+r.name, err)
+		return
+	}
+	d.give(v, r.path, func(v *visit, status int, f form) { d.showYear(v, status, f, unsigned, "officer", year) }, func(a *answers) central.Command {
+		return central.SignReport{By: v.me(), Year: year, Risks: a.text("risicos"), Logs: r.logs, Size: r.size, CSV: csv, PDF: pdf}
+	})
 }
 
 // yearReport is the report of a year as it was at its end, whoever asks and whenever.
 func (d *desk) yearReport(v *visit, kind string, year int) (r report, ok bool) {
 	name := strconv.Itoa(year)
-	r.at = time.Date(year+1, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Millisecond)
+	r.at = central.ReportMoment(year)
 	st := d.asOf(v, r.at)
 	if st == nil || !d.fromLedger(v, &r, st) {
 		return r, false
 	}
+	var g *central.Signature
+	d.Book.View(func(now *central.State) { g = now.Signed(year) })
+	if g != nil {
+		r.logs = g.Logs // as they were when it was signed: a log may come in late
+		r.Facts = append(r.Facts, risks(g.Risks))
+	} else {
+		var err error
+		if r.logs, err = d.Recorders.Counts(v.r.Context(), time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), r.at); err != nil {
+			d.failed(v, "counts of the recorders' logs", err)
+			return r, false
+		}
+	}
+	r.size = st.Size
 	lines := st.Account(year)
 	r.Heading = page.Both("Verantwoording aan de raad over "+name, "Account to the council on "+name)
 	if kind == "officer" {
@@ -76,7 +165,7 @@ func (d *desk) yearReport(v *visit, kind string, year int) (r report, ok bool) {
 	r.path, r.name = fmt.Sprintf("/bureau/verslagen/%s/%s", kind, name), kind+"-"+name
 	r.Back = &page.Link{Path: "/bureau/verslagen", Words: page.Both("Verslagen", "Reports")}
 	t := table{Columns: []central.Words{page.Both("Onderdeel", "Part"), page.Both("Wat", "What"), page.Both("Aantal", "Number")}}
-	for _, l := range lines {
+	for _, l := range append(lines, r.logs.Lines()...) {
 		t.Rows = append(t.Rows, []any{l.Part, l.What, l.Said(kind == "college")})
 	}
 	r.Tables = []table{t}

@@ -151,7 +151,6 @@ type SetupPlacement struct {
 	StoragePlace  string                  `yaml:"storage_place"`
 	StorageIn     string                  `yaml:"storage_country"`
 	Processor     string                  `yaml:"processor"`
-	Agreement     string                  `yaml:"agreement"`
 	CameraInBeeld string                  `yaml:"camera_in_beeld"`
 
 	Activate bool `yaml:"activate"`
@@ -319,7 +318,7 @@ func (p SetupPlacement) facts() central.PlacementFacts {
 		Particulars: central.Particulars{Type: p.Type, Mount: p.Mount, BAG: p.BAG, Height: p.Height, Angle: p.Angle, Masks: p.Masks, NoMasks: p.NoMasks,
 			Quality: p.Quality, QualityReason: p.QualityReason, Smart: p.Smart, SmartReason: p.SmartReason, Basis: p.Basis, Selection: p.Selection, DPIA: p.DPIA, FilmsStaff: p.FilmsStaff,
 			Council: central.Council(p.Council), Owners: central.Owners(p.Owners), Storage: central.Storage{Country: p.StorageIn, Place: p.StoragePlace},
-			Processor: p.Processor, Agreement: p.Agreement, CameraInBeeld: p.CameraInBeeld},
+			Processor: p.Processor, CameraInBeeld: p.CameraInBeeld},
 	}
 }
 
