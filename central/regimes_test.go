@@ -53,6 +53,7 @@ func TestTwoRegimesAskAndDecideApart(t *testing.T) {
 			case OwnInitiative:
 				f.Unit = "basisteam"
 			case Standing:
+				c.do(FixLivePeriod{registrar, "plein", LivePeriod{day(0), day(60), day(-2), "BM-2026-5"}})
 				f.Asked, f.ViewerKey, f.Until, f.Purpose = protocol.Interval{}, viewer(t), day(30), c.s.Placement(camera[row.regime]).Purposes[0]
 			}
 			f.Cameras = []protocol.CameraID{"hal", "plein"}
