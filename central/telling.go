@@ -112,11 +112,8 @@ func (s *State) News(person protocol.PersonID, now time.Time) []Task {
 		if s.receives(person, r, now) != nil && !(person == r.Requester && s.Holds(person, Staff, "", now)) || slices.ContainsFunc(list, func(t Task) bool { return t.Request == r }) {
 			continue
 		}
-		t := Task{What: "decided", Words: Words{"besloten: toegekend", "decided: granted"}, Since: r.Decision.At, Request: r}
-		if r.Decision.Outcome == Refuses {
-			t.Words = Words{"besloten: afgewezen", "decided: refused"}
-		}
-		list = append(list, t)
+		outcome := r.Decision.Outcome.Words()
+		list = append(list, Task{What: "decided", Words: Words{"besloten: " + strings.ToLower(outcome.NL), "decided: " + strings.ToLower(outcome.EN)}, Since: r.Decision.At, Request: r})
 	}
 	if s.Holds(person, Handler, protocol.AVG, now) {
 		for _, q := range s.subjects {
