@@ -130,6 +130,7 @@ func TestR14_ASecondApproverSignsForTheTermToObject(t *testing.T) {
 	o.do(central.IdentifySubject{By: handler, Request: "b-1", How: central.ByDigiD})
 	says(t, o.as(officer).get("/bureau/bewaring"), 200, "verzoek van een betrokkene", "b-1")
 	path := "/bureau/betrokkenen/b-1"
+	says(t, o.as(approver).get(path), 200, "maak eerst de kopie", "binnen zes weken bezwaar maken bij het college", "Autoriteit Persoonsgegevens")
 	o.as(approver).sent(path+"/antwoord", "besluit", "refused", "motivering", "anderen staan centraal", "rechtsmiddelen", "ja")
 	says(t, o.as(approver).get(path), 200, "Bezwaar kan tot", "Kan nu niet: Een tweede goedkeurder moet dit ook vragen.")
 	says(t, o.as(approver2).get(path), 200, "Als tweede tekenen")
