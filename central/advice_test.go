@@ -1,6 +1,8 @@
 package central
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -167,4 +169,56 @@ func lineOf(lines []Line, what string) int {
 		}
 	}
 	return -1
+}
+
+// The golden history of advice that was not followed: asked, given against, refused without a reason, gone on with one; and what the reports say of it.
+func TestR09_AdviceNotFollowedHistory(t *testing.T) {
+	c := newCentre(t)
+	c.events = nil
+	at := func(d time.Duration) { c.now = start.Add(d) }
+	about := About{AboutRequest, "z-1"}
+	c.do(FileRequest{requester, theft()})
+	c.confirm("z-1")
+	at(time.Hour)
+	c.do(AskAdvice{handler, about, "is tien minuten om de inbraak heen te ruim?"})
+	at(2 * time.Hour)
+	c.do(GiveAdvice{officer, about, Against, "vijf minuten volstaan; de hal is dan vol bezoekers"})
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true, Remark: "zie het advies"})
+	at(3 * time.Hour)
+	grant := DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "de verdachte is op geen ander beeld te zien", Approved: c.approved("z-1")}
+	c.refused(grant, CodeAdvice)
+	c.do(Despite{grant, "het tijdstip van de inbraak staat niet vast"})
+	r := c.s.Request("z-1")
+	at(4 * time.Hour)
+	c.do(RecordRelease{c.source(), released(r.Grants[0])})
+	c.do(RecordDownload{requester, "z-1", r.Grants[0].GrantID()})
+	c.do(ConfirmHandOver{requester, "z-1", ""})
+
+	var b bytes.Buffer
+	for _, e := range c.events {
+		body, err := e.Body()
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := fmt.Sprintf("%s %s by %s", e.Time, e.Name(), e.By)
+		if strings.HasPrefix(e.Name(), "advice.") {
+			line += " " + string(body.Fact)
+		}
+		fmt.Fprintln(&b, line)
+	}
+	for _, g := range c.s.Advice(about).Given {
+		fmt.Fprintf(&b, "advice: %s by %s: %s: %s\n", g.At, g.By, g.Opinion.Words().NL, g.Text)
+		fmt.Fprintf(&b, "not followed: %s by %s: %s\n", g.Against.At, g.Against.By, g.Against.Reason)
+	}
+	for _, report := range []struct {
+		who   string
+		lines []Line
+	}{{"council", c.s.Account(2026)}, {"officer", c.s.OfficersReport(2026)}} {
+		for _, l := range report.lines {
+			if strings.Contains(l.What.NL, "advie") || strings.Contains(l.What.NL, "negatief") {
+				fmt.Fprintf(&b, "report to the %s: %s: %d\n", report.who, l.What.NL, l.Count)
+			}
+		}
+	}
+	golden(t, "testdata/advice.txt", b.Bytes())
 }

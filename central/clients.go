@@ -251,9 +251,15 @@ func (c Through) decide(d *decision) error {
 		by, request = inner.By, inner.Request
 	case WithdrawConsent:
 		by, request = inner.By, inner.Request
+	case WithdrawRequest:
+		by, request = inner.By, inner.Request
+	case RenewDemand:
+		by, request = inner.By, inner.Request
 	case RecordDownload:
 		by, request, scope = inner.By, inner.Request, ScopeFetch
 	case ConfirmHandOver:
+		by, request, scope = inner.By, inner.Request, ScopeFetch
+	case ConfirmDelivery:
 		by, request, scope = inner.By, inner.Request, ScopeFetch
 	default:
 		return refuse(CodeForbidden, "Dit kan geen systeem doen, namens wie dan ook.", "No system can do this, for whomever.")

@@ -33,6 +33,19 @@
 // when its besluit is renewed; no change of a camera in use makes it lack more. Its mandate ends with the besluit, without an order; suspending, withdrawing, muting and keeping footage
 // shorter are orders that two approvers sign (window.go). Each camera is re-confirmed every year, and what nobody needed for a year is flagged (R23, R30, confirm.go).
 //
+// # Protocols, agreements, statements
+//
+// A camera protocol has versions, each drafted, advised on, adopted and dated (protocols.go, R3). Whoever acts on a camera under it has read it and said so: people are reminded from the day a
+// version is recorded and have until it begins, at least a fortnight; then the act waits for the reading. Its annex is the register's own list of cameras, as of any day. Organisations
+// have agreements that say what the policy lists (organisations.go, R19, R31): without a valid one a chain partner's people do nothing and nobody processes footage. Statements are dated
+// versions that everyone can read, earlier ones too (statements.go, R26). What lapses or has to be looked at again stands in [State.Reviews] (R23).
+//
+// # Advice
+//
+// The privacy officer's advice weighs and does not bind (advice.go, R9). Where it is against something, the command that goes on is refused unless it comes in a [Despite], with a reason;
+// that is an event of its own under the name of whoever went on, beside the decision and in the yearly reports. Reports to the college (college.go) are read by the officer and the
+// college alone.
+//
 // # Systems
 //
 // A police system comes in through the API for a requester of its unit (clients.go). The ledger then holds both: who asked, and which system vouched for that. No system checks or
@@ -57,6 +70,13 @@
 // samples (R11, samples.go) and keeps complaints, objections and letters (R27, matters.go). People who were filmed ask through handler and approver (R14,
 // subjects.go): with the answer the hold is lifted, and after a refusal it stands until the six weeks to object are over. What those who oversee open is an event before it is shown, and of WPG cameras it is counts (R8, R10, readings.go). Reports are views of the
 // state as of a day (R5, R6, R22, reports.go). The law stands in law.go, dated and with its source.
+//
+// # People are told
+//
+// Inbox is what waits for a person, News what was decided lately; a person's start page shows both, and central/mail mails both: urgent things at once, the rest on the
+// morning of a working day, each thing once at each stage it comes to (telling.go). What was told is an event, so that centres on one ledger do not say it twice.
+//
+// The privacy officer signs the yearly report (yearly.go): its text, the counts of the recorders' logs and the hashes of its CSV and PDF stand in the ledger.
 //
 // # The outbox
 //

@@ -171,6 +171,24 @@ var soundInPublic = Words{
 	"A camera for public order records no sound: article 151c of the Municipalities Act is about images.",
 }
 
+// AgreementRule is what the policy asks of the agreement with a kind of organisation. One dated row a kind.
+type AgreementRule struct {
+	Kind      UnitKind
+	Words     Words // the kind
+	Agreement Words // what is agreed
+	Contents  bool  // what N:267–275 lists is in it
+	Model     bool  // it follows a version of IBD's model
+	Source    string
+	From      string // this row holds from this date (YYYY-MM-DD)
+}
+
+// AgreementRules in the order a page lists them.
+var AgreementRules = []AgreementRule{
+	{ChainPartner, Words{"ketenpartner", "chain partner"}, Words{"convenant", "covenant"}, true, false, "privacybeleid 3.5.2 (N:263–275)", "2020-11-16"},
+	{Processor, Words{"verwerker", "processor"}, Words{"verwerkersovereenkomst", "processor agreement"}, true, true, "art. 28 lid 3 AVG; privacybeleid 3.5.1 (N:242–259)", "2018-05-25"},
+	{Supplier, Words{"leverancier zonder toegang tot beelden", "supplier without access to footage"}, Words{"contract met geheimhouding", "contract with secrecy"}, false, false, "privacybeleid 3.5 (N:236)", "2020-11-16"},
+}
+
 // The terms of oversight.
 const (
 	// BreachTerm is within what the authority is told of a breach, counted from awareness; weekends and holidays count. Art. 33(1) AVG; art. 3 Regulation 1182/71 leaves hours as they are.

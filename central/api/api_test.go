@@ -248,13 +248,37 @@ func (w *world) of(id protocol.RequestID) (r central.Request) {
 func (w *world) handle(id protocol.RequestID) protocol.GrantID {
 	w.t.Helper()
 	for _, h := range w.of(id).Holds {
-		w.do(central.ConfirmHold{Source: w.source(), Placed: protocol.HoldPlaced{Hold: h.HoldID(), Request: id, Camera: h.Camera, Asked: h.Asked,
-			Interval: protocol.Span(h.Asked.From.Add(-20*time.Second), h.Asked.To.Add(40*time.Second)), Segments: 11, Bytes: 1 << 20, Root: protocol.HashOf([]byte("root")), End: h.End}})
+		w.confirm(id, h)
 	}
 	w.do(central.CheckRequest{By: handler, Request: id, Complete: true, Necessary: true, Remark: "teruggebeld"})
 	r := w.of(id)
 	w.do(central.DecideRequest{By: approver, Request: id, Outcome: central.Grants, Reason: central.Complies, Motivation: "voldoet", Approved: []central.Approved{{Camera: "hal", Interval: r.Holds[len(r.Holds)-1].Rounded()}}})
-	r = w.of(id)
+	return w.release(id)
+}
+
+// deliver has a first part of a demand for future data checked, granted, held and released.
+func (w *world) deliver(id protocol.RequestID, from time.Time) {
+	w.t.Helper()
+	w.do(central.CheckRequest{By: handler, Request: id, Complete: true, Necessary: true})
+	w.do(central.DecideRequest{By: approver, Request: id, Outcome: central.Grants, Reason: central.Complies, Motivation: "voldoet"})
+	w.do(central.PrepareDelivery{By: handler, Request: id, Asked: protocol.Span(from, from.Add(10*time.Minute))})
+	h := w.of(id).Holds[0]
+	w.confirm(id, h)
+	w.do(central.ApproveDelivery{By: approver, Request: id, Number: 1, Approved: []central.Approved{{Camera: "hal", Interval: h.Rounded()}}})
+	w.release(id)
+}
+
+// confirm is the recorder's word that it holds what was asked.
+func (w *world) confirm(id protocol.RequestID, h *central.Hold) {
+	w.t.Helper()
+	w.do(central.ConfirmHold{Source: w.source(), Placed: protocol.HoldPlaced{Hold: h.HoldID(), Request: id, Camera: h.Camera, Asked: h.Asked,
+		Interval: protocol.Span(h.Asked.From.Add(-20*time.Second), h.Asked.To.Add(40*time.Second)), Segments: 11, Bytes: 1 << 20, Root: protocol.HashOf([]byte("root")), End: h.End}})
+}
+
+// release is the recorder's word that the last grant's bag is in the vault.
+func (w *world) release(id protocol.RequestID) protocol.GrantID {
+	w.t.Helper()
+	r := w.of(id)
 	g := r.Grants[len(r.Grants)-1]
 	w.do(central.RecordRelease{Source: w.source(), Released: protocol.Released{Grant: g.GrantID(), Request: id, Camera: "hal", Intent: w.seq, Object: central.ObjectName("rec-1", g.GrantID()),
 		Size: int64(len(w.bag)), SHA256: protocol.HashOf(w.bag), Bag: protocol.HashOf(w.bag), Manifest: protocol.HashOf([]byte("m")), Segments: 11}})

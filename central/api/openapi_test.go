@@ -254,6 +254,34 @@ func TestEveryOperationIsAsTheDocumentSays(t *testing.T) {
 	for _, id := range []string{"z-2", "z-3", "z-4"} {
 		call(200, "GET", "/verzoeken/"+id, "", nil)
 	}
+	// Kept on an order, which is renewed, and then taken back; and future data, of which a part is delivered.
+	w.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: handler, Posts: []central.Post{{Role: central.Handler, Regime: protocol.AVG}}, Secrecy: day(-10)}})
+	paper := map[string]any{"sha256": protocol.HashOf([]byte("bevel")), "bewaardBij": "BVH 2026-2"}
+	demanded := w.clock().Add(-time.Hour)
+	preserve := with(w.theft(), "soort", "preservation", "artikel", "126ni", "bevoegde", "officier van justitie", "gevorderdOp", demanded, "bewarenTot", w.clock().Add(60*24*time.Hour), "stuk", paper)
+	call(201, "POST", "/verzoeken", requester, preserve, "Idempotency-Key", once+"-kept")
+	renewal := map[string]any{"kenmerk": "PL-verlengd", "datum": w.clock(), "tot": w.clock().Add(80 * 24 * time.Hour)}
+	for range 2 {
+		call(200, "PUT", "/verzoeken/z-5/verlenging", colleague, renewal)
+	}
+	call(409, "PUT", "/verzoeken/z-3/verlenging", colleague, renewal)
+	for range 2 {
+		call(200, "PUT", "/verzoeken/z-5/intrekking", requester, map[string]any{"toelichting": "niet meer nodig"})
+	}
+	future := with(w.theft(), "artikel", "126ne", "bevoegde", "officier van justitie", "gevorderdOp", demanded, "periode", map[string]any{"van": demanded, "tot": demanded.Add(48 * time.Hour)})
+	delete(future, "tijdvak")
+	call(201, "POST", "/verzoeken", requester, future, "Idempotency-Key", once+"-future")
+	w.later(2 * time.Hour)
+	w.deliver("z-6", demanded)
+	call(404, "PUT", "/verzoeken/z-6/leveringen/2/ontvangstbevestiging", requester, nil)
+	call(409, "PUT", "/verzoeken/z-6/leveringen/1/ontvangstbevestiging", requester, nil)
+	part := "/verzoeken/z-6/verstrekkingen/" + string(w.of("z-6").Grants[0].GrantID())
+	call(201, "POST", part+"/ophalingen", requester, nil)
+	call(200, "GET", part+"/bestand", requester, nil)
+	for range 2 {
+		call(200, "PUT", "/verzoeken/z-6/leveringen/1/ontvangstbevestiging", requester, nil)
+	}
+
 	call(200, "GET", "/verzoeken?stand=refused&aantal=1", "", nil)
 	call(200, "GET", "/verzoeken?aantal=1&pagina=2", "", nil)
 	call(400, "GET", "/verzoeken?aantal=0", "", nil)

@@ -51,11 +51,18 @@ func span(i protocol.Interval) *tijdvak {
 	return &tijdvak{Van: tijdstip{i.From}, Tot: tijdstip{i.To}}
 }
 
+func (t *tijdvak) interval() protocol.Interval {
+	if t == nil {
+		return protocol.Interval{}
+	}
+	return protocol.Span(t.Van.Time, t.Tot.Time)
+}
+
 // vraag is what is asked: what a system sends, and gets back.
 type vraag struct {
 	_                 struct{}            `doc:"Wat er wordt gevraagd en waarom."`
-	Soort             central.RequestKind `json:"soort" doc:"Wat een politiesysteem kan vragen: vordering, wpg-release of consent."`
-	Artikel           central.Article     `json:"artikel,omitempty" doc:"Bij een vordering: het artikel van het Wetboek van Strafvordering."`
+	Soort             central.RequestKind `json:"soort" doc:"Wat een politiesysteem kan vragen: vordering, wpg-release, preservation of consent."`
+	Artikel           central.Article     `json:"artikel,omitempty" doc:"Bij een vordering of een bevel tot bewaren: de grond."`
 	Bevoegde          string              `json:"bevoegde,omitempty" doc:"Bij een vordering: wie vordert, in functie."`
 	Machtiging        string              `json:"machtiging,omitempty" doc:"Kenmerk van de machtiging van de rechter-commissaris, waar het artikel die eist."`
 	GevorderdOp       tijdstip            `json:"gevorderdOp,omitzero" doc:"Datum van de vordering; verplicht bij toekomstige gegevens."`
@@ -64,7 +71,11 @@ type vraag struct {
 	Wijze             string              `json:"wijze,omitempty" doc:"Hoe de beelden te geven zijn, waar de vordering dat zegt."`
 	Uiterlijk         tijdstip            `json:"uiterlijk,omitzero" doc:"Wanneer uiterlijk, waar de vordering dat zegt."`
 	Cameras           []protocol.CameraID `json:"cameras" doc:"Nummers van plaatsingen, ten hoogste 32."`
-	Tijdvak           tijdvak             `json:"tijdvak"`
+	Tijdvak           *tijdvak            `json:"tijdvak,omitempty" doc:"Wat er wordt gevraagd, ten hoogste 24 uur. Ontbreekt alleen bij toekomstige gegevens."`
+	Periode           *tijdvak            `json:"periode,omitempty" doc:"Bij toekomstige gegevens (126ne): ten hoogste vier weken na de vordering. De beelden komen in delen."`
+	Onmiddellijk      bool                `json:"onmiddellijk,omitzero" doc:"Bij toekomstige gegevens: meteen te geven, met machtiging van de rechter-commissaris."`
+	BewarenTot        tijdstip            `json:"bewarenTot,omitzero" doc:"Bij preservation: tot wanneer, volgens het bevel."`
+	Stuk              *stuk               `json:"stuk,omitempty" doc:"Van een schriftelijke vordering: de vingerafdruk en waar zij ligt."`
 	Kenmerk           string              `json:"kenmerk" doc:"Registratienummer bij de aanvrager."`
 	Noodzaak          string              `json:"noodzaak" doc:"Waarom deze beelden nodig zijn."`
 	MogelijkGewist    bool                `json:"mogelijkGewist,omitzero" doc:"De aanvrager weet dat een deel buiten de bewaartermijn valt en waarschijnlijk gewist is."`
@@ -74,8 +85,11 @@ type vraag struct {
 
 func (v vraag) facts() central.RequestFacts {
 	f := central.RequestFacts{Kind: v.Soort, Article: v.Artikel, Authority: v.Bevoegde, Leave: v.Machtiging, Demanded: protocol.T(v.GevorderdOp.Time), Said: protocol.T(v.UitgesprokenOp.Time),
-		Indicated: v.Aanduiding, Manner: v.Wijze, Deadline: protocol.T(v.Uiterlijk.Time), Cameras: v.Cameras, Asked: protocol.Span(v.Tijdvak.Van.Time, v.Tijdvak.Tot.Time),
-		Reference: v.Kenmerk, Necessity: v.Noodzaak, MayBeGone: v.MogelijkGewist}
+		Indicated: v.Aanduiding, Manner: v.Wijze, Deadline: protocol.T(v.Uiterlijk.Time), Cameras: v.Cameras, Asked: v.Tijdvak.interval(),
+		Reference: v.Kenmerk, Necessity: v.Noodzaak, MayBeGone: v.MogelijkGewist, Period: v.Periode.interval(), Immediate: v.Onmiddellijk, Until: protocol.T(v.BewarenTot.Time)}
+	if v.Stuk != nil {
+		f.Paper = &central.WrittenLater{Document: v.Stuk.Sha256, Kept: v.Stuk.BewaardBij}
+	}
 	if v.Soort == central.ByConsent {
 		f.Consent = &central.Consent{Statements: v.ToestemmingVan, Everyone: v.ToestemmingIeders}
 	}
@@ -84,7 +98,11 @@ func (v vraag) facts() central.RequestFacts {
 
 func asked(f central.RequestFacts) vraag {
 	v := vraag{Soort: f.Kind, Artikel: f.Article, Bevoegde: f.Authority, Machtiging: f.Leave, GevorderdOp: at(f.Demanded), UitgesprokenOp: at(f.Said), Aanduiding: f.Indicated, Wijze: f.Manner,
-		Uiterlijk: at(f.Deadline), Cameras: f.Cameras, Tijdvak: tijdvak{Van: tijdstip{f.Asked.From}, Tot: tijdstip{f.Asked.To}}, Kenmerk: f.Reference, Noodzaak: f.Necessity, MogelijkGewist: f.MayBeGone}
+		Uiterlijk: at(f.Deadline), Cameras: f.Cameras, Tijdvak: span(f.Asked), Kenmerk: f.Reference, Noodzaak: f.Necessity, MogelijkGewist: f.MayBeGone,
+		Periode: span(f.Period), Onmiddellijk: f.Immediate, BewarenTot: at(f.Until)}
+	if f.Paper != nil {
+		v.Stuk = &stuk{Sha256: f.Paper.Document, BewaardBij: f.Paper.Kept}
+	}
 	if f.Consent != nil {
 		v.ToestemmingVan, v.ToestemmingIeders = f.Consent.Statements, f.Consent.Everyone
 	}
@@ -105,6 +123,9 @@ type verzoek struct {
 	Bewaringen         []bewaring            `json:"bewaringen"`
 	Beslissing         *beslissing           `json:"beslissing,omitempty"`
 	Verstrekkingen     []verstrekking        `json:"verstrekkingen"`
+	IngetrokkenSinds   tijdstip              `json:"ingetrokkenSinds,omitzero" doc:"De aanvrager trok het verzoek in."`
+	Verlengingen       []verlenging          `json:"verlengingen,omitempty"`
+	Leveringen         []levering            `json:"leveringen,omitempty"`
 	ToestemmingGestopt tijdstip              `json:"toestemmingGestopt,omitzero" doc:"Iemand die herkenbaar is trok de toestemming in."`
 	OntvangstBevestigd tijdstip              `json:"ontvangstBevestigd,omitzero"`
 }
@@ -115,7 +136,7 @@ type bewaring struct {
 	Stand      holdState         `json:"stand"`
 	BewaardTot tijdstip          `json:"bewaardTot"`
 	Afgerond   *tijdvak          `json:"afgerond,omitempty" doc:"Zoals het wordt verstrekt: naar buiten afgerond op hele stukken."`
-	Stukken    int               `json:"stukken,omitempty" doc:"Zoveel stukken beeld; 0 bij een bevestigde bewaring: er zijn geen beelden."`
+	Stukken    int               `json:"stukken" doc:"Zoveel stukken beeld. 0 terwijl de bewaring bevestigd is: er zijn geen beelden."`
 	Vervangen  bool              `json:"vervangen,omitzero" doc:"Hoort bij de vraag van voor een wijziging."`
 	WaaromNiet string            `json:"waaromNiet,omitempty" doc:"Waarom de recorder weigerde."`
 }
@@ -126,6 +147,8 @@ type beslissing struct {
 	Reden      central.Reason  `json:"reden"`
 	Motivering string          `json:"motivering"`
 	Op         tijdstip        `json:"op"`
+	Beperking  string          `json:"beperking,omitempty" doc:"Waarvoor de beelden mogen worden gebruikt, en nergens anders voor."`
+	Niet       []nietVerstrekt `json:"niet,omitempty"`
 }
 
 type verstrekking struct {
@@ -137,8 +160,8 @@ type verstrekking struct {
 	KlaarSinds tijdstip          `json:"klaarSinds,omitzero"`
 	OphalenTot tijdstip          `json:"ophalenTot,omitzero"`
 	Sha256     *protocol.Hash    `json:"sha256,omitempty" doc:"Van het pakket, zoals de recorder het in zijn logboek schreef."`
-	Stukken    int               `json:"stukken,omitempty"`
-	Gaten      int               `json:"gaten,omitempty" doc:"Onderbrekingen; de reden staat in het pakket."`
+	Stukken    int               `json:"stukken"`
+	Gaten      int               `json:"gaten" doc:"Onderbrekingen; de reden staat in het pakket."`
 	Opgehaald  bool              `json:"opgehaald"`
 	WaaromNiet string            `json:"waaromNiet,omitempty"`
 }
@@ -189,10 +212,16 @@ var codes = map[reflect.Type][]coded{
 }
 
 func articles() (out []coded) {
-	for _, law := range central.Articles {
-		if !slices.ContainsFunc(out, func(c coded) bool { return c.Code == string(law.Code) }) {
-			out = append(out, coded{string(law.Code), law.Title})
+	add := func(code central.Article, title central.Words) {
+		if !slices.ContainsFunc(out, func(c coded) bool { return c.Code == string(code) }) { // the law's tables are dated: an article may have several rows
+			out = append(out, coded{string(code), title})
 		}
+	}
+	for _, law := range central.Articles {
+		add(law.Code, law.Title)
+	}
+	for _, law := range central.Preservations {
+		add(law.Code, law.Title)
 	}
 	return out
 }
@@ -209,6 +238,15 @@ func newVerzoek(r *central.Request) verzoek {
 	if r.HandedOver != nil {
 		v.OntvangstBevestigd = at(r.HandedOver.At)
 	}
+	if r.TakenBack != nil {
+		v.IngetrokkenSinds = at(r.TakenBack.At)
+	}
+	for _, n := range r.Renewals {
+		v.Verlengingen = append(v.Verlengingen, verlenging{Kenmerk: n.Reference, Datum: at(n.Demanded), Tot: at(n.Until)})
+	}
+	for _, d := range r.Deliveries {
+		v.Leveringen = append(v.Leveringen, levering{Nummer: d.Number, Tijdvak: span(d.Asked), Toegekend: at(d.ApprovedAt), Afgerond: at(d.Done), Pakketten: each(r.DeliveryGrants(d), (*central.Grant).GrantID)})
+	}
 	for _, h := range r.Holds {
 		b := bewaring{Camera: h.Camera, Stand: holdState(h.State()), BewaardTot: at(h.End), Vervangen: h.Replaced, WaaromNiet: h.Refused}
 		if h.Confirmed != nil {
@@ -220,7 +258,10 @@ func newVerzoek(r *central.Request) verzoek {
 		v.Bewaringen = append(v.Bewaringen, b)
 	}
 	if d := r.Decision; d != nil {
-		v.Beslissing = &beslissing{Uitkomst: d.Outcome, Reden: d.Reason, Motivering: d.Motivation, Op: at(d.At)}
+		v.Beslissing = &beslissing{Uitkomst: d.Outcome, Reden: d.Reason, Motivering: d.Motivation, Op: at(d.At), Beperking: d.Restriction}
+		for _, p := range d.Parts {
+			v.Beslissing.Niet = append(v.Beslissing.Niet, nietVerstrekt{Camera: p.Camera, Beperkt: span(p.Narrowed), Reden: p.Reason, Motivering: p.Motivation})
+		}
 	}
 	for _, g := range r.Grants {
 		v.Verstrekkingen = append(v.Verstrekkingen, newVerstrekking(r, g))
@@ -387,15 +428,39 @@ type ophaling struct {
 	Tot     tijdstip `json:"tot" doc:"Daarna is vastleggen opnieuw nodig."`
 }
 
-type schriftelijkeVordering struct {
-	_          struct{}      `doc:"De schriftelijke vordering na een mondelinge. Het stuk zelf komt hier niet: alleen de vingerafdruk en waar het ligt."`
+type stuk struct {
+	_          struct{}      `doc:"Een schriftelijke vordering. Het stuk zelf komt hier niet: alleen de vingerafdruk en waar het ligt."`
 	Sha256     protocol.Hash `json:"sha256"`
 	BewaardBij string        `json:"bewaardBij" doc:"Zaaksysteem en nummer."`
 }
 
 type intrekking struct {
-	_           struct{} `doc:"Iemand die herkenbaar is trok de toestemming in."`
-	Toelichting string   `json:"toelichting" doc:"Hoe dat binnenkwam. Geen namen."`
+	_           struct{} `doc:"Een verzoek of een toestemming wordt ingetrokken."`
+	Toelichting string   `json:"toelichting" doc:"Waarom, of hoe het binnenkwam. Geen namen."`
+}
+
+type verlenging struct {
+	_       struct{} `doc:"Een nieuw bevel achter een dat afloopt."`
+	Kenmerk string   `json:"kenmerk" doc:"Van het nieuwe bevel."`
+	Datum   tijdstip `json:"datum" doc:"Van het nieuwe bevel."`
+	Tot     tijdstip `json:"tot"`
+}
+
+type levering struct {
+	_         struct{}           `doc:"Een deel van toekomstige gegevens."`
+	Nummer    int                `json:"nummer"`
+	Tijdvak   *tijdvak           `json:"tijdvak,omitempty"`
+	Toegekend tijdstip           `json:"toegekend,omitzero"`
+	Afgerond  tijdstip           `json:"afgerond,omitzero" doc:"De ontvangst is bevestigd, of niemand haalde het op."`
+	Pakketten []protocol.GrantID `json:"pakketten" doc:"De verstrekkingen van dit deel."`
+}
+
+type nietVerstrekt struct {
+	_          struct{}          `doc:"Wat niet werd toegekend van een camera, en waarom."`
+	Camera     protocol.CameraID `json:"camera"`
+	Beperkt    *tijdvak          `json:"beperkt,omitempty" doc:"Alleen dit werd toegekend; ontbreekt: niets."`
+	Reden      central.Reason    `json:"reden"`
+	Motivering string            `json:"motivering"`
 }
 
 type ontvangstbevestiging struct {

@@ -72,9 +72,13 @@ func (a *API) table() []operation {
 		{id: "neemVerzoekOver", method: "PUT", path: one + "/aanvrager", tag: "Verzoeken", title: "Verzoek overnemen", says: "De medewerker in de header wordt de aanvrager. Wie het eerst was blijft zichtbaar.",
 			scope: central.ScopeFile, acts: true, status: 200, gives: verzoek{}, do: a.takeOver},
 		{id: "bevestigSchriftelijk", method: "PUT", path: one + "/schriftelijke-vordering", tag: "Verzoeken", title: "Mondelinge vordering schriftelijk bevestigen",
-			scope: central.ScopeFile, acts: true, takes: schriftelijkeVordering{}, status: 200, gives: verzoek{}, do: a.confirmOral},
+			scope: central.ScopeFile, acts: true, takes: stuk{}, status: 200, gives: verzoek{}, do: a.confirmOral},
 		{id: "trekToestemmingIn", method: "PUT", path: one + "/ingetrokken-toestemming", tag: "Verzoeken", title: "Vastleggen dat toestemming is ingetrokken", says: "Stopt alles wat nog niet is overgedragen.",
 			scope: central.ScopeFile, acts: true, takes: intrekking{}, status: 200, gives: verzoek{}, do: a.withdrawConsent},
+		{id: "verlengBevel", method: "PUT", path: one + "/verlenging", tag: "Verzoeken", title: "Nieuw bevel achter een dat afloopt", says: "Om te blijven bewaren, of voor toekomstige gegevens.",
+			scope: central.ScopeFile, acts: true, takes: verlenging{}, status: 200, gives: verzoek{}, do: a.renew},
+		{id: "trekVerzoekIn", method: "PUT", path: one + "/intrekking", tag: "Verzoeken", title: "Verzoek intrekken", says: "Behandelaar en goedkeurder beëindigen het daarna, en heffen de bewaring op.",
+			scope: central.ScopeFile, acts: true, takes: intrekking{}, status: 200, gives: verzoek{}, do: a.withdraw},
 
 		{id: "legOphalenVast", method: "POST", path: bag + "/ophalingen", tag: "Beelden", title: "Vastleggen dat een medewerker ophaalt", says: "Eerst dit, dan een uur lang het bestand. Het staat in het grootboek voordat er een beeld is gelezen.",
 			scope: central.ScopeFetch, acts: true, status: 201, gives: ophaling{}, do: a.recordDownload},
@@ -82,6 +86,8 @@ func (a *API) table() []operation {
 			scope: central.ScopeFetch, acts: true, status: 200, media: "application/zip", do: a.fetch},
 		{id: "bevestigOntvangst", method: "PUT", path: one + "/ontvangstbevestiging", tag: "Beelden", title: "Ontvangst bevestigen", scope: central.ScopeFetch, acts: true,
 			takes: ontvangstbevestiging{}, status: 200, gives: verzoek{}, do: a.confirmHandOver},
+		{id: "bevestigLevering", method: "PUT", path: one + "/leveringen/{nummer}/ontvangstbevestiging", tag: "Beelden", title: "Ontvangst van een deel bevestigen", says: "Alleen bij toekomstige gegevens.",
+			scope: central.ScopeFetch, acts: true, status: 200, gives: verzoek{}, do: a.confirmDelivery},
 
 		{id: "lijstMedewerkers", method: "GET", path: "/medewerkers", tag: "Medewerkers", title: "Aanvragers van de eigen organisatie, zonder namen", scope: central.ScopeFile, paged: true, status: 200, gives: medewerkerLijst{}, do: a.colleagues},
 
@@ -180,7 +186,7 @@ func (a *API) takeOver(c *call) (reply, error) {
 }
 
 func (a *API) confirmOral(c *call) (reply, error) {
-	var v schriftelijkeVordering
+	var v stuk
 	if err := c.take(&v); err != nil {
 		return reply{}, err
 	}
@@ -205,6 +211,48 @@ func (a *API) withdrawConsent(c *call) (reply, error) {
 		return reply{body: now}, err
 	}
 	return a.through(c, central.WithdrawConsent{By: c.person, Request: protocol.RequestID(c.path["verzoek"]), Note: v.Toelichting})
+}
+
+func (a *API) renew(c *call) (reply, error) {
+	var v verlenging
+	if err := c.take(&v); err != nil {
+		return reply{}, err
+	}
+	renewal := central.Renewal{Reference: v.Kenmerk, Demanded: protocol.T(v.Datum.Time), Until: protocol.T(v.Tot.Time)}
+	now, err := a.mine(c)
+	if err != nil || slices.ContainsFunc(now.Verlengingen, func(n verlenging) bool {
+		return n.Kenmerk == v.Kenmerk && n.Datum.Equal(renewal.Demanded.Time) && n.Tot.Equal(renewal.Until.Time)
+	}) {
+		return reply{body: now}, err
+	}
+	return a.through(c, central.RenewDemand{By: c.person, Request: now.ID, Renewal: renewal})
+}
+
+func (a *API) withdraw(c *call) (reply, error) {
+	var v intrekking
+	if err := c.take(&v); err != nil {
+		return reply{}, err
+	}
+	now, err := a.mine(c)
+	if err != nil || !now.IngetrokkenSinds.IsZero() {
+		return reply{body: now}, err
+	}
+	return a.through(c, central.WithdrawRequest{By: c.person, Request: now.ID, Note: v.Toelichting})
+}
+
+func (a *API) confirmDelivery(c *call) (reply, error) {
+	number, wrong := strconv.Atoi(c.path["nummer"])
+	now, err := a.mine(c)
+	i := slices.IndexFunc(now.Leveringen, func(l levering) bool { return l.Nummer == number })
+	switch {
+	case err != nil:
+		return reply{}, err
+	case wrong != nil || i < 0:
+		return reply{}, fault(central.CodeUnknown, "Dit deel is er niet.", "There is no such part.")
+	case !now.Leveringen[i].Afgerond.IsZero():
+		return reply{body: now}, nil
+	}
+	return a.through(c, central.ConfirmDelivery{By: c.person, Request: now.ID, Number: number})
 }
 
 func (a *API) confirmHandOver(c *call) (reply, error) {

@@ -176,7 +176,7 @@ func newOffice(t testing.TB, configure ...func(*office, *identity.Config)) *offi
 	})
 	book := once{o.book, new(atomic.Int32), t}
 	desk, err := New(Config{Book: book, Identity: o.identity, Recorders: o, Vault: o, Bags: dir, URL: "https://cameras.stad.example", Now: o.clock, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
-		Site: page.Site{Name: "Gemeente Stad", SelfWitnessed: func() bool { book.View(func(*central.State) {}); return true }, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), Officer: page.Contact{Name: "V. Grijs", Telephone: "14 0000"}}})
+		Site: page.Site{Name: "Gemeente Stad", SelfWitnessed: func() bool { book.View(func(*central.State) {}); return true }, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), Officer: page.Contact{Name: "V. Grijs", Telephone: "14 0000", Post: "Postbus 950, Stad"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

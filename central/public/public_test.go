@@ -280,3 +280,18 @@ func TestR26_StatementsAndProtocolsInTheirVersions(t *testing.T) {
 		}
 	}
 }
+
+// R16 (N:408–412): the officer's contact is on every page, and on the sign that hangs in the street.
+func TestR16_TheOfficersContactIsOnEveryPageAndSign(t *testing.T) {
+	h := serve(t, example())
+	for _, path := range []string{"/", "/en/", "/camera/plein", "/camera/c-17", "/bord/plein", "/documenten", "/weg"} {
+		_, body, _ := get(t, h, path)
+		if _, footer, _ := strings.Cut(body, "<footer"); !strings.Contains(footer, "14 0492") || !strings.Contains(footer, "privacy@helmond.example") || !strings.Contains(footer, "Postbus 950") {
+			t.Errorf("%s: no contact with the officer", path)
+		}
+	}
+	_, body, _ := get(t, h, "/bord/plein")
+	if _, sign, _ := strings.Cut(body, `<div class="sign">`); !strings.Contains(strings.Split(sign, "</main>")[0], "14 0492") {
+		t.Error("the printed sign has no telephone number")
+	}
+}

@@ -413,7 +413,7 @@ func (w *world) gap(cause string, camera protocol.CameraID) {
 
 func (w *world) visitor(login string) *demo.Visitor {
 	w.t.Helper()
-	v, err := demo.LogIn(w.ctx, w.pages(), login, "kies-een-lang-wachtwoord")
+	v, err := demo.LogIn(w.ctx, w.pages(), nil, login, "kies-een-lang-wachtwoord")
 	w.must(err)
 	return v
 }

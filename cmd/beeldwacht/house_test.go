@@ -151,3 +151,29 @@ func dependencies(t *testing.T, tests bool) map[string][]string {
 }
 
 func under(pkg, dir string) bool { return pkg == dir || strings.HasPrefix(pkg, dir+"/") }
+
+// Each row of the requirements has a test that is named after it (REQUIREMENTS section 2): R1 to R32.
+func TestHouseEveryRowHasATest(t *testing.T) {
+	named := regexp.MustCompile(`(?m)^func Test((?:R\d\d_)+)`)
+	rows := map[string]bool{}
+	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, found := range named.FindAllStringSubmatch(string(b), -1) {
+			for _, row := range strings.Split(strings.TrimSuffix(found[1], "_"), "_") {
+				rows[row] = true
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 32; n++ {
+		if row := fmt.Sprintf("R%02d", n); !rows[row] {
+			t.Errorf("no test is named after %s", row)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,6 +39,7 @@ func checkScenes() []scene {
 // Check walks through the demo's promises without a person. It returns an error if one was not kept.
 func Check(ctx context.Context, o Options) error {
 	began := time.Now()
+	o.tls = true // as in the street; a person's browser would not know the demo's own certificates
 	t, err := start(ctx, o, checkScenes())
 	if err != nil {
 		return err
@@ -62,7 +64,7 @@ type check struct {
 	*town
 	report
 
-	agent, handler, approver, both, officer, staff *Visitor
+	agent, handler, approver, both, officer, staff, administrator *Visitor
 
 	request string    // path of the request at the desk
 	sealed  time.Time // end of the newest journalled segment of plein
@@ -74,9 +76,9 @@ type check struct {
 }
 
 func (c *check) run(ctx context.Context) error {
-	for login, v := range map[string]**Visitor{"agent": &c.agent, "behandel": &c.handler, "besluit": &c.approver, "besluit2": &c.both, "fg": &c.officer, "facilitair": &c.staff} {
+	for login, v := range map[string]**Visitor{"agent": &c.agent, "behandel": &c.handler, "besluit": &c.approver, "besluit2": &c.both, "fg": &c.officer, "facilitair": &c.staff, "beheer": &c.administrator} {
 		var err error
-		if *v, err = LogIn(ctx, c.pages(), login, password); err != nil {
+		if *v, err = LogIn(ctx, c.pages(), c.ca, login, password); err != nil {
 			return err
 		}
 	}
@@ -105,13 +107,14 @@ func (c *check) run(ctx context.Context) error {
 	c.promise("R04", func() (string, error) { return c.shortened(ctx) })
 	c.promise("I12", func() (string, error) { return c.suspended(ctx) })
 	c.promise("pub", func() (string, error) { return c.publicPage(ctx) })
+	c.promise("api", func() (string, error) { return c.overAPI(ctx) })
 	c.forged(ctx)
 	return c.delivered(ctx)
 }
 
 // LogIn comes in at the desk as somebody.
-func LogIn(ctx context.Context, base, login, password string) (*Visitor, error) {
-	v, err := NewVisitor(base)
+func LogIn(ctx context.Context, base string, trust *x509.CertPool, login, password string) (*Visitor, error) {
+	v, err := NewVisitor(base, trust)
 	if err != nil {
 		return nil, err
 	}
@@ -398,12 +401,14 @@ func (c *check) trust() (evidence.Trust, error) {
 	return evidence.Trust{Roots: roots}, err
 }
 
-func (c *check) verified() (string, error) {
+func (c *check) verified() (string, error) { return c.verify(c.bag) }
+
+func (c *check) verify(bag []byte) (string, error) {
 	trust, err := c.trust()
 	if err != nil {
 		return "", err
 	}
-	r, err := evidence.Verify(bytes.NewReader(c.bag), int64(len(c.bag)), trust, nil)
+	r, err := evidence.Verify(bytes.NewReader(bag), int64(len(bag)), trust, nil)
 	if err != nil {
 		return "", err
 	}
@@ -615,7 +620,7 @@ func (c *check) lapsed(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if _, err := wait(ctx, 30*time.Second, "the public page says that the camera may not record", func() (string, bool, error) {
-		v, err := NewVisitor(c.pages())
+		v, err := NewVisitor(c.pages(), c.ca)
 		if err != nil {
 			return "", false, err
 		}
@@ -746,7 +751,7 @@ func (c *check) suspended(ctx context.Context) (string, error) {
 }
 
 func (c *check) publicPage(ctx context.Context) (string, error) {
-	v, err := NewVisitor(c.pages())
+	v, err := NewVisitor(c.pages(), c.ca)
 	if err != nil {
 		return "", err
 	}

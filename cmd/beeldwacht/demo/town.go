@@ -8,6 +8,8 @@ package demo
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -40,6 +42,8 @@ type Options struct {
 	Store   vault.Child // how to start the object store as a child of this program
 	Out     io.Writer   // what a person reads
 	Log     io.Writer   // what goes wrong and right, one line each
+
+	tls bool // the pages speak TLS, with the town's own certificate
 }
 
 // Ports on 127.0.0.1. They must stay the same for a second start to continue.
@@ -91,6 +95,8 @@ type town struct {
 	dir     string
 	ports   Ports
 	scenes  []scene
+	tls     bool
+	ca      *x509.CertPool // the centre's
 	cameras map[protocol.CameraID]*cameratest.Camera
 	office  *office.Office
 	agent   *edge.Agent
@@ -104,7 +110,13 @@ type town struct {
 	began        time.Time // when the besluiten were entered
 }
 
-func (t *town) pages() string  { return fmt.Sprintf("http://localhost:%d", t.ports.Pages) }
+func (t *town) pages() string {
+	if t.tls {
+		return fmt.Sprintf("https://localhost:%d", t.ports.Pages)
+	}
+	return fmt.Sprintf("http://localhost:%d", t.ports.Pages)
+}
+
 func (t *town) viewer() string { return fmt.Sprintf("https://localhost:%d", t.ports.Viewer) }
 
 // path is a place in the state folder.
@@ -118,7 +130,7 @@ func start(ctx context.Context, o Options, list []scene) (*town, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &town{dir: dir, ports: o.Ports, scenes: list, cameras: map[protocol.CameraID]*cameratest.Camera{},
+	t := &town{dir: dir, ports: o.Ports, scenes: list, tls: o.tls, cameras: map[protocol.CameraID]*cameratest.Camera{},
 		log: slog.New(slog.NewTextHandler(o.Log, nil))}
 	for i, own := range o.Cameras {
 		u, err := url.Parse(own)
@@ -258,11 +270,11 @@ location: NL
 demonstration: true
 data: central-data
 keys: centre
-pages: {listen: "127.0.0.1:%d", url: "%s", tls: false, tiles: ""}
+pages: {listen: "127.0.0.1:%d", url: "%s", tls: %v, tiles: ""}
 contact: {officer: Privacy officer, email: privacy@helmond.example, phone: "14 0492", address: "Postbus 950, 5700 AZ Helmond"}
 broker: {listen: "127.0.0.1:%d"}
 vault: {listen: "127.0.0.1:%d", bucket: beeldwacht, secrets: central-secrets.yaml}
-`, municipality, t.ports.Pages, t.pages(), t.ports.Broker, t.ports.Store)
+`, municipality, t.ports.Pages, t.pages(), t.tls, t.ports.Broker, t.ports.Store)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -270,6 +282,15 @@ vault: {listen: "127.0.0.1:%d", bucket: beeldwacht, secrets: central-secrets.yam
 	if err != nil {
 		return err
 	}
+	authority, err := os.ReadFile(t.path("centre", "ca.crt"))
+	if err != nil {
+		return err
+	}
+	t.ca = x509.NewCertPool()
+	if !t.ca.AppendCertsFromPEM(authority) {
+		return fmt.Errorf("%s: no certificate in it", t.path("centre", "ca.crt"))
+	}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: t.ca}}}
 	t.office = &office.Office{Config: config, Store: store, Now: time.Now, Log: t.log.With("at", "centre")}
 	if err := t.setup(ctx); err != nil {
 		return err
@@ -280,7 +301,7 @@ vault: {listen: "127.0.0.1:%d", bucket: beeldwacht, secrets: central-secrets.yam
 		}
 	})
 	return t.await(ctx, "centre", func() bool {
-		res, err := http.Get(t.pages() + "/")
+		res, err := client.Get(t.pages() + "/")
 		if err != nil {
 			return false
 		}
