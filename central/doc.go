@@ -62,6 +62,13 @@
 // subjects.go). What those who oversee open is an event before it is shown, and of WPG cameras it is counts (R8, R10, readings.go). Reports are views of the
 // state as of a day (R5, R6, R22, reports.go). The law stands in law.go, dated and with its source.
 //
+// # People are told
+//
+// Inbox is what waits for a person, News what was decided lately; a person's start page shows both, and central/mail mails both: urgent things at once, the rest on the
+// morning of a working day, each thing once at each stage it comes to (telling.go). What was told is an event, so that centres on one ledger do not say it twice.
+//
+// The privacy officer signs the yearly report (yearly.go): its text, the counts of the recorders' logs and the hashes of its CSV and PDF stand in the ledger.
+//
 // # The outbox
 //
 // An order to a recorder is an event too: the ledger is the outbox. order.issued carries the document's whole text, and Apply reads holds,

@@ -101,22 +101,20 @@ func (s *State) News(person protocol.PersonID, now time.Time) []Task {
 		return nil
 	}
 	var list []Task
+	requester, staff := s.Holds(person, Requester, "", now), s.Holds(person, Staff, "", now)
+	told := map[protocol.RequestID]bool{} // decided twice, it is news once
 	for _, id := range slices.Backward(s.decided) {
 		r := s.requests[id]
-		if r.Decision == nil || now.Sub(r.Decision.At.Time) >= NewsTerm {
-			if r.Decision == nil {
-				continue // changed since: it is to be decided anew
-			}
+		if !requester && !staff || r.Decision != nil && now.Sub(r.Decision.At.Time) >= NewsTerm {
 			break
 		}
-		if s.receives(person, r, now) != nil && !(person == r.Requester && s.Holds(person, Staff, "", now)) || slices.ContainsFunc(list, func(t Task) bool { return t.Request == r }) {
+		mine := requester && r.Unit != "" && p.Unit == r.Unit || staff && person == r.Requester
+		if r.Decision == nil || told[id] || !mine { // none: the question was changed since, and is to be decided anew
 			continue
 		}
-		t := Task{What: "decided", Words: Words{"besloten: toegekend", "decided: granted"}, Since: r.Decision.At, Request: r}
-		if r.Decision.Outcome == Refuses {
-			t.Words = Words{"besloten: afgewezen", "decided: refused"}
-		}
-		list = append(list, t)
+		told[id] = true
+		w := r.Decision.Outcome.Words()
+		list = append(list, Task{What: "decided", Words: Words{"besloten: " + strings.ToLower(w.NL), "decided: " + strings.ToLower(w.EN)}, Since: r.Decision.At, Request: r})
 	}
 	if s.Holds(person, Handler, protocol.AVG, now) {
 		for _, q := range s.subjects {
@@ -125,7 +123,7 @@ func (s *State) News(person protocol.PersonID, now time.Time) []Task {
 			}
 		}
 	}
-	if s.Holds(person, Staff, "", now) && !s.Holds(person, Registrar, "", now) {
+	if staff && !s.Holds(person, Registrar, "", now) {
 		for _, id := range p.Cameras {
 			if t, ok := lapsing(s.placements[id], now); ok {
 				list = append(list, t)

@@ -109,8 +109,11 @@ func certificateReport(c destruction.Certificate, name string) report {
 	fact("Vastgelegd", "Sealed", both(func(l page.Lang) string { return l.Number(day.Sealed) + l.Say(" stukken", " segments") }))
 	fact("Vernietigd", "Deleted", both(func(l page.Lang) string {
 		s := l.Number(day.Deleted)
-		for _, reason := range day.Reasons {
-			s += "; " + l.Number(reason.Segments) + ": " + l.In(central.Words(destruction.ReasonWords(reason.Reason)))
+		for i, reason := range day.Reasons {
+			s += []string{" (", ", "}[min(i, 1)] + l.Number(reason.Segments) + ": " + l.In(central.Words(destruction.ReasonWords(reason.Reason)))
+		}
+		if len(day.Reasons) > 0 {
+			s += ")"
 		}
 		return s
 	}))

@@ -22,6 +22,7 @@ type report struct {
 	on   string          // the query of a day, or nothing
 	name string          // of the files
 	at   time.Time       // as of when
+	said central.Words   // the same in words, where the day of the screen is not meant
 	log  []central.Words // of which log it was computed: at the foot of each page of paper
 	size uint64          // of that log
 	logs central.LogCounts
@@ -93,7 +94,11 @@ func (d *desk) showReport(v *visit, status int, f form, r report) {
 // document is the report on paper.
 func (d *desk) document(l page.Lang, r report) paper.Document {
 	p := paper.Document{Lang: string(l), Title: l.In(r.Heading), Owner: d.Site.Name, AsOf: r.at, Page: l.Say("pagina %d van %d", "page %d of %d")}
-	p.Running = []string{l.Say("Stand van ", "As of ") + l.Moment(r.at)}
+	moment := l.Moment(r.at)
+	if r.said != (central.Words{}) {
+		moment = l.In(r.said)
+	}
+	p.Running = []string{l.Say("Stand van ", "As of ") + moment}
 	for _, w := range r.log {
 		p.Running = append(p.Running, l.In(w))
 	}
@@ -103,6 +108,9 @@ func (d *desk) document(l page.Lang, r report) paper.Document {
 		}
 	}
 	for _, f := range r.Facts {
+		if _, link := f.Value.(to); link {
+			continue // paper leads nowhere
+		}
 		if value := d.written(l, f.Value); value != "" {
 			p.Facts = append(p.Facts, [2]string{l.In(f.Label), value})
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -139,7 +140,7 @@ func (d *desk) signReport(v *visit) {
 // yearReport is the report of a year as it was at its end, whoever asks and whenever.
 func (d *desk) yearReport(v *visit, kind string, year int) (r report, ok bool) {
 	name := strconv.Itoa(year)
-	r.at = central.ReportMoment(year)
+	r.at, r.said = central.ReportMoment(year), page.Both(fmt.Sprintf("31 december %d om 23:59:59 UTC", year), fmt.Sprintf("31 December %d at 23:59:59 UTC", year)) // years count in UTC
 	st := d.asOf(v, r.at)
 	if st == nil || !d.fromLedger(v, &r, st) {
 		return r, false
@@ -165,7 +166,15 @@ func (d *desk) yearReport(v *visit, kind string, year int) (r report, ok bool) {
 	r.path, r.name = fmt.Sprintf("/bureau/verslagen/%s/%s", kind, name), kind+"-"+name
 	r.Back = &page.Link{Path: "/bureau/verslagen", Words: page.Both("Verslagen", "Reports")}
 	t := table{Columns: []central.Words{page.Both("Onderdeel", "Part"), page.Both("Wat", "What"), page.Both("Aantal", "Number")}}
-	for _, l := range append(lines, r.logs.Lines()...) {
+	lines = append(lines, r.logs.Lines()...)
+	var parts []central.Words // in the order in which they first come
+	for _, l := range lines {
+		if !slices.Contains(parts, l.Part) {
+			parts = append(parts, l.Part)
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b central.Line) int { return slices.Index(parts, a.Part) - slices.Index(parts, b.Part) })
+	for _, l := range lines {
 		t.Rows = append(t.Rows, []any{l.Part, l.What, l.Said(kind == "college")})
 	}
 	r.Tables = []table{t}

@@ -37,15 +37,17 @@ var todo = map[string]central.Words{
 
 // topicTodo likewise, of those that are always for the same.
 var topicTodo = map[central.Topic]central.Words{
-	central.TopicSample:   {NL: "nazien", EN: "look into it"},
-	central.TopicAudit:    {NL: "aan de beurt", EN: "planned"},
-	central.TopicMatter:   {NL: "behandelen", EN: "deal with it"},
-	central.TopicTraining: {NL: "verloopt of is verlopen", EN: "lapses or has lapsed"},
-	central.TopicProtocol: {NL: "lezen en bevestigen", EN: "read and acknowledge"},
-	central.TopicDPIA:     {NL: "adviseren of herzien", EN: "advise or revise"},
-	central.TopicAdvice:   {NL: "advies gevraagd", EN: "advice asked"},
-	central.TopicCollege:  {NL: "lezen en beantwoorden", EN: "read and answer"},
-	central.TopicUpkeep:   {NL: "nalopen", EN: "go through it"},
+	central.TopicSample:    {NL: "nazien", EN: "look into it"},
+	central.TopicAudit:     {NL: "aan de beurt", EN: "planned"},
+	central.TopicMatter:    {NL: "behandelen", EN: "deal with it"},
+	central.TopicTraining:  {NL: "verloopt of is verlopen", EN: "lapses or has lapsed"},
+	central.TopicProtocol:  {NL: "lezen en bevestigen", EN: "read and acknowledge"},
+	central.TopicDPIA:      {NL: "adviseren of herzien", EN: "advise or revise"},
+	central.TopicAdvice:    {NL: "advies gevraagd", EN: "advice asked"},
+	central.TopicCollege:   {NL: "lezen en beantwoorden", EN: "read and answer"},
+	central.TopicUpkeep:    {NL: "nalopen", EN: "go through it"},
+	central.TopicStatement: {NL: "herzien", EN: "revise"},
+	central.TopicUnit:      {NL: "nalopen", EN: "go through it"},
 }
 
 // numbered are the topics whose key is a number that we gave. The keys of named ones are somebody's words, and stay out.

@@ -89,6 +89,12 @@ type Config struct {
 // every is how often is looked what is due.
 const every = 20 * time.Second
 
+// idle is how the ledger stood when nothing was due: until it grows, only time can make something due, and that is looked for once a minute.
+type idle struct {
+	size uint64
+	at   time.Time
+}
+
 // Between two tries.
 const (
 	firstAgain = time.Minute
@@ -104,6 +110,7 @@ type Mailer struct {
 	mu     sync.Mutex
 	status Status
 	server pause                       // of the server as a whole
+	idle   idle                        // nothing was due then
 	people map[protocol.PersonID]pause // of one address
 }
 
@@ -182,14 +189,19 @@ func (m *Mailer) morning(now time.Time) time.Time {
 // Round sends what is due now.
 func (m *Mailer) Round(ctx context.Context) {
 	now := m.Now()
+	var size uint64
+	m.Book.View(func(s *central.State) { size = s.Size })
 	m.mu.Lock()
-	wait := !m.server.over(now)
+	wait := !m.server.over(now) || m.idle.size == size && now.Sub(m.idle.at) < time.Minute
 	m.mu.Unlock()
 	if wait {
 		return
 	}
 	due := m.due(now)
 	if len(due) == 0 {
+		m.mu.Lock()
+		m.idle = idle{size, now}
+		m.mu.Unlock()
 		return
 	}
 	if _, err := m.Book.Do(ctx, central.TakeMail{Centre: m.centre}); err != nil {

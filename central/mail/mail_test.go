@@ -46,6 +46,7 @@ type sink struct {
 	grey     map[string]int    // by recipient: how many times it is put off first
 	hang     string            // at this command nothing is answered: "", "CONNECT", "MAIL", "DATA", "."
 	cut      bool              // after the mail was taken the connection breaks, before we hear so
+	leave    bool              // we hear so, and then it breaks
 	noTLS    bool
 	implicit bool
 	plain    int // times that somebody began to log in or to send without TLS
@@ -225,12 +226,14 @@ func (s *sink) serve(conn net.Conn) {
 			}
 			s.took(to, b.String(), secure)
 			s.mu.Lock()
-			cut := s.cut
+			cut, leave := s.cut, s.leave
 			s.mu.Unlock()
 			if cut {
 				return
 			}
-			say("250 taken")
+			if say("250 taken"); leave {
+				return
+			}
 		case "QUIT":
 			say("221 bye")
 			return
@@ -649,6 +652,17 @@ func TestServerThatHangs(t *testing.T) {
 		if again := w.expect("so it goes again", toApprover); len(once) == 1 && len(again) == 1 && once[0].id != again[0].id {
 			t.Error("with another id")
 		}
+	})
+	t.Run("we hear that it was taken, and then the line breaks", func(t *testing.T) {
+		w := newTown(t)
+		w.asked()
+		w.sink.set(func() { w.sink.leave = true })
+		m := w.mailer()
+		m.Round(t.Context())
+		w.expect("sent", toApprover)
+		w.now = w.now.Add(central.MailPause)
+		m.Round(t.Context())
+		w.expect("and not again")
 	})
 	t.Run("a stop does not wait for it", func(t *testing.T) {
 		w := newTown(t)

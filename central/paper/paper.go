@@ -303,20 +303,21 @@ func (g *drawing) table(t Table) {
 // widths of the columns: each at least its longest word, the rest by how much they have to say.
 func (g *drawing) widths(t Table, size float64) []float64 {
 	least, wish := make([]float64, len(t.Columns)), make([]float64, len(t.Columns))
-	look := func(cells []string) {
+	look := func(cells []string, header bool) {
 		for i, c := range cells[:min(len(cells), len(t.Columns))] {
 			c = clean(c)
+			if g.font("", size); header || i == 0 {
+				g.font("B", size)
+			}
 			wish[i] = max(wish[i], min(g.pdf.GetStringWidth(c), 120))
 			for _, word := range strings.Fields(c) {
 				least[i] = max(least[i], min(g.pdf.GetStringWidth(word), 30))
 			}
 		}
 	}
-	g.font("B", size)
-	look(t.Columns)
-	g.font("", size)
+	look(t.Columns, true)
 	for _, r := range t.Rows[:min(len(t.Rows), 500)] {
-		look(r)
+		look(r, false)
 	}
 	space, over := g.width, 0.0
 	for i := range least {
