@@ -501,6 +501,10 @@ func TestWpgIsViewedLiveOnlyInTheMayorsPeriod(t *testing.T) {
 	if r := c.s.Request("z-1"); !r.Until.Equal(day(30).Time) {
 		t.Errorf("asked until %s: the period ends %s", r.Until, day(30))
 	}
+	next := c.s.Placement("plein").Besluit // given early, it does not cut the period short
+	next.Reference, next.ValidUntil, next.LiveFrom, next.LiveUntil = "B-2027-2", day(700), protocol.Time{}, protocol.Time{}
+	c.do(Renew{registrar, "plein", next})
+	c.do(view)
 	c.now = day(30).Time
 	c.refused(view, CodeTerm)
 }

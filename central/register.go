@@ -223,6 +223,9 @@ func (c Renew) decide(d *decision) error {
 	if err := d.weigh(p.AdvisedOn()...); err != nil {
 		return err
 	}
+	if b.LiveUntil.IsZero() { // the mayor's period runs to its own end
+		b.LiveFrom, b.LiveUntil = p.Besluit.LiveFrom, p.Besluit.LiveUntil
+	}
 	d.record(&PlacementRenewed{c.Camera, b})
 	return d.mandate(p, b)
 }

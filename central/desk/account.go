@@ -123,7 +123,7 @@ func (d *desk) linkProvider(v *visit) {
 		return
 	}
 	in := v.in
-	address, cookie, err := d.Identity.Away(v.r.Context(), &in, accountPath, v.client())
+	address, cookie, err := d.Identity.Away(v.r.Context(), &in, v.lang.Path(accountPath), v.client())
 	if err != nil {
 		d.notIn(v, accountPath, err)
 		return

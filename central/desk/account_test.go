@@ -109,8 +109,7 @@ func (s *screen) press(words string) {
 func (s *screen) logIn(login, pass string) {
 	s.t.Helper()
 	s.goTo("/bureau/inloggen")
-	s.do("log-in of "+login, chromedp.SendKeys(chromedp.CSS("#login"), login), chromedp.SendKeys(chromedp.CSS("#wachtwoord"), pass))
-	s.press("Inloggen")
+	s.do("log-in of "+login, chromedp.SendKeys(chromedp.CSS("#login"), login), chromedp.SendKeys(chromedp.CSS("#wachtwoord"), pass+"\r")) // by keyboard alone
 }
 
 func (s *screen) logOut() {
@@ -152,9 +151,22 @@ func (s *screen) bogus(on bool) {
 	}))
 }
 
-// picture looks at the page as a phone and as a screen: it must not be wider than either. Where DESK_PICTURES names a folder it is saved there, for a person to look at.
+// unnamed are the things on a page that a screen reader could not name, and the fields and headings that it needs.
+const unnamed = `[
+	...[...document.querySelectorAll('input:not([type=hidden]), select, textarea')].filter(e => !e.labels.length).map(e => 'no label: ' + e.name),
+	...[...document.querySelectorAll('button, a')].filter(e => !e.innerText.trim() && !e.closest('[hidden]')).map(e => 'no words: ' + e.outerHTML),
+	...[...document.querySelectorAll('[id]')].filter(e => document.querySelectorAll('#' + CSS.escape(e.id)).length > 1).map(e => 'id twice: ' + e.id),
+	...(document.querySelectorAll('h1').length === 1 ? [] : ['not one h1']),
+	...(document.documentElement.lang ? [] : ['no language']),
+	...[...document.querySelectorAll('[aria-describedby]')].filter(e => !document.getElementById(e.getAttribute('aria-describedby'))).map(e => 'described by nothing: ' + e.outerHTML),
+].join('\n')`
+
+// picture looks at the page as a phone and as a screen: it must not be wider than either, and a screen reader must be able to name what is on it. Where DESK_PICTURES names a folder it is saved there, for a person to look at.
 func (s *screen) picture(name string) {
 	s.t.Helper()
+	if what, err := chromedp.Run(s.ctx, chromedp.Evaluate[string](unnamed)); err != nil || what != "" {
+		s.t.Errorf("%s: %v\n%s", name, err, what)
+	}
 	for width, of := range map[int64]string{390: "phone", 1280: "screen"} {
 		s.do("viewport", chromedp.EmulateViewport(width, 844))
 		wider, err := chromedp.Run(s.ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`))
@@ -214,7 +226,7 @@ func TestPasskeysInABrowser(t *testing.T) {
 	b.press("Passkey gebruiken")
 	b.says("Deze passkey is niet aangenomen")
 	b.bogus(false)
-	b.press("Passkey gebruiken")
+	b.do("by keyboard", chromedp.SendKeys(chromedp.CSS("form[data-passkey] button"), "\r"))
 	b.says("Goedendag")
 	b.says("1 keer lukte inloggen met uw naam sindsdien niet.")
 
@@ -478,10 +490,11 @@ func TestLogInByTheMunicipalityInABrowser(t *testing.T) {
 	b.press("Inloggen via de gemeente")
 	atDex("carla")
 	b.says("U hebt hier geen account.")
-	b.goTo("/bureau/cameras")
-	b.press("Inloggen via de gemeente")
+	b.goTo("/en/bureau/cameras")
+	b.press("Log in by the municipality")
 	atDex("anna")
-	b.says("Hal stadskantoor") // where they wanted to go
+	b.says("Hal stadskantoor") // where they wanted to go, in the language that they asked
+	b.says("Cameras")
 	b.goTo("/bureau/account")
 	b.says("Anna de Vries")
 	b.says("gekoppeld aan de inlogdienst van de gemeente")

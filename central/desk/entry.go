@@ -81,14 +81,13 @@ func (v *visit) next(e identity.Entry, onward string) string {
 }
 
 // away sends the person to the municipality's log-in service.
-func (d *desk) away(v *visit) { d.goAway(v, nil, onlyHere(v.r.URL.Query().Get("verder"))) }
-
-func (d *desk) goAway(v *visit, in *identity.Session, onward string) {
-	if site := v.r.Header.Get("Sec-Fetch-Site"); in == nil && site == "cross-site" { // another site does not begin a log-in here
+func (d *desk) away(v *visit) {
+	onward := onlyHere(v.r.URL.Query().Get("verder"))
+	if v.r.Header.Get("Sec-Fetch-Site") == "cross-site" { // another site does not begin a log-in here
 		v.onward("/bureau/inloggen?verder=" + url.QueryEscape(onward))
 		return
 	}
-	address, cookie, err := d.Identity.Away(v.r.Context(), in, onward, v.client())
+	address, cookie, err := d.Identity.Away(v.r.Context(), nil, v.lang.Path(onward), v.client())
 	if err != nil {
 		d.notIn(v, onward, err)
 		return
@@ -103,6 +102,9 @@ func (d *desk) back(v *visit) {
 	entry, onward, err := d.Identity.Back(v.r.Context(), v.r.URL.Query(), cookie, v.client())
 	if err == nil || !errors.Is(err, identity.ErrStale) { // a stranger's link does not end what this browser has under way
 		identity.SetCookie(v.w, v.r, identity.ProviderCookie, "")
+	}
+	if rest, english := strings.CutPrefix(onward, "/en/"); english { // the redirect URI is one, so the language came along with the way onward
+		v.lang, onward = page.EN, "/"+rest
 	}
 	onward = onlyHere(onward)
 	if err != nil {

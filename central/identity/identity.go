@@ -42,7 +42,7 @@
 //
 // # Rows
 //
-// All of it lies on a [Shelf]: a bbolt file ([File]) or a database that several centres share. Names and addresses live here and never in the ledger, which knows
+// All of it lies on a [Shelf]: a bbolt file ([File]) or a PostgreSQL database that several centres share ([Database]). Names and addresses live here and never in the ledger, which knows
 // pseudonyms only. What counts attempts is in memory, of each centre for itself.
 package identity
 

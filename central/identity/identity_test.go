@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 )
 
 type clock struct{ t time.Time }
@@ -155,19 +157,18 @@ func TestEveryFailureLooksAlike(t *testing.T) {
 
 func TestAnUnknownLoginCostsTheSameWork(t *testing.T) {
 	s, _, _ := withAnna(t)
-	measure := func(login string) time.Duration {
-		best := time.Hour
-		for i := range 4 {
+	best := map[string]time.Duration{"anna": time.Hour, "niemand": time.Hour}
+	for i := range 20 { // in turn, and the best of each: other work on the machine and its disk falls on both
+		for login := range best {
 			began := time.Now()
 			if _, err := logIn(t, s, login, "fout wachtwoord", fmt.Sprint(i)); !errors.Is(err, ErrRefused) {
 				t.Fatal(err)
 			}
-			best = min(best, time.Since(began))
+			best[login] = min(best[login], time.Since(began))
+			s.tries.forget(login)
 		}
-		return best
 	}
-	known, unknown := measure("anna"), measure("niemand")
-	if unknown < known/3 || unknown > known*3 {
+	if known, unknown := best["anna"], best["niemand"]; unknown < known/3 || unknown > known*3 {
 		t.Errorf("known login %s, unknown %s: the time tells who exists", known, unknown)
 	}
 }
@@ -409,6 +410,62 @@ func TestADamagedPasswordRecordIsNoMatch(t *testing.T) {
 func TestASecondCentreOnTheSameFileIsRefused(t *testing.T) {
 	_, _, path := newStore(t)
 	if _, err := File(path); err == nil || !strings.Contains(err.Error(), "another centre") {
+		t.Error(err)
+	}
+}
+
+// A file of the first version, which knew passwords only: its people log in, what was open stays open, and an older program is told that it is now of another.
+func TestAFileOfTheFirstVersionOpens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "accounts.db")
+	c := &clock{time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)}
+	hashed, err := newPassword(goodPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(func(tx *bbolt.Tx) error {
+		for bucket, rows := range map[string]map[string]string{
+			"accounts":    {"anna": `{"person":"p-4f2a","login":"anna","name":"Anna de Vries","password":"` + hashed + `","since":"2026-11-01T00:00:00.000Z"}`},
+			"people":      {"p-4f2a": "anna"},
+			"sessions":    {sum("cookie of before"): `{"login":"anna","csrf":"token","started":"2026-11-21T00:50:00.000Z","seen":"2026-11-21T00:55:00.000Z"}`},
+			"invitations": {},
+			"meta":        {"version": "1"},
+		} {
+			b, err := tx.CreateBucket([]byte(bucket))
+			if err != nil {
+				return err
+			}
+			for k, v := range rows {
+				if err := b.Put([]byte(k), []byte(v)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, path, Config{Now: c.now, URL: "https://desk.stad.example"})
+	defer s.Close()
+	if in, ok, err := s.Visit("cookie of before"); err != nil || !ok || in.Name != "Anna de Vries" {
+		t.Errorf("%+v %v %v", in, ok, err)
+	}
+	if _, err := logIn(t, s, "anna", goodPassword, "a"); err != nil {
+		t.Error(err)
+	}
+	if err := s.shelf.View(func(rows Rows) error {
+		version, err := rows.Get(meta, "version")
+		if string(version) != formatVersion {
+			t.Errorf("version %q", version)
+		}
+		return err
+	}); err != nil {
 		t.Error(err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Shelf is where the rows lie: a file of this machine ([File]), or a database that several centres share. It knows nothing of what stands in them.
+// Shelf is where the rows lie: a file of this machine ([File]), or a database that several centres share ([Database]). It knows nothing of what stands in them.
 type Shelf interface {
 	// Update runs f as if nobody else were there: all that it wrote is kept when it returns nil, and nothing otherwise. Where another centre was in
 	// between, f runs again from the beginning, so it keeps nothing outside that it does not set anew.

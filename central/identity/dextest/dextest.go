@@ -36,7 +36,7 @@ func Start(t testing.TB, redirect string) (issuer string) {
 	}
 	binary := filepath.Join(t.TempDir(), "dex")
 	build := exec.Command("go", "build", "-o", binary, "github.com/dexidp/dex/cmd/dex")
-	build.Dir, build.Env = filepath.Join(filepath.Dir(here), "..", "dex"), append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	build.Dir, build.Env = filepath.Join(filepath.Dir(here), "..", "dex"), append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building Dex: %v\n%s", err, out)
 	}
