@@ -20,6 +20,12 @@
 // the consent of everyone recognisable alone, until one of them takes it back (kind consent, R20). A colleague of the unit may take a request over; whoever ever asked
 // counts as its requester.
 //
+// A preservation order (126ni Sv, or a court's) holds footage and releases nothing (kind preservation, keeping.go). Any hold stands 28 days on the envelope, counted from the first on
+// that footage; beyond that two approvers of its regime sign for the same day, for WPG cameras on a concrete ground of the police, and never beyond the order, the mandate's longest
+// hold or ninety days. What was asked may be taken back: handler and approver then end it. A decision may grant in part (partly.go): some cameras, or less of an interval, which its
+// recorder rounds before it is approved; the rest is refused for its own reason and its hold lifted. It says what the footage may be used for, in the grant's purpose. Future data
+// (126ne Sv, future.go) are decided once and delivered in parts, each a grant of its own; what nobody prepared is held before it ages out.
+//
 // # Placements
 //
 // A camera is a draft until nothing is missing ([State.Lacks], ready.go): protocol, besluit, a DPIA with the officer's advice whose score's minimum controls it meets (R12, dpia.go), sign or
@@ -54,12 +60,15 @@
 //	RecordRelease    → release.ready
 //	RecordDownload   → release.downloaded
 //	ConfirmHandOver  → handover.confirmed, order.issued (the lifting of each hold)
+//	KeepLonger       → keeping.proposed; by a second approver keeping.prolonged, order.issued (a hold with both names)
+//	PrepareDelivery  → delivery.prepared, order.issued (a hold a camera); ApproveDelivery → delivery.approved, order.issued (a grant a camera)
+//	WithdrawRequest  → request.withdrawn; then DecideRequest refuses or ends it, order.issued (the lifting of each hold)
 //
 // # Oversight
 //
 // The privacy officer keeps the incidents (R13, incidents.go: 72 hours from awareness; what recorders find, and accesses that nothing allowed, open themselves), draws
 // samples (R11, samples.go) and keeps complaints, objections and letters (R27, matters.go). People who were filmed ask through handler and approver (R14,
-// subjects.go). What those who oversee open is an event before it is shown, and of WPG cameras it is counts (R8, R10, readings.go). Reports are views of the
+// subjects.go): with the answer the hold is lifted, and after a refusal it stands until the six weeks to object are over. What those who oversee open is an event before it is shown, and of WPG cameras it is counts (R8, R10, readings.go). Reports are views of the
 // state as of a day (R5, R6, R22, reports.go). The law stands in law.go, dated and with its source.
 //
 // # People are told

@@ -299,11 +299,22 @@ func (d *decision) firstToday(id protocol.RequestID, kind string) bool {
 	return true
 }
 
-// liftDelivered ends the holds of a part that was released.
+// liftDelivered ends the holds of a part that was released. While another part of the same camera is on its way its recorder takes no envelope's word for that: the two who let this part
+// go say so.
 func (d *decision) liftDelivered(r *Request, part *Delivery) error {
 	for _, h := range r.DeliveryHolds(part) {
-		if slices.ContainsFunc(r.DeliveryGrants(part), func(g *Grant) bool { return g.Camera == h.Camera && g.Released != nil && g.Voided == nil }) {
-			if err := d.lift(r, h, protocol.Lift{Reason: protocol.LiftReleased}); err != nil {
+		l, released := protocol.Lift{Reason: protocol.LiftReleased}, false
+		for _, g := range r.Grants {
+			if g.Camera != h.Camera {
+				continue
+			}
+			released = released || g.Asked.Equal(part.Asked) && g.Released != nil && g.Voided == nil
+			if g.Released == nil && d.now.Before(g.NotAfter.Time) {
+				l.Handler, l.Approver = part.By, part.Approver
+			}
+		}
+		if released {
+			if err := d.lift(r, h, l); err != nil {
 				return err
 			}
 		}

@@ -207,3 +207,37 @@ func TestHistoryOfFutureData(t *testing.T) {
 	}
 	c.history("future.txt", "z-1")
 }
+
+// Asking another period, or deciding in part and then asking otherwise, voids what was approved: it is checked and decided anew.
+func TestI12_EditAfterAPartWasApprovedVoidsIt(t *testing.T) {
+	c := newCentre(t)
+	c.do(FileRequest{requester, future()})
+	c.do(check(handler, "z-1"))
+	c.do(decide(approver, "z-1", Grants, Complies))
+	c.now = start.Add(26 * time.Hour)
+	r := c.s.Request("z-1")
+	c.delivered(r, hours(0, 24))
+	shorter := future()
+	shorter.Period.To = day(3).Time
+	now := theft()
+	now.Article, now.Demanded = "126ne", shorter.Demanded
+	c.refused(AmendRequest{requester, "z-1", now}, CodeInvalid) // of the past instead: another request
+	c.do(AmendRequest{requester, "z-1", shorter})
+	if r.Status != Filed || r.Grants[0].Voided == nil || len(r.Deliveries) != 0 || !r.Holds[0].Replaced {
+		t.Errorf("%s, grant %+v, %d deliveries", r.Status, r.Grants[0].Voided, len(r.Deliveries))
+	}
+	c.refused(RecordDownload{requester, "z-1", r.Grants[0].GrantID()}, CodeState)
+	c.refused(PrepareDelivery{handler, "z-1", nil, hours(0, 24)}, CodeState)
+	c.do(check(handler, "z-1"))
+	c.do(decide(approver2, "z-1", Grants, Complies))
+	c.delivered(r, hours(0, 24))
+
+	c = newCentre(t)
+	r = c.three()
+	c.do(partly([]Approved{{"hal", r.holdOf("hal").Rounded()}}))
+	less := theft()
+	c.do(AmendRequest{requester, "z-1", less})
+	if r.Status != Filed || r.Decision != nil || r.Grants[0].Voided == nil {
+		t.Errorf("%s, %+v", r.Status, r.Decision)
+	}
+}

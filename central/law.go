@@ -158,6 +158,12 @@ var MatterTerms = []MatterTerm{
 // ObjectionWeeks is how long after a decision one may object; so long a refused person's footage is held (REQUIREMENTS section 1, Hold †). Art. 6:7 Awb.
 const ObjectionWeeks = 6
 
+// Remedies is what every answer to a person who was filmed says. Art. 12 lid 4 and 77 AVG; art. 6:7 and 8:1 Awb; art. 34 UAVG.
+var Remedies = Words{
+	"Bent u het er niet mee eens? U kunt binnen zes weken bezwaar maken bij het college. U kunt ook een klacht indienen bij de Autoriteit Persoonsgegevens. Na het bezwaar kunt u naar de rechtbank.",
+	"Do you disagree? You can object to the municipal executive within six weeks. You can also complain to the data protection authority (Autoriteit Persoonsgegevens). After the objection you can go to court.",
+}
+
 // soundInPublic says why a WPG camera has no sound. Source: art. 151c Gemeentewet speaks of images alone (†: a lawyer may correct it here); recording what others say in public without
 // taking part is another power (art. 139a and 139b Sr).
 var soundInPublic = Words{

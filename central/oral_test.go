@@ -161,3 +161,24 @@ func TestHistoryOfAnOralDemandNeverConfirmed(t *testing.T) {
 		t.Errorf("the history is not that of %s:\n%s", golden, b.Bytes())
 	}
 }
+
+// A demand in writing: its hash and where it is kept, once, by the unit or by the handler who was given it.
+func TestPaperOfADemandInWriting(t *testing.T) {
+	c := newCentre(t)
+	c.do(FileRequest{requester, theft()})
+	for _, by := range []protocol.PersonID{admin, officer, approver, registrar, staff, policeH} {
+		c.refused(FilePaper{by, "z-1", paper}, CodeForbidden)
+	}
+	c.refused(FilePaper{handler, "z-1", WrittenLater{Kept: "kast"}}, CodeInvalid)
+	c.refused(FilePaper{handler, "z-1", WrittenLater{Document: paper.Document}}, CodeInvalid)
+	c.do(FilePaper{handler, "z-1", paper})
+	c.refused(FilePaper{requester, "z-1", paper}, CodeState)
+	if r := c.s.Request("z-1"); r.Paper.Kept != paper.Kept {
+		t.Errorf("%+v", r.Paper)
+	}
+	f := theft()
+	f.Paper = &WrittenLater{Kept: "kast"}
+	c.refused(FileRequest{requester, f}, CodeInvalid)
+	c.do(FileRequest{requester, spoken()})
+	c.refused(FilePaper{handler, "z-2", paper}, CodeState) // an oral one is confirmed, within its term
+}

@@ -395,9 +395,10 @@ func (s *State) readingTasks(person protocol.PersonID, now time.Time, add func(T
 
 // ProtocolLine is one field of a protocol, for a page or a comparison. Value is Words, text, a date, a window or whether.
 type ProtocolLine struct {
-	Label  Words
-	Value  any
-	Inside bool // not for the public
+	Label    Words
+	Value    any
+	Inside   bool // not for the public
+	Adopting bool // it is known when the version is adopted, and not before
 }
 
 // Lines of a version, as a page shows them.
@@ -418,18 +419,19 @@ func (p CameraProtocol) Lines() []ProtocolLine {
 		{Label: Words{"Beveiliging", "Security"}, Value: p.Security, Inside: true},
 		{Label: Words{"Instemming ondernemingsraad", "Works council's consent"}, Value: p.WorksCouncil},
 		{Label: Words{"Vastgesteld door", "Adopted by"}, Value: p.AdoptedBy},
-		{Label: Words{"Vastgesteld op", "Adopted on"}, Value: p.AdoptedOn},
-		{Label: Words{"Gepubliceerd", "Published"}, Value: p.Published},
-		{Label: Words{"Geldig vanaf", "Valid from"}, Value: p.ValidFrom},
-		{Label: Words{"Geldig tot", "Valid until"}, Value: p.ValidTo},
-		{Label: Words{"Opnieuw bekijken voor", "Review before"}, Value: p.Review},
+		{Label: Words{"Vastgesteld op", "Adopted on"}, Value: p.AdoptedOn, Adopting: true},
+		{Label: Words{"Gepubliceerd", "Published"}, Value: p.Published, Adopting: true},
+		{Label: Words{"Geldig vanaf", "Valid from"}, Value: p.ValidFrom, Adopting: true},
+		{Label: Words{"Geldig tot", "Valid until"}, Value: p.ValidTo, Adopting: true},
+		{Label: Words{"Opnieuw bekijken voor", "Review before"}, Value: p.Review, Adopting: true},
 	}
 }
 
 // Change is one field that differs between two versions.
 type Change struct {
-	Label   Words
-	Was, Is any
+	Label    Words
+	Was, Is  any
+	Adopting bool // see ProtocolLine
 }
 
 // Changes are what a version says otherwise than an earlier one, or than nothing.
@@ -444,7 +446,7 @@ func (p CameraProtocol) Changes(earlier *CameraProtocol) (list []Change) {
 			was = before[i].Value
 		}
 		if fmt.Sprint(was) != fmt.Sprint(line.Value) {
-			list = append(list, Change{line.Label, was, line.Value})
+			list = append(list, Change{line.Label, was, line.Value, line.Adopting})
 		}
 	}
 	return list

@@ -92,7 +92,7 @@ func (s *State) Account(year int) []Line {
 		add(partCameras, changes["lapsed"], "besluit verlopen, "+r, "decision lapsed, "+r)
 	}
 
-	asked, granted, refused, released := map[string]int{}, 0, 0, 0
+	asked, granted, partly, refused, released := map[string]int{}, 0, 0, 0, 0
 	var took []time.Duration
 	for _, id := range s.order {
 		r := s.requests[id]
@@ -104,9 +104,15 @@ func (s *State) Account(year int) []Line {
 			asked[w]++
 		}
 		if r.Decision != nil && in(r.Decision.At) {
-			if took = append(took, r.Decision.At.Sub(r.Filed.Time)); r.Decision.Outcome == Refuses {
+			if r.Decision.Outcome != Ends { // that came long after what was decided on the request itself
+				took = append(took, r.Decision.At.Sub(r.Filed.Time))
+			}
+			switch r.Decision.Outcome {
+			case Refuses:
 				refused++
-			} else {
+			case Partly:
+				partly++
+			default:
 				granted++
 			}
 		}
@@ -120,6 +126,9 @@ func (s *State) Account(year int) []Line {
 		add(partDemands, asked[what], what, what)
 	}
 	add(partDemands, granted, "toegekend", "granted")
+	if partly > 0 {
+		add(partDemands, partly, "deels toegekend", "granted in part")
+	}
 	add(partDemands, refused, "afgewezen", "refused")
 	add(partDemands, released, "keer beelden verstrekt", "times footage was released")
 	if len(took) > 0 {

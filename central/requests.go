@@ -84,8 +84,10 @@ func (d *decision) asked(by protocol.PersonID, f RequestFacts) (RequestFacts, pr
 	case strings.TrimSpace(f.Necessity) == "": // R18
 		return f, "", missing("waarom de beelden noodzakelijk zijn", "why the footage is necessary")
 	}
-	if f.Paper != nil && (f.Paper.Document == protocol.Hash{} || strings.TrimSpace(f.Paper.Kept) == "") {
-		return f, "", missing("het bestand van het stuk, en waar het wordt bewaard", "the file of the paper, and where it is kept")
+	if f.Paper != nil {
+		if err := f.Paper.check(); err != nil {
+			return f, "", err
+		}
 	}
 	if err := d.title(f); err != nil {
 		return f, "", err

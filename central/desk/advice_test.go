@@ -66,6 +66,9 @@ func TestR09_R26_TheNextVersionOfAProtocol(t *testing.T) {
 		t.Fatal(plain(w.Body.String()))
 	}
 	v := o.as(officer)
+	if body := plain(v.get("/bureau/protocollen/gebouwen/concept").Body.String()); strings.Contains(body, "Vastgesteld op") {
+		t.Error("a draft differs in the day of its adoption")
+	}
 	says(t, v.get("/bureau/protocollen/gebouwen/concept"), 200, "Bewaartermijn 7 dagen 14 dagen", "Kijken live door wie daarvoor is aangewezen, en een kwartier terug alleen achteraf, op aanvraag")
 	if w := v.post("/bureau/protocollen/gebouwen/concept", draft...); w.Code != 403 {
 		t.Errorf("the officer writes protocols: %d", w.Code)
@@ -110,6 +113,9 @@ func TestR03_ReadingAProtocolAndItsAnnex(t *testing.T) {
 	}
 	delete(o.sessions, registrar)
 	r := o.as(registrar)
+	if strings.Contains(r.get("/bureau/protocollen/gebouwen").Body.String(), "ik handel hiernaar") {
+		t.Error("a registrar, who does not act on footage, is asked to acknowledge")
+	}
 	says(t, r.get("/bureau/protocollen/gebouwen/bijlage"), 200, "hal Hal stadskantoor hoofdingang 51.47930 5.65700 90", "actief")
 	says(t, r.get("/bureau/protocollen/gebouwen/bijlage?op=2027-01-01"), 400, "een dag in het verleden")
 	if w := r.get("/bureau/protocollen/gebouwen/bijlage.csv?op=2026-11-21"); w.Code != 200 || !strings.Contains(w.Body.String(), "hal,Hal stadskantoor,hoofdingang,51.47930,5.65700,90,") {

@@ -12,6 +12,7 @@ import (
 // What can be done with a request beside checking and deciding: hold longer, renew, take back, end, and deliver future footage in parts.
 
 func (d *desk) keepingRoutes(in func(string, func(*visit), ...central.Role)) {
+	in("POST /bureau/aanvragen/{id}/stuk", d.filePaper, central.Requester, central.Handler)
 	in("POST /bureau/aanvragen/{id}/langer", d.keepLonger, central.Approver)
 	in("POST /bureau/aanvragen/{id}/verlengen", d.renewDemand, central.Requester)
 	in("POST /bureau/aanvragen/{id}/terugnemen", d.takeBack, central.Requester, central.Staff)
@@ -200,6 +201,11 @@ func (d *desk) fills(st *central.State, v *visit, r *central.Request) []fill {
 		list = append(list, fill{ID: "verlengen", Action: path + "/verlengen", Title: page.Both("Bevel verlengen", "Renew the order"), Button: page.Both("Verlenging indienen", "File the renewal"),
 			Hint:   page.Both("Is er een nieuw bevel of een nieuwe vordering? Geef die hier, vóór de vorige voorbij is.", "Is there a new order or demand? Give it here, before the former one is over."),
 			Fields: []field{entry("kenmerk", "text", "Kenmerk van het nieuwe bevel", "Reference of the new order", nil), entry("datum", "date", "Datum", "Date", nil), entry("tot-en-met", "date", "Geldt tot en met", "Holds until", nil)}})
+	}
+	if st.MayFilePaper(v.me(), r, v.now) == nil {
+		list = append(list, fill{ID: "stuk", Action: path + "/stuk", Title: page.Both("Stuk vastleggen", "Record the paper"), Button: page.Both("Vastleggen", "Record"),
+			Hint:   page.Both("Het bestand zelf wordt hier niet bewaard: alleen de vingerafdruk (SHA-256) en waar het stuk ligt.", "The file itself is not kept here: only its fingerprint (SHA-256) and where the paper is."),
+			Fields: []field{entry("stuk", "file", "Bestand, ten hoogste 8 MB", "File, at most 8 MB", nil), entry("bewaarplaats", "text", "Waar wordt het stuk bewaard?", "Where is the paper kept?", nil)}})
 	}
 	if st.MayWithdraw(v.me(), r, v.now) == nil {
 		list = append(list, fill{ID: "terugnemen", Action: path + "/terugnemen", Title: page.Both("Aanvraag intrekken", "Take the request back"), Button: page.Both("Intrekken", "Take back"),

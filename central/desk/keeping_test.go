@@ -69,6 +69,11 @@ func TestDecisionInPartAtTheDesk(t *testing.T) {
 	o.as(handler).sent(path+"/toetsen", "volledig", "ja", "noodzakelijk", "ja")
 	b := o.as(approver)
 	says(t, b.get(path), 200, "Deels toekennen", "Een kleiner tijdvak wordt eerst opnieuw bewaard")
+	says(t, o.as(handler).upload(path+"/stuk", "stuk", "", "formulier", "stuk", "bewaarplaats", "zaak 12"), 400, "leeg")
+	if w := o.as(handler).upload(path+"/stuk", "stuk", "%PDF", "formulier", "stuk", "bewaarplaats", "zaak 12"); w.Code != 303 {
+		t.Fatalf("%d %s", w.Code, plain(w.Body.String()))
+	}
+	says(t, b.get(path), 200, "bewaard in zaak 12", protocol.HashOf([]byte("%PDF")).String())
 	form := []string{"besluit", "partly", "motivering", "de eerste minuten volstaan", "akkoord", b.hidden(path, "akkoord"), "deel", "hal", "deel-hal", "kleiner", "van-hal", "2026-11-21T00:55", "tot-hal", "2026-11-21T00:57", "reden-hal", "too-broad",
 		"beperking", "onderzoek 7", "mandaat", "mandaatbesluit 4.2", "geraadpleegd", "advies A-3"}
 	says(t, b.post(path+"/beslissen", form...), 400, "motivering voor camera hal")
@@ -125,6 +130,7 @@ func TestR14_ASecondApproverSignsForTheTermToObject(t *testing.T) {
 	o.do(central.IdentifySubject{By: handler, Request: "b-1", How: central.ByDigiD})
 	says(t, o.as(officer).get("/bureau/bewaring"), 200, "verzoek van een betrokkene", "b-1")
 	path := "/bureau/betrokkenen/b-1"
+	says(t, o.as(approver).get(path), 200, "maak eerst de kopie", "binnen zes weken bezwaar maken bij het college", "Autoriteit Persoonsgegevens")
 	o.as(approver).sent(path+"/antwoord", "besluit", "refused", "motivering", "anderen staan centraal", "rechtsmiddelen", "ja")
 	says(t, o.as(approver).get(path), 200, "Bezwaar kan tot", "Kan nu niet: Een tweede goedkeurder moet dit ook vragen.")
 	says(t, o.as(approver2).get(path), 200, "Als tweede tekenen")

@@ -154,7 +154,7 @@ func (d *desk) showProtocol(v *visit, status int, f form) {
 		}
 		s.Tables = []table{versions}
 		if earlier := st.Protocol(central.ProtocolRef{ID: p.ID, Version: p.Version - 1}); earlier != nil {
-			s.Tables = append([]table{changes(p, earlier)}, s.Tables...)
+			s.Tables = append([]table{changes(p, earlier, false)}, s.Tables...)
 		}
 		if annex {
 			readers := table{Caption: page.Both("Wie het heeft gelezen", "Who has read it"), Columns: []central.Words{page.Both("Wie", "Who"), page.Both("Bevestigd", "Acknowledged")}, Empty: page.Both("Niemand werkt ermee.", "Nobody works with it.")}
@@ -168,15 +168,15 @@ func (d *desk) showProtocol(v *visit, status int, f form) {
 			}
 			s.Tables = append(s.Tables, readers)
 		}
-		if at := st.Acknowledged(v.me(), central.ProtocolRef{ID: p.ID, Version: p.Version}); at.IsZero() {
+		if !st.Acknowledged(v.me(), central.ProtocolRef{ID: p.ID, Version: p.Version}).IsZero() {
+			s.State = badge{"good", page.Both("door u bevestigd", "acknowledged by you")}
+		} else if acknowledged(st, v, p) != "" {
 			hint := page.Both("Lees het protocol. Daarna kunt u ermee werken.", "Read the protocol. After that you can work with it.")
 			if by := st.ReadBy(p); v.now.Before(by.Time) {
 				hint = page.Both("Lees het protocol en bevestig dat voor "+page.NL.Date(by.Time)+". Daarna kunt u zonder bevestiging niet verder.", "Read the protocol and acknowledge it before "+page.EN.Date(by.Time)+". After that you cannot go on without.")
 			}
 			s.Fills = append(s.Fills, fill{ID: "gelezen", Action: path + "/gelezen", Title: page.Both("Bevestigen", "Acknowledge"), Hint: hint, Button: page.Both("Gelezen: ik handel hiernaar", "Read: I act by it"),
 				Fields: []field{{Name: "versie", Kind: "hidden", Value: strconv.Itoa(p.Version)}}})
-		} else {
-			s.State = badge{"good", page.Both("door u bevestigd", "acknowledged by you")}
 		}
 		if st.Holds(v.me(), central.Registrar, "", v.now) {
 			s.Facts = append(s.Facts, fact{page.Both("Volgende versie", "Next version"), to{path + "/concept", page.Both("opstellen en vaststellen", "draft and adopt")}})
@@ -193,13 +193,16 @@ func dated(value any) any {
 	return value
 }
 
-// changes are what a version says otherwise.
-func changes(p, earlier *central.CameraProtocol) table {
+// changes are what a version says otherwise; of a draft without what is only known when it is adopted.
+func changes(p, earlier *central.CameraProtocol, draft bool) table {
 	t := table{Caption: page.Both("Wat er anders is", "What is different"), Columns: []central.Words{page.Both("Wat", "What"), page.Both("Was", "Was"), page.Both("Wordt", "Becomes")}, Empty: page.Both("Niets.", "Nothing.")}
 	if earlier != nil {
 		t.Caption = page.Both(fmt.Sprintf("Wat er anders is dan in versie %d", earlier.Version), fmt.Sprintf("What differs from version %d", earlier.Version))
 	}
 	for _, c := range p.Changes(earlier) {
+		if draft && c.Adopting {
+			continue
+		}
 		t.Rows = append(t.Rows, []any{c.Label, dated(c.Was), dated(c.Is)})
 	}
 	return t
@@ -240,7 +243,7 @@ func (d *desk) showDraft(v *visit, status int, f form) {
 		p, begun, _ := drafted(st, id)
 		path := "/bureau/protocollen/" + id
 		s := sheet{Back: &page.Link{Path: path, Words: page.Both("Protocol "+id, "Protocol "+id)}, Heading: page.Both(fmt.Sprintf("Concept van %s, versie %d", id, p.Version), fmt.Sprintf("Draft of %s, version %d", id, p.Version)),
-			Intro: page.Both("Bewaar het concept zo vaak u wilt. De privacy officer leest mee en geeft advies. Stel het daarna vast.", "Keep the draft as often as you like. The privacy officer reads along and gives advice. Then adopt it."), Tables: []table{changes(&p, st.NewestProtocol(id))}}
+			Intro: page.Both("Bewaar het concept zo vaak u wilt. De privacy officer leest mee en geeft advies. Stel het daarna vast.", "Keep the draft as often as you like. The privacy officer reads along and gives advice. Then adopt it."), Tables: []table{changes(&p, st.NewestProtocol(id), true)}}
 		if st.NewestProtocol(id) == nil {
 			s.Back.Path, s.Back.Words = "/bureau/protocollen", titleProtocols
 		}

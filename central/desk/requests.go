@@ -90,7 +90,9 @@ var titleAsking = page.Both("Nieuwe aanvraag", "New request")
 // newRequest begins with a minute that has just passed: on a phone at night, changing a time is easier than typing one.
 func (d *desk) newRequest(v *visit) {
 	begin := v.r.URL.Query()
-	if !begin.Has("van") && !begin.Has("tot") {
+	if begin.Get("soort") == askFuture {
+		begin.Set("van", localInput(v.now.Truncate(time.Minute).Add(time.Minute)))
+	} else if !begin.Has("van") && !begin.Has("tot") {
 		to := v.now.Add(-time.Minute).Truncate(time.Minute)
 		begin.Set("van", localInput(to.Add(-time.Minute)))
 		begin.Set("tot", localInput(to))
@@ -712,11 +714,19 @@ func (d *desk) takeOver(v *visit) {
 // confirmOral hashes the written demand. The paper names people: it is read once and kept nowhere here.
 func (d *desk) confirmOral(v *visit) {
 	d.act(v, "write", func(id protocol.RequestID) (central.Command, *central.Refusal) {
-		c := central.ConfirmOral{By: v.me(), Request: id, WrittenLater: central.WrittenLater{Kept: v.value("bewaarplaats")}}
 		a := answers{v: v}
-		c.Document = a.hashed("stuk")
-		return c, a.bad
+		return central.ConfirmOral{By: v.me(), Request: id, WrittenLater: a.paper()}, a.bad
 	})
+}
+
+func (d *desk) filePaper(v *visit) {
+	d.onRequest(v, func(a *answers, id protocol.RequestID) central.Command {
+		return central.FilePaper{By: v.me(), Request: id, WrittenLater: a.paper()}
+	})
+}
+
+func (a *answers) paper() central.WrittenLater {
+	return central.WrittenLater{Document: a.hashed("stuk"), Kept: a.text("bewaarplaats")}
 }
 
 func (d *desk) decide(v *visit) {

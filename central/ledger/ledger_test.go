@@ -423,6 +423,10 @@ func TestI12_DecisionsAtTheSameHeadSettleOnce(t *testing.T) {
 			b:      {By: protocoltest.Approver, Request: id, Outcome: central.Grants, Reason: central.Complies, Motivation: "x", Approved: []central.Approved{{Camera: "hal", Interval: asked}}},
 			second: {By: protocoltest.Approver2, Request: id, Outcome: central.Refuses, Reason: central.TooBroad, Motivation: "x"},
 		}
+		if i%2 == 1 { // or less of it
+			part := central.Part{Camera: "hal", Narrowed: protocol.Span(asked.From, asked.From.Add(time.Minute)), Reason: central.TooBroad, Motivation: "x"}
+			decisions[second] = central.DecideRequest{By: protocoltest.Approver2, Request: id, Outcome: central.Partly, Reason: central.Complies, Motivation: "x", Parts: []central.Part{part}}
+		}
 		errs := make(chan error, len(decisions))
 		for book, c := range decisions {
 			go func() { _, err := book.Do(context.Background(), c); errs <- err }()
@@ -448,7 +452,8 @@ func TestI12_DecisionsAtTheSameHeadSettleOnce(t *testing.T) {
 					decided++
 				}
 			}
-			if r.Decision == nil || (r.Decision.Outcome == central.Grants) != (len(r.Grants) == 1) || r.Holds[0].LiftSent != (r.Decision.Outcome == central.Refuses) {
+			if r.Decision == nil || (r.Decision.Outcome == central.Grants) != (len(r.Grants) == 1) || r.Holds[0].LiftSent != (r.Decision.Outcome == central.Refuses) ||
+				(len(r.Holds) == 2) != (r.Decision.Outcome == central.Partly) {
 				t.Errorf("%s: %+v, %d grants, lift sent %v", id, r.Decision, len(r.Grants), r.Holds[0].LiftSent)
 			}
 		})

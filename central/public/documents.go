@@ -29,29 +29,31 @@ type document struct {
 type row struct{ Label, Value string }
 
 func (s *site) documents(w http.ResponseWriter, r *http.Request) {
-	now := s.Now()
+	now, every := s.Now(), s.Register.Documents()
 	var list []document
-	seen := map[string]bool{}
-	for _, p := range s.Register.Documents() { // of each the one that holds now, or else the newest
-		if all := s.versions(p.Kind, p.ID, now); !seen[p.Path()] {
-			seen[p.Path()] = true
-			list = append(list, chosen(all, 0))
+	for i, p := range every { // of each the one that holds now, or else the newest
+		if i == 0 || every[i-1].Path() != p.Path() {
+			list = append(list, chosen(versions(every[i:], p.Kind, p.ID, now), 0))
 		}
 	}
 	fresh(w)
 	s.pages.Show(w, r, http.StatusOK, "documents.html", page.Frame{Title: page.Both("Verklaringen en protocollen", "Statements and protocols"), Body: list})
 }
 
-// versions of one document, newest first.
-func (s *site) versions(kind, id string, now time.Time) (list []document) {
+// versions of one document, newest first, of all documents, where they stand together.
+func versions(every []central.PublicDocument, kind, id string, now time.Time) (list []document) {
 	current := false
-	for _, p := range s.Register.Documents() {
-		if p.Kind == kind && p.ID == id {
-			d := document{PublicDocument: p, Later: p.From.After(now)}
-			d.Current = !current && p.InForce(now)
-			current = current || d.Current
-			list = append(list, d)
+	for _, p := range every {
+		if p.Kind != kind || p.ID != id {
+			if len(list) > 0 {
+				break
+			}
+			continue
 		}
+		d := document{PublicDocument: p, Later: p.From.After(now)}
+		d.Current = !current && p.InForce(now)
+		current = current || d.Current
+		list = append(list, d)
 	}
 	return list
 }
@@ -71,7 +73,7 @@ func chosen(all []document, version int) document {
 
 func (s *site) document(w http.ResponseWriter, r *http.Request) {
 	now, l := s.Now(), page.LangOf(r.Context())
-	all := s.versions(r.PathValue("kind"), r.PathValue("id"), now)
+	all := versions(s.Register.Documents(), r.PathValue("kind"), r.PathValue("id"), now)
 	version := 0
 	if text := r.PathValue("version"); text != "" {
 		var err error

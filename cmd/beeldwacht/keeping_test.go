@@ -168,3 +168,34 @@ func TestPreservationOrderIsObeyedByARecorder(t *testing.T) {
 		t.Errorf("held after its end: %+v", held)
 	}
 }
+
+// Two parts of future footage on their way at once: the receipt of the first ends its hold on the recorder, and leaves the second's.
+func TestPartsOfFutureFootageAreObeyedByARecorder(t *testing.T) {
+	b := newBoth(t)
+	b.do(central.FileRequest{By: protocoltest.Requester, RequestFacts: central.RequestFacts{Kind: central.Vordering, Article: "126ne", Authority: "officier van justitie", Demanded: protocol.T(b.now), Cameras: []protocol.CameraID{"hal"},
+		Period: protocol.Span(b.now, b.now.Add(5*24*time.Hour)), Reference: "OM-1", Necessity: "onderzoek"}})
+	b.do(central.CheckRequest{By: protocoltest.Handler, Request: "z-1", Complete: true, Necessary: true})
+	b.do(central.DecideRequest{By: protocoltest.Approver, Request: "z-1", Outcome: central.Grants, Reason: central.Complies, Motivation: "x"})
+	from := b.now
+	b.now = b.now.Add(48 * time.Hour)
+	r := b.state.Request("z-1")
+	for i := range 2 {
+		asked := protocol.Span(from.Add(time.Duration(i)*time.Hour), from.Add(time.Duration(i+1)*time.Hour))
+		b.do(central.PrepareDelivery{By: protocoltest.Handler, Request: "z-1", Asked: asked})
+		b.do(central.ApproveDelivery{By: protocoltest.Approver2, Request: "z-1", Number: i + 1, Approved: []central.Approved{{Camera: "hal", Interval: asked}}})
+	}
+	if held := b.recorder.Holds(); len(held) != 2 || len(b.recorder.Unfinished()) != 2 {
+		t.Fatalf("%d holds, %d grants", len(held), len(b.recorder.Unfinished()))
+	}
+	g := r.Grants[0]
+	released := protocol.Released{Grant: g.GrantID(), Request: g.Request, Camera: g.Camera, Intent: 9, Object: central.ObjectName(g.Recorder, g.GrantID()), Segments: 3}
+	if _, err := b.journal.Append(t.Context(), protocol.KindReleased, released); err != nil {
+		t.Fatal(err)
+	}
+	b.do(central.RecordRelease{Source: central.Source{Recorder: b.town.Recorder, Seq: 900}, Released: released})
+	b.do(central.RecordDownload{By: protocoltest.Requester, Request: "z-1", Grant: g.GrantID()})
+	b.do(central.ConfirmDelivery{By: protocoltest.Requester, Request: "z-1", Number: 1})
+	if held := b.recorder.Holds(); len(held) != 1 || !held[0].Asked.Equal(r.Deliveries[1].Asked) {
+		t.Errorf("held: %+v", held)
+	}
+}
