@@ -51,7 +51,7 @@ var plainKinds = []string{
 	"protocol.drafted", "protocol.adopted", "protocol.read", "dpia.recorded", "dpia.advised", "controls.adopted", "control.tested",
 	"placement.registered", "placement.amended", "placement.sign", "placement.activated", "placement.renewed", "placement.ending", "placement.ended",
 	"placement.confirmed", "placement.shortening", "placement.rules", "mail.chosen", "mail.taken", "mail.sent",
-	"college.reported", "college.answered", "statement.published", "report.signed", "placement.live", "paper.filed",
+	"college.reported", "college.answered", "statement.published", "report.signed", "placement.live",
 	"order.foreign", "reading.recorded", "sample.drawn", "sample.finding", "audit.planned", "audit.finished",
 	"client.registered", "client.withdrawn", "client.admitted", "body.erased",
 }
@@ -288,6 +288,9 @@ func (f *ConsentWithdrawn) remains() Fact             { return &ConsentWithdrawn
 
 func (f *OralWritten) dossier(*decision) Dossier { return DossierOf(f.Request) }
 func (f *OralWritten) remains() Fact             { return &OralWritten{Request: f.Request} }
+
+func (f *PaperFiled) dossier(*decision) Dossier { return DossierOf(f.Request) }
+func (f *PaperFiled) remains() Fact             { return &PaperFiled{Request: f.Request} }
 
 func (f *OralOverdue) dossier(*decision) Dossier { return DossierOf(f.Request) }
 func (f *OralOverdue) remains() Fact             { return f }
