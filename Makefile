@@ -3,7 +3,8 @@
 # What the tests need from Debian beside Go. `make run` needs none of it.
 PACKAGES = ca-certificates chromium ffmpeg fonts-dejavu-core gir1.2-gst-rtsp-server-1.0 gstreamer1.0-libav gstreamer1.0-plugins-bad \
            gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly gstreamer1.0-rtsp gstreamer1.0-tools \
-           gstreamer1.0-x mosquitto openssl python3 python3-gi swtpm vlc-bin vlc-plugin-base
+           gstreamer1.0-x mosquitto openssl poppler-utils postgresql-15 python3 python3-gi swtpm vlc-bin vlc-plugin-base \
+           $(if $(shell command -v npm),,nodejs npm)
 
 .PHONY: run test packages bench soak lint assets
 
@@ -21,8 +22,9 @@ packages: ## installs the Debian packages that the tests need and that are missi
 	if [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
 	else echo "The tests need these Debian packages:$$missing"; echo "Install them with: sudo apt-get install --no-install-recommends$$missing"; exit 1; fi
 
-bench: ## what a recorder costs beside ffmpeg and a bare reader on this machine, seven minutes; BENCH=-h lists what it can be told
+bench: ## what a recorder costs beside ffmpeg and a bare reader on this machine, seven minutes; BENCH=-h lists what it can be told; and what a start of the centre on a million entries costs beside bare SHA-256 of them
 	go run ./cmd/beeldwacht/bench $(BENCH)
+	LEDGER_ENTRIES=$(or $(ENTRIES),1000000) go test -run '^$$' -bench Start -benchtime 1x -timeout 30m ./central/ledger
 
 soak: ## longer: each fuzz target for FUZZTIME, every fault of every step on the disk, HISTORIES of wrong clocks, a recorder killed KILLS times, the demo's promises ROUNDS times
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \

@@ -14,12 +14,22 @@ func (s *State) Apply(e Event) error {
 		return fmt.Errorf("event %d %s: %d comes next", e.Seq, e.Name(), s.Size)
 	}
 	if s.people == nil {
-		s.people, s.units = map[protocol.PersonID]*Person{}, map[string]*Unit{}
+		s.people, s.units, s.agreements = map[protocol.PersonID]*Person{}, map[string]*Unit{}, map[string]*Dealings{}
 		s.recorders, s.placements = map[protocol.RecorderID]*Recorder{}, map[protocol.CameraID]*Placement{}
 		s.requests, s.holds = map[protocol.RequestID]*Request{}, map[protocol.HoldID]*Hold{}
+		s.advice = map[About]*Counselled{}
+		s.drafts, s.adoptions, s.read = map[string]*ProtocolDraft{}, map[ProtocolRef]Moment{}, map[protocol.PersonID]map[ProtocolRef]protocol.Time{}
 		s.grants, s.seen = map[protocol.GrantID]*Grant{}, map[Source]bool{}
+		s.live = map[protocol.RequestID]*Request{}
+		s.clients = map[ClientID]*Client{}
+		s.erasures, s.bare, s.gone = map[Dossier]*Erasure{}, map[Dossier]bool{}, map[protocol.DocumentID]Dossier{}
 	}
-	if err := e.Fact.apply(s, e); err != nil {
+	if p, ok := e.Fact.(private); ok && e.Dossier == "" { // from before dossiers had keys
+		if o := p.dossier(&decision{State: s}); o != "" {
+			s.bare[o] = true
+		}
+	}
+	if err := e.Fact.apply(s, e); err != nil && !(e.Erased && isAbsent(err)) {
 		return fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
 	}
 	s.Size++
@@ -27,10 +37,10 @@ func (s *State) Apply(e Event) error {
 }
 
 func (e Event) moment(note string) Moment {
-	return Moment{Seq: e.Seq, At: e.Time, By: e.By, Name: e.Name(), Note: note}
+	return Moment{Seq: e.Seq, At: e.Time, By: e.By, Via: e.Via, Name: e.Name(), Note: note}
 }
 
-func noSuch(what string, id string) error { return fmt.Errorf("no %s %q", what, id) }
+func noSuch(what string, id string) error { return absent{what, id} }
 
 func (f *CentreOpened) apply(s *State, _ Event) error {
 	s.Municipality = f.Municipality
@@ -38,12 +48,10 @@ func (f *CentreOpened) apply(s *State, _ Event) error {
 }
 
 func (f *PersonAppointed) apply(s *State, e Event) error {
+	if len(f.Posts) == 0 {
+		delete(s.mail, f.Person)
+	}
 	s.people[f.Person] = &Person{Appointment: f.Appointment, Since: e.Time}
-	return nil
-}
-
-func (f *UnitAgreed) apply(s *State, _ Event) error {
-	s.units[f.ID] = &f.Unit
 	return nil
 }
 
@@ -76,11 +84,6 @@ func (f *ShareGiven) apply(s *State, e Event) error {
 
 func (f *RosterPublished) apply(*State, Event) error { return nil } // the order that follows carries it
 
-func (f *ProtocolAdopted) apply(s *State, _ Event) error {
-	s.protocols = append(s.protocols, &f.CameraProtocol)
-	return nil
-}
-
 func (f *PlacementRegistered) apply(s *State, e Event) error {
 	s.placements[f.Camera] = &Placement{PlacementFacts: f.PlacementFacts, Status: Draft, Registered: e.Time, Changed: e.Time, History: []Moment{e.moment("")}}
 	return nil
@@ -108,7 +111,7 @@ func (f *PlacementRenewed) apply(s *State, e Event) error {
 }
 
 func (f *EndingProposed) apply(s *State, e Event) error {
-	return s.place(f.Camera, e, f.Reason, func(p *Placement) { p.Proposed = &Proposal{e.By, e.Time, f.Ending, f.Reason} })
+	return s.place(f.Camera, e, f.Reason, func(p *Placement) { p.Proposed = &Proposal{By: e.By, At: e.Time, Ending: f.Ending, Reason: f.Reason} })
 }
 
 func (f *PlacementEnded) apply(s *State, e Event) error {
@@ -118,7 +121,7 @@ func (f *PlacementEnded) apply(s *State, e Event) error {
 		case Mute:
 			p.Sound = Sound{}
 		case Withdraw:
-			p.Status, p.ValidTo = Removed, e.Time
+			p.Status, p.ValidTo, p.Besluit.Withdrawn = Removed, e.Time, e.Time
 		default:
 			p.Status = Suspended
 		}
@@ -144,6 +147,13 @@ func (f *OrderIssued) apply(s *State, e Event) error {
 	}
 	if want := r.Next(); f.Number != want {
 		return fmt.Errorf("order %d for %s: %d comes next", f.Number, f.Recorder, want)
+	}
+	if e.Erased {
+		r.Orders = append(r.Orders, Order{Recorder: f.Recorder, Number: f.Number, NotBefore: f.NotBefore, NotAfter: f.NotAfter, Document: f.Document,
+			Kind: f.Kind, ID: f.ID, Issued: e.Time, Erased: true})
+		s.documents++
+		s.gone[f.ID] = e.Dossier
+		return nil
 	}
 	signed, err := protocol.ParseDocument([]byte(f.Document))
 	if err != nil {
@@ -194,7 +204,15 @@ func (s *State) dossier(id protocol.RequestID, e Event, note string, change func
 	}
 	change(r)
 	r.History = append(r.History, e.moment(note))
+	if r.over() {
+		delete(s.live, id)
+	}
 	return nil
+}
+
+// over: nobody has anything to do about it any more, whatever time brings.
+func (r *Request) over() bool {
+	return r.Status == Refused || r.Kind == Provisional || r.Status == Closed && (r.Said.IsZero() || r.Written != nil)
 }
 
 func (f *OrderRefused) apply(s *State, e Event) error {
@@ -229,9 +247,11 @@ func (f *RequestFiled) apply(s *State, e Event) error {
 	s.requests[f.ID] = &Request{ID: f.ID, Regime: f.Regime, RequestFacts: f.RequestFacts, Requester: e.By, Filed: e.Time, Status: Filed, History: []Moment{e.moment("")}}
 	if f.Kind == Provisional {
 		s.requests[f.ID].Status = Kept
+	} else {
+		s.live[f.ID] = s.requests[f.ID]
 	}
 	s.order = append(s.order, f.ID)
-	return nil
+	return f.remember(s, e)
 }
 
 func (f *HoldConfirmed) apply(s *State, e Event) error {
@@ -241,7 +261,11 @@ func (f *HoldConfirmed) apply(s *State, e Event) error {
 		return noSuch("hold", string(f.Hold))
 	}
 	h.Confirmed, h.At = f, e.Time
-	return s.dossier(h.Request, e, string(h.Camera), func(*Request) {})
+	return s.dossier(h.Request, e, string(h.Camera), func(r *Request) {
+		for _, o := range r.Holds { // one that stands longer takes the place of the one before
+			o.Replaced = o.Replaced || o != h && o.Camera == h.Camera && o.Asked.Equal(h.Asked) && o.Number < h.Number && len(h.Approvers) > 0
+		}
+	})
 }
 
 func (f *HoldLifted) apply(s *State, e Event) error {
@@ -256,17 +280,36 @@ func (f *HoldLifted) apply(s *State, e Event) error {
 
 func (f *RequestChecked) apply(s *State, e Event) error {
 	return s.dossier(f.Request, e, f.Remark, func(r *Request) {
-		r.Check = &Check{e.By, e.Time, f.Complete, f.Necessary, f.Remark}
-		r.Status = Checked
+		r.Check = &Check{e.By, e.Time, f.Complete, f.Necessary, f.Remark, f.Verified}
+		if r.Status != Kept && (r.Period.IsZero() || r.Status == Filed) { // otherwise somebody else answers for what was decided already
+			r.Status = Checked
+		}
 	})
 }
 
 func (f *RequestDecided) apply(s *State, e Event) error {
+	s.decided = append(s.decided, f.Request)
 	return s.dossier(f.Request, e, f.Motivation, func(r *Request) {
-		r.Decision = &Decision{e.By, e.Time, f.Outcome, f.Reason, f.Motivation, f.Approved}
+		before := r.Decision
+		r.Decision = &Decision{e.By, e.Time, f.Outcome, f.Reason, f.Motivation, f.Approved, f.Parts, f.Stated}
 		r.Status = Granted
-		if f.Outcome == Refuses {
+		switch {
+		case f.Outcome == Refuses:
 			r.Status = Refused
+		case f.Outcome == Ends:
+			r.Status = Closed
+		case r.Kind == Preservation:
+			r.Status = Kept
+		case f.Outcome == Grants && before != nil && before.Outcome == Partly: // the rounded interval of what was narrowed, or a grant anew
+			r.Decision.Outcome, r.Decision.Parts = Partly, before.Parts
+			if f.Stated == (Stated{}) {
+				r.Decision.Stated = before.Stated
+			}
+		}
+		for _, p := range f.Parts {
+			if h := r.holdOf(p.Camera); h != nil {
+				h.Replaced = true
+			}
 		}
 	})
 }
@@ -281,10 +324,10 @@ func (f *FootageReleased) apply(s *State, e Event) error {
 	return s.dossier(f.Request, e, string(g.Camera), func(r *Request) {
 		all := true
 		for _, h := range r.Holds {
-			has := !h.Replaced && h.Confirmed != nil && h.Confirmed.Segments > 0
+			has := !h.Replaced && (h.State() == "asked" || h.Confirmed != nil && h.Confirmed.Segments > 0)
 			all = all && (!has || slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Camera == h.Camera && g.Released != nil && g.Voided == nil }))
 		}
-		if all && r.Status == Granted {
+		if all && r.Status == Granted && r.Period.IsZero() {
 			r.Status = Released
 		}
 	})
@@ -308,13 +351,23 @@ func (f *FootageDownloaded) apply(s *State, e Event) error {
 
 func (f *HandOverConfirmed) apply(s *State, e Event) error {
 	return s.dossier(f.Request, e, f.Note, func(r *Request) {
+		if d := r.delivery(f.Delivery); d != nil {
+			d.Done = e.Time
+			return
+		}
 		m := e.moment(f.Note)
 		r.Status, r.HandedOver = Closed, &m
 	})
 }
 
 func (f *HandOverLapsed) apply(s *State, e Event) error {
-	return s.dossier(f.Request, e, "", func(r *Request) { r.Status = Closed })
+	return s.dossier(f.Request, e, "", func(r *Request) {
+		if d := r.delivery(f.Delivery); d != nil {
+			d.Done = e.Time
+			return
+		}
+		r.Status = Closed
+	})
 }
 
 func (f *IncidentOpened) apply(s *State, e Event) error {

@@ -52,6 +52,8 @@ type centre struct {
 	town   *protocoltest.Town
 	events []Event
 	seq    uint64 // of the recorder's journal
+
+	commands []Command // that were not refused
 }
 
 func (c *centre) try(cmd Command) ([]Event, error) {
@@ -64,6 +66,7 @@ func (c *centre) try(cmd Command) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.commands = append(c.commands, cmd)
 	for _, e := range events {
 		body, err := e.Body()
 		if err != nil {
@@ -121,14 +124,19 @@ func appoint(p protocol.PersonID, unit string, posts ...Post) Appoint {
 func newCentre(t testing.TB) *centre {
 	t.Helper()
 	c := &centre{t: t, now: start, town: protocoltest.NewTown(t, start)}
+	t.Cleanup(func() { // whatever the test did: it is still a history when dossiers of it are erased
+		if !t.Failed() && len(c.events) > 0 && c.events[0].Seq == 0 && c.events[len(c.events)-1].Seq == uint64(len(c.events))-1 { // unless the test put some in or took some out
+			eraseEach(t, c.events, c.commands, c.now)
+		}
+	})
 	c.do(Open{Municipality: c.town.Municipality, Administrator: admin, Secrecy: day(-10)})
-	c.do(AgreeUnit{admin, Unit{"basisteam", "Politie basisteam", "CV-2026-1", day(365)}})
-	c.do(AgreeUnit{admin, Unit{"recherche", "Politie recherche", "CV-2026-2", day(365)}})
+	c.do(AgreeUnit{admin, covenant("basisteam", "CV-2026-1", day(365))})
+	c.do(AgreeUnit{admin, covenant("recherche", "CV-2026-2", day(365))})
 	roster := c.town.Roster(1, func(r *protocol.Roster) {
 		r.LevelCentre = true
 		r.Handlers = append(r.Handlers, protocol.Seat{Regime: protocol.WPG, Person: policeH})
 		r.Approvers = append(r.Approvers, protocol.Seat{Regime: protocol.WPG, Person: policeA})
-		for _, p := range []protocol.PersonID{"p-c", "p-d", "p-e"} {
+		for _, p := range []protocol.PersonID{"p-c", "p-d", "p-e", "p-f"} {
 			r.Handlers = append(r.Handlers, protocol.Seat{Regime: protocol.AVG, Person: p})
 			r.Approvers = append(r.Approvers, protocol.Seat{Regime: protocol.AVG, Person: p})
 		}
@@ -144,16 +152,48 @@ func newCentre(t testing.TB) *centre {
 	c.do(appoint(policeH, "recherche", Post{Handler, protocol.WPG}))
 	c.do(appoint(policeA, "recherche", Post{Approver, protocol.WPG}))
 
-	c.do(AdoptProtocol{registrar, CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG, Purposes: []Purpose{Buildings, Visitors, StaffSafety},
-		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour), AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1"}})
-	c.do(AdoptProtocol{registrar, CameraProtocol{ID: "straat", Version: 1, Title: "Cameraprotocol straat", Regime: protocol.WPG, Purposes: []Purpose{StreetSafety},
-		Window: protocol.MaxWindow, LongestHold: protocol.MaxWindow, AdoptedBy: "burgemeester", AdoptedOn: day(-30), Published: "gemeenteblad 2026-2"}})
+	c.do(AdoptProtocol{registrar, buildings()})
+	c.do(AdoptProtocol{registrar, street()})
+	c.do(RecordDPIA{registrar, assessment()})
+	c.do(AdviseDPIA{officer, "camera-s", Advice{"ja", "model van het rijk", "zelf", "afschermen en kort bewaren", "ja, ga door"}})
 	c.do(RegisterPlacement{registrar, hall()})
 	c.do(RegisterPlacement{registrar, square()})
 	c.do(Activate{registrar, "hal"})
 	c.do(Activate{registrar, "plein"})
 	c.do(Appoint{admin, Appointment{Person: staff, Posts: []Post{{Role: Staff}}, Cameras: []protocol.CameraID{"hal"}, Secrecy: day(-10)}})
+	for _, p := range []protocol.PersonID{handler, approver, approver2, requester, colleague, staff} {
+		c.reads(p)
+	}
+	c.do(AcknowledgeProtocol{policeH, ProtocolRef{"straat", 1}})
+	c.do(AcknowledgeProtocol{policeA, ProtocolRef{"straat", 1}})
 	return c
+}
+
+// covenant is with a unit of the police.
+func covenant(id, reference string, until protocol.Time) Unit {
+	return Unit{id, "Politie " + id, reference, until, AgreementFacts{Kind: ChainPartner, Parties: "gemeente en politie; ieder voor de eigen verwerking", Goals: "opsporing", Special: "geen", Informing: "bord en website",
+		Processings: "verstrekken van camerabeelden", Rights: "via de gemeente", ValidFrom: day(-30), Review: day(300)}}
+}
+
+// reads has somebody read the protocols of both cameras.
+func (c *centre) reads(p protocol.PersonID) {
+	c.t.Helper()
+	c.do(AcknowledgeProtocol{p, ProtocolRef{"gebouwen", 1}})
+	c.do(AcknowledgeProtocol{p, ProtocolRef{"straat", 1}})
+}
+
+func buildings() CameraProtocol {
+	return CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG, Purposes: []Purpose{Buildings, Visitors, StaffSafety}, Bases: []Basis{LegitimateInterest},
+		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour), Form: ViewLive, Roles: ProtocolUsers,
+		Viewing: "alleen door de receptie", Release: "na vordering, met vier ogen", Recognisability: "gezichten bij de ingang, elders silhouetten", Security: "recorder in een afgesloten kast",
+		WorksCouncil: "OR-2026-4", AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1", ValidFrom: day(-30), Review: day(700), Document: protocol.HashOf([]byte("protocol gebouwen"))}
+}
+
+func street() CameraProtocol {
+	p := buildings()
+	p.ID, p.Title, p.Regime, p.Purposes, p.Bases, p.WorksCouncil = "straat", "Cameraprotocol straat", protocol.WPG, []Purpose{StreetSafety}, []Basis{PublicOrder}, ""
+	p.Window, p.LongestHold, p.AdoptedBy, p.Published, p.Document = protocol.MaxWindow, protocol.MaxWindow, "burgemeester", "gemeenteblad 2026-2", protocol.HashOf([]byte("protocol straat"))
+	return p
 }
 
 func hall() PlacementFacts {
@@ -161,12 +201,19 @@ func hall() PlacementFacts {
 		Purposes: []Purpose{Buildings, Visitors}, Subsidiarity: "beveiligers alleen volstaan niet", Proportionality: "alleen de ingang",
 		Besluit:  Besluit{Reference: "B-2026-14", Date: day(-20), ValidFrom: day(-10), ValidUntil: day(300), Body: "college", Area: "stadskantoor"},
 		Protocol: ProtocolRef{"gebouwen", 1}, Sign: Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"},
-		Publication: PublishExact, Contact: "fg@stad.example"}
+		Publication: PublishExact, Contact: "fg@stad.example", Particulars: Particulars{Masks: "de straat buiten", Quality: Observe, FilmsStaff: No, Selection: "20.1.2", DPIA: "camera-s",
+			Owners:  Owners{"teammanager facilitair", "", "beveiliging", "privacy officer", "gemeenteraad"},
+			Storage: Storage{Netherlands, "kast 1, stadskantoor"}}}
+}
+
+func assessment() DPIA {
+	return DPIA{ID: "camera-s", Title: "Camera's in en om gebouwen", Reference: "zaaksysteem Z-2026-12", Date: day(-40), Score: 6, Review: day(400)}
 }
 
 func square() PlacementFacts {
 	p := hall()
 	p.Camera, p.Name, p.Regime, p.Purposes, p.Protocol = "plein", "Plein noord", protocol.WPG, []Purpose{StreetSafety}, ProtocolRef{"straat", 1}
+	p.Besluit.Prosecutor = day(-25)
 	p.Place, p.Publication, p.PublicationReason = "bij de fontein", PublishArea, "op verzoek van de politie"
 	return p
 }
@@ -205,8 +252,8 @@ func (c *centre) granted(by, h, a protocol.PersonID, f RequestFacts) *Request {
 	c.do(FileRequest{by, f})
 	id := c.s.order[len(c.s.order)-1]
 	c.confirm(id)
-	c.do(CheckRequest{h, id, true, true, ""})
-	c.do(DecideRequest{a, id, Grants, Complies, "voldoet", c.approved(id)})
+	c.do(CheckRequest{By: h, Request: id, Complete: true, Necessary: true})
+	c.do(DecideRequest{By: a, Request: id, Outcome: Grants, Reason: Complies, Motivation: "voldoet", Approved: c.approved(id)})
 	return c.s.Request(id)
 }
 
@@ -248,22 +295,22 @@ func TestRequestFromFilingToHandOver(t *testing.T) {
 	if hold.Ground != protocol.GroundRequest || !hold.Asked.Equal(theft().Asked) || hold.End.Sub(hold.NotBefore.Time) > protocol.MaxHoldSingle {
 		t.Errorf("hold %+v", hold)
 	}
-	c.refused(CheckRequest{handler, "z-1", true, true, ""}, CodeNotConfirmed)
+	c.refused(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true}, CodeNotConfirmed)
 	c.confirm("z-1")
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeState)
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeState)
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
 
 	wrong := c.approved("z-1")
 	wrong[0].Interval = theft().Asked // what was asked, not what will be released
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "voldoet", wrong}, CodeInterval)
-	c.do(DecideRequest{approver, "z-1", Grants, Complies, "voldoet", c.approved("z-1")})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "voldoet", Approved: wrong}, CodeInterval)
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "voldoet", Approved: c.approved("z-1")})
 	r := c.s.Request("z-1")
 	g := lastOrder[*protocol.Grant](c)
 	if g.Requester != requester || g.Handler != handler || g.Approver != approver || g.Recipient != c.town.Vault.Recipient().String() ||
 		!g.Interval.Equal(r.Holds[0].Rounded()) || g.NotAfter.Sub(g.NotBefore.Time) > protocol.ReleaseGrantTerm || r.Grants[0].Level != protocol.LevelCentre {
 		t.Errorf("grant %+v", g)
 	}
-	c.refused(DecideRequest{approver2, "z-1", Grants, Complies, "nog eens", c.approved("z-1")}, CodeState)
+	c.refused(DecideRequest{By: approver2, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "nog eens", Approved: c.approved("z-1")}, CodeState)
 
 	c.refused(RecordDownload{requester, "z-1", g.GrantID()}, CodeState)
 	release := RecordRelease{c.source(), released(r.Grants[0])}
@@ -305,10 +352,10 @@ func TestRefusalLiftsTheHold(t *testing.T) {
 	c := newCentre(t)
 	c.do(FileRequest{requester, theft()})
 	c.confirm("z-1")
-	c.refused(CheckRequest{handler, "z-1", true, false, ""}, CodeInvalid) // not necessary: say why
-	c.do(CheckRequest{handler, "z-1", true, false, "een foto is er al"})
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "toch", c.approved("z-1")}, CodeState)
-	c.do(DecideRequest{approver, "z-1", Refuses, NotNecessary, "een foto is er al", nil})
+	c.refused(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: false}, CodeInvalid) // not necessary: say why
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: false, Remark: "een foto is er al"})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "toch", Approved: c.approved("z-1")}, CodeState)
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Refuses, Reason: NotNecessary, Motivation: "een foto is er al"})
 	if l := lastOrder[*protocol.Lift](c); l.Reason != protocol.LiftRefused || l.Handler != handler || l.Approver != approver {
 		t.Errorf("lift %+v", l)
 	}
@@ -353,10 +400,10 @@ func TestFailedOrRunOutGrantIsDecidedAgain(t *testing.T) {
 	if got := c.s.Incidents(c.now); len(got) != 1 || got[0].Kind != "release-failed" || got[0].Request != r.ID {
 		t.Errorf("incidents %+v", got)
 	}
-	c.refused(DecideRequest{approver, r.ID, Grants, Complies, "opnieuw", c.approved(r.ID)}, CodeState) // it still tries
+	c.refused(DecideRequest{By: approver, Request: r.ID, Outcome: Grants, Reason: Complies, Motivation: "opnieuw", Approved: c.approved(r.ID)}, CodeState) // it still tries
 	c.now = r.Grants[0].NotAfter.Time
-	c.refused(DecideRequest{handler, r.ID, Grants, Complies, "opnieuw", c.approved(r.ID)}, CodeForbidden)
-	c.do(DecideRequest{approver2, r.ID, Grants, Complies, "opnieuw", c.approved(r.ID)})
+	c.refused(DecideRequest{By: handler, Request: r.ID, Outcome: Grants, Reason: Complies, Motivation: "opnieuw", Approved: c.approved(r.ID)}, CodeForbidden)
+	c.do(DecideRequest{By: approver2, Request: r.ID, Outcome: Grants, Reason: Complies, Motivation: "opnieuw", Approved: c.approved(r.ID)})
 	c.do(RecordRelease{c.source(), released(r.Grants[1])})
 	if r.Status != Released || r.Grants[0].ID == r.Grants[1].ID {
 		t.Errorf("%s, grants %s %s", r.Status, r.Grants[0].ID, r.Grants[1].ID)
@@ -374,15 +421,15 @@ func TestI12_ThreePeople(t *testing.T) {
 	}
 	c.do(FileRequest{"p-c", theft()})
 	c.confirm("z-1")
-	c.refused(CheckRequest{"p-c", "z-1", true, true, ""}, CodeSamePerson)
-	c.do(CheckRequest{"p-d", "z-1", true, true, ""})
+	c.refused(CheckRequest{By: "p-c", Request: "z-1", Complete: true, Necessary: true}, CodeSamePerson)
+	c.do(CheckRequest{By: "p-d", Request: "z-1", Complete: true, Necessary: true})
 	for _, p := range []protocol.PersonID{"p-c", "p-d"} {
-		c.refused(DecideRequest{p, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeSamePerson)
+		c.refused(DecideRequest{By: p, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeSamePerson)
 	}
 	for _, p := range []protocol.PersonID{admin, officer, registrar, handler, requester, policeA, System, "p-nobody"} {
-		c.refused(DecideRequest{p, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeForbidden)
+		c.refused(DecideRequest{By: p, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeForbidden)
 	}
-	c.do(DecideRequest{"p-e", "z-1", Grants, Complies, "x", c.approved("z-1")})
+	c.do(DecideRequest{By: "p-e", Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")})
 }
 
 // Commands at random, by people with every post they may combine: two of them, with an administrator and a privacy officer who try everything
@@ -408,9 +455,9 @@ func TestI12_FewerPeopleNeverGetAGrant(t *testing.T) {
 				h := c.s.Request(id).Holds[0]
 				cmd = ConfirmHold{c.source(), placed(h)}
 			case 1:
-				cmd = CheckRequest{who(), id, true, true, ""}
+				cmd = CheckRequest{By: who(), Request: id, Complete: true, Necessary: true}
 			case 2:
-				cmd = DecideRequest{who(), id, Grants, Complies, "x", c.approved(id)}
+				cmd = DecideRequest{By: who(), Request: id, Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved(id)}
 			case 3: // an appointment in between changes who holds what, not how many there are
 				cmd = Appoint{who(), appoint(people[rnd.IntN(len(people))], "basisteam", Post{Role: Requester}, Post{Handler, protocol.AVG}, Post{Approver, protocol.AVG}).Appointment}
 			case 4:
@@ -547,7 +594,7 @@ func TestR08_OfficerStandsAlone(t *testing.T) {
 	c.refused(Appoint{admin, Appointment{Person: admin, Posts: []Post{{Role: Administrator}}}}, CodeForbidden) // nobody appoints themselves
 	c.refused(appoint("p-x", "", Post{Role: Administrator}, Post{Approver, protocol.AVG}), CodeCombination)
 	for _, cmd := range []Command{
-		CheckRequest{officer, "z-1", true, true, ""}, DecideRequest{officer, "z-1", Refuses, NoPower, "x", nil},
+		CheckRequest{By: officer, Request: "z-1", Complete: true, Necessary: true}, DecideRequest{By: officer, Request: "z-1", Outcome: Refuses, Reason: NoPower, Motivation: "x"},
 		EndPlacement{officer, "hal", Withdraw, "x"}, Activate{officer, "hal"}, FileRequest{officer, theft()}, Appoint{officer, Appointment{Person: "p-x"}},
 	} {
 		if _, ok := cmd.(CheckRequest); ok {
@@ -568,13 +615,13 @@ func TestR17_NoSecrecyStatementNoWork(t *testing.T) {
 		c.do(FileRequest{requester, theft()})
 		id := c.s.order[len(c.s.order)-1]
 		c.confirm(id)
-		c.refused(CheckRequest{handler, id, true, true, ""}, CodeInactive)
+		c.refused(CheckRequest{By: handler, Request: id, Complete: true, Necessary: true}, CodeInactive)
 		if len(c.s.Inbox(handler, c.now)) != 0 {
 			t.Error("an inactive handler has an inbox")
 		}
 	}
 	c.now = c.now.Add(25 * time.Hour)
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
 
 	c.now = day(366).Time // the police's agreement has ended
 	c.refused(FileRequest{requester, theft()}, CodeInactive)
@@ -588,10 +635,10 @@ func TestWpgIsDecidedByThePolice(t *testing.T) {
 	f.Kind, f.Article = WpgRelease, ""
 	c.do(FileRequest{requester, f})
 	c.confirm("z-1")
-	c.refused(CheckRequest{handler, "z-1", true, true, ""}, CodeForbidden)
-	c.do(CheckRequest{policeH, "z-1", true, true, ""})
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeForbidden)
-	c.do(DecideRequest{policeA, "z-1", Grants, Complies, "x", c.approved("z-1")})
+	c.refused(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true}, CodeForbidden)
+	c.do(CheckRequest{By: policeH, Request: "z-1", Complete: true, Necessary: true})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeForbidden)
+	c.do(DecideRequest{By: policeA, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")})
 	f.Cameras = []protocol.CameraID{"hal", "plein"}
 	c.refused(FileRequest{requester, f}, CodeRegime)
 	if c.s.MayRead(handler, c.s.Request("z-1"), c.now) {
@@ -650,7 +697,7 @@ func TestBadRequestsAreNamed(t *testing.T) {
 	say(FileRequest{requester, f}, "toekomst")
 	f.Cameras = []protocol.CameraID{"nergens"}
 	say(FileRequest{requester, f}, "Camera", "nergens")
-	say(CheckRequest{handler, "z-99", true, true, ""}, "Aanvraag", "z-99")
+	say(CheckRequest{By: handler, Request: "z-99", Complete: true, Necessary: true}, "Aanvraag", "z-99")
 	say(FileRequest{"p-nobody", theft()}, "niet aangesteld")
 	say(AgreeUnit{"p-nobody", Unit{}}, "niet aangesteld")
 	say(RecordDownload{requester, "z-99", "g-99"}, "Aanvraag", "z-99")
@@ -658,8 +705,8 @@ func TestBadRequestsAreNamed(t *testing.T) {
 	empty := placed(c.s.Request("z-1").Holds[0])
 	empty.Segments = 0
 	c.do(ConfirmHold{c.source(), empty})
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
-	say(DecideRequest{approver, "z-1", Grants, Complies, "voldoet", nil}, "Geen recorder bewaart beelden")
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
+	say(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "voldoet"}, "Geen recorder bewaart beelden")
 }
 
 func TestHoldEndsWithTheMandatesLongestHoldFromTheFirst(t *testing.T) {
@@ -703,8 +750,8 @@ func TestStandingView(t *testing.T) {
 	if got := names(c.do(FileRequest{staff, f})); got != "request.filed" {
 		t.Error(got)
 	}
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
-	c.do(DecideRequest{approver, "z-1", Grants, Complies, "x", nil})
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x"})
 	g := lastOrder[*protocol.Grant](c)
 	if g.Use != protocol.UseStanding || g.Recipient != f.ViewerKey || g.Requester != staff {
 		t.Errorf("%+v", g)
@@ -813,9 +860,9 @@ func TestFactsThatDoNotFitBecomeIncidents(t *testing.T) {
 		t.Error(h.State())
 	}
 	// With nothing held an approver can only refuse.
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "x", nil}, CodeNoFootage)
-	c.do(DecideRequest{approver, "z-1", Refuses, NoFootage, "de recorder kon niets bewaren", nil})
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x"}, CodeNoFootage)
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Refuses, Reason: NoFootage, Motivation: "de recorder kon niets bewaren"})
 }
 
 func TestAccessesBesideTheirGrants(t *testing.T) {
@@ -875,8 +922,8 @@ func TestRosterGoesOutAsAnOrder(t *testing.T) {
 	}
 	c.do(FileRequest{requester, theft()})
 	c.confirm("z-1")
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeRoster)
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeRoster)
 }
 
 // A ledger written once must give the same state for ever.
@@ -884,34 +931,12 @@ func TestHistoryGivesTheSameState(t *testing.T) {
 	if *record {
 		recordHistory(t)
 	}
-	history, err := os.ReadFile("testdata/history.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
 	want, err := os.ReadFile("testdata/state.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		var s State
-		for line := range bytes.Lines(history) {
-			var l struct {
-				Time protocol.Time     `json:"time"`
-				Name string            `json:"name"`
-				By   protocol.PersonID `json:"by"`
-				Fact jsontext.Value    `json:"fact"`
-			}
-			if err := json.Unmarshal(line, &l, json.RejectUnknownMembers(true)); err != nil {
-				t.Fatal(err)
-			}
-			fact, err := ParseFact(l.Name, l.Fact)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := s.Apply(Event{s.Size, l.Time, l.By, fact}); err != nil {
-				t.Fatal(err)
-			}
-		}
+		s := replayed(t)
 		got := dump(t, &s)
 		if *update {
 			if err := os.WriteFile("testdata/state.txt", []byte(got), 0o644); err != nil {
@@ -931,6 +956,34 @@ func TestHistoryGivesTheSameState(t *testing.T) {
 	}
 }
 
+// replayed is the state of testdata/history.jsonl.
+func replayed(t *testing.T) (s State) {
+	t.Helper()
+	history, err := os.ReadFile("testdata/history.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(history) {
+		var l struct {
+			Time protocol.Time     `json:"time"`
+			Name string            `json:"name"`
+			By   protocol.PersonID `json:"by"`
+			Fact jsontext.Value    `json:"fact"`
+		}
+		if err := json.Unmarshal(line, &l, json.RejectUnknownMembers(true)); err != nil {
+			t.Fatal(err)
+		}
+		fact, err := ParseFact(l.Name, l.Fact)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Apply(Event{Seq: s.Size, Time: l.Time, By: l.By, Fact: fact}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
 func recordHistory(t *testing.T) {
 	c := newCentre(t)
 	r := c.granted(requester, handler, approver, theft())
@@ -941,8 +994,8 @@ func recordHistory(t *testing.T) {
 	c.do(RecordLifted{c.source(), protocol.HoldLifted{Hold: r.Holds[0].HoldID(), Reason: "lift"}})
 	c.do(FileRequest{colleague, theft()})
 	c.confirm("z-2")
-	c.do(CheckRequest{handler, "z-2", false, true, "artikel ontbreekt"})
-	c.do(DecideRequest{approver2, "z-2", Refuses, Incomplete, "artikel ontbreekt", nil})
+	c.do(CheckRequest{By: handler, Request: "z-2", Complete: false, Necessary: true, Remark: "artikel ontbreekt"})
+	c.do(DecideRequest{By: approver2, Request: "z-2", Outcome: Refuses, Reason: Incomplete, Motivation: "artikel ontbreekt"})
 	c.do(EndPlacement{approver, "hal", Suspend, "verbouwing"})
 	c.do(EndPlacement{approver2, "hal", Suspend, "verbouwing"})
 	c.do(RecordIncident{c.source(), protocol.Incident{What: "unlink-failed", Camera: "hal", Detail: "read-only file system"}})

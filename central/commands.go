@@ -35,11 +35,6 @@ type (
 		By protocol.PersonID
 		Appointment
 	}
-	// AgreeUnit records a chain partner's agreement. By an administrator.
-	AgreeUnit struct {
-		By protocol.PersonID
-		Unit
-	}
 	// EnrolRecorder makes a recorder known with its first roster. By an administrator.
 	EnrolRecorder struct {
 		By       protocol.PersonID
@@ -68,15 +63,11 @@ type (
 
 // The register. By a registrar, except ending.
 type (
-	AdoptProtocol struct {
-		By protocol.PersonID
-		CameraProtocol
-	}
 	RegisterPlacement struct {
 		By protocol.PersonID
 		PlacementFacts
 	}
-	// AmendPlacement replaces the facts of a draft.
+	// AmendPlacement replaces the facts of a draft; of a camera that has been in use those that its mandate does not rest on.
 	AmendPlacement struct {
 		By protocol.PersonID
 		PlacementFacts
@@ -120,6 +111,7 @@ type (
 		Complete  bool
 		Necessary bool
 		Remark    string
+		Verified  []Verified // what the handler saw to
 	}
 	// DecideRequest is the approver's. On granting footage, Approved states per camera the rounded interval as the recorder confirmed it. A second
 	// decision may follow when a grant ran out or failed without its release.
@@ -130,6 +122,8 @@ type (
 		Reason     Reason
 		Motivation string
 		Approved   []Approved
+		Parts      []Part // outcome partly: what is not granted
+		Stated
 	}
 	// RecordDownload is recorded before the first byte is given. By a requester of the request's unit.
 	RecordDownload struct {

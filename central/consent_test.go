@@ -41,8 +41,8 @@ func TestR20_ConsentOfEveryoneAndItsWithdrawal(t *testing.T) {
 	}
 	c.refused(RecordDownload{requester, ready.ID, ready.Grants[0].GrantID()}, CodeState)
 	for _, q := range []*Request{r, ready} {
-		c.refused(DecideRequest{approver2, q.ID, Grants, Complies, "toch", c.approved(q.ID)}, CodeState)
-		c.do(DecideRequest{approver2, q.ID, Refuses, NoConsent, "ingetrokken", nil})
+		c.refused(DecideRequest{By: approver2, Request: q.ID, Outcome: Grants, Reason: Complies, Motivation: "toch", Approved: c.approved(q.ID)}, CodeState)
+		c.do(DecideRequest{By: approver2, Request: q.ID, Outcome: Refuses, Reason: NoConsent, Motivation: "ingetrokken"})
 		if l := lastOrder[*protocol.Lift](c); l.Hold != q.Holds[0].HoldID() || q.Status != Refused {
 			t.Errorf("the hold is not lifted: %+v", l)
 		}

@@ -11,13 +11,16 @@ type decision struct {
 	*State
 	now     protocol.Time
 	by      protocol.PersonID // who the events are by
+	via     ClientID          // the system that vouched for that; see Through
+	once    *Once             // the idempotency key of a filing through a system
 	events  []Event
 	numbers map[protocol.RecorderID]uint64 // orders issued in this decision
 	issued  uint64                         // documents issued in this decision
+	despite string                         // why this goes on against the privacy officer's advice; see advice.go
 }
 
 func (d *decision) record(f Fact) {
-	d.events = append(d.events, Event{Seq: d.Size + uint64(len(d.events)), Time: d.now, By: d.by, Fact: f})
+	d.events = append(d.events, Event{Seq: d.Size + uint64(len(d.events)), Time: d.now, By: d.by, Via: d.via, Fact: f, Dossier: d.dossierOf(f)})
 }
 
 // as makes person the actor, if they hold the role, active now.

@@ -20,6 +20,37 @@
 // the consent of everyone recognisable alone, until one of them takes it back (kind consent, R20). A colleague of the unit may take a request over; whoever ever asked
 // counts as its requester.
 //
+// A preservation order (126ni Sv, or a court's) holds footage and releases nothing (kind preservation, keeping.go). Any hold stands 28 days on the envelope, counted from the first on
+// that footage; beyond that two approvers of its regime sign for the same day, for WPG cameras on a concrete ground of the police, and never beyond the order, the mandate's longest
+// hold or ninety days. What was asked may be taken back: handler and approver then end it. A decision may grant in part (partly.go): some cameras, or less of an interval, which its
+// recorder rounds before it is approved; the rest is refused for its own reason and its hold lifted. It says what the footage may be used for, in the grant's purpose. Future data
+// (126ne Sv, future.go) are decided once and delivered in parts, each a grant of its own; what nobody prepared is held before it ages out.
+//
+// # Placements
+//
+// A camera is a draft until nothing is missing ([State.Lacks], ready.go): protocol, besluit, a DPIA with the officer's advice whose score's minimum controls it meets (R12, dpia.go), sign or
+// recorded exception (R15), the works council's consent where staff are filmed, an owner for each letter of RASCI (R7), a place in the Netherlands for its footage (R21). The same is asked
+// when its besluit is renewed; no change of a camera in use makes it lack more. Its mandate ends with the besluit, without an order; suspending, withdrawing, muting and keeping footage
+// shorter are orders that two approvers sign (window.go). Each camera is re-confirmed every year, and what nobody needed for a year is flagged (R23, R30, confirm.go).
+//
+// # Protocols, agreements, statements
+//
+// A camera protocol has versions, each drafted, advised on, adopted and dated (protocols.go, R3). Whoever acts on a camera under it has read it and said so: people are reminded from the day a
+// version is recorded and have until it begins, at least a fortnight; then the act waits for the reading. Its annex is the register's own list of cameras, as of any day. Organisations
+// have agreements that say what the policy lists (organisations.go, R19, R31): without a valid one a chain partner's people do nothing and nobody processes footage. Statements are dated
+// versions that everyone can read, earlier ones too (statements.go, R26). What lapses or has to be looked at again stands in [State.Reviews] (R23).
+//
+// # Advice
+//
+// The privacy officer's advice weighs and does not bind (advice.go, R9). Where it is against something, the command that goes on is refused unless it comes in a [Despite], with a reason;
+// that is an event of its own under the name of whoever went on, beside the decision and in the yearly reports. Reports to the college (college.go) are read by the officer and the
+// college alone.
+//
+// # Systems
+//
+// A police system comes in through the API for a requester of its unit (clients.go). The ledger then holds both: who asked, and which system vouched for that. No system checks or
+// decides, whomever it names.
+//
 // # Events and orders
 //
 //	FileRequest      → request.filed, order.issued (a hold a camera)
@@ -29,13 +60,23 @@
 //	RecordRelease    → release.ready
 //	RecordDownload   → release.downloaded
 //	ConfirmHandOver  → handover.confirmed, order.issued (the lifting of each hold)
+//	KeepLonger       → keeping.proposed; by a second approver keeping.prolonged, order.issued (a hold with both names)
+//	PrepareDelivery  → delivery.prepared, order.issued (a hold a camera); ApproveDelivery → delivery.approved, order.issued (a grant a camera)
+//	WithdrawRequest  → request.withdrawn; then DecideRequest refuses or ends it, order.issued (the lifting of each hold)
 //
 // # Oversight
 //
 // The privacy officer keeps the incidents (R13, incidents.go: 72 hours from awareness; what recorders find, and accesses that nothing allowed, open themselves), draws
 // samples (R11, samples.go) and keeps complaints, objections and letters (R27, matters.go). People who were filmed ask through handler and approver (R14,
-// subjects.go). What those who oversee open is an event before it is shown, and of WPG cameras it is counts (R8, R10, readings.go). Reports are views of the
-// state as of a day (R5, R6, R22, reports.go). The terms stand in terms.go and, for paper, in MatterTerms, each with its source.
+// subjects.go): with the answer the hold is lifted, and after a refusal it stands until the six weeks to object are over. What those who oversee open is an event before it is shown, and of WPG cameras it is counts (R8, R10, readings.go). Reports are views of the
+// state as of a day (R5, R6, R22, reports.go). The law stands in law.go, dated and with its source.
+//
+// # People are told
+//
+// Inbox is what waits for a person, News what was decided lately; a person's start page shows both, and central/mail mails both: urgent things at once, the rest on the
+// morning of a working day, each thing once at each stage it comes to (telling.go). What was told is an event, so that centres on one ledger do not say it twice.
+//
+// The privacy officer signs the yearly report (yearly.go): its text, the counts of the recorders' logs and the hashes of its CSV and PDF stand in the ledger.
 //
 // # The outbox
 //

@@ -2,6 +2,8 @@ package central
 
 import (
 	"fmt"
+	"reflect"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -14,7 +16,11 @@ type Event struct {
 	Seq  uint64 // of its entry in the ledger
 	Time protocol.Time
 	By   protocol.PersonID // a person, or System
+	Via  ClientID          // the system that acted for that person; empty: the person came to the desk
 	Fact Fact
+
+	Dossier Dossier // whose key its body is under; empty: it lies open
+	Erased  bool    // that key is destroyed: By and Via are empty, and Fact is what remains
 }
 
 // Name is the kind of the event's entry.
@@ -26,33 +32,56 @@ type Fact interface {
 	apply(*State, Event) error
 }
 
-// Body is an event as the body of its entry; chain.Seal adds the salt.
+// Body is an event as the body of its entry; chain.Seal adds the salt. It lies open (By, Via, Fact), or is of a dossier (Dossier, Remains, Sealed): then Sealed is an open
+// body under the dossier's key, without salt.
 type Body struct {
 	protocol.Salted
-	By   protocol.PersonID `json:"by"`
-	Fact jsontext.Value    `json:"fact"`
+	By   protocol.PersonID `json:"by,omitempty"`
+	Via  ClientID          `json:"via,omitempty"`
+	Fact jsontext.Value    `json:"fact,omitempty"`
+
+	Dossier Dossier        `json:"dossier,omitempty"`
+	Remains jsontext.Value `json:"remains,omitempty"`
+	Sealed  []byte         `json:"sealed,omitempty"` // base64; none: it came when the dossier had been erased already
 }
 
-// Body writes the event's body.
+// Body writes the event's body, open.
 func (e Event) Body() (Body, error) {
 	b, err := json.Marshal(e.Fact, json.Deterministic(true))
 	if err != nil {
 		return Body{}, fmt.Errorf("event %d %s: %w", e.Seq, e.Name(), err)
 	}
-	return Body{By: e.By, Fact: b}, nil
+	return Body{By: e.By, Via: e.Via, Fact: b}, nil
+}
+
+// Erase makes of an event of a dossier what is left when that is erased.
+func (e Event) Erase() Event {
+	return Event{Seq: e.Seq, Time: e.Time, Fact: e.Fact.(private).remains(), Dossier: e.Dossier, Erased: true}
 }
 
 // ParseFact reads a fact of this name back; unknown names and fields are errors.
 func ParseFact(name string, value []byte) (Fact, error) {
-	f := newFact(name)
-	if f == nil {
+	t := factTypes()[name]
+	if t == nil {
 		return nil, fmt.Errorf("event %q: no such kind; a newer version wrote this ledger", name)
 	}
+	f := reflect.New(t).Interface().(Fact)
 	if err := json.Unmarshal(value, f, json.RejectUnknownMembers(true)); err != nil {
 		return nil, fmt.Errorf("event %q: %w", name, err)
 	}
 	return f, nil
 }
+
+// factTypes are the kinds of facts by name: a ledger is read at a million a few seconds.
+var factTypes = sync.OnceValue(func() map[string]reflect.Type {
+	types := map[string]reflect.Type{}
+	for name := range eventWords {
+		if f := newFact(name); f != nil {
+			types[name] = reflect.TypeOf(f).Elem()
+		}
+	}
+	return types
+})
 
 // The facts.
 type (
@@ -64,11 +93,6 @@ type (
 	// PersonAppointed says all of a person's posts anew; whoever has none left is dismissed.
 	PersonAppointed struct {
 		Appointment
-	}
-
-	// UnitAgreed records an organisation's agreement, which its people need to be active (R17, R19).
-	UnitAgreed struct {
-		Unit
 	}
 
 	RecorderEnrolled struct {
@@ -96,10 +120,6 @@ type (
 	RosterPublished struct {
 		Recorder protocol.RecorderID `json:"recorder"`
 		Version  uint64              `json:"version"`
-	}
-
-	ProtocolAdopted struct {
-		CameraProtocol
 	}
 
 	PlacementRegistered struct {
@@ -140,6 +160,10 @@ type (
 		NotBefore protocol.Time       `json:"notBefore"`
 		NotAfter  protocol.Time       `json:"notAfter"`
 		Document  string              `json:"document"`
+
+		// Only in what remains after its dossier's end; before, the document says it.
+		Kind string              `json:"kind,omitempty"`
+		ID   protocol.DocumentID `json:"id,omitempty"`
 	}
 	OrderRefused struct {
 		Source
@@ -161,6 +185,7 @@ type (
 		ID     protocol.RequestID `json:"id"`
 		Regime protocol.Regime    `json:"regime"`
 		RequestFacts
+		Once *Once `json:"once,omitempty"` // through a system only
 	}
 	HoldConfirmed struct {
 		Source
@@ -181,6 +206,7 @@ type (
 		Complete  bool               `json:"complete"`
 		Necessary bool               `json:"necessary"`
 		Remark    string             `json:"remark,omitempty"`
+		Verified  []Verified         `json:"verified,omitempty"`
 	}
 	RequestDecided struct {
 		Request    protocol.RequestID `json:"request"`
@@ -188,6 +214,8 @@ type (
 		Reason     Reason             `json:"reason"`
 		Motivation string             `json:"motivation"`
 		Approved   []Approved         `json:"approved,omitempty"`
+		Parts      []Part             `json:"parts,omitempty"`
+		Stated
 	}
 	FootageReleased struct {
 		Source
@@ -214,12 +242,14 @@ type (
 		Grant   protocol.GrantID   `json:"grant"`
 	}
 	HandOverConfirmed struct {
-		Request protocol.RequestID `json:"request"`
-		Note    string             `json:"note,omitempty"`
+		Request  protocol.RequestID `json:"request"`
+		Note     string             `json:"note,omitempty"`
+		Delivery int                `json:"delivery,omitzero"` // of future data: this part
 	}
 	// HandOverLapsed: nobody confirmed within fourteen days; the hold ends all the same.
 	HandOverLapsed struct {
-		Request protocol.RequestID `json:"request"`
+		Request  protocol.RequestID `json:"request"`
+		Delivery int                `json:"delivery,omitzero"`
 	}
 
 	IncidentOpened struct {
@@ -239,14 +269,20 @@ type Source struct {
 
 func newFact(name string) Fact {
 	for _, f := range []Fact{
+		&BodyErased{},
 		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
 		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
 		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{}, &TrainingRecorded{},
-		&PersonAppointed{}, &UnitAgreed{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{},
+		&DPIARecorded{}, &DPIAAdvised{}, &ControlsAdopted{}, &ControlTested{}, &PlacementConfirmed{}, &ShorteningProposed{}, &RulesChanged{}, &LivePeriodFixed{},
+		&PersonAppointed{}, &UnitAgreed{}, &AgreementChecked{}, &AgreementEnded{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{}, &ProtocolDrafted{}, &ProtocolRead{},
+		&AdviceAsked{}, &AdviceGiven{}, &AdviceNotFollowed{}, &CollegeReported{}, &CollegeAnswered{}, &StatementPublished{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
+		&KeepingProposed{}, &KeepingProlonged{}, &DemandRenewed{}, &RequestWithdrawn{}, &DeliveryPrepared{}, &DeliveryApproved{}, &PaperFiled{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
+		&MailChosen{}, &MailTaken{}, &MailSent{}, &ReportSigned{},
+		&ClientRegistered{}, &ClientWithdrawn{}, &ClientAdmitted{},
 	} {
 		if f.name() == name {
 			return f
@@ -257,12 +293,10 @@ func newFact(name string) Fact {
 
 func (*CentreOpened) name() string        { return "centre.opened" }
 func (*PersonAppointed) name() string     { return "person.appointed" }
-func (*UnitAgreed) name() string          { return "unit.agreed" }
 func (*RecorderEnrolled) name() string    { return "recorder.enrolled" }
 func (*RecorderMarked) name() string      { return "recorder.marked" }
 func (*ShareGiven) name() string          { return "share.given" }
 func (*RosterPublished) name() string     { return "roster.published" }
-func (*ProtocolAdopted) name() string     { return "protocol.adopted" }
 func (*PlacementRegistered) name() string { return "placement.registered" }
 func (*PlacementAmended) name() string    { return "placement.amended" }
 func (*SignPlaced) name() string          { return "placement.sign" }
@@ -290,8 +324,12 @@ func (*RequestTaken) name() string        { return "request.taken" }
 func (*ConsentWithdrawn) name() string    { return "consent.withdrawn" }
 func (*GrantVoided) name() string         { return "grant.voided" }
 func (*RequestAmended) name() string      { return "request.amended" }
+func (*ClientRegistered) name() string    { return "client.registered" }
+func (*ClientWithdrawn) name() string     { return "client.withdrawn" }
+func (*ClientAdmitted) name() string      { return "client.admitted" }
 
 var eventWords = map[string]Words{
+	"body.erased":          {"dossier gewist aan het einde van zijn termijn", "dossier erased at the end of its term"},
 	"centre.opened":        {"centrale geopend", "centre opened"},
 	"incident.described":   {"incident beschreven", "incident described"},
 	"incident.told":        {"melding van incident vastgelegd", "notification of incident recorded"},
@@ -311,17 +349,35 @@ var eventWords = map[string]Words{
 	"incident.closed":      {"incident afgesloten", "incident closed"},
 	"person.appointed":     {"persoon aangesteld", "person appointed"},
 	"unit.agreed":          {"afspraak met organisatie vastgelegd", "agreement with organisation recorded"},
+	"unit.checked":         {"naleving van afspraak nagegaan", "agreement checked"},
+	"unit.ended":           {"afspraak met organisatie beëindigd", "agreement with organisation ended"},
+	"advice.asked":         {"advies gevraagd aan de privacy officer", "advice asked of the privacy officer"},
+	"advice.given":         {"advies van de privacy officer", "advice of the privacy officer"},
+	"advice.deviated":      {"advies van de privacy officer niet gevolgd", "advice of the privacy officer not followed"},
+	"statement.published":  {"verklaring of beleid gepubliceerd", "statement or policy published"},
+	"college.reported":     {"rapport van de privacy officer aan het college", "report of the privacy officer to the college"},
+	"college.answered":     {"antwoord van het college", "answer of the college"},
 	"recorder.enrolled":    {"recorder ingeschreven", "recorder enrolled"},
 	"recorder.marked":      {"recorder gestolen, buiten gebruik of terug", "recorder stolen, withdrawn or back"},
 	"share.given":          {"sleuteldeel aan recorder gegeven", "share given to recorder"},
 	"roster.published":     {"rooster gepubliceerd", "roster published"},
+	"protocol.drafted":     {"concept van cameraprotocol bewaard", "draft of a camera protocol kept"},
 	"protocol.adopted":     {"cameraprotocol vastgesteld", "camera protocol adopted"},
+	"protocol.read":        {"cameraprotocol gelezen en bevestigd", "camera protocol read and acknowledged"},
 	"placement.registered": {"camera geregistreerd", "camera registered"},
 	"placement.amended":    {"registratie aangepast", "registration amended"},
 	"placement.sign":       {"bord geplaatst", "sign placed"},
 	"placement.activated":  {"camera in gebruik genomen", "camera activated"},
 	"placement.renewed":    {"besluit verlengd", "decision renewed"},
 	"placement.ending":     {"beëindiging voorgesteld", "ending proposed"},
+	"placement.shortening": {"kortere bewaartermijn voorgesteld", "shorter window proposed"},
+	"placement.rules":      {"protocol of bewaartermijn gewijzigd", "protocol or window changed"},
+	"placement.live":       {"periode van live meekijken vastgesteld", "period of live viewing fixed"},
+	"placement.confirmed":  {"herbevestiging vastgelegd", "re-confirmation recorded"},
+	"control.tested":       {"maatregel getoetst", "control tested"},
+	"controls.adopted":     {"minimale maatregelen vastgesteld", "minimum controls adopted"},
+	"dpia.recorded":        {"DPIA vastgelegd", "DPIA recorded"},
+	"dpia.advised":         {"advies op DPIA vastgelegd", "advice on DPIA recorded"},
 	"placement.ended":      {"camera of geluid gestopt", "camera or sound stopped"},
 	"order.issued":         {"opdracht aan recorder", "order to recorder"},
 	"order.refused":        {"opdracht geweigerd door recorder", "order refused by recorder"},
@@ -337,12 +393,26 @@ var eventWords = map[string]Words{
 	"handover.confirmed":   {"ontvangst bevestigd", "receipt confirmed"},
 	"handover.lapsed":      {"termijn voor ophalen voorbij", "term for download over"},
 	"incident.opened":      {"incident geopend", "incident opened"},
+	"keeping.proposed":     {"langer bewaren voorgesteld", "holding longer proposed"},
+	"keeping.prolonged":    {"langer bewaren door twee goedkeurders", "holding longer by two approvers"},
+	"demand.renewed":       {"bevel verlengd", "order renewed"},
+	"request.withdrawn":    {"aanvraag ingetrokken", "request taken back"},
+	"delivery.prepared":    {"deel van toekomstige beelden klaargezet", "part of future footage prepared"},
+	"paper.filed":          {"stuk vastgelegd", "paper recorded"},
+	"delivery.approved":    {"deel van toekomstige beelden goedgekeurd", "part of future footage approved"},
 	"oral.written":         {"mondelinge vordering schriftelijk bevestigd", "oral demand confirmed in writing"},
 	"oral.overdue":         {"mondelinge vordering niet binnen drie dagen bevestigd", "oral demand not confirmed within three days"},
 	"request.taken":        {"aanvraag overgenomen door een collega", "request taken over by a colleague"},
 	"consent.withdrawn":    {"toestemming van wie herkenbaar is ingetrokken", "consent withdrawn"},
 	"grant.voided":         {"toestemming vervallen", "grant void"},
 	"request.amended":      {"aanvraag gewijzigd", "request changed"},
+	"report.signed":        {"jaarverslag ondertekend", "yearly report signed"},
+	"mail.chosen":          {"keuze voor mail vastgelegd", "choice of mail recorded"},
+	"mail.taken":           {"centrale verstuurt de mail", "centre sends the mail"},
+	"mail.sent":            {"mail verstuurd", "mail sent"},
+	"client.registered":    {"koppeling van een systeem vastgelegd", "system registered"},
+	"client.withdrawn":     {"koppeling van een systeem ingetrokken", "system withdrawn"},
+	"client.admitted":      {"systeem binnengelaten", "system admitted"},
 }
 
 // EventWords says an event's name in words.

@@ -68,10 +68,10 @@ func short(s string) string {
 }
 
 func (c ConfirmHold) decide(d *decision) error {
-	if d.known(c.Source) {
+	p := c.Placed
+	if d.known(c.Source) || d.gone[protocol.DocumentID(p.Hold)] != "" {
 		return nil
 	}
-	p := c.Placed
 	h := d.holds[p.Hold]
 	switch {
 	case h == nil || h.Recorder != c.Recorder || h.Camera != p.Camera || h.Request != p.Request || !h.Asked.Equal(p.Asked):
@@ -96,10 +96,10 @@ func (c RecordLifted) decide(d *decision) error {
 }
 
 func (c RecordRelease) decide(d *decision) error {
-	if d.known(c.Source) {
+	f := c.Released
+	if d.known(c.Source) || d.gone[protocol.DocumentID(f.Grant)] != "" {
 		return nil
 	}
-	f := c.Released
 	g := d.grants[f.Grant]
 	if g == nil || g.Recorder != c.Recorder || g.Request != f.Request || g.Camera != f.Camera || g.Use != protocol.UseRelease || g.Released != nil ||
 		f.Object != ObjectName(c.Recorder, f.Grant) { // another's bag under this request would go to the wrong unit
@@ -112,10 +112,10 @@ func (c RecordRelease) decide(d *decision) error {
 }
 
 func (c RecordReleaseFailed) decide(d *decision) error {
-	if d.known(c.Source) {
+	f := c.Failed
+	if d.known(c.Source) || d.gone[protocol.DocumentID(f.Grant)] != "" {
 		return nil
 	}
-	f := c.Failed
 	g := d.grants[f.Grant]
 	if g == nil || g.Recorder != c.Recorder || g.Request != f.Request {
 		d.trouble(IncidentOpened{Source: c.Source, Kind: "release-unknown", Detail: fmt.Sprintf("grant %s: %s", f.Grant, f.Reason)})
@@ -164,7 +164,7 @@ func (c RecordOrder) decide(d *decision) error {
 		return nil
 	}
 	o := r.Order(f.Number)
-	if o != nil && o.Document == f.Document {
+	if o != nil && (o.Erased || o.Document == f.Document) {
 		return nil
 	}
 	d.taken(c.Source, r, f.Number, f.Kind, f.ID)
@@ -241,18 +241,25 @@ func (Tend) decide(d *decision) error {
 	d.recheck(nil)
 	for _, id := range d.order {
 		r := d.requests[id]
+		if d.erasures[DossierOf(id)] != nil {
+			continue
+		}
 		d.tendOral(r)
-		if r.Kind == Standing || (r.Status != Released && r.Status != Granted) || len(d.Due(r, d.now.Time)) > 0 {
+		d.tendFuture(r)
+		if r.Kind == Standing || !r.Period.IsZero() || (r.Status != Released && r.Status != Granted) || len(d.Due(r, d.now.Time)) > 0 {
 			continue
 		}
 		waiting := false
 		for _, g := range r.Grants {
 			waiting = waiting || g.open(d.now.Time) || (g.Released != nil && g.Voided == nil && d.now.Before(g.At.Add(protocol.HandOverTerm)))
 		}
+		for _, h := range r.Holds { // what was narrowed waits for its recorder
+			waiting = waiting || !h.Replaced && h.State() == "asked" && d.now.Before(h.End.Time)
+		}
 		if waiting {
 			continue
 		}
-		d.record(&HandOverLapsed{r.ID})
+		d.record(&HandOverLapsed{Request: r.ID})
 		if err := d.liftReleased(r); err != nil { // one recorder's trouble does not stop the other requests (invariant 14); the hold ends by itself
 			d.trouble(IncidentOpened{Kind: "lift-failed", Detail: err.Error(), Request: r.ID})
 		}

@@ -186,7 +186,7 @@ func (d *decision) incident(by protocol.PersonID, number int) (*Incident, error)
 	case !i.Closed.IsZero():
 		return nil, refuse(CodeState, "Dit incident is afgesloten. Meld een nieuw incident dat hiernaar verwijst.", "This incident is closed. Report a new one that refers to it.")
 	}
-	return i, nil
+	return i, d.erased(IncidentDossier(number))
 }
 
 func (c DescribeIncident) decide(d *decision) error {

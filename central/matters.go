@@ -24,23 +24,6 @@ const (
 
 var MatterKinds = []MatterKind{Complaint, Objection, FromAuthority, ToAuthority}
 
-// MatterTerm is one dated row of the terms: a lawyer corrects it here.
-type MatterTerm struct {
-	Kind   MatterKind
-	Words  Words
-	Weeks  int    // to answer, from receipt; zero: as the letter says
-	Source string // of the term
-	From   string // this row holds from this date (YYYY-MM-DD)
-}
-
-// MatterTerms: an objection's term begins when the six weeks to object are over, so it is counted from that day.
-var MatterTerms = []MatterTerm{
-	{Complaint, Words{"klacht", "complaint"}, 6, "art. 9:11 lid 1 Awb", "1999-07-01"},
-	{Objection, Words{"bezwaar", "objection"}, 6, "art. 7:10 lid 1 Awb, na de termijn van art. 6:7 Awb", "2009-10-01"},
-	{FromAuthority, Words{"brief van de toezichthouder", "letter from the supervisory authority"}, 0, "", "2018-05-25"},
-	{ToAuthority, Words{"brief aan de toezichthouder", "letter to the supervisory authority"}, 0, "", "2018-05-25"},
-}
-
 func (k MatterKind) term() MatterTerm {
 	i := slices.IndexFunc(MatterTerms, func(t MatterTerm) bool { return t.Kind == k })
 	if i < 0 {
@@ -50,9 +33,6 @@ func (k MatterKind) term() MatterTerm {
 }
 
 func (k MatterKind) Words() Words { return k.term().Words }
-
-// ObjectionWeeks is how long after a decision one may object. Art. 6:7 Awb.
-const ObjectionWeeks = 6
 
 // MatterFacts is what is recorded of one.
 type MatterFacts struct {
@@ -134,6 +114,9 @@ func (c FollowMatter) decide(d *decision) error {
 		return refuse(CodeState, "Deze zaak is afgesloten.", "This matter is closed.")
 	case strings.TrimSpace(c.Text) == "":
 		return missing("wat er is gedaan", "what was done")
+	}
+	if err := d.erased(MatterDossier(c.Number)); err != nil {
+		return err
 	}
 	d.record(&MatterFollowed{c.Number, c.Text, c.Close})
 	return nil

@@ -46,6 +46,63 @@ type ConfirmOral struct {
 	WrittenLater
 }
 
+// FilePaper says where the paper of a demand or order in writing is kept, and its hash. By a requester of its unit, or by a handler who was given it. Once.
+type FilePaper struct {
+	By      protocol.PersonID
+	Request protocol.RequestID
+	WrittenLater
+}
+
+// PaperFiled is what it records.
+type PaperFiled struct {
+	Request protocol.RequestID `json:"request"`
+	WrittenLater
+}
+
+func (*PaperFiled) name() string { return "paper.filed" }
+
+// MayFilePaper says why a person cannot give the paper of a request.
+func (s *State) MayFilePaper(person protocol.PersonID, r *Request, now time.Time) error {
+	if r.Kind != Vordering && r.Kind != Preservation || !r.Said.IsZero() || r.Paper != nil || r.Status == Refused {
+		return refuse(CodeState, "Hier is geen stuk meer nodig.", "No paper is needed here any more.")
+	}
+	if s.Holds(person, Handler, r.Regime, now) {
+		return nil
+	}
+	return s.receives(person, r, now)
+}
+
+// check is what is said of a paper.
+func (w WrittenLater) check() error {
+	switch {
+	case w.Document == protocol.Hash{}:
+		return missing("het bestand van het stuk", "the file of the paper")
+	case strings.TrimSpace(w.Kept) == "":
+		return missing("waar het stuk wordt bewaard", "where the paper is kept")
+	}
+	return nil
+}
+
+func (c FilePaper) decide(d *decision) error {
+	d.by = c.By
+	r, err := d.request(c.Request)
+	if err != nil {
+		return err
+	}
+	if err := d.MayFilePaper(c.By, r, d.now.Time); err != nil {
+		return err
+	}
+	if err := c.WrittenLater.check(); err != nil {
+		return err
+	}
+	d.record(&PaperFiled{c.Request, c.WrittenLater})
+	return nil
+}
+
+func (f *PaperFiled) apply(s *State, e Event) error {
+	return s.dossier(f.Request, e, f.Kept, func(r *Request) { r.Paper = &f.WrittenLater })
+}
+
 // OralDue is when an oral demand must be confirmed in writing; zero for one that was written.
 func (r *Request) OralDue() protocol.Time {
 	if r.Said.IsZero() {
@@ -173,5 +230,5 @@ func (s *State) oralTask(person protocol.PersonID, r *Request, now time.Time) (T
 	case !now.Before(r.Said.Add(OralReminder)):
 		words = Words{"herinnering: mondelinge vordering binnen een dag schriftelijk bevestigen", "reminder: confirm the oral demand in writing within a day"}
 	}
-	return Task{What: "write", Words: words, Since: r.Said, Request: r}, true
+	return Task{What: "write", Words: words, Since: r.Said, Due: r.OralDue(), Request: r}, true
 }

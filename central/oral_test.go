@@ -50,9 +50,9 @@ func TestOralDemandIsConfirmedInWriting(t *testing.T) {
 	}
 	c.do(FileRequest{requester, spoken()})
 	c.confirm("z-1")
-	c.refused(CheckRequest{handler, "z-1", true, true, ""}, CodeInvalid) // call back first
-	c.do(CheckRequest{handler, "z-1", true, true, "teruggebeld: meldkamer, 0900"})
-	c.do(DecideRequest{approver, "z-1", Grants, Complies, "dringend", c.approved("z-1")})
+	c.refused(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true}, CodeInvalid) // call back first
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true, Remark: "teruggebeld: meldkamer, 0900"})
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "dringend", Approved: c.approved("z-1")})
 	r := c.s.Request("z-1")
 	c.do(RecordRelease{c.source(), released(r.Grants[0])})
 	c.do(RecordDownload{requester, "z-1", r.Grants[0].GrantID()}) // before the writing
@@ -86,9 +86,9 @@ func TestOralDemandNeverConfirmedIsAnIncidentAndGivesNothing(t *testing.T) {
 	c.do(FileRequest{requester, spoken()})
 	for _, id := range []protocol.RequestID{"z-1", "z-2"} {
 		c.confirm(id)
-		c.do(CheckRequest{handler, id, true, true, "teruggebeld"})
+		c.do(CheckRequest{By: handler, Request: id, Complete: true, Necessary: true, Remark: "teruggebeld"})
 	}
-	c.do(DecideRequest{approver, "z-1", Grants, Complies, "dringend", c.approved("z-1")})
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "dringend", Approved: c.approved("z-1")})
 	g := c.s.Request("z-1").Grants[0]
 	c.do(RecordRelease{c.source(), released(g)})
 	due := c.s.Request("z-1").OralDue()
@@ -104,7 +104,7 @@ func TestOralDemandNeverConfirmedIsAnIncidentAndGivesNothing(t *testing.T) {
 		t.Errorf("twice: %s", names(got))
 	}
 	c.refused(RecordDownload{requester, "z-1", g.GrantID()}, CodeTerm)
-	c.refused(DecideRequest{approver, "z-2", Grants, Complies, "dringend", c.approved("z-2")}, CodeTerm)
+	c.refused(DecideRequest{By: approver, Request: "z-2", Outcome: Grants, Reason: Complies, Motivation: "dringend", Approved: c.approved("z-2")}, CodeTerm)
 	if got := c.tasks(requester, "write"); len(got) != 2 || !strings.Contains(got[0], "te laat") {
 		t.Errorf("tasks %v", got)
 	}
@@ -127,8 +127,8 @@ func TestHistoryOfAnOralDemandNeverConfirmed(t *testing.T) {
 	c.events = nil
 	c.do(FileRequest{requester, spoken()})
 	c.confirm("z-1")
-	c.do(CheckRequest{handler, "z-1", true, true, "teruggebeld: meldkamer"})
-	c.do(DecideRequest{approver, "z-1", Grants, Complies, "dringend", c.approved("z-1")})
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true, Remark: "teruggebeld: meldkamer"})
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "dringend", Approved: c.approved("z-1")})
 	c.do(RecordRelease{c.source(), released(c.s.Request("z-1").Grants[0])})
 	c.do(RecordDownload{requester, "z-1", c.s.Request("z-1").Grants[0].GrantID()})
 	c.do(ConfirmHandOver{requester, "z-1", ""})
@@ -160,4 +160,25 @@ func TestHistoryOfAnOralDemandNeverConfirmed(t *testing.T) {
 	if !bytes.Equal(want, b.Bytes()) {
 		t.Errorf("the history is not that of %s:\n%s", golden, b.Bytes())
 	}
+}
+
+// A demand in writing: its hash and where it is kept, once, by the unit or by the handler who was given it.
+func TestPaperOfADemandInWriting(t *testing.T) {
+	c := newCentre(t)
+	c.do(FileRequest{requester, theft()})
+	for _, by := range []protocol.PersonID{admin, officer, approver, registrar, staff, policeH} {
+		c.refused(FilePaper{by, "z-1", paper}, CodeForbidden)
+	}
+	c.refused(FilePaper{handler, "z-1", WrittenLater{Kept: "kast"}}, CodeInvalid)
+	c.refused(FilePaper{handler, "z-1", WrittenLater{Document: paper.Document}}, CodeInvalid)
+	c.do(FilePaper{handler, "z-1", paper})
+	c.refused(FilePaper{requester, "z-1", paper}, CodeState)
+	if r := c.s.Request("z-1"); r.Paper.Kept != paper.Kept {
+		t.Errorf("%+v", r.Paper)
+	}
+	f := theft()
+	f.Paper = &WrittenLater{Kept: "kast"}
+	c.refused(FileRequest{requester, f}, CodeInvalid)
+	c.do(FileRequest{requester, spoken()})
+	c.refused(FilePaper{handler, "z-2", paper}, CodeState) // an oral one is confirmed, within its term
 }

@@ -57,8 +57,7 @@ func (s *State) active(p *Person, post Post, now time.Time) error {
 		}
 		return nil
 	}
-	u := s.units[p.Unit]
-	if u == nil || !now.Before(u.ValidUntil.Time) {
+	if u := s.units[p.Unit]; !u.valid(now) || !u.portal() {
 		return refuse(CodeInactive,
 			fmt.Sprintf("Er is geen geldige afspraak met uw organisatie (%s).", p.Unit),
 			fmt.Sprintf("There is no valid agreement with your organisation (%s).", p.Unit))
@@ -88,9 +87,9 @@ func (c Open) decide(d *decision) error {
 
 // solitary roles and what they do not go with. R8: the privacy officer has no conflicting tasks; nor may who appoints people decide on footage.
 var apart = map[Role][]Role{
-	Officer:       {Registrar, Handler, Approver, Requester, Staff, Administrator},
-	Auditor:       {Registrar, Handler, Approver, Requester, Staff, Administrator, Officer}, // R29: reads, and nothing else
-	Administrator: {Handler, Approver, Requester},
+	Officer:       {Registrar, Handler, Approver, Requester, Staff, Administrator, CollegeMember},
+	Auditor:       {Registrar, Handler, Approver, Requester, Staff, Administrator, Officer, CollegeMember}, // R29: reads, and nothing else
+	Administrator: {Handler, Approver, Requester, CollegeMember},                                           // R9: no administrator reads what the officer reports to the college
 }
 
 func (c Appoint) decide(d *decision) error {
@@ -123,7 +122,7 @@ func (c Appoint) decide(d *decision) error {
 		if post.Role == Auditor && (!d.now.Before(c.Until.Time) || c.Until.After(d.now.AddDate(1, 0, 0))) {
 			return missing("tot wanneer de auditor meeleest, ten hoogste een jaar vooruit", "until when the auditor reads, at most a year ahead")
 		}
-		if post.partner() && d.units[c.Unit] == nil {
+		if u := d.units[c.Unit]; post.partner() && (u == nil || !u.portal()) {
 			return unknown("Organisatie", "Unit", c.Unit)
 		}
 	}
@@ -134,24 +133,6 @@ func (c Appoint) decide(d *decision) error {
 	}
 	d.record(&PersonAppointed{c.Appointment})
 	d.recheck(&c.Appointment)
-	return nil
-}
-
-func (c AgreeUnit) decide(d *decision) error {
-	if err := d.as(c.By, Administrator, ""); err != nil {
-		return err
-	}
-	switch {
-	case protocol.ValidID(protocol.DocumentID(c.ID)) != nil:
-		return missing("kenmerk van de organisatie (kleine letters, cijfers)", "id of the unit (lower case, digits)")
-	case c.Name == "":
-		return missing("naam van de organisatie", "name of the unit")
-	case c.Agreement == "":
-		return missing("kenmerk van de afspraak", "reference of the agreement")
-	case !d.now.Before(c.ValidUntil.Time):
-		return missing("een einddatum in de toekomst", "an end date in the future")
-	}
-	d.record(&UnitAgreed{c.Unit})
 	return nil
 }
 

@@ -24,8 +24,8 @@ func TestFacility4_ProvisionalHoldOf72HoursAndNoDownload(t *testing.T) {
 		t.Errorf("hold %+v", h)
 	}
 	c.confirm("z-1")
-	c.refused(CheckRequest{handler, "z-1", true, true, ""}, CodeState)
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeState)
+	c.refused(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true}, CodeState)
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeState)
 	c.refused(AmendRequest{staff, "z-1", f}, CodeState)
 	c.refused(RecordDownload{staff, "z-1", "g-1"}, CodeUnknown)
 	c.now = c.now.Add(24 * time.Hour)

@@ -19,7 +19,8 @@ const (
 	VoidApprover  VoidReason = "approver"  // the approver may no longer decide
 	VoidRequester VoidReason = "requester" // the requester, or the unit that receives, may no longer ask
 	VoidConsent   VoidReason = "consent"   // somebody recognisable took their consent back
-	VoidScope     VoidReason = "scope"     // the request was changed after its approval
+	VoidTakenBack VoidReason = "taken-back"
+	VoidScope     VoidReason = "scope" // the request was changed after its approval
 )
 
 var voidWords = map[VoidReason]Words{
@@ -27,6 +28,7 @@ var voidWords = map[VoidReason]Words{
 	VoidApprover:  {"de goedkeurder heeft deze rol niet meer", "the approver no longer has this role"},
 	VoidRequester: {"de aanvrager of de ontvangende organisatie mag dit niet meer vragen", "the requester or the receiving organisation may no longer ask this"},
 	VoidConsent:   {"de toestemming van wie herkenbaar is werd ingetrokken", "the consent of somebody recognisable was withdrawn"},
+	VoidTakenBack: {"de aanvrager heeft de aanvraag ingetrokken", "whoever asked has taken the request back"},
 	VoidScope:     {"de aanvraag is na de goedkeuring gewijzigd", "the request was changed after its approval"},
 }
 
@@ -85,7 +87,7 @@ func (s *State) mayAsk(r *Request, now time.Time) error {
 
 // agreed says why footage may not go to a unit: R19, only with a valid agreement.
 func (s *State) agreed(unit string, now time.Time) error {
-	if u := s.units[unit]; u == nil || !now.Before(u.ValidUntil.Time) {
+	if u := s.units[unit]; !u.valid(now) || !u.portal() {
 		return refuse(CodeInactive,
 			"Er is geen geldige afspraak met de ontvangende organisatie ("+unit+"). Vraag de beheerder de afspraak te verlengen.",
 			"There is no valid agreement with the receiving organisation ("+unit+"). Ask the administrator to renew it.")
@@ -169,7 +171,7 @@ func (s *State) MayAmend(r *Request) error {
 	switch {
 	case r.Kind == Standing:
 		return refuse(CodeState, "Vraag meekijken opnieuw aan.", "Ask to view anew.")
-	case r.Status == Refused || r.Status == Closed || r.Status == Kept || len(r.Downloads) > 0:
+	case r.Status == Refused || r.Status == Closed || r.Status == Kept || r.TakenBack != nil || len(r.Downloads) > 0:
 		return refuse(CodeState, "Deze aanvraag kan niet meer worden gewijzigd. Dien een nieuwe in.", "This request can no longer be changed. File a new one.")
 	}
 	return nil
@@ -187,7 +189,7 @@ func (c AmendRequest) decide(d *decision) error {
 	if err := d.MayAmend(r); err != nil {
 		return err
 	}
-	if c.Kind != r.Kind || !c.Said.Equal(r.Said.Time) {
+	if c.Kind != r.Kind || c.Period.IsZero() != r.Period.IsZero() || !c.Said.Equal(r.Said.Time) {
 		return refuse(CodeInvalid, "Dit is een ander soort aanvraag. Dien een nieuwe in.", "This is another kind of request. File a new one.")
 	}
 	f, regime, err := d.asked(c.By, c.RequestFacts)
@@ -198,6 +200,9 @@ func (c AmendRequest) decide(d *decision) error {
 		return refuse(CodeRegime, "Vraag AVG- en WPG-camera's in twee aanvragen.", "Ask AVG and WPG cameras in two requests.")
 	}
 	d.record(&RequestAmended{r.ID, f})
+	if !f.Period.IsZero() {
+		return nil
+	}
 	for _, camera := range f.Cameras {
 		if slices.ContainsFunc(r.Holds, func(h *Hold) bool { return h.serves(f) && h.Camera == camera }) {
 			continue
@@ -217,7 +222,7 @@ func (h *Hold) serves(f RequestFacts) bool {
 func (f *RequestAmended) apply(s *State, e Event) error {
 	return s.dossier(f.Request, e, "", func(r *Request) {
 		r.RequestFacts = f.RequestFacts
-		r.Check, r.Decision, r.Status = nil, nil, Filed
+		r.Check, r.Decision, r.Status, r.Deliveries, r.Keeping = nil, nil, Filed, nil, nil
 		for _, h := range r.Holds {
 			h.Replaced = !h.serves(f.RequestFacts)
 		}

@@ -27,7 +27,7 @@ func TestI12_RoleChangeAfterApprovalIsCheckedAgain(t *testing.T) {
 		"approver's other": {appoint(approver, "recherche", Post{Approver, protocol.WPG}), VoidApprover, func(*centre) {}},
 		"handler leaves": {appoint(handler, ""), VoidHandler, func(c *centre) {
 			c.do(appoint("p-c", "", Post{Handler, protocol.AVG}))
-			c.do(CheckRequest{"p-c", "z-1", true, true, ""})
+			c.do(CheckRequest{By: "p-c", Request: "z-1", Complete: true, Necessary: true})
 		}},
 		"requester moves": {appoint(requester, "recherche", Post{Role: Requester}), VoidRequester, func(c *centre) { c.do(appoint(requester, "basisteam", Post{Role: Requester})) }},
 	} {
@@ -54,13 +54,13 @@ func TestI12_RoleChangeAfterApprovalIsCheckedAgain(t *testing.T) {
 				t.Error("an incident, for what went as it should")
 			}
 			if change.why != VoidApprover {
-				_, err := c.try(DecideRequest{approver2, "z-1", Grants, Complies, "opnieuw", c.approved("z-1")})
+				_, err := c.try(DecideRequest{By: approver2, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "opnieuw", Approved: c.approved("z-1")})
 				if _, ok := RefusalOf(err); !ok {
 					t.Errorf("decided anew on what fell away: %v", err)
 				}
 			}
 			change.mend(c)
-			c.do(DecideRequest{approver2, "z-1", Grants, Complies, "opnieuw", c.approved("z-1")})
+			c.do(DecideRequest{By: approver2, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "opnieuw", Approved: c.approved("z-1")})
 			c.do(RecordRelease{c.source(), released(r.Grants[1])})
 			if r.Status != Released {
 				t.Errorf("status %s", r.Status)
@@ -81,7 +81,7 @@ func TestI12_RoleChangeIsCheckedAtTheDownload(t *testing.T) {
 	if tasks := c.s.Inbox(approver2, c.now); len(tasks) != 1 || tasks[0].What != "decide" {
 		t.Errorf("nobody is told to decide again: %+v", tasks)
 	}
-	c.do(DecideRequest{approver2, "z-1", Grants, Complies, "opnieuw", c.approved("z-1")})
+	c.do(DecideRequest{By: approver2, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "opnieuw", Approved: c.approved("z-1")})
 	c.do(RecordRelease{c.source(), released(r.Grants[1])})
 	c.do(RecordDownload{requester, "z-1", r.Grants[1].GrantID()})
 	c.do(appoint(approver2, ""))
@@ -92,14 +92,14 @@ func TestI12_RoleChangeIsCheckedAtTheDownload(t *testing.T) {
 // R17, R19: the agreement with the unit counts at filing, at the decision and at the download.
 func TestR17_R19_AgreementCountsAtEveryStep(t *testing.T) {
 	c := newCentre(t)
-	c.do(AgreeUnit{admin, Unit{"basisteam", "Politie basisteam", "CV-2026-1", protocol.T(start.Add(time.Hour))}})
+	c.do(AgreeUnit{admin, covenant("basisteam", "CV-2026-1", protocol.T(start.Add(time.Hour)))})
 	c.do(FileRequest{requester, theft()})
 	report := theft()
 	report.Kind, report.Article, report.Unit = OwnInitiative, "", "basisteam"
 	c.do(FileRequest{staff, report})
 	for _, id := range []protocol.RequestID{"z-1", "z-2"} {
 		c.confirm(id)
-		c.do(CheckRequest{handler, id, true, true, ""})
+		c.do(CheckRequest{By: handler, Request: id, Complete: true, Necessary: true})
 	}
 	waiting := c.granted(requester, handler, approver, theft())
 	ready := c.granted(requester, handler, approver, theft())
@@ -108,16 +108,16 @@ func TestR17_R19_AgreementCountsAtEveryStep(t *testing.T) {
 	c.now = start.Add(time.Hour) // the agreement has ended
 	c.refused(FileRequest{requester, theft()}, CodeInactive)
 	c.refused(FileRequest{staff, report}, CodeInactive)
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeInactive)
-	c.refused(DecideRequest{approver, "z-2", Grants, Complies, "x", c.approved("z-2")}, CodeInactive)
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeInactive)
+	c.refused(DecideRequest{By: approver, Request: "z-2", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-2")}, CodeInactive)
 	c.refused(RecordDownload{requester, ready.ID, ready.Grants[0].GrantID()}, CodeInactive)
 	c.do(Tend{}) // what has not left does not leave
 	if o := c.outgoing(waiting.Grants[0]); o.NotAfter.After(c.now) || waiting.Grants[0].Voided.Why != VoidRequester {
 		t.Errorf("order %+v, %+v", o, waiting.Grants[0].Voided)
 	}
-	c.do(AgreeUnit{admin, Unit{"basisteam", "Politie basisteam", "CV-2026-3", day(365)}})
+	c.do(AgreeUnit{admin, covenant("basisteam", "CV-2026-3", day(365))})
 	c.refused(RecordDownload{requester, ready.ID, ready.Grants[0].GrantID()}, CodeState) // decided anew first
-	c.do(DecideRequest{approver, "z-2", Grants, Complies, "x", c.approved("z-2")})
+	c.do(DecideRequest{By: approver, Request: "z-2", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-2")})
 }
 
 // R18: role × camera × purpose, and why, at each request.
@@ -147,8 +147,8 @@ func TestR18_RoleCameraPurposeAndNecessity(t *testing.T) {
 	c.refused(FileRequest{staff, other}, CodeForbidden)
 
 	// The camera is assigned no more: what was granted for it falls away.
-	c.do(CheckRequest{handler, "z-4", true, true, ""})
-	c.do(DecideRequest{approver, "z-4", Grants, Complies, "x", nil})
+	c.do(CheckRequest{By: handler, Request: "z-4", Complete: true, Necessary: true})
+	c.do(DecideRequest{By: approver, Request: "z-4", Outcome: Grants, Reason: Complies, Motivation: "x"})
 	if len(c.s.StandingGrants(staff, c.now)) != 1 {
 		t.Fatal("no standing grant")
 	}
@@ -179,12 +179,12 @@ func TestI12_EditAfterApprovalVoidsIt(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	c.refused(RecordDownload{requester, "z-1", r.Grants[0].GrantID()}, CodeState)
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeState)
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeState)
 	hold := r.Holds[1]
 	c.do(ConfirmHold{c.source(), placed(hold)})
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
-	c.refused(DecideRequest{approver, "z-1", Grants, Complies, "x", []Approved{{"hal", r.Holds[0].Rounded()}}}, CodeInterval) // what was approved before
-	c.do(DecideRequest{approver, "z-1", Grants, Complies, "x", []Approved{{"hal", hold.Rounded()}}})
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
+	c.refused(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: []Approved{{"hal", r.Holds[0].Rounded()}}}, CodeInterval) // what was approved before
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: []Approved{{"hal", hold.Rounded()}}})
 	if g := lastOrder[*protocol.Grant](c); !g.Interval.Equal(hold.Rounded()) {
 		t.Errorf("grant %+v", g)
 	}

@@ -3,6 +3,8 @@ package central
 import (
 	"errors"
 	"fmt"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
 // Refusal is why a command was not carried out, for the person who gave it. Code is stable; the words are for a page.
@@ -36,10 +38,14 @@ const (
 	CodeRegime       = "regime"         // this kind of request does not fit the camera's regime
 	CodeNotConfirmed = "not-confirmed"  // the recorder has not yet confirmed the hold
 	CodeNoFootage    = "no-footage"     // the recorder holds nothing there
-	CodeNotReady     = "not-ready"      // placement lacks protocol, besluit or sign
+	CodeNotReady     = "not-ready"      // the placement lacks something: see State.Lacks
+	CodeStorage      = "storage"        // footage is kept in the Netherlands only (R21)
 	CodeRoster       = "roster"         // the recorder's roster does not allow it
 	CodeTerm         = "term"           // over: the fourteen days, the besluit
+	CodeAdvice       = "advice"         // the privacy officer advises against it: say why, or do not (R9)
+	CodeUnread       = "unread"         // the protocol must be read and acknowledged first (R3)
 	CodeExists       = "already-exists" // ids are never reused (I6)
+	CodeTooOften     = "too-often"      // wait a while
 )
 
 func refuse(code, nl, en string) error { return &Refusal{code, Words{nl, en}} }
@@ -51,3 +57,6 @@ func unknown(nlThing, enThing, id string) error {
 func missing(nlField, enField string) error {
 	return refuse(CodeInvalid, fmt.Sprintf("Vul in: %s.", nlField), fmt.Sprintf("Fill in: %s.", enField))
 }
+
+// when says a moment in a refusal. It reads no time zone: a page beside it says local time.
+func when(t protocol.Time) string { return t.Format("2-1-2006 15:04") + " UTC" }

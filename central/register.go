@@ -1,6 +1,7 @@
 package central
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,48 +9,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// The register: protocols, placements, mandates.
-
-func (c AdoptProtocol) decide(d *decision) error {
-	if err := d.as(c.By, Registrar, ""); err != nil {
-		return err
-	}
-	last := 0
-	for _, p := range d.protocols {
-		if p.ID == c.ID {
-			last = p.Version
-			if p.Regime != c.Regime {
-				return refuse(CodeRegime, "Een protocol wisselt niet van regime.", "A protocol never changes regime.")
-			}
-		}
-	}
-	switch {
-	case protocol.ValidID(protocol.DocumentID(c.ID)) != nil:
-		return missing("kenmerk van het protocol (kleine letters, cijfers)", "id of the protocol (lower case, digits)")
-	case c.Version != last+1:
-		return refuse(CodeInvalid, fmt.Sprintf("De volgende versie is %d.", last+1), fmt.Sprintf("The next version is %d.", last+1))
-	case c.Title == "":
-		return missing("titel", "title")
-	case c.Regime.Valid() != nil:
-		return missing("regime (AVG of WPG)", "regime (AVG or WPG)")
-	case c.LongestHold <= 0 || c.LongestHold.Duration() > protocol.MaxHold:
-		return missing("langste bewaring op verzoek, ten hoogste 90 dagen", "longest hold, at most 90 days")
-	case c.AdoptedBy == "":
-		return missing("wie het protocol heeft vastgesteld", "who adopted the protocol")
-	case c.AdoptedOn.IsZero() || c.AdoptedOn.After(d.now.Time):
-		return missing("datum van vaststelling, niet in de toekomst", "date of adoption, not in the future")
-	case c.Published == "":
-		return missing("waar het protocol is gepubliceerd", "where the protocol is published")
-	}
-	if err := c.Window.Valid(); err != nil {
-		return refuse(CodeInvalid, "De bewaartermijn is langer dan 28 dagen of leeg.", "The window is over 28 days or empty: "+err.Error())
-	}
-	if err := knownPurposes(c.Purposes); err != nil {
-		return err
-	}
-	d.record(&ProtocolAdopted{c.CameraProtocol})
-	return nil
-}
+// The register: placements, mandates. The protocols they are under: protocols.go.
 
 func (c RegisterPlacement) decide(d *decision) error {
 	if err := d.as(c.By, Registrar, ""); err != nil {
@@ -58,6 +18,7 @@ func (c RegisterPlacement) decide(d *decision) error {
 	if d.placements[c.Camera] != nil {
 		return refuse(CodeExists, "Dit cameranummer is al gebruikt. Nummers worden nooit hergebruikt.", "This camera id has been used. Ids are never used again.")
 	}
+	c.Owners.Accountable = cmp.Or(c.Owners.Accountable, College)
 	if err := c.check(d); err != nil {
 		return err
 	}
@@ -73,16 +34,49 @@ func (c AmendPlacement) decide(d *decision) error {
 	switch {
 	case p == nil:
 		return unknown("Camera", "Camera", string(c.Camera))
-	case p.Status != Draft:
-		return refuse(CodeState, "Alleen een concept kan worden aangepast.", "Only a draft can be amended.")
+	case p.Status == Removed:
+		return refuse(CodeState, "Deze camera is verwijderd.", "This camera has been removed.")
 	case p.Regime != c.Regime:
 		return refuse(CodeRegime, "Een camera wisselt nooit van regime.", "A camera never changes regime.")
 	}
+	c.Owners.Accountable = cmp.Or(c.Owners.Accountable, College)
 	if err := c.check(d); err != nil {
 		return err
 	}
+	if p.Status != Draft {
+		if !c.powers().equal(p.powers()) {
+			return refuse(CodeState,
+				"Van een camera die in gebruik is geweest veranderen doel, geluid, besluit, protocol, bewaartermijn, bord, recorder en stromen hier niet: daarvoor zijn verlengen, bewaartermijn wijzigen, bord vastleggen en intrekken.",
+				"Of a camera that has been in use, purpose, sound, decision, protocol, window, sign, recorder and streams do not change here: for those there are renewing, changing the window, recording the sign and withdrawing.")
+		}
+		c.ValidFrom, c.ValidTo = p.ValidFrom, p.ValidTo
+		after := *p
+		after.PlacementFacts = c.PlacementFacts
+		if err := d.worse(p, &after); p.Status == Active && err != nil {
+			return err
+		}
+	}
 	d.record(&PlacementAmended{c.PlacementFacts})
 	return nil
+}
+
+// powers is what a mandate rests on: it changes by commands of its own once there has been one.
+type powers struct {
+	purposes []Purpose
+	streams  []protocol.StreamID
+	sound    Sound
+	besluit  Besluit
+	rules    Rules
+	sign     Sign
+	recorder protocol.RecorderID
+}
+
+func (p *PlacementFacts) powers() powers {
+	return powers{p.Purposes, p.Streams, p.Sound, p.Besluit, Rules{p.Protocol, p.Keep}, p.Sign, p.Recorder}
+}
+
+func (a powers) equal(b powers) bool {
+	return slices.Equal(a.purposes, b.purposes) && slices.Equal(a.streams, b.streams) && a.sound == b.sound && a.besluit == b.besluit && a.rules == b.rules && a.sign == b.sign && a.recorder == b.recorder
 }
 
 // check is what must be right in a draft already; readiness is checked on activation.
@@ -94,7 +88,7 @@ func (p PlacementFacts) check(d *decision) error {
 		return missing("naam", "name")
 	case p.Regime.Valid() != nil:
 		return missing("regime (AVG of WPG)", "regime (AVG or WPG)")
-	case p.Position.LatE7 < -90e7 || p.Position.LatE7 > 90e7 || p.Position.LonE7 < -180e7 || p.Position.LonE7 > 180e7 || p.Position == Point{}:
+	case !p.Position.onEarth():
 		return missing("plaats op de kaart", "position on the map")
 	case strings.TrimSpace(p.Place) == "":
 		return missing("plaats in woorden", "place in words")
@@ -120,6 +114,13 @@ func (p PlacementFacts) check(d *decision) error {
 		return missing("waarom de plaats niet precies openbaar is", "why the place is not exactly public")
 	case strings.TrimSpace(p.Contact) == "": // R16
 		return missing("contact voor vragen", "contact for questions")
+	case p.Besluit.LiveUntil.Before(p.Besluit.LiveFrom.Time):
+		return missing("een periode van live meekijken die eindigt nadat zij begint", "a period of live viewing that ends after it begins")
+	case p.Keep != 0 && p.Keep.Valid() != nil:
+		return missing("een bewaartermijn van ten hoogste 28 dagen", "a window of at most 28 days")
+	}
+	if err := p.checkParticulars(d); err != nil {
+		return err
 	}
 	return knownPurposes(p.Purposes)
 }
@@ -159,6 +160,8 @@ func (c PlaceSign) decide(d *decision) error {
 		return refuse(CodeState, "Deze camera is verwijderd.", "This camera has been removed.")
 	case c.Sign.Placed.IsZero() == (c.Sign.Exception == ""):
 		return missing("de datum waarop het bord is geplaatst, of waarom er geen bord is", "the date the sign was placed, or why there is none")
+	case (c.Sign.Photo == protocol.Hash{}) != (strings.TrimSpace(c.Sign.Kept) == ""):
+		return missing("de foto van het bord en waar die wordt bewaard: beide of geen", "the photo of the sign and where it is kept: both or neither")
 	case c.Sign.Placed.After(d.now.Time):
 		return missing("een datum die niet in de toekomst ligt", "a date that is not in the future")
 	}
@@ -177,66 +180,14 @@ func (c Activate) decide(d *decision) error {
 	if p.Status != Draft && p.Status != Suspended {
 		return refuse(CodeState, "Deze camera is al in gebruik, of verwijderd.", "This camera is in use already, or removed.")
 	}
-	if p.Sign.Placed.IsZero() && p.Sign.Exception == "" { // R15
-		return refuse(CodeNotReady, "Plaats eerst het bord, of leg vast waarom dat niet kan.", "Place the sign first, or record why that cannot be.")
+	if err := lacking(d.Lacks(p, d.now.Time)); err != nil {
+		return err
 	}
-	if p.Sound != (Sound{}) && !p.Sign.Sound && p.Sign.Exception == "" { // R15
-		return refuse(CodeNotReady, "Zet eerst op het bord dat er ook geluid wordt opgenomen.", "First have the sign say that sound is recorded too.")
-	}
-	if err := d.ready(p.Besluit); err != nil {
+	if err := d.weigh(p.AdvisedOn()...); err != nil {
 		return err
 	}
 	d.record(&PlacementActivated{c.Camera})
 	return d.mandate(p, p.Besluit)
-}
-
-// ready says whether a besluit can carry a mandate now.
-func (d *decision) ready(b Besluit) error {
-	switch {
-	case b.Reference == "" || b.Body == "" || b.Date.IsZero() || b.ValidUntil.IsZero():
-		return refuse(CodeNotReady, "Leg eerst het besluit vast: kenmerk, datum, wie besloot en tot wanneer.", "Record the decision first: reference, date, who decided and until when.")
-	case b.Date.After(d.now.Time) || b.ValidFrom.After(d.now.Time):
-		return refuse(CodeNotReady, "Het besluit is nog niet in werking.", "The decision is not yet in force.")
-	case !d.now.Before(b.ValidUntil.Time):
-		return refuse(CodeTerm, "Het besluit is verlopen.", "The decision has lapsed.")
-	}
-	return nil
-}
-
-// mandate issues the next mandate of a placement, until the end of a besluit.
-func (d *decision) mandate(p *Placement, b Besluit) error {
-	rules := d.Protocol(p.Protocol)
-	if rules == nil {
-		return refuse(CodeNotReady, "Kies eerst een vastgesteld cameraprotocol.", "Choose an adopted camera protocol first.")
-	}
-	if rules.Regime != p.Regime {
-		return refuse(CodeRegime, "Het protocol is voor een ander regime.", "The protocol is for another regime.")
-	}
-	for _, purpose := range p.Purposes {
-		if !slices.Contains(rules.Purposes, purpose) {
-			w := purpose.Words()
-			return refuse(CodePurpose, fmt.Sprintf("Het protocol kent het doel %q niet.", w.NL), fmt.Sprintf("The protocol does not know the purpose %q.", w.EN))
-		}
-	}
-	roster := d.recorders[p.Recorder].Roster
-	if rules.Window > roster.MaxWindow || rules.LongestHold > roster.MaxHold {
-		return refuse(CodeRoster, "Het protocol bewaart langer dan het rooster van de recorder toestaat.", "The protocol keeps footage longer than the recorder's roster allows.")
-	}
-	sound := protocol.SoundNone
-	if p.Sound != (Sound{}) {
-		if sound = protocol.SoundAllowed; !rules.Sound {
-			return refuse(CodeNotReady, "Het cameraprotocol staat geen geluid toe.", "The camera protocol allows no sound.")
-		}
-		if roster.Sound != protocol.SoundAllowed {
-			return refuse(CodeRoster, "Het rooster van de recorder staat geen geluid toe.", "The recorder's roster allows no sound.")
-		}
-	}
-	m := &protocol.Mandate{
-		Heading: d.heading("m", p.Recorder, b.ValidUntil),
-		Camera:  p.Camera, Regime: p.Regime, Version: p.nextVersion(), Streams: p.Streams,
-		Window: rules.Window, LongestHold: rules.LongestHold, Sound: sound, Hours: "always", Besluit: b.Reference, Protocol: rules.Ref(),
-	}
-	return d.issue(m, p.Regime, b.ValidUntil)
 }
 
 func (p *Placement) nextVersion() uint64 {
@@ -266,8 +217,14 @@ func (c Renew) decide(d *decision) error {
 	if p.StatusAt(d.now.Time) == Active && !b.ValidFrom.After(p.Besluit.ValidUntil.Time) {
 		follows.ValidFrom = earliest(b.ValidFrom, d.now)
 	}
-	if err := d.ready(follows); err != nil {
+	if err := lacking(d.lacks(p, follows, d.now.Time)); err != nil {
 		return err
+	}
+	if err := d.weigh(p.AdvisedOn()...); err != nil {
+		return err
+	}
+	if b.LiveUntil.IsZero() { // the mayor's period runs to its own end
+		b.LiveFrom, b.LiveUntil = p.Besluit.LiveFrom, p.Besluit.LiveUntil
 	}
 	d.record(&PlacementRenewed{c.Camera, b})
 	return d.mandate(p, b)

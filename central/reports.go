@@ -49,7 +49,7 @@ func (s *State) Account(year int) []Line {
 	}
 
 	for _, regime := range []protocol.Regime{protocol.AVG, protocol.WPG} {
-		perPurpose, active := map[Purpose]int{}, 0
+		perPurpose, active, assessed, confirmed := map[Purpose]int{}, 0, 0, 0
 		var changes = map[string]int{}
 		for _, p := range s.Placements() {
 			if p.Regime != regime {
@@ -57,6 +57,12 @@ func (s *State) Account(year int) []Line {
 			}
 			if p.StatusAt(end.Add(-time.Millisecond)) == Active {
 				active++
+				if p.DPIA != "" {
+					assessed++
+				}
+				if s.ConfirmDue(p, end).After(end.Add(-time.Millisecond)) {
+					confirmed++
+				}
 				for _, purpose := range p.Purposes {
 					perPurpose[purpose]++
 				}
@@ -78,13 +84,15 @@ func (s *State) Account(year int) []Line {
 				add(partCameras, n, r+", voor "+w.NL, r+", for "+w.EN)
 			}
 		}
+		add(partCameras, assessed, "in gebruik met een DPIA, "+r, "in use with a DPIA, "+r)
+		add(partCameras, confirmed, "in gebruik en op tijd herbevestigd, "+r, "in use and re-confirmed in time, "+r)
 		add(partCameras, changes["placement.activated"], "in gebruik genomen, "+r, "activated, "+r)
 		add(partCameras, changes["placement.renewed"], "besluit verlengd, "+r, "decision renewed, "+r)
 		add(partCameras, changes["placement.ended"], "gestopt, "+r, "stopped, "+r)
 		add(partCameras, changes["lapsed"], "besluit verlopen, "+r, "decision lapsed, "+r)
 	}
 
-	asked, granted, refused, released := map[string]int{}, 0, 0, 0
+	asked, granted, partly, refused, released := map[string]int{}, 0, 0, 0, 0
 	var took []time.Duration
 	for _, id := range s.order {
 		r := s.requests[id]
@@ -96,9 +104,15 @@ func (s *State) Account(year int) []Line {
 			asked[w]++
 		}
 		if r.Decision != nil && in(r.Decision.At) {
-			if took = append(took, r.Decision.At.Sub(r.Filed.Time)); r.Decision.Outcome == Refuses {
+			if r.Decision.Outcome != Ends { // that came long after what was decided on the request itself
+				took = append(took, r.Decision.At.Sub(r.Filed.Time))
+			}
+			switch r.Decision.Outcome {
+			case Refuses:
 				refused++
-			} else {
+			case Partly:
+				partly++
+			default:
 				granted++
 			}
 		}
@@ -112,6 +126,9 @@ func (s *State) Account(year int) []Line {
 		add(partDemands, asked[what], what, what)
 	}
 	add(partDemands, granted, "toegekend", "granted")
+	if partly > 0 {
+		add(partDemands, partly, "deels toegekend", "granted in part")
+	}
 	add(partDemands, refused, "afgewezen", "refused")
 	add(partDemands, released, "keer beelden verstrekt", "times footage was released")
 	if len(took) > 0 {
@@ -169,7 +186,24 @@ func (s *State) Account(year int) []Line {
 		w := kind.Words()
 		add(partOversight, perKind[kind], w.NL, w.EN)
 	}
-	return list
+	advice := s.AdviceIn(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), end)
+	valid, checked := 0, 0
+	for _, u := range s.Units() {
+		if u.valid(end.Add(-time.Millisecond)) {
+			valid++
+		}
+		for _, c := range s.agreements[u.ID].Checks {
+			if in(c.On) {
+				checked++
+			}
+		}
+	}
+	add(partOversight, valid, "geldige afspraken met organisaties", "valid agreements with organisations")
+	add(partOversight, checked, "keer naleving van een afspraak nagegaan", "times an agreement was checked")
+	add(partOversight, advice.Given, "adviezen van de privacy officer", "advices of the privacy officer")
+	add(partOversight, advice.Against, "daarvan negatief", "of which against")
+	add(partOversight, advice.NotFollowed, "keer een negatief advies niet gevolgd", "times an advice against was not followed")
+	return append(list, s.further(year)...)
 }
 
 // OfficersReport is the privacy officer's own yearly report: the account, and what oversight did.
@@ -233,6 +267,8 @@ type Processing struct {
 	Recipients []string // units with an agreement
 	Window     protocol.Window
 	Measures   Words
+	Storage    string // in the Netherlands (R21)
+	Processor  string // and its agreement; empty: nobody
 }
 
 // Register of processing: every camera that is or was in use, by id.
@@ -248,13 +284,22 @@ func (s *State) Register() []Processing {
 		}
 		e := Processing{Placement: p, Recipients: units, Window: p.Window(),
 			Controller: Words{"college van de gemeente " + s.Municipality, "executive of the municipality of " + s.Municipality},
-			Basis:      Words{"taak van algemeen belang (art. 6 lid 1 onder e AVG)", "task in the public interest (art. 6(1)(e) GDPR)"},
+			Basis:      s.Ground(p).Words(),
+			Storage:    p.Storage.Place,
 			Subjects:   Words{"bezoekers, medewerkers en voorbijgangers", "visitors, staff and passers-by"},
 			Data:       Words{"camerabeelden", "camera images"},
 			Measures:   Words{"versleutelde opslag, vier ogen, getuigd logboek, automatische vernietiging", "encrypted storage, four eyes, witnessed log, deletion by itself"}}
 		if p.Regime == protocol.WPG {
 			e.Controller = Words{"korpschef van politie (Wpg); de gemeente plaatst de camera", "chief of police (Wpg); the municipality places the camera"}
-			e.Basis = Words{"art. 151c Gemeentewet", "art. 151c Municipalities Act"}
+		}
+		if p.Processor != "" {
+			e.Processor = p.Processor
+			if u := s.units[p.Processor]; u != nil {
+				e.Processor = fmt.Sprintf("%s (%s)", u.Name, u.Agreement)
+			}
+		}
+		if p.FilmsStaff == No {
+			e.Subjects = Words{"bezoekers en voorbijgangers", "visitors and passers-by"}
 		}
 		if p.Sound != (Sound{}) {
 			e.Data = Words{"camerabeelden en geluid", "camera images and sound"}

@@ -22,9 +22,9 @@ func (c FileRequest) decide(d *decision) error {
 		return err
 	}
 	id := protocol.RequestID(fmt.Sprintf("z-%d", len(d.order)+1))
-	d.record(&RequestFiled{ID: id, Regime: regime, RequestFacts: f})
-	if f.Kind == Standing {
-		return nil // nothing to hold
+	d.record(&RequestFiled{ID: id, Regime: regime, RequestFacts: f, Once: d.once})
+	if f.Kind == Standing || !f.Period.IsZero() {
+		return nil // nothing to hold yet
 	}
 	for _, camera := range f.Cameras {
 		if err := d.hold(id, d.placements[camera], f); err != nil {
@@ -47,7 +47,7 @@ func (d *decision) asked(by protocol.PersonID, f RequestFacts) (RequestFacts, pr
 		}
 	}
 	switch f.Kind {
-	case Vordering, WpgRelease, ByConsent:
+	case Vordering, WpgRelease, ByConsent, Preservation:
 		if err := d.as(by, Requester, ""); err != nil {
 			return f, "", err
 		}
@@ -71,11 +71,23 @@ func (d *decision) asked(by protocol.PersonID, f RequestFacts) (RequestFacts, pr
 	if err != nil {
 		return f, "", err
 	}
+	role := Requester
+	if f.Kind.byStaff() {
+		role = Staff
+	}
+	if err := d.hasRead(by, role, f.Cameras, d.now.Time); err != nil {
+		return f, "", err
+	}
 	switch {
 	case strings.TrimSpace(f.Reference) == "":
 		return f, "", missing("kenmerk, bijvoorbeeld het registratienummer", "reference, for example the police record number")
 	case strings.TrimSpace(f.Necessity) == "": // R18
 		return f, "", missing("waarom de beelden noodzakelijk zijn", "why the footage is necessary")
+	}
+	if f.Paper != nil {
+		if err := f.Paper.check(); err != nil {
+			return f, "", err
+		}
 	}
 	if err := d.title(f); err != nil {
 		return f, "", err
@@ -85,6 +97,10 @@ func (d *decision) asked(by protocol.PersonID, f RequestFacts) (RequestFacts, pr
 	}
 	if f.Kind == Provisional {
 		f.Unit = "" // nobody receives
+	}
+	if !f.Period.IsZero() {
+		f.Asked, f.Period = protocol.Interval{}, protocol.Span(f.Period.From, f.Period.To)
+		return f, regime, d.period(f)
 	}
 	f.Asked = protocol.Span(f.Asked.From, f.Asked.To)
 	return f, regime, d.interval(f)
@@ -127,12 +143,20 @@ func (d *decision) title(f RequestFacts) error {
 			return missing("wie vordert: "+law.Authority.NL, "who demands: "+law.Authority.EN)
 		case !law.MagistrateFree && strings.TrimSpace(f.Leave) == "":
 			return missing("kenmerk van de machtiging van de rechter-commissaris", "reference of the examining magistrate's leave")
+		case !law.Future && !f.Period.IsZero():
+			return refuse(CodeInvalid, "Alleen artikel 126ne geeft toekomstige beelden.", "Only article 126ne gives future footage.")
+		case f.Period.IsZero() && f.Immediate:
+			return refuse(CodeInvalid, "Alleen toekomstige beelden kunnen onmiddellijk worden gegeven.", "Only future footage can be given at once.")
+		case !f.Period.IsZero():
+			return d.spoken(f, law) // the period has its own rules
 		case law.Future && (f.Demanded.IsZero() || f.Asked.From.Before(f.Demanded.Time)):
 			return refuse(CodeInterval, "Dit artikel geeft alleen beelden van na de vordering. Vul de datum van de vordering in.", "This article gives only footage from after the demand. Fill in the date of the demand.")
 		case law.Future && f.Asked.To.After(f.Demanded.Add(law.Longest)):
 			return refuse(CodeTerm, "Toekomstige gegevens gaan ten hoogste vier weken na de vordering (artikel 126ne Sv). Daarna is een nieuwe vordering nodig.", "Future data go at most four weeks beyond the demand (art. 126ne Sv). After that a new demand is needed.")
 		}
 		return d.spoken(f, law)
+	case Preservation:
+		return d.preserves(f)
 	case ByConsent:
 		if f.Consent == nil {
 			return Consent{}.check()
@@ -156,6 +180,15 @@ func (d *decision) interval(f RequestFacts) error {
 		return refuse(CodeInterval, "Het tijdvak ligt deels in de toekomst.", "Part of the interval is in the future.")
 	case f.Asked.Duration() > MaxAsked:
 		return refuse(CodeInterval, "Vraag ten hoogste 24 uur per aanvraag.", "Ask at most 24 hours in one request.")
+	}
+	most := MaxHeld
+	if f.Kind == Provisional {
+		most = MaxHeldAlone
+	}
+	if asked := f.Asked.Duration() * time.Duration(len(f.Cameras)); asked > most {
+		return refuse(CodeInterval,
+			fmt.Sprintf("U vraagt %.0f camera-uren; per aanvraag wordt ten hoogste %.0f bewaard. Kies minder camera's of een korter tijdvak.", asked.Hours(), most.Hours()),
+			fmt.Sprintf("You ask %.0f camera hours; one request holds at most %.0f. Choose fewer cameras or a shorter interval.", asked.Hours(), most.Hours()))
 	}
 	if f.MayBeGone {
 		return nil
@@ -194,6 +227,18 @@ func (d *decision) standing(f *RequestFacts) error {
 		if p.Status == Removed {
 			return refuse(CodeState, fmt.Sprintf("Camera %s is verwijderd.", camera), fmt.Sprintf("Camera %s has been removed.", camera))
 		}
+		if err := p.live(d.now.Time); err != nil {
+			return err
+		}
+		if p.Regime == protocol.WPG {
+			f.Until = earliest(f.Until, p.Besluit.LiveUntil)
+		}
+		if rules := d.Protocol(p.Protocol); rules != nil && rules.Form != "" && rules.Form != ViewLive {
+			w := rules.Form.Words()
+			return refuse(CodeState,
+				fmt.Sprintf("Bij camera %s kijkt niemand live mee. Het cameraprotocol zegt: %s.", camera, w.NL),
+				fmt.Sprintf("Nobody views camera %s live. Its protocol says: %s.", camera, w.EN))
+		}
 	}
 	return nil
 }
@@ -222,14 +267,15 @@ func (d *decision) hold(request protocol.RequestID, p *Placement, f RequestFacts
 	if f.Kind == Provisional {
 		ground, longest = protocol.GroundProvisional, protocol.ProvisionalHold
 	}
-	first := d.start()
-	for _, h := range d.holds {
-		if h.Camera == p.Camera && (h.Asked.Overlaps(asked) || h.Rounded().Overlaps(asked)) && h.Refused == "" {
-			first = earliest(first, h.NotBefore)
-		}
+	if law, ok := PreservationOf(f.Article); ok {
+		ground = law.Ground
 	}
+	first := d.firstHold(p.Camera, asked, d.start())
 	longest = min(longest, p.Mandate().LongestHold.Duration(), d.recorders[p.Recorder].Roster.MaxHold.Duration())
 	end := protocol.T(first.Add(longest))
+	if f.Kind == Preservation { // what the order goes beyond this takes two approvers: see KeepLonger
+		end = earliest(end, f.Until)
+	}
 	if !end.After(d.now.Time) || !end.After(asked.To) {
 		return refuse(CodeTerm,
 			fmt.Sprintf("De beelden van camera %s zijn al zo lang bewaard als mag.", p.Camera),
@@ -241,7 +287,7 @@ func (d *decision) hold(request protocol.RequestID, p *Placement, f RequestFacts
 
 func (d *decision) request(id protocol.RequestID) (*Request, error) {
 	if r := d.requests[id]; r != nil {
-		return r, nil
+		return r, d.erased(DossierOf(id))
 	}
 	return nil, unknown("Aanvraag", "Request", string(id))
 }
@@ -254,6 +300,9 @@ func (c CheckRequest) decide(d *decision) error {
 	if err := d.as(c.By, Handler, r.Regime); err != nil {
 		return err
 	}
+	if err := d.hasRead(c.By, Handler, r.Cameras, d.now.Time); err != nil {
+		return err
+	}
 	if err := d.mayCheck(c.By, r, d.now.Time); err != nil {
 		return err
 	}
@@ -263,13 +312,18 @@ func (c CheckRequest) decide(d *decision) error {
 	if c.Complete && !r.Said.IsZero() && strings.TrimSpace(c.Remark) == "" {
 		return missing("wie u hebt teruggebeld en op welk nummer: deze vordering is mondeling", "whom you called back and on which number: this demand is oral")
 	}
-	d.record(&RequestChecked{c.Request, c.Complete, c.Necessary, c.Remark})
+	for _, v := range c.Verified {
+		if verifiedWords[v] == (Words{}) {
+			return unknown("Controle", "Verification", string(v))
+		}
+	}
+	d.record(&RequestChecked{c.Request, c.Complete, c.Necessary, c.Remark, c.Verified})
 	return nil
 }
 
 // mayCheck says why this handler cannot check this request now.
 func (s *State) mayCheck(person protocol.PersonID, r *Request, now time.Time) error {
-	again := (r.Status == Checked || r.Status == Granted && len(s.Due(r, now)) > 0) && s.acts(r.Check.By, Handler, r.Regime, now) != nil
+	again := (r.Status == Checked || r.Status == Kept && r.Kind == Preservation || r.Status == Granted && r.Period.IsZero() && len(s.Due(r, now)) > 0) && s.acts(r.Check.By, Handler, r.Regime, now) != nil
 	if r.Status != Filed && !again {
 		return refuse(CodeState, "Deze aanvraag is al getoetst.", "This request has been checked already.")
 	}
@@ -298,19 +352,27 @@ func (c DecideRequest) decide(d *decision) error {
 	if err := d.as(c.By, Approver, r.Regime); err != nil {
 		return err
 	}
+	if err := d.hasRead(c.By, Approver, r.Cameras, d.now.Time); err != nil {
+		return err
+	}
 	if err := d.mayDecide(c.By, r, d.now.Time); err != nil {
 		return err
 	}
 	if strings.TrimSpace(c.Motivation) == "" {
 		return missing("motivering", "motivation")
 	}
+	if err := c.Stated.check(); err != nil {
+		return err
+	}
 	switch c.Outcome {
 	case Refuses:
 		return c.refuse(d, r)
-	case Grants:
+	case Ends:
+		return c.endKeeping(d, r)
+	case Grants, Partly:
 		return c.grant(d, r)
 	}
-	return missing("toekennen of afwijzen", "grant or refuse")
+	return missing("toekennen, deels toekennen of afwijzen", "grant, grant in part or refuse")
 }
 
 // mayDecide says why this approver cannot decide on this request now.
@@ -318,7 +380,7 @@ func (s *State) mayDecide(person protocol.PersonID, r *Request, now time.Time) e
 	switch {
 	case r.Status == Filed:
 		return refuse(CodeState, "Deze aanvraag is nog niet getoetst.", "This request has not been checked yet.")
-	case r.Status != Checked && !(r.Status == Granted && len(s.Due(r, now)) > 0):
+	case r.Status != Checked && !(r.Status == Granted && r.Period.IsZero() && len(s.Due(r, now)) > 0) && !(r.Status == Kept && r.Kind == Preservation):
 		return refuse(CodeState, "Op deze aanvraag is al beslist.", "This request has been decided already.")
 	case r.asked(person) || person == r.Check.By || r.asked(r.Check.By):
 		return errSamePerson
@@ -330,16 +392,18 @@ func (c DecideRequest) refuse(d *decision, r *Request) error {
 	switch {
 	case r.Status != Checked:
 		return refuse(CodeState, "Deze aanvraag is al toegekend.", "This request has been granted already.")
+	case c.Reason == TakenBack && r.TakenBack == nil:
+		return refuse(CodeState, "De aanvrager heeft dit niet ingetrokken.", "The requester did not take this back.")
 	case !slices.Contains(RefusalReasons, c.Reason):
 		return missing("reden van afwijzing", "reason for refusal")
 	}
-	d.record(&RequestDecided{Request: r.ID, Outcome: Refuses, Reason: c.Reason, Motivation: c.Motivation})
-	for _, h := range r.Holds {
-		if err := d.lift(r, h, protocol.Lift{Reason: protocol.LiftRefused, Handler: r.Check.By, Approver: c.By}); err != nil {
-			return err
-		}
+	c.Approved = nil
+	d.record(c.decided(nil))
+	lift := protocol.Lift{Reason: protocol.LiftRefused, Handler: r.Check.By, Approver: c.By}
+	if c.Reason == TakenBack {
+		lift.Reason = protocol.LiftWithdrawn
 	}
-	return nil
+	return d.liftAll(r, lift)
 }
 
 func (c DecideRequest) grant(d *decision, r *Request) error {
@@ -361,26 +425,53 @@ func (c DecideRequest) grant(d *decision, r *Request) error {
 	if err := r.consented(); err != nil {
 		return err
 	}
-	if r.Kind == Standing {
+	if err := r.takenBack(); err != nil {
+		return err
+	}
+	if err := d.weigh(About{AboutRequest, string(r.ID)}); err != nil {
+		return err
+	}
+	if c.Outcome == Partly {
+		return c.partly(d, r)
+	}
+	switch {
+	case r.Kind == Standing:
 		return c.grantStanding(d, r)
+	case r.Status == Kept:
+		return refuse(CodeState, "Op dit bevel is al beslist.", "This order has been decided already.")
+	case r.Kind == Preservation, !r.Period.IsZero(): // held, and nothing released; or each delivery approved by itself
+		c.Approved = nil
+		d.record(c.decided(nil))
+		return nil
 	}
 	due := d.Due(r, d.now.Time)
 	if len(due) == 0 {
 		return refuse(CodeNoFootage, "Geen recorder bewaart beelden uit dit tijdvak.", "No recorder holds footage from this interval.")
 	}
-	if len(c.Approved) != len(due) {
-		return notRounded(due)
+	if err := c.approves(due); err != nil {
+		return err
 	}
-	for _, h := range due {
-		if !slices.ContainsFunc(c.Approved, func(a Approved) bool { return a.Camera == h.Camera && a.Interval.Equal(h.Rounded()) }) {
-			return notRounded(due)
-		}
+	d.record(c.decided(nil))
+	if err := d.liftReplaced(r, r.Check.By, c.By); err != nil {
+		return err
 	}
-	d.record(&RequestDecided{Request: r.ID, Outcome: Grants, Reason: c.Reason, Motivation: c.Motivation, Approved: c.Approved})
+	return c.permitAll(d, r, due)
+}
+
+func (c DecideRequest) permitAll(d *decision, r *Request, due []*Hold) error {
+	restriction := c.Restriction
+	if restriction == "" && r.Decision != nil {
+		restriction = r.Decision.Restriction
+	}
+	return d.permitHeld(r, due, r.Check.By, c.By, restriction)
+}
+
+// permitHeld issues a release grant for each of these holds.
+func (d *decision) permitHeld(r *Request, due []*Hold, handler, approver protocol.PersonID, restriction string) error {
 	for _, h := range due {
 		g := d.permit(r, h.Camera, protocol.UseRelease, protocol.T(d.start().Add(protocol.ReleaseGrantTerm)))
-		g.Asked, g.Interval = h.Asked, h.Rounded()
-		g.Approver, g.Recipient, g.Purpose = c.By, d.recorders[h.Recorder].Roster.VaultKey, releasePurpose(r)
+		g.Asked, g.Interval, g.Handler = h.Asked, h.Rounded(), handler
+		g.Approver, g.Recipient, g.Purpose = approver, d.recorders[h.Recorder].Roster.VaultKey, releasePurpose(r, restriction)
 		if err := d.issue(g, r.Regime, g.NotAfter); err != nil {
 			return err
 		}
@@ -393,7 +484,8 @@ func (c DecideRequest) grantStanding(d *decision, r *Request) error {
 	if !until.After(d.now.Time) {
 		return refuse(CodeTerm, "De gevraagde periode is al voorbij.", "The period asked is over already.")
 	}
-	d.record(&RequestDecided{Request: r.ID, Outcome: Grants, Reason: c.Reason, Motivation: c.Motivation})
+	c.Approved = nil
+	d.record(c.decided(nil))
 	for _, camera := range r.Cameras {
 		g := d.permit(r, camera, protocol.UseStanding, until)
 		g.Approver, g.Recipient, g.Purpose = c.By, r.ViewerKey, string(r.Purpose)
@@ -411,11 +503,16 @@ func (d *decision) permit(r *Request, camera protocol.CameraID, use protocol.Use
 	}
 }
 
-func releasePurpose(r *Request) string {
+// releasePurpose is what the grant says the footage is for; the recorder writes it in its log, and it stands in the bag.
+func releasePurpose(r *Request, restriction string) string {
+	purpose := string(r.Kind)
 	if r.Kind == Vordering {
-		return string(r.Kind) + " " + string(r.Article)
+		purpose += " " + string(r.Article)
 	}
-	return string(r.Kind)
+	if restriction != "" {
+		purpose += "; alleen voor: " + restriction
+	}
+	return purpose
 }
 
 func notRounded(due []*Hold) error {
@@ -435,7 +532,7 @@ func (s *State) Due(r *Request, now time.Time) []*Hold {
 			continue
 		}
 		served := slices.ContainsFunc(r.Grants, func(g *Grant) bool {
-			return g.Voided == nil && g.Camera == h.Camera && (g.Released != nil || g.open(now))
+			return g.Voided == nil && g.Camera == h.Camera && g.Interval.Contains(h.Asked) && (g.Released != nil || g.open(now))
 		})
 		if !served {
 			due = append(due, h)
@@ -463,6 +560,8 @@ func (s *State) download(person protocol.PersonID, request protocol.RequestID, g
 		return nil, voided(g.Voided.Why)
 	case r.Withdrawn != nil:
 		return nil, r.consented()
+	case r.TakenBack != nil:
+		return nil, r.takenBack()
 	case r.written(now) != nil:
 		return nil, r.written(now)
 	case !r.fetched(g) && s.fault(g, now) != "":
@@ -504,6 +603,9 @@ func (c ConfirmHandOver) decide(d *decision) error {
 	if err := d.receives(c.By, r, d.now.Time); err != nil {
 		return err
 	}
+	if !r.Period.IsZero() {
+		return refuse(CodeState, "Bevestig de ontvangst van elk deel apart.", "Confirm the receipt of each part by itself.")
+	}
 	if r.HandedOver != nil || r.Status == Closed {
 		return refuse(CodeState, "De ontvangst is al bevestigd.", "Receipt has been confirmed already.")
 	}
@@ -518,7 +620,7 @@ func (c ConfirmHandOver) decide(d *decision) error {
 	if slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.open(d.now.Time) }) {
 		return refuse(CodeState, "Een recorder is nog bezig.", "A recorder is still at work.")
 	}
-	d.record(&HandOverConfirmed{c.Request, c.Note})
+	d.record(&HandOverConfirmed{Request: c.Request, Note: c.Note})
 	return d.liftReleased(r)
 }
 
@@ -529,7 +631,10 @@ func (r *Request) anyReleased() bool {
 // liftReleased ends the holds of all that was released. What was not released is not lifted on the envelope alone: that hold runs to its end.
 func (d *decision) liftReleased(r *Request) error {
 	for _, h := range r.Holds {
-		if !h.Replaced && slices.ContainsFunc(r.Grants, func(g *Grant) bool { return g.Camera == h.Camera && g.Released != nil && g.Voided == nil }) {
+		released := func(g *Grant) bool {
+			return g.Camera == h.Camera && g.Released != nil && g.Voided == nil && g.Interval.Contains(h.Asked)
+		}
+		if slices.ContainsFunc(r.Grants, released) {
 			if err := d.lift(r, h, protocol.Lift{Reason: protocol.LiftReleased}); err != nil {
 				return err
 			}

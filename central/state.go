@@ -2,7 +2,6 @@ package central
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -18,8 +17,16 @@ type State struct {
 
 	people     map[protocol.PersonID]*Person
 	units      map[string]*Unit
+	agreements map[string]*Dealings // with each unit
+	advice     map[About]*Counselled
+	advised    []About // in the order of their first question or advice
+	toCollege  []*CollegeReport
+	statements []*Statement
 	recorders  map[protocol.RecorderID]*Recorder
 	protocols  []*CameraProtocol
+	drafts     map[string]*ProtocolDraft // by the protocol's id
+	adoptions  map[ProtocolRef]Moment
+	read       map[protocol.PersonID]map[ProtocolRef]protocol.Time // acknowledged
 	placements map[protocol.CameraID]*Placement
 	requests   map[protocol.RequestID]*Request
 	order      []protocol.RequestID // of filing
@@ -31,10 +38,21 @@ type State struct {
 	audits     []*Audit
 	matters    []*Matter
 	trainings  []TrainingFacts
+	dpias      map[string]*Assessment
+	controls   []ControlTable // adopted, oldest first
+	clients    map[ClientID]*Client
 	readings   []Read
 	notebook   []Note
+	live       map[protocol.RequestID]*Request // that somebody may still have to do something about
+	decided    []protocol.RequestID            // in the order of deciding
+	mail       map[protocol.PersonID]*mailbox
+	mailer     MailTaken // which centre mails
+	signatures []Signature
 	seen       map[Source]bool // journal entries that have become events
-	documents  uint64          // issued so far: the number in the next document's id
+	erasures   map[Dossier]*Erasure
+	bare       map[Dossier]bool                // dossiers with events from before there were keys
+	gone       map[protocol.DocumentID]Dossier // holds and grants of which only that remains
+	documents  uint64                          // issued so far: the number in the next document's id
 }
 
 // Post is a role held; Regime only for handler and approver.
@@ -57,14 +75,6 @@ type Appointment struct {
 type Person struct {
 	Appointment
 	Since protocol.Time
-}
-
-// Unit is a chain partner's, with its agreement.
-type Unit struct {
-	ID         string        `json:"id"`
-	Name       string        `json:"name"`
-	Agreement  string        `json:"agreement"` // reference of covenant or agreement
-	ValidUntil protocol.Time `json:"validUntil"`
 }
 
 // Recorder is what the centre knows of one, and the orders it has issued to it.
@@ -124,34 +134,8 @@ type Order struct {
 	ID        protocol.DocumentID
 	Issued    protocol.Time
 	Refused   string // the recorder's reason
+	Erased    bool   `json:",omitzero"` // with its dossier: Document says nothing any more, and uses the number up
 }
-
-// CameraProtocol is one version of the rules for cameras of a kind (R3); its text lives elsewhere, its hash here.
-type CameraProtocol struct {
-	ID          string          `json:"id"`
-	Version     int             `json:"version"`
-	Title       string          `json:"title"`
-	Regime      protocol.Regime `json:"regime"`
-	Purposes    []Purpose       `json:"purposes"`
-	Window      protocol.Window `json:"window"`
-	LongestHold protocol.Window `json:"longestHold"`
-	Sound       bool            `json:"sound,omitzero"` // cameras under it may record sound, each for its own reason
-	AdoptedBy   string          `json:"adoptedBy"`      // the body: college, burgemeester
-	AdoptedOn   protocol.Time   `json:"adoptedOn"`
-	Published   string          `json:"published"` // where: URL or reference
-	Document    protocol.Hash   `json:"document,omitzero"`
-}
-
-// Ref names a protocol's version, "cameraprotocol-gebouwen v2".
-func (p CameraProtocol) Ref() string { return ProtocolRef{p.ID, p.Version}.String() }
-
-// ProtocolRef points to a version of a protocol.
-type ProtocolRef struct {
-	ID      string `json:"id"`
-	Version int    `json:"version"`
-}
-
-func (r ProtocolRef) String() string { return fmt.Sprintf("%s v%d", r.ID, r.Version) }
 
 // Point is a place, WGS 84, in ten-millionths of a degree: entries hold no fractions.
 type Point struct {
@@ -175,6 +159,12 @@ type Besluit struct {
 	ValidUntil protocol.Time `json:"validUntil"`
 	Body       string        `json:"body"` // who decided: college, burgemeester
 	Area       string        `json:"area,omitempty"`
+	Published  string        `json:"published,omitempty"` // where it was made public
+	Prosecutor protocol.Time `json:"prosecutor,omitzero"` // WPG: when the prosecutor was consulted on the period of use (art. 151c lid 3 Gemeentewet †)
+	LiveFrom   protocol.Time `json:"liveFrom,omitzero"`   // WPG: the period of live viewing
+	LiveUntil  protocol.Time `json:"liveUntil,omitzero"`
+	Evaluate   protocol.Time `json:"evaluate,omitzero"`  // by when it is looked at whether it is still needed
+	Withdrawn  protocol.Time `json:"withdrawn,omitzero"` // by two approvers, before its end
 }
 
 // Sign tells people beforehand (R15): placed, or why not.
@@ -182,6 +172,8 @@ type Sign struct {
 	Placed    protocol.Time `json:"placed,omitzero"`
 	Exception string        `json:"exception,omitempty"`
 	Sound     bool          `json:"sound,omitzero"` // it says that sound is recorded too
+	Photo     protocol.Hash `json:"photo,omitzero"` // SHA-256 of a photo of the sign where it stands
+	Kept      string        `json:"kept,omitempty"` // where that photo is
 }
 
 // Sound is why a camera's sound is recorded beside its picture. It is more than the picture, so it has a reason and an assessment of its own; zero: it is not recorded.
@@ -204,6 +196,7 @@ type PlacementFacts struct {
 	Sound             Sound               `json:"sound,omitzero"`
 	Besluit           Besluit             `json:"besluit,omitzero"`
 	Protocol          ProtocolRef         `json:"protocol,omitzero"`
+	Keep              protocol.Window     `json:"keep,omitzero"` // how long footage stays, where that is less than the protocol's window
 	Sign              Sign                `json:"sign,omitzero"`
 	Recorder          protocol.RecorderID `json:"recorder"`
 	Streams           []protocol.StreamID `json:"streams"`
@@ -212,6 +205,7 @@ type PlacementFacts struct {
 	Contact           string              `json:"contact"` // for questions, on page and sign
 	ValidFrom         protocol.Time       `json:"validFrom,omitzero"`
 	ValidTo           protocol.Time       `json:"validTo,omitzero"`
+	Particulars
 }
 
 // Placement is a camera in the register.
@@ -223,6 +217,10 @@ type Placement struct {
 	Mandates   []*protocol.Mandate // issued, oldest first; the last one counts
 	Proposed   *Proposal           // an ending that waits for a second approver
 	History    []Moment
+
+	// Left out of what tests compare old ledgers by, where they are zero.
+	Confirmed *Confirmation `json:",omitzero"` // the last one, see confirm.go
+	Tests     []ControlTest `json:",omitzero"` // of its controls, oldest first
 }
 
 // Proposal is an ending that one approver has asked.
@@ -231,6 +229,7 @@ type Proposal struct {
 	At     protocol.Time
 	Ending Ending
 	Reason string
+	Rules  Rules `json:",omitzero"` // Shorten: those asked
 }
 
 // Moment is one line of a history.
@@ -238,8 +237,9 @@ type Moment struct {
 	Seq  uint64 // of the ledger entry
 	At   protocol.Time
 	By   protocol.PersonID
-	Name string // of the event; see EventWords
-	Note string // what is worth saying beside it, as recorded
+	Name string   // of the event; see EventWords
+	Note string   // what is worth saying beside it, as recorded
+	Via  ClientID `json:",omitzero"` // the system that acted for By
 }
 
 // Approved is the rounded interval an approver approves for a camera; it must be the one the recorder confirmed.
@@ -253,6 +253,8 @@ type Outcome string
 
 const (
 	Grants  Outcome = "granted"
+	Partly  Outcome = "partly" // some cameras, or less of an interval: see partly.go
+	Ends    Outcome = "ended"  // what was kept on an order
 	Refuses Outcome = "refused"
 )
 
@@ -275,7 +277,10 @@ type RequestFacts struct {
 	MayBeGone bool                `json:"mayBeGone,omitempty"` // told that part lies before the window's reach
 	Unit      string              `json:"unit,omitempty"`      // who receives; a requester's own when left empty
 	ViewerKey string              `json:"viewerKey,omitempty"` // standing: the viewer's public key, "p256:…"
-	Until     protocol.Time       `json:"until,omitzero"`      // standing: at most ninety days
+	Until     protocol.Time       `json:"until,omitzero"`      // standing: at most ninety days; preservation: as the order says
+	Period    protocol.Interval   `json:"period,omitzero"`     // future data, of which parts are delivered; then nothing is Asked. See future.go
+	Immediate bool                `json:"immediate,omitzero"`  // future data: given at once, with the magistrate's leave
+	Paper     *WrittenLater       `json:"paper,omitzero"`      // of a demand in writing: its hash, and where it is kept
 	Consent   *Consent            `json:"consent,omitzero"`    // kind consent only
 }
 
@@ -295,6 +300,11 @@ type Request struct {
 	HandedOver *Moment
 	History    []Moment
 
+	Keeping    *Keeping    `json:",omitzero"` // a first signature under holding longer, see keeping.go
+	Renewals   []Renewal   `json:",omitzero"` // new orders behind the first
+	TakenBack  *Moment     `json:",omitzero"` // by who asked
+	Deliveries []*Delivery `json:",omitzero"` // of future data, see future.go
+
 	Before    []protocol.PersonID `json:",omitzero"` // who were the requester before, see takeover.go
 	Withdrawn *Moment             `json:",omitzero"` // consent was taken back, see consent.go
 
@@ -309,6 +319,7 @@ type Check struct {
 	At                  protocol.Time
 	Complete, Necessary bool
 	Remark              string
+	Verified            []Verified `json:",omitzero"`
 }
 
 // Decision is the approver's.
@@ -319,6 +330,8 @@ type Decision struct {
 	Reason     Reason
 	Motivation string
 	Approved   []Approved
+	Parts      []Part `json:",omitzero"` // what was not granted, or less of it
+	Stated
 }
 
 // Hold is one camera's footage kept for a request: asked when its order was issued, confirmed by the recorder's own entry.
@@ -422,6 +435,7 @@ var incidentWords = map[string]Words{
 	"orders-ahead":     {"recorder telt meer opdrachten dan deze centrale gaf", "recorder counts more orders than this centre issued"},
 	"hold-lost":        {"recorder hief een bewaring op die nog liep", "recorder lifted a hold that was still running"},
 	"lift-failed":      {"bewaring kon niet worden opgeheven; zij eindigt vanzelf", "hold could not be lifted; it ends by itself"},
+	"future-lost":      {"toekomstige beelden konden niet worden bewaard", "future footage could not be held"},
 	"hold-late":        {"bewaring na vijf minuten niet bevestigd", "hold not confirmed after five minutes"},
 }
 

@@ -206,6 +206,7 @@ type SubjectRequest struct {
 	Answered   *SubjectAnswered
 	AnsweredAt protocol.Time
 	AnsweredBy protocol.PersonID
+	Keeping    *Keeping `json:",omitzero"` // a first signature under holding longer, see keeping.go
 	History    []Moment
 }
 
@@ -262,12 +263,7 @@ func (c FileSubjectRequest) decide(d *decision) error {
 func (d *decision) holdForSubject(id protocol.RequestID, f SubjectFacts, while time.Duration) error {
 	for _, camera := range f.Cameras {
 		p := d.placements[camera]
-		first := d.start()
-		for _, h := range d.holds {
-			if h.Camera == camera && h.Refused == "" && (h.Asked.Overlaps(f.Asked) || h.Rounded().Overlaps(f.Asked)) {
-				first = earliest(first, h.NotBefore)
-			}
-		}
+		first := d.firstHold(camera, f.Asked, d.start())
 		end := protocol.T(first.Add(min(protocol.MaxHoldSingle, p.Mandate().LongestHold.Duration(), d.recorders[p.Recorder].Roster.MaxHold.Duration())))
 		if while > 0 {
 			end = earliest(end, protocol.T(d.now.Add(while)))
@@ -295,7 +291,7 @@ func (d *decision) subject(by protocol.PersonID, role Role, id protocol.RequestI
 	case q.Answered != nil:
 		return nil, refuse(CodeState, "Dit verzoek is al beantwoord.", "This request has been answered already.")
 	}
-	return q, nil
+	return q, d.erased(DossierOf(id))
 }
 
 func (c IdentifySubject) decide(d *decision) error {
@@ -367,7 +363,46 @@ func (c AnswerSubjectRequest) decide(d *decision) error {
 		return missing("dat het antwoord zegt waar men bezwaar maakt of klaagt (art. 12 lid 4 AVG)", "that the answer says where to object or complain (art. 12(4) GDPR)")
 	}
 	d.record(&SubjectAnswered{q.ID, c.Answer, c.Manner, c.Masked, c.Motivation, true})
+	if c.Answer == AnswerRefused {
+		return c.keepForObjection(d, q)
+	}
+	handler := q.Identifier
+	if handler == "" {
+		handler = q.By
+	}
+	for _, h := range q.Holds {
+		l := protocol.Lift{Heading: d.heading("l", h.Recorder, h.End), Camera: h.Camera, Hold: h.HoldID(), Reason: protocol.LiftReleased, Handler: handler, Approver: c.By}
+		if !h.stands(d.now.Time) {
+			continue
+		}
+		if err := d.issue(&l, q.Regime, h.End); err != nil { // the person is answered all the same; the hold ends by itself
+			d.trouble(IncidentOpened{Kind: "lift-failed", Detail: err.Error(), Request: q.ID})
+		}
+	}
 	return nil
+}
+
+// keepForObjection is the approver's own signature under holding what was refused until the term for objections is over: a second approver signs as well (KeepLonger).
+func (c AnswerSubjectRequest) keepForObjection(d *decision, q *SubjectRequest) error {
+	until := d.now.AddDate(0, 0, 7*ObjectionWeeks)
+	shortest := false
+	for _, h := range q.Holds {
+		if h.stands(d.now.Time) && !h.Replaced {
+			if last := d.LongestHold(h); until.After(last.Time) {
+				until = last.Time
+			}
+			shortest = shortest || h.End.Before(until)
+		}
+	}
+	if shortest {
+		d.record(&KeepingProposed{q.ID, protocol.T(until), "bezwaartermijn / term for objections"})
+	}
+	return nil
+}
+
+// ObjectionEnds is until when a refused request's footage is held for an objection. Only of one that was answered.
+func (q *SubjectRequest) ObjectionEnds() protocol.Time {
+	return protocol.T(q.AnsweredAt.AddDate(0, 0, 7*ObjectionWeeks))
 }
 
 func (f *SubjectFiled) apply(s *State, e Event) error {
@@ -438,18 +473,22 @@ func (q *SubjectRequest) InTime() bool { return q.Answered != nil && !q.Answered
 func (s *State) subjectTasks(person protocol.PersonID, now time.Time, add func(Task)) {
 	handler, approver, officer := s.Holds(person, Handler, protocol.AVG, now), s.Holds(person, Approver, protocol.AVG, now), s.Holds(person, Officer, "", now)
 	for _, q := range s.subjects {
+		if t, ok := s.keepingTask(person, q.ID, now); ok {
+			t.Topic, t.Key = TopicSubject, string(q.ID)
+			add(t)
+		}
 		t := Task{Topic: TopicSubject, Key: string(q.ID), Since: q.Received, Due: q.Due()}
 		switch {
 		case q.Answered != nil:
 			continue
 		case handler && q.Regime == protocol.WPG:
-			t.Words = Words{"verzoek van een betrokkene: vandaag doorsturen naar de politie", "request of a person filmed: forward to the police today"}
+			t.What, t.Words = "forward", Words{"verzoek van een betrokkene: vandaag doorsturen naar de politie", "request of a person filmed: forward to the police today"}
 		case handler && q.Identified == "":
-			t.Words = Words{"verzoek van een betrokkene: identiteit vaststellen", "request of a person filmed: establish the identity"}
+			t.What, t.Words = "identify", Words{"verzoek van een betrokkene: identiteit vaststellen", "request of a person filmed: establish the identity"}
 		case approver && q.Regime == protocol.AVG && q.Identified != "" && person != q.By && person != q.Identifier:
-			t.Words = Words{"verzoek van een betrokkene: beantwoorden", "request of a person filmed: answer"}
+			t.What, t.Words = "answer", Words{"verzoek van een betrokkene: beantwoorden", "request of a person filmed: answer"}
 		case officer && q.Due().Sub(now) < Near:
-			t.Words = Words{"verzoek van een betrokkene: termijn nadert of is voorbij", "request of a person filmed: its term is near or over"}
+			t.What, t.Words = "watch", Words{"verzoek van een betrokkene: termijn nadert of is voorbij", "request of a person filmed: its term is near or over"}
 		default:
 			continue
 		}

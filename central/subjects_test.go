@@ -109,3 +109,47 @@ func TestR14_AboutAWpgCameraItIsForwarded(t *testing.T) {
 		t.Error("forwarded the same day, and counted as late")
 	}
 }
+
+// With the answer the hold ends; after a refusal it stands until the six weeks to object are over, and beyond 28 days that takes a second approver.
+func TestR14_TheHoldEndsWithTheAnswerOrAfterTheTermToObject(t *testing.T) {
+	c := newCentre(t)
+	for range 2 {
+		c.do(FileSubjectRequest{handler, filmed()})
+	}
+	for _, id := range []protocol.RequestID{"b-1", "b-2"} {
+		c.do(IdentifySubject{handler, id, ShownAtCounter})
+		for _, h := range c.s.SubjectRequest(id).Holds {
+			c.do(ConfirmHold{c.source(), placed(h)})
+		}
+	}
+	c.now = day(10).Time
+	if got := names(c.do(AnswerSubjectRequest{approver, "b-1", AnswerGranted, MaskedCopy, true, "x", true})); got != "subject.answered order.issued order.issued" {
+		t.Error(got)
+	}
+	if l := lastOrder[*protocol.Lift](c); l.Handler != handler || l.Approver != approver || !c.s.SubjectRequest("b-1").Holds[0].LiftSent {
+		t.Errorf("lift %+v", l)
+	}
+	if got := names(c.do(AnswerSubjectRequest{approver, "b-2", AnswerRefused, "", false, "anderen staan centraal", true})); got != "subject.answered keeping.proposed" {
+		t.Error(got)
+	}
+	q := c.s.SubjectRequest("b-2")
+	until := q.Keeping.Until
+	if !until.Equal(c.now.Add(42*24*time.Hour)) || q.Holds[1].LiftSent {
+		t.Errorf("until %s", until)
+	}
+	for _, by := range []protocol.PersonID{handler, approver} {
+		if tasks := c.s.Inbox(by, c.now); len(tasks) != 0 {
+			t.Errorf("%s may not sign, and is asked to: %+v", by, tasks)
+		}
+	}
+	if tasks := c.s.Inbox(approver2, c.now); len(tasks) != 1 || tasks[0].What != "keep" || tasks[0].Key != "b-2" {
+		t.Errorf("the second approver is not told: %+v", tasks)
+	}
+	c.refused(KeepLonger{approver, "b-2", until, "x"}, CodeSamePerson)
+	c.refused(KeepLonger{handler, "b-2", until, "x"}, CodeForbidden)
+	c.refused(KeepLonger{approver2, "b-2", protocol.T(until.Add(time.Hour)), "x"}, CodeTerm)
+	c.do(KeepLonger{approver2, "b-2", until, "bezwaartermijn"})
+	if h := lastOrder[*protocol.Hold](c); h.Ground != protocol.GroundRights || !h.End.Equal(until.Time) || len(h.Approvers) != 2 || len(q.Holds) != 3 {
+		t.Errorf("hold %+v, %d holds", h, len(q.Holds))
+	}
+}

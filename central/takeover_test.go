@@ -22,8 +22,8 @@ func TestPolice1_AColleagueTakesARequestOver(t *testing.T) {
 	}
 	c.do(appoint(requester, "")) // has left: the request goes on
 	c.confirm("z-1")
-	c.do(CheckRequest{handler, "z-1", true, true, ""})
-	c.do(DecideRequest{approver, "z-1", Grants, Complies, "x", c.approved("z-1")})
+	c.do(CheckRequest{By: handler, Request: "z-1", Complete: true, Necessary: true})
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")})
 	if g := lastOrder[*protocol.Grant](c); g.Requester != colleague {
 		t.Errorf("grant for %s", g.Requester)
 	}
@@ -39,12 +39,12 @@ func TestI12_TakingOverMakesNoFourthHat(t *testing.T) {
 	c.do(FileRequest{"p-c", theft()})
 	c.confirm("z-1")
 	c.do(TakeOver{"p-d", "z-1"})
-	c.refused(CheckRequest{"p-c", "z-1", true, true, ""}, CodeSamePerson)
-	c.do(CheckRequest{"p-e", "z-1", true, true, ""})
+	c.refused(CheckRequest{By: "p-c", Request: "z-1", Complete: true, Necessary: true}, CodeSamePerson)
+	c.do(CheckRequest{By: "p-e", Request: "z-1", Complete: true, Necessary: true})
 	c.refused(TakeOver{"p-e", "z-1"}, CodeSamePerson)
-	c.refused(DecideRequest{"p-c", "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeSamePerson)
-	c.refused(DecideRequest{"p-d", "z-1", Grants, Complies, "x", c.approved("z-1")}, CodeSamePerson)
-	c.do(DecideRequest{approver, "z-1", Grants, Complies, "x", c.approved("z-1")})
+	c.refused(DecideRequest{By: "p-c", Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeSamePerson)
+	c.refused(DecideRequest{By: "p-d", Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")}, CodeSamePerson)
+	c.do(DecideRequest{By: approver, Request: "z-1", Outcome: Grants, Reason: Complies, Motivation: "x", Approved: c.approved("z-1")})
 	c.refused(TakeOver{approver, "z-1"}, CodeForbidden)
 	// After the approval it can be taken over as well: the grant goes on naming who asked for it, who is still there.
 	c.do(TakeOver{"p-c", "z-1"})

@@ -67,7 +67,7 @@ func TestR29_AnAuditorReadsForAPeriod(t *testing.T) {
 	}
 	c.do(grant(day(30), Post{Role: Auditor}))
 	c.do(FileRequest{requester, theft()})
-	for _, cmd := range []Command{CheckRequest{"p-auditor", "z-1", true, true, ""}, Activate{"p-auditor", "hal"}, WriteNote{"p-auditor", "", "x"}, DrawSample{By: "p-auditor"}, OpenMatter{By: "p-auditor"}, CloseIncident{By: "p-auditor"}, ReportIncident{By: "p-auditor", IncidentFacts: IncidentFacts{Nature: "x"}}} {
+	for _, cmd := range []Command{CheckRequest{By: "p-auditor", Request: "z-1", Complete: true, Necessary: true}, Activate{"p-auditor", "hal"}, WriteNote{"p-auditor", "", "x"}, DrawSample{By: "p-auditor"}, OpenMatter{By: "p-auditor"}, CloseIncident{By: "p-auditor"}, ReportIncident{By: "p-auditor", IncidentFacts: IncidentFacts{Nature: "x"}}} {
 		c.refused(cmd, CodeForbidden)
 	}
 	if c.s.MayRead("p-auditor", c.s.Request("z-1"), c.now) || c.s.Matters("p-auditor", c.now) != nil || c.s.Notes("p-auditor", c.now) != nil {

@@ -29,18 +29,6 @@ func (s *State) Recorder(id protocol.RecorderID) *Recorder { return s.recorders[
 // Recorders, by id.
 func (s *State) Recorders() []*Recorder { return sorted(s.recorders) }
 
-// Protocols, all versions, as adopted.
-func (s *State) Protocols() []*CameraProtocol { return s.protocols }
-
-// Protocol finds a version, or nil.
-func (s *State) Protocol(ref ProtocolRef) *CameraProtocol {
-	i := slices.IndexFunc(s.protocols, func(p *CameraProtocol) bool { return p.ID == ref.ID && p.Version == ref.Version })
-	if i < 0 {
-		return nil
-	}
-	return s.protocols[i]
-}
-
 // Placement, or nil.
 func (s *State) Placement(id protocol.CameraID) *Placement { return s.placements[id] }
 
@@ -102,7 +90,7 @@ func (s *State) Holds(person protocol.PersonID, role Role, regime protocol.Regim
 
 // Task is one thing that waits for a person.
 type Task struct {
-	What    string // "check", "decide", "download", "confirm", "look", "ending", "activate", "lapsing"
+	What    string // "check", "decide", "decided", "write", "download", "confirm", "look", "ending", "activate", "lapsing", "keep", "deliver"; of a person filmed "forward", "identify", "answer", "answered", "watch"
 	Words   Words
 	Since   protocol.Time
 	Request *Request   // or
@@ -111,6 +99,11 @@ type Task struct {
 	Topic   Topic         // or one of these
 	Key     string        // of what the topic is about
 	Due     protocol.Time // zero: no term
+
+	// See telling.go.
+	Stage  string        // how far it has come; empty: it is there
+	From   protocol.Time // since when at this stage
+	Urgent bool
 }
 
 // Topic is what a task that is neither of a request, a camera nor an incident is about.
@@ -123,15 +116,28 @@ const (
 	TopicMatter  Topic = "matter"  // its number
 
 	TopicTraining Topic = "training" // one's own: no key
+	TopicProtocol Topic = "protocol" // its id
+	TopicAdvice   Topic = "advice"   // what it is about
+	TopicCollege  Topic = "college"  // the report's number
+
+	TopicStatement Topic = "statement" // its kind
+	TopicUnit      Topic = "unit"      // its id
+
+	TopicDPIA   Topic = "dpia"   // its id
+	TopicUpkeep Topic = "upkeep" // of the register as it stands: no key
 )
 
 // Inbox is what waits for a person, oldest first. Nothing is in it that this person may not do.
 func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	var list []Task
 	add := func(t Task) { list = append(list, t) }
-	for _, id := range s.order {
-		r := s.requests[id]
+	for _, r := range s.live {
 		if t, ok := s.oralTask(person, r, now); ok {
+			add(t)
+		}
+		s.futureTasks(person, r, now, add)
+		if t, ok := s.keepingTask(person, r.ID, now); ok {
+			t.Request = r
 			add(t)
 		}
 		handler, approver := s.Holds(person, Handler, r.Regime, now), s.Holds(person, Approver, r.Regime, now)
@@ -139,35 +145,46 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 		receives := p != nil && p.Unit == r.Unit && r.Unit != "" && s.Holds(person, Requester, "", now)
 		switch {
 		case handler && s.mayCheck(person, r, now) == nil:
-			add(Task{What: "check", Words: Words{"toetsen", "check"}, Since: r.Filed, Request: r})
+			add(Task{What: "check", Words: Words{"toetsen", "check"}, Since: r.checkable(), Due: r.Deadline, Request: r})
 		case approver && r.Status == Checked && !r.asked(person) && person != r.Check.By:
-			add(Task{What: "decide", Words: Words{"beslissen", "decide"}, Since: r.Check.At, Request: r})
-		case approver && r.Status == Granted && len(s.Due(r, now)) > 0 && !r.asked(person) && person != r.Check.By:
-			add(Task{What: "decide", Words: Words{"opnieuw beslissen: toestemming verlopen of mislukt", "decide again: grant ran out or failed"}, Since: r.Decision.At, Request: r})
+			add(Task{What: "decide", Words: Words{"beslissen", "decide"}, Since: r.Check.At, Due: r.Deadline, Request: r})
+		case approver && r.TakenBack != nil && r.Status == Kept && !r.asked(person) && person != r.Check.By:
+			add(Task{What: "decide", Words: Words{"ingetrokken: het bewaren beëindigen", "taken back: end the holding"}, Since: r.TakenBack.At, Request: r})
+		case approver && r.Status == Granted && r.Period.IsZero() && len(s.Due(r, now)) > 0 && !r.asked(person) && person != r.Check.By:
+			add(Task{What: "decide", Words: Words{"opnieuw beslissen: toestemming verlopen of mislukt", "decide again: grant ran out or failed"}, Since: r.Decision.At, Due: r.Deadline, Request: r})
 		case receives && r.Status == Released && len(r.Downloads) == 0:
-			add(Task{What: "download", Words: Words{"ophalen", "download"}, Since: r.History[len(r.History)-1].At, Request: r})
+			add(Task{What: "download", Words: Words{"ophalen", "download"}, Since: r.ready(), Due: r.fetchBy(), Request: r})
 		case receives && r.Status == Released:
-			add(Task{What: "confirm", Words: Words{"ontvangst bevestigen", "confirm receipt"}, Since: r.Downloads[len(r.Downloads)-1].At, Request: r})
+			add(Task{What: "confirm", Words: Words{"ontvangst bevestigen", "confirm receipt"}, Since: r.Downloads[len(r.Downloads)-1].At, Due: r.fetchBy(), Request: r})
 		}
 	}
 	s.subjectTasks(person, now, add)
 	s.trainingTask(person, now, add)
+	s.readingTasks(person, now, add)
+	s.collegeTasks(person, now, add)
+	s.reviewTasks(person, now, add)
+	s.dpiaTasks(person, now, add)
+	s.upkeepTasks(person, now, add)
 	if s.Holds(person, Officer, "", now) {
+		s.adviceTasks(add)
 		s.auditTasks(now, add)
 		s.matterTasks(add)
 	}
-	for _, p := range s.Placements() {
+	registrar, approver := s.Holds(person, Registrar, "", now), s.Holds(person, Approver, "", now)
+	for _, p := range s.placements {
+		if !registrar && !approver {
+			break // a country has 338,000 of them
+		}
 		if p.Proposed != nil && p.Proposed.By != person && s.Holds(person, Approver, p.Regime, now) {
 			add(Task{What: "ending", Words: Words{"tweede handtekening onder beëindiging", "second signature under ending"}, Since: p.Proposed.At, Camera: p})
 		}
-		if !s.Holds(person, Registrar, "", now) {
+		if !registrar {
 			continue
 		}
-		switch at := p.StatusAt(now); {
-		case at == Draft || at == Suspended:
+		if at := p.StatusAt(now); at == Draft || at == Suspended {
 			add(Task{What: "activate", Words: Words{"in gebruik nemen", "activate"}, Since: p.Changed, Camera: p})
-		case at == Lapsed || at == Active && p.Besluit.ValidUntil.Sub(now) < 60*24*time.Hour:
-			add(Task{What: "lapsing", Words: Words{"besluit verlengen", "renew the decision"}, Since: p.Changed, Camera: p})
+		} else if t, ok := lapsing(p, now); ok {
+			add(t)
 		}
 	}
 	if s.Holds(person, Officer, "", now) || s.Holds(person, Administrator, "", now) {
@@ -182,8 +199,45 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 			add(t)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b Task) int { return a.Since.Compare(b.Since.Time) })
+	for i := range list {
+		list[i].stage(now)
+	}
+	slices.SortStableFunc(list, func(a, b Task) int { return cmp.Or(a.Since.Compare(b.Since.Time), strings.Compare(a.Once(), b.Once())) })
 	return list
+}
+
+// checkable is since when the handler can check: when the last recorder confirmed, or the question changed.
+func (r *Request) checkable() protocol.Time {
+	since := r.Filed
+	for _, h := range r.Holds {
+		if h.At.After(since.Time) {
+			since = h.At
+		}
+	}
+	for _, m := range r.History {
+		if m.Name == (*RequestAmended)(nil).name() && m.At.After(since.Time) {
+			since = m.At
+		}
+	}
+	return since
+}
+
+// fetchBy is until when its footage can be fetched; zero: there is none.
+func (r *Request) fetchBy() protocol.Time {
+	if at := r.ready(); !at.IsZero() {
+		return protocol.T(at.Add(protocol.HandOverTerm))
+	}
+	return protocol.Time{}
+}
+
+// ready is when the last of its footage was.
+func (r *Request) ready() (at protocol.Time) {
+	for _, g := range r.Grants {
+		if g.Released != nil && g.Voided == nil && g.At.After(at.Time) {
+			at = g.At
+		}
+	}
+	return at
 }
 
 // Incidents are those opened, and those that time brings: holds not confirmed after HoldAlarm (Number 0). Newest first.
@@ -259,6 +313,23 @@ func (s *State) Downloadable(person protocol.PersonID, request protocol.RequestI
 	return err
 }
 
+// FetchTerm is how long after a recorded download its file can be saved, by the person who fetched it. Of this house.
+const FetchTerm = time.Hour
+
+// Fetching is the grant whose bag this person has recorded to fetch, within FetchTerm, or the refusal.
+func (s *State) Fetching(person protocol.PersonID, request protocol.RequestID, grant protocol.GrantID, now time.Time) (*Grant, error) {
+	g, err := s.download(person, request, grant, now)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(s.requests[request].Downloads, func(l Download) bool {
+		return l.Grant == grant && l.By == person && now.Sub(l.At.Time) < FetchTerm
+	}) {
+		return nil, refuse(CodeState, "Leg eerst vast dat u de beelden ophaalt. Daarna kan het een uur lang.", "Record first that you fetch the footage. After that you can, for an hour.")
+	}
+	return g, nil
+}
+
 // Access is one entry of a recorder's journal by which somebody got to footage: release.intent or access.view.
 type Access struct {
 	Recorder protocol.RecorderID
@@ -287,7 +358,9 @@ func (s *State) Match(accesses []Access) []MatchedAccess {
 		if m.Permit != nil {
 			m.Dossier = s.requests[m.Permit.Request]
 		}
-		m.Why = m.fault()
+		if s.gone[protocol.DocumentID(a.Access.Grant)] == "" { // what is erased was looked at in its time
+			m.Why = m.fault()
+		}
 		list = append(list, m)
 	}
 	slices.SortStableFunc(list, func(a, b MatchedAccess) int {

@@ -1,7 +1,6 @@
 package central
 
 import (
-	"slices"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -23,11 +22,12 @@ const (
 	Staff         Role = "staff"         // facility staff: the cameras assigned to them
 	Officer       Role = "officer"       // the privacy officer: reads everything, approves nothing (R8)
 	Auditor       Role = "auditor"       // IT auditor, concern control, external: reads for a period, and what they read is recorded (R29)
+	CollegeMember Role = "college"       // of mayor and aldermen: reads the accounts and the privacy officer's reports, and answers them (R9)
 	Administrator Role = "administrator" // appoints people and enrols recorders; decides on no footage
 )
 
 // Roles in the order a page lists them.
-var Roles = []Role{Registrar, Handler, Approver, Requester, Staff, Officer, Auditor, Administrator}
+var Roles = []Role{Registrar, Handler, Approver, Requester, Staff, Officer, Auditor, CollegeMember, Administrator}
 
 var roleWords = map[Role]Words{
 	Registrar:     {"registerbeheerder", "registrar"},
@@ -37,6 +37,7 @@ var roleWords = map[Role]Words{
 	Staff:         {"medewerker facilitair", "facility staff"},
 	Officer:       {"privacy officer", "privacy officer"},
 	Auditor:       {"auditor", "auditor"},
+	CollegeMember: {"lid van het college", "member of the college"},
 	Administrator: {"beheerder", "administrator"},
 }
 
@@ -89,6 +90,16 @@ var purposeWords = map[Purpose]Words{
 
 func (p Purpose) Words() Words { return purposeWords[p] }
 
+// Basis is on what legal ground a camera films; see Bases.
+type Basis string
+
+const (
+	PublicTask         Basis = "public-task"
+	LegitimateInterest Basis = "legitimate-interest"
+	LegalDuty          Basis = "legal-duty"
+	PublicOrder        Basis = "public-order"
+)
+
 // Status of a placement as its events leave it; [Placement.StatusAt] knows of lapsing as well.
 type Status string
 
@@ -99,6 +110,9 @@ const (
 	Removed   Status = "removed"
 	Lapsed    Status = "lapsed" // the besluit has ended: derived, no event says it
 )
+
+// Statuses in the order of a camera's life.
+var Statuses = []Status{Draft, Active, Suspended, Removed, Lapsed}
 
 var statusWords = map[Status]Words{
 	Draft:     {"concept", "draft"},
@@ -138,17 +152,19 @@ const (
 	Vordering     RequestKind = "vordering"      // AVG cameras: a demand under the code of criminal procedure
 	OwnInitiative RequestKind = "own-initiative" // AVG cameras: the municipality reports an offence unasked
 	WpgRelease    RequestKind = "wpg-release"    // WPG cameras: release inside the police
+	Preservation  RequestKind = "preservation"   // footage is held on an order, and nothing is released (keeping.go)
 	ByConsent     RequestKind = "consent"        // AVG cameras: with the consent of everyone recognisable (R20)
 	Provisional   RequestKind = "provisional"    // staff keep footage for 72 hours, before anyone asks for it; it is only kept
 	Standing      RequestKind = "standing"       // viewing by staff of the cameras assigned to them
 )
 
-var RequestKinds = []RequestKind{Vordering, OwnInitiative, WpgRelease, ByConsent, Provisional, Standing}
+var RequestKinds = []RequestKind{Vordering, OwnInitiative, WpgRelease, Preservation, ByConsent, Provisional, Standing}
 
 var requestKindWords = map[RequestKind]Words{
 	Vordering:     {"vordering", "demand (vordering)"},
 	OwnInitiative: {"eigen initiatief: aangifte", "own initiative: reporting an offence"},
 	WpgRelease:    {"verstrekking binnen de politie (Wpg)", "release inside the police (Wpg)"},
+	Preservation:  {"bewaren op bevel", "preservation order"},
 	ByConsent:     {"toestemming van wie herkenbaar is", "consent of those recognisable"},
 	Provisional:   {"voorlopig bewaren, 72 uur", "provisional hold, 72 hours"},
 	Standing:      {"doorlopend meekijken", "standing view"},
@@ -162,39 +178,6 @@ func (k RequestKind) byStaff() bool { return k == OwnInitiative || k == Provisio
 // Article is the legal title of a vordering.
 type Article string
 
-// ArticleLaw is one dated row of the table of titles: a lawyer corrects it here. Sources read: REQUIREMENTS section 1.
-type ArticleLaw struct {
-	Code           Article
-	Title          Words
-	Authority      Words         // who may demand
-	MagistrateFree bool          // false: needs the leave of the examining magistrate
-	Future         bool          // asks for data that came to be after the demand itself
-	Longest        time.Duration // after the demand: how far future data may go; zero: no future data
-	Oral           string        // where it says that the demand may be spoken when urgent; empty: it may not
-	Source         string        // of the rule
-	From           string        // this row holds from this date (YYYY-MM-DD); the new code is planned for 2029
-}
-
-var Articles = []ArticleLaw{
-	{"126nda", Words{"camerabeelden, verdenking van een feit als bedoeld in art. 67 lid 1 Sv", "camera images, suspicion of an offence under art. 67(1) Sv"},
-		Words{"opsporingsambtenaar", "investigating officer"}, true, false, 0, "art. 126nda lid 3 Sv", "art. 126nda Sv", "2014-09-01"},
-	{"126nd", Words{"opgeslagen gegevens", "stored data"},
-		Words{"officier van justitie", "public prosecutor"}, true, false, 0, "art. 126nd Sv †", "art. 126nd Sv", "2006-01-01"},
-	{"126ne", Words{"toekomstige gegevens, ten hoogste vier weken", "future data, at most four weeks"},
-		Words{"officier van justitie", "public prosecutor"}, true, true, 28 * 24 * time.Hour, "art. 126ne Sv †", "art. 126ne Sv", "2006-01-01"},
-	{"126nf", Words{"gevoelige gegevens", "sensitive data"},
-		Words{"officier van justitie, met machtiging van de rechter-commissaris", "public prosecutor, with leave of the examining magistrate"}, false, false, 0, "art. 126nf Sv †", "art. 126nf Sv", "2006-01-01"},
-}
-
-// LawOf finds an article's row.
-func LawOf(a Article) (ArticleLaw, bool) {
-	i := slices.IndexFunc(Articles, func(l ArticleLaw) bool { return l.Code == a })
-	if i < 0 {
-		return ArticleLaw{}, false
-	}
-	return Articles[i], true
-}
-
 // RequestStatus is how far a request has come.
 type RequestStatus string
 
@@ -202,23 +185,46 @@ const (
 	Filed    RequestStatus = "filed"    // holds asked; waiting for the recorders to confirm, then for the handler
 	Checked  RequestStatus = "checked"  // waiting for the approver
 	Granted  RequestStatus = "granted"  // grants are out; a standing grant stays here
-	Kept     RequestStatus = "kept"     // a provisional hold: nothing follows, its end comes by itself
+	Kept     RequestStatus = "kept"     // a provisional hold, or one on an order: nothing is released, its end comes by itself
 	Refused  RequestStatus = "refused"  // the end
 	Released RequestStatus = "released" // every granted camera's bag is in the vault
 	Closed   RequestStatus = "closed"   // hand-over confirmed, or fourteen days passed
 )
 
+// RequestStatuses in the order of a request's life.
+var RequestStatuses = []RequestStatus{Filed, Checked, Granted, Kept, Refused, Released, Closed}
+
 var requestStatusWords = map[RequestStatus]Words{
 	Filed:    {"ingediend", "filed"},
 	Checked:  {"getoetst, wacht op besluit", "checked, awaiting decision"},
 	Granted:  {"toegekend", "granted"},
-	Kept:     {"voorlopig bewaard", "held provisionally"},
+	Kept:     {"wordt bewaard", "held"},
 	Refused:  {"afgewezen", "refused"},
 	Released: {"klaar om op te halen", "ready to download"},
 	Closed:   {"afgesloten", "closed"},
 }
 
 func (s RequestStatus) Words() Words { return requestStatusWords[s] }
+
+var outcomeWords = map[Outcome]Words{
+	Grants:  {"Toegekend", "Granted"},
+	Partly:  {"Deels toegekend", "Granted in part"},
+	Refuses: {"Afgewezen", "Refused"},
+	Ends:    {"Beëindigd", "Ended"},
+}
+
+func (o Outcome) Words() Words { return outcomeWords[o] }
+
+var groundWords = map[protocol.Ground]Words{
+	protocol.GroundRequest:      {"lopende aanvraag", "open request"},
+	protocol.GroundProvisional:  {"voorlopig, 72 uur", "provisional, 72 hours"},
+	protocol.GroundPreservation: {"bevel tot bewaren (art. 126ni Sv)", "preservation order (art. 126ni Sv)"},
+	protocol.GroundCourt:        {"bevel van een rechter", "order of a court"},
+	protocol.GroundRights:       {"verzoek van een betrokkene", "request of a person filmed"},
+}
+
+// GroundWords says why footage is held.
+func GroundWords(g protocol.Ground) Words { return groundWords[g] }
 
 // Reason is why a request was decided as it was.
 type Reason string
@@ -232,10 +238,15 @@ const (
 	NoFootage    Reason = "no-footage"
 	JudgingStaff Reason = "judging-staff" // R2
 	NoConsent    Reason = "no-consent"    // R20: withdrawn, or not everyone's
+	TakenBack    Reason = "taken-back"    // by who asked
+	NoLonger     Reason = "no-longer"     // only of ending what was kept on an order
 )
 
 // RefusalReasons in the order a page lists them.
-var RefusalReasons = []Reason{Incomplete, NoPower, NotNecessary, TooBroad, NoFootage, NoConsent, JudgingStaff}
+var RefusalReasons = []Reason{Incomplete, NoPower, NotNecessary, TooBroad, NoFootage, NoConsent, TakenBack, JudgingStaff}
+
+// EndReasons are why preserving on an order ends before its time.
+var EndReasons = []Reason{TakenBack, NoLonger}
 
 var reasonWords = map[Reason]Words{
 	Complies:     {"voldoet aan de eisen", "meets the requirements"},
@@ -245,6 +256,8 @@ var reasonWords = map[Reason]Words{
 	TooBroad:     {"er is meer gevraagd dan nodig", "more is asked than needed"},
 	NoFootage:    {"er zijn geen beelden", "there is no footage"},
 	NoConsent:    {"niet iedereen die herkenbaar is geeft (nog) toestemming", "not everyone recognisable consents, or no longer"},
+	TakenBack:    {"de aanvrager heeft het ingetrokken", "whoever asked has taken it back"},
+	NoLonger:     {"bewaren is niet meer nodig", "holding is no longer needed"},
 	JudgingStaff: judgingStaffWords,
 }
 
@@ -263,27 +276,27 @@ const (
 	Suspend  Ending = "suspend"  // may be activated again
 	Withdraw Ending = "withdraw" // for good
 	Mute     Ending = "mute"     // its sound only: the pictures go on
+	Shorten  Ending = "shorten"  // how long footage stays; see window.go
 )
 
 var endingWords = map[Ending]Words{
 	Suspend:  {"opschorten", "suspend"},
 	Withdraw: {"intrekken", "withdraw"},
 	Mute:     {"het geluid stoppen", "stop the sound"},
+	Shorten:  {"de bewaartermijn verkorten", "shorten the window"},
 }
 
 func (e Ending) Words() Words { return endingWords[e] }
 
-// soundInPublic says why a WPG camera has no sound. Source: art. 151c Gemeentewet speaks of images alone (†: a lawyer may correct it here); recording what others say in public without
-// taking part is another power (art. 139a and 139b Sr).
-var soundInPublic = Words{
-	"Een camera voor de openbare orde neemt geen geluid op: artikel 151c Gemeentewet gaat over beelden.",
-	"A camera for public order records no sound: article 151c of the Municipalities Act is about images.",
-}
-
-// Terms of this house that are not law; law is in protocol.
+// Terms of this house that are not law; law is in law.go and protocol.
 const (
 	// MaxAsked is the longest interval one request may ask.
 	MaxAsked = 24 * time.Hour
+
+	// MaxHeld is how many camera hours one request may hold (REQUIREMENTS section 1, Hold grounds: cameras × hours capped); MaxHeldAlone is for what staff have held provisionally,
+	// which nobody else has looked at. The number is of this house.
+	MaxHeld      = 192 * time.Hour
+	MaxHeldAlone = 24 * time.Hour
 
 	// HoldAlarm: a hold not confirmed by the recorder after this is an alarm (REQUIREMENTS section 1, Hold grounds).
 	HoldAlarm = 5 * time.Minute

@@ -2,28 +2,22 @@ package desk
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/page"
+	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/evidence"
 )
 
 // Fetching a bag: recorded, opened, checked, then given.
-
-// fetchTerm is how long after a recorded download its file can be saved, by the person who fetched it.
-const fetchTerm = time.Hour
 
 // wanted is a released bag as the recorder's own release.done entry describes it, and the roots to judge it by.
 type wanted struct {
@@ -53,39 +47,7 @@ func newBags(c Config) *bags {
 
 // open decrypts a bag into a file that has no name any more. The caller closes it.
 func (b *bags) open(ctx context.Context, w wanted) (*os.File, int64, error) {
-	o, err := b.vault.Stat(ctx, w.Object)
-	if err != nil {
-		return nil, 0, fmt.Errorf("bag %s: %w", w.Object, err)
-	}
-	if o.SHA256 != w.Stored {
-		return nil, 0, fmt.Errorf("bag %s: the store's object has hash %s, the recorder's entry says %s", w.Object, o.SHA256, w.Stored)
-	}
-	in, err := b.vault.Open(ctx, w.Object)
-	if err != nil {
-		return nil, 0, fmt.Errorf("bag %s: %w", w.Object, err)
-	}
-	f, err := os.CreateTemp(b.dir, "bag-")
-	if err != nil {
-		return nil, 0, errors.Join(err, in.Close())
-	}
-	sum := sha256.New()
-	size, err := copyOut(f, sum, in)
-	if err == nil && protocol.Hash(sum.Sum(nil)) != w.Bag {
-		err = fmt.Errorf("the opened bag has hash %x, the recorder's entry says %s", sum.Sum(nil), w.Bag)
-	}
-	if err != nil {
-		return nil, 0, errors.Join(fmt.Errorf("bag %s: %w", w.Object, err), f.Close())
-	}
-	return f, size, nil
-}
-
-// copyOut takes the name off the file before the first byte of footage is in it.
-func copyOut(f *os.File, sum hash.Hash, in io.ReadCloser) (int64, error) {
-	if err := os.Remove(f.Name()); err != nil {
-		return 0, errors.Join(err, in.Close())
-	}
-	size, err := io.Copy(io.MultiWriter(f, sum), in)
-	return size, errors.Join(err, in.Close())
+	return vault.Unpack(ctx, b.vault, b.dir, w.Object, w.Stored, w.Bag)
 }
 
 // report judges a bag.
@@ -134,18 +96,17 @@ func (d *desk) fetch(v *visit) {
 	}
 }
 
-// recorded finds the bag that this person has recorded to fetch, within fetchTerm.
+// recorded finds the bag that this person has recorded to fetch, within central.FetchTerm.
 func (d *desk) recorded(v *visit) (w wanted, ok bool) {
 	id, grant := protocol.RequestID(v.r.PathValue("id")), protocol.GrantID(v.r.PathValue("grant"))
 	d.Book.View(func(st *central.State) {
-		r, there := readable(st, v, id)
-		if !there || st.Downloadable(v.me(), id, grant, v.now) != nil {
+		if _, there := readable(st, v, id); !there {
 			return
 		}
-		ok = slices.ContainsFunc(r.Downloads, func(l central.Download) bool {
-			return l.Grant == grant && l.By == v.me() && v.now.Sub(l.At.Time) < fetchTerm
-		})
-		g := st.Grant(grant)
+		g, err := st.Fetching(v.me(), id, grant, v.now)
+		if ok = err == nil; !ok {
+			return
+		}
 		w = wanted{id, grant, g.Camera, g.Released.Object, g.Released.SHA256, g.Released.Bag, st.Recorder(g.Recorder).Roots}
 	})
 	return w, ok

@@ -3,6 +3,7 @@ package desk
 import (
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,8 +49,21 @@ func (d *desk) seesAll(st *central.State, v *visit) bool {
 type placement struct {
 	seenCamera
 	Protocol *central.CameraProtocol
+	Advice   *counselled // of the privacy officer
+	More     []section
+	Lacks    []*central.Refusal
+	Due      protocol.Time // of the next re-confirmation
+	Overdue  bool
+	Unneeded bool
 
-	MayAmend, MaySign, MayActivate, MayRenew, MayEnd *act
+	MayAmend, MaySign, MayActivate, MayRenew, MayEnd, MayWindow *act
+	MayTest, MayLive                                            *fill
+
+	// Of changing the window.
+	Versions      []*central.CameraProtocol
+	ProposedRules bool // that is what a first approver has signed
+	Begin         central.Rules
+	BeginKeep     string
 
 	form
 	Acted string
@@ -70,15 +84,43 @@ func (d *desk) showCamera(v *visit, status int, f form, acted string) {
 	d.show(v, status, "camera.html", page.Both("Camera "+string(id), "Camera "+string(id)), func(st *central.State) any {
 		p := st.Placement(id)
 		registrar := st.Holds(v.me(), central.Registrar, "", v.now)
-		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), form: f, Acted: acted}
+		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), Advice: adviceOn(st, v, p.AdvisedOn()[0], p.AdvisedOn()[1:]...), form: f, Acted: acted, More: sections(st, p, v.now), Due: st.ConfirmDue(p, v.now)}
+		out.Overdue = !out.Due.IsZero() && !v.now.Before(out.Due.Time)
+		out.Unneeded = st.Unneeded(v.now, p)[id]
+		if p.Status != central.Removed {
+			if registrar && p.Regime == protocol.WPG {
+				out.MayLive = liveForm(p, f, acted)
+			}
+			out.Lacks = st.Lacks(p, v.now)
+			out.MayAmend = offered(registrar, nil)
+			if registrar || st.Holds(v.me(), central.Officer, "", v.now) {
+				out.MayTest = testForm(st, p, f, acted, v.now)
+			}
+		}
 		switch p.StatusAt(v.now) {
 		case central.Draft:
-			out.MayAmend = offered(registrar, nil)
 			out.MayActivate = offered(registrar, would(st, central.Activate{By: v.me(), Camera: id}, v.now))
 		case central.Suspended:
 			out.MayActivate = offered(registrar, would(st, central.Activate{By: v.me(), Camera: id}, v.now))
 		case central.Active, central.Lapsed:
-			out.MayRenew = offered(registrar, nil)
+			if out.MayRenew = offered(registrar, nil); registrar {
+				if list := st.LacksToRenew(p, v.now); len(list) > 0 {
+					out.MayRenew.Why = list[0] // all of them stand above
+				}
+			}
+		}
+		if p.StatusAt(v.now) == central.Active {
+			out.MayWindow = offered(registrar || st.Holds(v.me(), central.Approver, p.Regime, v.now), nil)
+			out.Begin = central.Rules{Protocol: p.Protocol, Keep: p.Keep}
+			if out.ProposedRules = p.Proposed != nil && p.Proposed.Ending == central.Shorten; out.ProposedRules {
+				out.Begin = p.Proposed.Rules
+			}
+			out.BeginKeep = days(out.Begin.Keep)
+			for _, rules := range st.Protocols() {
+				if rules.ID == p.Protocol.ID {
+					out.Versions = append(out.Versions, rules)
+				}
+			}
 		}
 		if p.Status != central.Removed {
 			out.MaySign = offered(registrar, nil)
@@ -94,11 +136,10 @@ func (d *desk) showCamera(v *visit, status int, f form, acted string) {
 func (d *desk) onCamera(v *visit, name string, command func(protocol.CameraID) (central.Command, error)) {
 	id := protocol.CameraID(v.r.PathValue("id"))
 	c, err := command(id)
-	var refusal *central.Refusal
-	if err != nil {
+	refusal, ok := central.RefusalOf(err)
+	if err != nil && !ok {
 		refusal = &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Vul de datum in als jaar-maand-dag: "+err.Error()+".", "Fill in the date as year-month-day: "+err.Error()+".")}
-	} else {
-		var ok bool
+	} else if err == nil {
 		if refusal, ok = d.do(v, c); !ok {
 			return
 		}
@@ -114,8 +155,12 @@ func (d *desk) onCamera(v *visit, name string, command func(protocol.CameraID) (
 
 func (d *desk) sign(v *visit) {
 	d.onCamera(v, "sign", func(id protocol.CameraID) (central.Command, error) {
-		placed, err := parseDay(v.value("geplaatst"))
-		return central.PlaceSign{By: v.me(), Camera: id, Sign: central.Sign{Placed: placed, Exception: v.value("uitzondering"), Sound: v.value("bord-geluid") == "ja"}}, err
+		a := answers{v: v}
+		sign := central.Sign{Placed: a.day("geplaatst"), Exception: v.value("uitzondering"), Sound: v.value("bord-geluid") == "ja", Photo: a.hashed("foto"), Kept: v.value("foto-waar")}
+		if a.bad != nil {
+			return nil, a.bad
+		}
+		return central.PlaceSign{By: v.me(), Camera: id, Sign: sign}, nil
 	})
 }
 
@@ -139,8 +184,9 @@ func (d *desk) end(v *visit) {
 }
 
 func (v *visit) besluit() (central.Besluit, error) {
-	b := central.Besluit{Reference: v.value("besluit"), Body: v.value("orgaan"), Area: v.value("gebied")}
-	for name, t := range map[string]*protocol.Time{"besluit-datum": &b.Date, "besluit-van": &b.ValidFrom, "besluit-tot": &b.ValidUntil} {
+	b := central.Besluit{Reference: v.value("besluit"), Body: v.value("orgaan"), Area: v.value("gebied"), Published: v.value("besluit-waar")}
+	for name, t := range map[string]*protocol.Time{"besluit-datum": &b.Date, "besluit-van": &b.ValidFrom, "besluit-tot": &b.ValidUntil, "besluit-evaluatie": &b.Evaluate,
+		"besluit-ovj": &b.Prosecutor, "live-van": &b.LiveFrom, "live-tot": &b.LiveUntil} {
 		var err error
 		if *t, err = parseDay(v.value(name)); err != nil {
 			return b, err
@@ -157,16 +203,22 @@ type registering struct {
 	Protocols    []*central.CameraProtocol
 	Purposes     []central.Purpose
 	Publications []central.Publication
+	Groups       []fill
+	InUse        bool // it has been in use: what its mandate rests on is not asked
 }
 
 func (d *desk) showRegistering(v *visit, status int, f form, camera protocol.CameraID) {
 	title := page.Both("Camera registreren", "Register a camera")
 	d.show(v, status, "registering.html", title, func(st *central.State) any {
-		return registering{f, camera, st.Recorders(), st.Protocols(), central.Purposes, central.Publications}
+		p := st.Placement(camera)
+		return registering{f, camera, st.Recorders(), st.Protocols(), central.Purposes, central.Publications, groups(st, f), p != nil && p.Status != central.Draft}
 	})
 }
 
-func (d *desk) newCamera(v *visit) { d.showRegistering(v, http.StatusOK, form{}, "") }
+// newCamera begins with the least that usually will do (R30).
+func (d *desk) newCamera(v *visit) {
+	d.showRegistering(v, http.StatusOK, form{Values: url.Values{"kwaliteit": {string(central.Observe)}}}, "")
+}
 
 func (d *desk) register(v *visit) {
 	d.registered(v, "", func(f central.PlacementFacts) central.Command {
@@ -178,6 +230,16 @@ func (d *desk) registered(v *visit, camera protocol.CameraID, command func(centr
 	facts, refusal := v.placementFacts()
 	if camera != "" {
 		facts.Camera = camera
+		d.Book.View(func(st *central.State) {
+			p := st.Placement(camera)
+			if p != nil && p.Sign.Placed == facts.Sign.Placed { // its photo is recorded with the sign
+				facts.Sign.Photo, facts.Sign.Kept = p.Sign.Photo, p.Sign.Kept
+			}
+			if p != nil && p.Status != central.Draft { // what its mandate rests on was not asked
+				facts.Regime, facts.Purposes, facts.Streams, facts.Recorder, facts.Sound = p.Regime, p.Purposes, p.Streams, p.Recorder, p.Sound
+				facts.Besluit, facts.Protocol, facts.Keep, facts.Sign = p.Besluit, p.Protocol, p.Keep, p.Sign
+			}
+		})
 	}
 	if refusal == nil {
 		var ok bool
@@ -233,6 +295,12 @@ func (v *visit) placementFacts() (f central.PlacementFacts, refusal *central.Ref
 	}
 	f.Sign.Exception, f.Sign.Sound = v.value("uitzondering"), v.value("bord-geluid") == "ja"
 	f.Sound = central.Sound{Reason: v.value("geluid"), DPIA: v.value("geluid-dpia")}
+	if f.Keep, refusal = keep(v.value("bewaren")); refusal != nil {
+		return f, refusal
+	}
+	if f.Particulars, refusal = v.particulars(); refusal != nil {
+		return f, refusal
+	}
 	if dates != nil {
 		return f, bad("Vul datums in als jaar-maand-dag: "+dates.Error()+".", "Fill in dates as year-month-day: "+dates.Error()+".")
 	}
@@ -290,6 +358,13 @@ func (d *desk) amendForm(v *visit) {
 		}
 		set("geluid", p.Sound.Reason)
 		set("geluid-dpia", p.Sound.DPIA)
+		set("besluit-waar", p.Besluit.Published)
+		set("besluit-evaluatie", p.Besluit.Evaluate)
+		set("besluit-ovj", p.Besluit.Prosecutor)
+		set("live-van", p.Besluit.LiveFrom)
+		set("live-tot", p.Besluit.LiveUntil)
+		set("bewaren", days(p.Keep))
+		setParticulars(set, p)
 	})
 	if !there {
 		d.nothing(v)

@@ -35,6 +35,7 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/identity"
+	"github.com/beeldwacht/beeldwacht/central/mail"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -49,6 +50,8 @@ type Book interface {
 	Size() uint64
 	Checkpoint() ([]byte, error)
 	Export(io.Writer) error
+	Origin() string
+	HeadAt(ctx context.Context, size uint64) (root protocol.Hash, last protocol.Time, err error)
 }
 
 // Recorders is what recorders say of themselves and what the witness knows of their logs. It is asked while the ledger's state is locked for reading, and must
@@ -62,6 +65,8 @@ type Recorders interface {
 	Accesses() ([]central.Access, error)
 	// Export writes a recorder's log with its cosigned checkpoint, to verify elsewhere.
 	Export(protocol.RecorderID, io.Writer) error
+	// Counts is what the recorders' logs say up to a moment, and since another.
+	Counts(ctx context.Context, from, to time.Time) (central.LogCounts, error)
 	// Destruction is what a recorder's cosigned log proves of a camera's days, newest first.
 	Destruction(context.Context, protocol.RecorderID, protocol.CameraID) ([]destruction.Day, error)
 	// Certificate is a day's certificate of destruction; one of a day of which the log knows nothing says so.
@@ -80,10 +85,7 @@ type Chain struct {
 }
 
 // Vault keeps released bags.
-type Vault interface {
-	Stat(ctx context.Context, object string) (vault.Object, error)
-	Open(ctx context.Context, object string) (io.ReadCloser, error)
-}
+type Vault = vault.Source
 
 // Config makes the desk.
 type Config struct {
@@ -91,7 +93,8 @@ type Config struct {
 	Identity  *identity.Store
 	Recorders Recorders
 	Vault     Vault
-	Bags      string // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
+	Mail      func() mail.Status // how the mail stands; nil: nobody is mailed
+	Bags      string             // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
 	Site      page.Site
 	URL       string // base address of this centre, for invitations
 	Now       func() time.Time
@@ -122,12 +125,26 @@ func New(c Config) (http.Handler, error) {
 
 	open("GET /bureau/inloggen", d.logInForm)
 	open("POST /bureau/inloggen", d.logIn)
+	open("GET /bureau/inloggen/passkey", d.passkeyForm)
+	open("POST /bureau/inloggen/passkey", d.showPasskey)
+	open("GET /bureau/inloggen/aanbieder", d.away)
+	open("GET "+identity.CallbackPath, d.back)
+	open("GET /bureau/inloggen/sleutels.json", d.keys)
 	open("GET /bureau/uitnodiging", d.invitationForm)
 	open("POST /bureau/uitnodiging", d.redeem)
 	in("POST /bureau/uitloggen", d.logOut)
 	in("GET /bureau/wachtwoord", d.passwordForm)
 	in("POST /bureau/wachtwoord", d.setPassword)
+	in("GET "+accountPath, d.account)
+	in("POST "+accountPath+"/passkeys", d.addPasskey)
+	in("GET "+accountPath+"/passkeys/{key}", d.removalForm)
+	in("POST "+accountPath+"/passkeys/{key}", d.removePasskey)
+	in("POST "+accountPath+"/sessies", d.endSessions)
+	in("POST "+accountPath+"/koppelen", d.linkProvider)
 	in("GET /bureau", d.start)
+	in("GET /bureau/berichten", d.mailPage)
+	in("POST /bureau/berichten", d.chooseMail)
+	in("POST /bureau/berichten/adres", d.setAddress)
 
 	handling := []central.Role{central.Requester, central.Handler, central.Approver, central.Staff, central.Officer}
 	in("GET /bureau/aanvragen", d.requests, handling...)
@@ -160,6 +177,16 @@ func New(c Config) (http.Handler, error) {
 	in("POST /bureau/cameras/{id}/activeren", d.activate, central.Registrar)
 	in("POST /bureau/cameras/{id}/verlengen", d.renew, central.Registrar)
 	in("POST /bureau/cameras/{id}/beeindigen", d.end, central.Approver)
+	in("POST /bureau/cameras/{id}/bewaartermijn", d.changeRules, central.Registrar, central.Approver)
+	in("POST /bureau/cameras/{id}/live", d.fixLivePeriod, central.Registrar)
+	in("POST /bureau/cameras/{id}/toets", d.testControl, central.Registrar, central.Officer)
+	in("GET /bureau/herbevestigen", d.upkeep, central.Registrar, central.Staff, central.Officer, central.Auditor)
+	in("POST /bureau/herbevestigen", d.reconfirm, central.Registrar, central.Staff)
+	in("GET /bureau/dpia", d.dpias, central.Registrar, central.Officer, central.Auditor)
+	in("POST /bureau/dpia", d.recordDPIA, central.Registrar)
+	in("POST /bureau/dpia/maatregelen", d.adoptControls, central.Registrar)
+	in("GET /bureau/dpia/{id}", d.dpia, central.Registrar, central.Officer, central.Auditor)
+	in("POST /bureau/dpia/{id}", d.adviseDPIA, central.Officer)
 
 	in("GET /bureau/toegang", d.accesses, central.Officer, central.Auditor)
 	in("GET /bureau/logboeken", d.logs, central.Officer, central.Auditor)
@@ -174,9 +201,20 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/mensen/{person}", d.person, central.Administrator)
 	in("POST /bureau/mensen/{person}", d.appoint, central.Administrator)
 	in("POST /bureau/mensen/{person}/uitnodigen", d.inviteAgain, central.Administrator)
-	in("POST /bureau/organisaties", d.agree, central.Administrator)
+	in("POST /bureau/mensen/{person}/passkeys", d.takePasskeys, central.Administrator)
+	in("GET /bureau/inlogcijfers", d.logIns, central.Officer, central.Auditor)
 
+	d.organisationRoutes(in)
+	d.protocolRoutes(in)
+	d.adviceRoutes(in)
+	d.statementRoutes(in)
 	d.oversightRoutes(in)
+	d.keepingRoutes(in)
+
+	in("GET /bureau/koppelingen", d.systems, central.Administrator, central.Officer, central.Auditor)
+	in("POST /bureau/koppelingen", d.registerSystem, central.Administrator)
+	in("POST /bureau/koppelingen/{client}/intrekken", d.withdrawSystem, central.Administrator)
+	in("GET /bureau/koppelen", d.connecting, central.Requester)
 
 	in("GET /bureau/recorders", d.recorders, central.Administrator, central.Officer)
 	in("POST /bureau/recorders/{recorder}", d.markRecorder, central.Administrator)
@@ -213,6 +251,10 @@ func (d *desk) visit(h func(*visit), loggedIn bool, roles ...central.Role) http.
 			return
 		}
 		v.in = in
+		if own := r.URL.Path == accountPath || strings.HasPrefix(r.URL.Path, accountPath+"/") || r.URL.Path == "/bureau/uitloggen" || r.URL.Path == "/bureau/wachtwoord"; loggedIn && in.Owes && !own {
+			v.onward(accountPath) // a passkey first
+			return
+		}
 		if r.Method == http.MethodPost {
 			limit, parse := int64(formLimit), r.ParseForm
 			if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); loggedIn && kind == "multipart/form-data" {
@@ -290,14 +332,14 @@ func (d *desk) failed(v *visit, what string, err error) {
 func (d *desk) show(v *visit, status int, name string, title central.Words, body func(*central.State) any, more ...func(*page.Frame)) {
 	f := page.Frame{Title: title, Alone: d.pages.Alone()}
 	if v.in.Person != "" {
-		f.Account = &page.Account{Name: v.in.Name, CSRF: v.in.CSRF, LogOut: "/bureau/uitloggen"}
+		f.Account = &page.Account{Name: v.in.Name, CSRF: v.in.CSRF, LogOut: "/bureau/uitloggen", Own: accountPath}
 	}
 	for _, m := range more {
 		m(&f)
 	}
 	var made page.Rendered
 	d.Book.View(func(st *central.State) {
-		if v.in.Person != "" {
+		if v.in.Person != "" && !v.in.Owes {
 			f.Nav = d.nav(st, v)
 		}
 		f.Body = view{body(st), v.in.CSRF, v.now}
@@ -336,6 +378,10 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/aanvragen", "Aanvragen", "Requests", central.Requester, central.Handler, central.Approver, central.Staff, central.Officer)
 	add("/bureau/aanvragen/nieuw", "Nieuwe aanvraag", "New request", central.Requester)
 	add("/bureau/cameras", "Camera's", "Cameras", central.Staff, central.Registrar, central.Approver, central.Officer, central.Auditor)
+	add("/bureau/protocollen", "Protocollen", "Protocols", central.Requester, central.Staff, central.Handler, central.Approver, central.Registrar, central.Officer, central.Auditor)
+	add("/bureau/organisaties", "Organisaties", "Organisations", central.Administrator, central.Registrar, central.Officer, central.Auditor)
+	add("/bureau/herbevestigen", "Herbevestigen", "Re-confirm", central.Staff, central.Registrar, central.Officer, central.Auditor)
+	add("/bureau/dpia", "DPIA's", "DPIAs", central.Registrar, central.Officer, central.Auditor)
 	add("/bureau/meekijken", "Terugkijken", "Looking back", central.Staff)
 	add("/bureau/toegang", "Toegang", "Accesses", central.Officer, central.Auditor)
 	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer, central.Auditor)
@@ -344,17 +390,27 @@ func (d *desk) nav(st *central.State, v *visit) []page.Link {
 	add("/bureau/betrokkenen", "Betrokkenen", "People filmed", central.Handler, central.Approver, central.Officer)
 	add("/bureau/steekproeven", "Steekproeven", "Samples", central.Officer, central.Auditor)
 	add("/bureau/klachten", "Klachten", "Complaints", central.Officer)
-	add("/bureau/verslagen", "Verslagen", "Reports", central.Registrar, central.Officer, central.Auditor)
+	add("/bureau/verklaringen", "Verklaringen", "Statements", central.Registrar, central.Officer, central.Auditor, central.CollegeMember)
+	add("/bureau/herzien", "Herzien", "Reviews", central.Registrar, central.Administrator, central.Officer, central.Auditor)
+	add("/bureau/adviezen", "Adviezen", "Advice", central.Officer, central.Auditor, central.Registrar, central.Approver, central.Handler)
+	add("/bureau/college", "College", "College", central.Officer, central.CollegeMember)
+	add("/bureau/verslagen", "Verslagen", "Reports", central.CollegeMember, central.Registrar, central.Officer, central.Auditor)
 	add("/bureau/inzage", "Inzage", "Readings", central.Officer, central.Auditor)
+	add("/bureau/inlogcijfers", "Inlogcijfers", "Log-ins", central.Officer, central.Auditor)
 	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer, central.Auditor)
 	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)
 	add("/bureau/mensen", "Mensen", "People", central.Administrator)
+	add("/bureau/koppelingen", "Koppelingen", "Systems", central.Administrator, central.Officer, central.Auditor)
+	add("/bureau/koppelen", "Koppelen", "Connecting", central.Requester)
 	add("/bureau/opleidingen", "Opleidingen", "Training", central.Administrator)
 	return links
 }
 
 // do gives a command. The refusal, if there is one, is for the reader; other errors have been answered and ok is false.
 func (d *desk) do(v *visit, c central.Command) (refusal *central.Refusal, ok bool) {
+	if why := v.value("ondanks"); why != "" {
+		c = central.Despite{Command: c, Reason: why}
+	}
 	_, err := d.Book.Do(v.r.Context(), c)
 	if err == nil {
 		return nil, true
@@ -366,9 +422,9 @@ func (d *desk) do(v *visit, c central.Command) (refusal *central.Refusal, ok boo
 	return nil, false
 }
 
-// would says what central would answer to a command now, without giving it.
+// would says what central would answer to a command now, without giving it; where the privacy officer advises against it, to one that says why.
 func would(st *central.State, c central.Command, now time.Time) *central.Refusal {
-	_, err := central.Decide(st, c, now)
+	_, err := central.Decide(st, central.Despite{Command: c, Reason: "?"}, now)
 	if err == nil {
 		return nil
 	}
@@ -381,11 +437,11 @@ func would(st *central.State, c central.Command, now time.Time) *central.Refusal
 // statusOf is the HTTP status of a refusal.
 func statusOf(r *central.Refusal) int {
 	switch r.Code {
-	case central.CodeForbidden, central.CodeInactive, central.CodeSamePerson, central.CodeCombination:
+	case central.CodeForbidden, central.CodeInactive, central.CodeUnread, central.CodeSamePerson, central.CodeCombination:
 		return http.StatusForbidden
 	case central.CodeUnknown:
 		return http.StatusNotFound
-	case central.CodeState, central.CodeExists, central.CodeNotConfirmed, central.CodeTerm, central.CodeNotReady:
+	case central.CodeState, central.CodeAdvice, central.CodeExists, central.CodeNotConfirmed, central.CodeTerm, central.CodeNotReady:
 		return http.StatusConflict
 	}
 	return http.StatusBadRequest
@@ -430,17 +486,21 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 		return template.HTML(template.HTMLEscapeString(name) + " <code>" + template.HTMLEscapeString(string(p)) + "</code>")
 	}
 	return template.FuncMap{
-		"who":     who,
-		"cell":    d.cell(l, who),
-		"topic":   topicPath,
+		"who":    who,
+		"cell":   d.cell(l, who),
+		"topic":  topicPath,
+		"local":  localInput,
+		"ground": func(g protocol.Ground) string { return l.In(central.GroundWords(g)) },
+		// drawn is the dot of the "fill" part.
+		"drawn":   func(f fill, csrf string) map[string]any { return map[string]any{"Fill": f, "CSRF": csrf} },
 		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },
-		"reason":  func(reason string) string { return l.In(central.Words(destruction.ReasonWords(reason))) },
 		"event":   func(name string) string { return l.In(central.EventWords(name)) },
 		// mapdot is the dot of the "map" part: whose points tick the checkboxes of this name.
 		"mapdot": func(choose string) map[string]any {
 			return map[string]any{"Base": strings.TrimSuffix(l.Path("/"), "/"), "Map": d.Site.Map, "Choose": choose}
 		},
-		"unit": func(u *central.Unit, id string) string { return unitName(u, id) },
+		"happening": func(w identity.What) string { return l.In(happenings[w]) },
+		"unit":      func(u *central.Unit, id string) string { return unitName(u, id) },
 	}
 }
 

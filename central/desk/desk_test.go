@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"html"
 	"io"
 	"io/fs"
@@ -20,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +29,7 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/centraltest"
 	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/central/ledger"
 	"github.com/beeldwacht/beeldwacht/central/page"
@@ -78,6 +81,9 @@ func (o *office) Chain(protocol.RecorderID) Chain {
 	return Chain{Entries: 41, LastEntry: o.now, Checkpoint: o.now, Cosigned: 40, CosignedAt: o.now}
 }
 func (o *office) Accesses() ([]central.Access, error) { return o.seen, nil }
+func (o *office) Counts(context.Context, time.Time, time.Time) (central.LogCounts, error) {
+	return central.LogCounts{Recorders: 1, Accesses: len(o.seen), Entries: 40}, nil
+}
 func (o *office) Export(_ protocol.RecorderID, w io.Writer) error {
 	_, err := io.WriteString(w, "{\"v\":1}\n{}\n")
 	return err
@@ -136,13 +142,20 @@ func (o *office) do(c central.Command) {
 	}
 }
 
-func newOffice(t testing.TB) *office {
+func newOffice(t testing.TB, configure ...func(*office, *identity.Config)) *office {
 	t.Helper()
 	o := &office{t: t, now: start0, town: protocoltest.NewTown(t, start0), sessions: map[protocol.PersonID]*http.Cookie{}, bag: []byte("geen zip")}
 	dir := t.TempDir()
 	signer, _ := protocoltest.Key(t, protocol.LedgerOrigin(o.town.Municipality))
-	var err error
-	if o.book, err = ledger.Open(filepath.Join(dir, "ledger.db"), signer.Name(), signer, o.clock, slog.New(slog.DiscardHandler)); err != nil {
+	store, err := ledger.OpenBolt(filepath.Join(dir, "ledger.db"), signer.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := ledger.OpenKeys(filepath.Join(dir, "dossiers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.book, err = ledger.Open(t.Context(), store, keys, signer, o.clock, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	known, err := knownPeople()
@@ -153,7 +166,11 @@ func newOffice(t testing.TB) *office {
 	if err := os.WriteFile(filepath.Join(dir, "accounts.db"), known.file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if o.identity, err = identity.Open(filepath.Join(dir, "accounts.db"), o.clock); err != nil {
+	if o.identity, err = openAccounts(filepath.Join(dir, "accounts.db"), o.clock, func(c *identity.Config) {
+		for _, f := range configure {
+			f(o, c)
+		}
+	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -163,7 +180,7 @@ func newOffice(t testing.TB) *office {
 	})
 	book := once{o.book, new(atomic.Int32), t}
 	desk, err := New(Config{Book: book, Identity: o.identity, Recorders: o, Vault: o, Bags: dir, URL: "https://cameras.stad.example", Now: o.clock, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
-		Site: page.Site{Name: "Gemeente Stad", SelfWitnessed: func() bool { book.View(func(*central.State) {}); return true }, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), Officer: page.Contact{Name: "V. Grijs", Telephone: "14 0000"}}})
+		Site: page.Site{Name: "Gemeente Stad", SelfWitnessed: func() bool { book.View(func(*central.State) {}); return true }, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), Officer: page.Contact{Name: "V. Grijs", Telephone: "14 0000", Post: "Postbus 950, Stad"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,8 +190,9 @@ func newOffice(t testing.TB) *office {
 	o.handler = page.Secure(nil, page.Languages(mux))
 
 	o.do(central.Open{Municipality: o.town.Municipality, Administrator: admin, Secrecy: day(-10)})
-	for _, u := range []central.Unit{{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-1", ValidUntil: day(365)}, {ID: "recherche", Name: "Politie recherche", Agreement: "CV-2", ValidUntil: day(365)}} {
-		o.do(central.AgreeUnit{By: admin, Unit: u})
+	for i, id := range []string{"basisteam", "recherche"} {
+		o.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: id, Name: "Politie " + id, Agreement: fmt.Sprintf("CV-%d", i+1), ValidUntil: day(365), AgreementFacts: central.AgreementFacts{Kind: central.ChainPartner, Parties: "gemeente en politie",
+			Goals: "opsporing", Special: "geen", Informing: "bord en website", Processings: "verstrekken van beelden", Rights: "via de gemeente", ValidFrom: day(-30), Review: day(300)}}})
 	}
 	roster := o.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })
 	o.do(central.EnrolRecorder{By: admin, Recorder: o.town.Recorder, Key: o.town.LogKey, Origin: o.town.Log.Name(), Viewer: "https://recorder.test:8443", Roots: o.town.Roots, Roster: roster})
@@ -189,9 +207,10 @@ func newOffice(t testing.TB) *office {
 	appoint(requester, "basisteam", central.Post{Role: central.Requester})
 	appoint(teammate, "basisteam", central.Post{Role: central.Requester})
 	appoint(stranger, "recherche", central.Post{Role: central.Requester})
-	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG,
-		Purposes: []central.Purpose{central.Buildings, central.Visitors}, Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour),
-		AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1"}})
+	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: buildings()})
+	for _, c := range centraltest.Assess(registrar, officer, o.now) {
+		o.do(c)
+	}
 	o.do(central.RegisterPlacement{By: registrar, PlacementFacts: hall()})
 	o.do(central.Activate{By: registrar, Camera: "hal"})
 	o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: staff, Posts: []central.Post{{Role: central.Staff}}, Cameras: []protocol.CameraID{"hal"}, Secrecy: day(-10)}})
@@ -204,12 +223,19 @@ type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(b []byte) (int, error) { w.t.Log(string(b)); return len(b), nil }
 
+func buildings() central.CameraProtocol {
+	return central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG, Purposes: []central.Purpose{central.Buildings, central.Visitors}, Bases: []central.Basis{central.PublicTask},
+		Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.Window(60 * 24 * time.Hour), Form: central.ViewLive, Roles: central.ProtocolUsers, Viewing: "alleen door de receptie", Release: "na vordering",
+		Recognisability: "gezichten bij de ingang", Security: "recorder in een afgesloten kast", AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad 2026-1", ValidFrom: day(-30), Review: day(700),
+		Document: protocol.HashOf([]byte("protocol gebouwen"))}
+}
+
 func hall() central.PlacementFacts {
-	return central.PlacementFacts{Camera: "hal", Name: "Hal stadskantoor", Regime: protocol.AVG, Position: central.At(51.4793, 5.657), Place: "hoofdingang", Direction: 90,
+	return centraltest.Ready(central.PlacementFacts{Camera: "hal", Name: "Hal stadskantoor", Regime: protocol.AVG, Position: central.At(51.4793, 5.657), Place: "hoofdingang", Direction: 90,
 		Purposes: []central.Purpose{central.Buildings, central.Visitors}, Subsidiarity: "beveiligers alleen volstaan niet", Proportionality: "alleen de ingang",
 		Besluit:  central.Besluit{Reference: "B-2026-14", Date: day(-20), ValidFrom: day(-10), ValidUntil: day(300), Body: "college", Area: "stadskantoor"},
 		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"},
-		Publication: central.PublishExact, Contact: "14 0000"}
+		Publication: central.PublishExact, Contact: "14 0000"})
 }
 
 // knownPeople is a file of accounts in which each person has logged in at start0. It is made once: passwords are slow on purpose.
@@ -223,7 +249,7 @@ var knownPeople = sync.OnceValues(func() (known struct {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	path := filepath.Join(dir, "accounts.db")
-	s, err := identity.Open(path, func() time.Time { return start0 })
+	s, err := openAccounts(path, func() time.Time { return start0 }, func(*identity.Config) {})
 	if err != nil {
 		return known, err
 	}
@@ -234,11 +260,11 @@ var knownPeople = sync.OnceValues(func() (known struct {
 		if err := s.Add(identity.Account{Person: p, Login: login, Name: name}, password); err != nil {
 			return known, err
 		}
-		secret, err := s.LogIn(context.Background(), login, password, "192.0.2.1")
+		in, err := s.LogIn(context.Background(), login, password, identity.Client{Address: "192.0.2.1"})
 		if err != nil {
 			return known, err
 		}
-		known.cookies[p] = &http.Cookie{Name: "bureau", Value: secret}
+		known.cookies[p] = &http.Cookie{Name: "bureau", Value: in.Session}
 	}
 	if err := s.Close(); err != nil {
 		return known, err
@@ -246,6 +272,16 @@ var knownPeople = sync.OnceValues(func() (known struct {
 	known.file, err = os.ReadFile(path)
 	return known, err
 })
+
+func openAccounts(path string, now func() time.Time, configure func(*identity.Config)) (*identity.Store, error) {
+	shelf, err := identity.File(path)
+	if err != nil {
+		return nil, err
+	}
+	c := identity.Config{Now: now, URL: "https://cameras.stad.example", Name: "Gemeente Stad"}
+	configure(&c)
+	return identity.Open(shelf, c)
+}
 
 // browser is one person's, with their cookie.
 type browser struct {
@@ -259,16 +295,25 @@ func (o *office) as(p protocol.PersonID) *browser {
 	b := &browser{office: o}
 	if b.cookie = o.sessions[p]; b.cookie == nil {
 		w := b.send("POST", "/bureau/inloggen", url.Values{"login": {strings.TrimPrefix(string(p), "p-")}, "wachtwoord": {password}})
-		if w.Code != 303 || len(w.Result().Cookies()) != 1 {
+		if b.cookie = given(w, identity.SessionCookie); w.Code != 303 || b.cookie == nil {
 			o.t.Fatalf("log-in of %s: %d", p, w.Code)
 		}
-		b.cookie = w.Result().Cookies()[0]
 		o.sessions[p] = b.cookie
 	}
 	if found := regexp.MustCompile(`name="csrf" value="([^"]+)"`).FindStringSubmatch(b.get("/bureau").Body.String()); found != nil {
 		b.csrf = found[1]
 	}
 	return b
+}
+
+// given is a cookie that an answer sets.
+func given(w *httptest.ResponseRecorder, name string) *http.Cookie {
+	for _, c := range w.Result().Cookies() {
+		if c.Name == name && c.MaxAge >= 0 {
+			return c
+		}
+	}
+	return nil
 }
 
 func (b *browser) send(method, path string, form url.Values) *httptest.ResponseRecorder {
@@ -766,6 +811,17 @@ func TestFacility6_WhatIsMissingStandsBesideTheDisabledButton(t *testing.T) {
 	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "geplaatst", "2026-11-20", "protocol", "gebouwen v1", "besluit", "B-9", "orgaan", "college", "besluit-datum", "2026-11-01", "besluit-van", "2026-11-02", "besluit-tot", "2027-11-02")...); w.Code != 303 {
 		t.Fatal(plain(w.Body.String()))
 	}
+	says(t, b.get("/bureau/cameras/deur"), 200, "Kan nog niet: Kies eerst de DPIA", "of personeel in beeld komt", "nog open: R, S, C, I", "waar in Nederland de beelden staan")
+	fields = append(fields, "geplaatst", "2026-11-20", "protocol", "gebouwen v1", "besluit", "B-9", "orgaan", "college", "besluit-datum", "2026-11-01", "besluit-van", "2026-11-02", "besluit-tot", "2027-11-02",
+		"maskers", "de tuin van de buren", "kwaliteit", "observe", "dpia", "camera-s", "personeel", "yes", "selectie", "20.1.2", "rasci-r", "teammanager", "rasci-s", "beveiliging", "rasci-c", "privacy officer", "rasci-i", "raad", "opslag-plaats", "kast 1")
+	says(t, b.post("/bureau/cameras/deur/aanpassen", append(fields, "opslag-land", "DE")...), 400, "Beelden worden alleen in Nederland bewaard")
+	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "opslag-land", "nl")...); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, b.get("/bureau/cameras/deur"), 200, "Kan nog niet: Deze camera filmt personeel: leg de instemming van de ondernemingsraad vast.")
+	if w := b.post("/bureau/cameras/deur/aanpassen", append(fields, "opslag-land", "nl", "or-kenmerk", "OR-3", "or-datum", "2026-11-10")...); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
 	says(t, b.get("/bureau/cameras/deur"), 200, "begint op te nemen")
 	if w := b.post("/bureau/cameras/deur/activeren"); w.Code != 303 {
 		t.Fatal(plain(w.Body.String()))
@@ -869,14 +925,15 @@ func TestAnAdministratorInvitesAndSeesNothingElse(t *testing.T) {
 		t.Errorf("%d %s", w.Code, plain(w.Body.String()))
 	}
 	says(t, b.post("/bureau/mensen/p-admin", "rol", "approver AVG"), 403, "U kunt uzelf niet aanstellen.")
-	says(t, b.post("/bureau/mensen/p-handler/uitnodigen"), 409, "heeft al een wachtwoord")
+	says(t, b.post("/bureau/mensen/p-handler/uitnodigen"), 409, "kan al inloggen")
 	if w := b.post("/bureau/mensen/p-handler", "geheimhouding", "2026-11-01"); w.Code != 303 { // no posts left
 		t.Fatal(plain(w.Body.String()))
 	}
 	if w := o.as(handler).get("/bureau/aanvragen"); w.Code != 403 {
 		t.Errorf("a dismissed handler still reads: %d", w.Code)
 	}
-	if w := b.post("/bureau/organisaties", "eenheid-id", "boa", "eenheid-naam", "Team handhaving", "afspraak", "O-1", "geldig-tot", "2027-01-01"); w.Code != 303 {
+	if w := b.post("/bureau/organisaties", "eenheid-id", "boa", "eenheid-naam", "Team handhaving", "soort", "chain-partner", "afspraak", "O-1", "partijen", "x", "doelen", "x", "bijzonder", "geen", "informeren", "x", "verwerkingen", "x",
+		"rechten", "x", "geldig-van", "2026-01-01", "geldig-tot", "2027-01-01", "herzien", "2026-12-31"); w.Code != 303 {
 		t.Fatal(plain(w.Body.String()))
 	}
 }
@@ -1027,7 +1084,7 @@ func TestI12_ChangingARequestIsDecidingItAnew(t *testing.T) {
 	if w := o.as(requester).post(path+"/wijzigen", append(earlier, "stap", "indienen")...); w.Code != 303 || w.Header().Get("Location") != path {
 		t.Fatalf("change: %d %s", w.Code, plain(w.Body.String()))
 	}
-	says(t, o.as(requester).get(path), 200, "Vervallen", "de aanvraag is na de goedkeuring gewijzigd", "Hoort bij de vraag van voor de wijziging", "aanvraag gewijzigd", "van 00:40:00 tot 01:05:00")
+	says(t, o.as(requester).get(path), 200, "Vervallen", "de aanvraag is na de goedkeuring gewijzigd", "Telt niet meer mee", "aanvraag gewijzigd", "van 00:40:00 tot 01:05:00")
 	says(t, o.as(handler).get(path), 200, "nog niet bevestigd")
 }
 
@@ -1152,4 +1209,35 @@ func TestFacility4_ProvisionalHoldFromTheForm(t *testing.T) {
 		t.Error("a provisional hold is offered to be granted")
 	}
 	says(t, o.as(officer).get("/bureau/bewaring"), 200, "z-1")
+}
+
+// The form shows what the kind of request needs, and nothing else; it is chosen by a link, without script.
+func TestR18_TheRequestFormShowsOnlyWhatItsKindNeeds(t *testing.T) {
+	o := newOffice(t)
+	all := []string{"artikel", "bevoegde", "verklaringen", "eenheid", "geldt-tot", "onmiddellijk", "machtiging", "mondeling"}
+	needs := map[string][]string{
+		"vordering": {"artikel", "bevoegde", "machtiging", "mondeling"}, "wpg": nil, "bewaren": {"artikel", "bevoegde", "geldt-tot"},
+		"toekomst": {"bevoegde", "onmiddellijk", "machtiging", "mondeling"}, "toestemming": {"verklaringen"}, "aangifte": {"eenheid"}, "voorlopig": nil,
+	}
+	for _, s := range sorts {
+		by := requester
+		if s.Staff {
+			by = staff
+		}
+		body := o.as(by).get("/bureau/aanvragen/nieuw?soort=" + s.Code).Body.String()
+		for _, name := range all {
+			if has := strings.Contains(body, `name="`+name+`"`); has != slices.Contains(needs[s.Code], name) {
+				t.Errorf("%s: field %s shown: %v", s.Code, name, has)
+			}
+		}
+		if hal := strings.Contains(body, `value="hal"`); hal != slices.Contains(s.Regimes, protocol.AVG) {
+			t.Errorf("%s: an AVG camera to choose: %v", s.Code, hal)
+		}
+		if !strings.Contains(body, `name="soort" value="`+s.Code+`"`) {
+			t.Errorf("%s is not what the form asks", s.Code)
+		}
+	}
+	if body := o.as(staff).get("/bureau/aanvragen/nieuw?soort=vordering").Body.String(); !strings.Contains(body, `name="soort" value="aangifte"`) {
+		t.Error("staff are offered a demand")
+	}
 }

@@ -122,7 +122,7 @@ func (d *desk) showIncident(v *visit, status int, f form) {
 		i := st.Incident(v.number())
 		path, w := fmt.Sprintf("/bureau/incidenten/%d", i.Number), i.Facts
 		s := sheet{Back: &page.Link{Path: "/bureau/incidenten", Words: page.Both("Alle incidenten", "All incidents")}, Heading: page.Both(fmt.Sprintf("Incident %d: %s", i.Number, i.Words().NL), fmt.Sprintf("Incident %d: %s", i.Number, i.Words().EN)),
-			State: incidentState(i), History: i.History}
+			State: incidentState(i), Warn: erased(st, central.IncidentDossier(i.Number)), History: i.History}
 		s.Facts = []fact{
 			{page.Both("Melding", "Report"), i.Detail}, {page.Both("Geopend", "Opened"), i.Opened}, {page.Both("Bekend sinds", "Aware since"), i.Aware()},
 			{page.Both("Melden aan de AP voor", "Notify the AP by"), i.Deadline()}, {page.Both("Termijn", "Term"), v.apTerm(i)}, {page.Both("Bewaren tot", "Keep until"), onDay{i.KeepUntil()}},

@@ -63,7 +63,7 @@ func (d *desk) showMatter(v *visit, status int, f form) {
 	d.showSheet(v, status, f, func(st *central.State) sheet {
 		m := find(st)
 		w := m.Kind.Words()
-		s := sheet{Back: &page.Link{Path: "/bureau/klachten", Words: page.Both("Alles", "All")}, Heading: page.Both(fmt.Sprintf("%d: %s", m.Number, w.NL), fmt.Sprintf("%d: %s", m.Number, w.EN)), State: matterState(v, m), History: m.History,
+		s := sheet{Back: &page.Link{Path: "/bureau/klachten", Words: page.Both("Alles", "All")}, Heading: page.Both(fmt.Sprintf("%d: %s", m.Number, w.NL), fmt.Sprintf("%d: %s", m.Number, w.EN)), Warn: erased(st, central.MatterDossier(m.Number)), State: matterState(v, m), History: m.History,
 			Facts: []fact{{page.Both("Kenmerk", "Reference"), m.Reference}, {page.Both("Ontvangen of verstuurd", "Received or sent"), onDay{m.Received}}, {page.Both("Antwoord voor", "Answer by"), onDay{m.Deadline()}}, {page.Both("Waar het over gaat", "What it is about"), m.Text}}}
 		if m.Late() {
 			s.Warn = append(s.Warn, page.Both("Dit bezwaar kwam na de zes weken van art. 6:7 Awb.", "This objection came after the six weeks of art. 6:7 Awb."))

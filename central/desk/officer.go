@@ -121,8 +121,9 @@ const ledgerName = "centrale"
 // held is one hold and whose it is.
 type held struct {
 	*central.Hold
-	For *central.Request
-	Age time.Duration
+	Path   string // of the request
+	Status central.Words
+	Age    time.Duration
 }
 
 func (d *desk) holds(v *visit) {
@@ -131,16 +132,22 @@ func (d *desk) holds(v *visit) {
 			List  []held
 			Bytes int64
 		}{}
-		for _, r := range st.Requests(v.me(), v.now) {
-			for _, h := range r.Holds {
-				if s := h.State(); s == "lifted" || s == "refused" {
+		add := func(holds []*central.Hold, path string, status central.Words) {
+			for _, h := range holds {
+				if s := h.State(); s == "lifted" || s == "refused" || !v.now.Before(h.End.Time) {
 					continue
 				}
-				out.List = append(out.List, held{h, r, v.now.Sub(h.Issued.Time)})
+				out.List = append(out.List, held{h, path + string(h.Request), status, v.now.Sub(h.Issued.Time)})
 				if h.Confirmed != nil {
 					out.Bytes += h.Confirmed.Bytes
 				}
 			}
+		}
+		for _, r := range st.Requests(v.me(), v.now) {
+			add(r.Holds, "/bureau/aanvragen/", r.Status.Words())
+		}
+		for _, q := range st.SubjectRequests(v.me(), v.now) {
+			add(q.Holds, "/bureau/betrokkenen/", subjectState(v, q).Words)
 		}
 		slices.SortStableFunc(out.List, func(a, b held) int { return a.Issued.Compare(b.Issued.Time) }) // oldest first
 		return out

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/page"
@@ -38,11 +39,14 @@ func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
 	in("GET /bureau/klachten/{number}", d.matter, central.Officer)
 	in("POST /bureau/klachten/{number}", d.followMatter, central.Officer)
 
-	reporting := []central.Role{central.Registrar, central.Officer, central.Auditor}
+	reporting := []central.Role{central.CollegeMember, central.Registrar, central.Officer, central.Auditor}
 	in("GET /bureau/verslagen", d.reports, reporting...)
 	in("GET /bureau/verslagen/{kind}/{year}", d.yearly, reporting...)
-	in("GET /bureau/verwerkingen", d.processing, reporting...)
-	in("GET /bureau/verwerkingen.csv", d.processing, reporting...)
+	in("POST /bureau/verslagen/officer/{year}/ondertekenen", d.signReport, central.Officer)
+	for _, end := range endings {
+		in("GET /bureau/verwerkingen"+end, d.processing, reporting...)
+		in("GET /bureau/camera-in-beeld"+end, d.inBeeld, reporting...)
+	}
 	in("GET /bureau/opleidingen", d.trainings, central.Administrator)
 	in("POST /bureau/opleidingen", d.recordTraining, central.Administrator)
 	in("GET /bureau/inzage", d.readings, central.Officer, central.Auditor)
@@ -89,6 +93,21 @@ func topicPath(t central.Task) string {
 		return "/bureau/steekproeven/" + t.Key
 	case central.TopicAudit:
 		return "/bureau/steekproeven"
+	case central.TopicAdvice:
+		kind, id, _ := strings.Cut(t.Key, " ")
+		return advicePath(central.About{Kind: central.AboutKind(kind), ID: id})
+	case central.TopicStatement:
+		return "/bureau/verklaringen/" + t.Key
+	case central.TopicUnit:
+		return "/bureau/organisaties/" + t.Key
+	case central.TopicCollege:
+		return "/bureau/college"
+	case central.TopicDPIA:
+		return "/bureau/dpia/" + t.Key
+	case central.TopicUpkeep:
+		return "/bureau/herbevestigen"
+	case central.TopicProtocol:
+		return "/bureau/protocollen/" + t.Key
 	case central.TopicMatter:
 		return "/bureau/klachten/" + t.Key
 	}

@@ -85,17 +85,50 @@ func TestR10_TheOfficersReadingIsInTheLedger(t *testing.T) {
 	}
 }
 
-// The municipality's officer sees of a WPG camera how often it was asked, and no more.
-func TestR08_AWpgRequestIsNotThereForTheOfficer(t *testing.T) {
-	o := newOffice(t)
+// plein puts a camera in public space in use, and files a request of the police for it.
+func (o *office) plein() {
+	o.t.Helper()
 	p := hall()
 	p.Camera, p.Name, p.Regime, p.Purposes, p.Protocol = "plein", "Plein noord", protocol.WPG, []central.Purpose{central.StreetSafety}, central.ProtocolRef{ID: "straat", Version: 1}
-	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "straat", Version: 1, Title: "Cameraprotocol straat", Regime: protocol.WPG, Purposes: p.Purposes,
-		Window: protocol.MaxWindow, LongestHold: protocol.MaxWindow, AdoptedBy: "burgemeester", AdoptedOn: day(-30), Published: "gemeenteblad 2026-2"}})
+	p.Besluit.Prosecutor = day(-25)
+	rules := buildings()
+	rules.ID, rules.Regime, rules.Purposes, rules.Bases = "straat", protocol.WPG, p.Purposes, []central.Basis{central.PublicOrder}
+	o.do(central.AdoptProtocol{By: registrar, CameraProtocol: rules})
 	o.do(central.RegisterPlacement{By: registrar, PlacementFacts: p})
 	o.do(central.Activate{By: registrar, Camera: "plein"})
 	o.do(central.FileRequest{By: requester, RequestFacts: central.RequestFacts{Kind: central.WpgRelease, Cameras: []protocol.CameraID{"plein"}, Asked: protocol.Span(o.now.Add(-time.Hour), o.now.Add(-30*time.Minute)),
 		Reference: "PL2100-GEHEIM", Necessity: "onderzoek"}})
+}
+
+// Each page says whose footage it is and in whose name is decided; the other regime's people do not find it.
+func TestPagesSayWhoseFootageItIs(t *testing.T) {
+	o := newOffice(t)
+	o.plein()
+	says(t, o.as(requester).get("/bureau/aanvragen/nieuw?soort=wpg"), 200, "Plein noord", "Deze beelden zijn van de politie", "een eigen goedkeurder van de politie beslist, niet de gemeente")
+	says(t, o.as(requester).get("/bureau/aanvragen/nieuw?soort=vordering"), 200, "Hal stadskantoor", "Deze beelden zijn van de gemeente; de gemeente beslist.")
+	says(t, o.as(requester).get("/bureau/aanvragen/z-1"), 200, "verstrekking binnen de politie (Wpg)", "de korpschef is verantwoordelijk", "De politie toetst en beslist zelf; de gemeente niet.")
+	for _, by := range []protocol.PersonID{handler, approver, officer, stranger} {
+		if w := o.as(by).get("/bureau/aanvragen/z-1"); w.Code != 404 {
+			t.Errorf("%s finds the police's request: %d", by, w.Code)
+		}
+	}
+	o.confirm("z-1")
+	for p, role := range map[protocol.PersonID]central.Role{handler: central.Handler, approver: central.Approver} { // the police's own, from now
+		o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: p, Unit: "recherche", Posts: []central.Post{{Role: role, Regime: protocol.WPG}}}})
+	}
+	o.as(handler).sent("/bureau/aanvragen/z-1/toetsen", "volledig", "ja", "noodzakelijk", "ja")
+	says(t, o.as(approver).get("/bureau/aanvragen/z-1"), 200, "U beslist namens de korpschef van politie", "Concrete aanleiding, met het zaaknummer van de politie")
+	o.filed()
+	says(t, o.as(requester).get("/bureau/aanvragen/z-2"), 200, "de gemeente is verantwoordelijk, toetst en beslist")
+	if w := o.as(approver).get("/bureau/aanvragen/z-2"); w.Code != 404 {
+		t.Errorf("the police's approver finds the municipality's request: %d", w.Code)
+	}
+}
+
+// The municipality's officer sees of a WPG camera how often it was asked, and no more.
+func TestR08_AWpgRequestIsNotThereForTheOfficer(t *testing.T) {
+	o := newOffice(t)
+	o.plein()
 	v := o.as(officer)
 	if w := v.get("/bureau/aanvragen/z-1"); w.Code != 404 {
 		t.Errorf("status %d", w.Code)

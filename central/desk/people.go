@@ -26,9 +26,11 @@ type everyone struct {
 	form
 	People []colleague
 	staffing
-	Code  string // of an invitation just made; shown once
-	For   identity.Account
-	Where string
+	Code                string // of an invitation just made; shown once
+	By                  bool   // invited just now to come from the provider
+	Provider, Passwords bool   // the ways in that there are
+	For                 identity.Account
+	Where               string
 }
 
 // staffing is what the form of somebody's posts offers.
@@ -62,6 +64,7 @@ func (d *desk) showPeople(v *visit, status int, e everyone) {
 		d.failed(v, "accounts", err)
 		return
 	}
+	e.Provider, e.Passwords = d.Identity.HasProvider(), !d.Identity.NoPasswords
 	e.Where = strings.TrimSuffix(d.URL, "/") + v.lang.Path("/bureau/uitnodiging")
 	d.show(v, status, "people.html", titlePeople, func(st *central.State) any {
 		for _, a := range accounts {
@@ -122,9 +125,14 @@ func (d *desk) invite(v *visit) {
 		d.Book.View(func(st *central.State) { refusal = would(st, command, v.now) })
 	}
 	var code string
+	byProvider := v.value("manier") == "gemeente" || d.Identity.NoPasswords
 	if refusal == nil {
 		var err error
-		code, err = d.Identity.Invite(account)
+		if byProvider {
+			err = d.Identity.InviteByProvider(account)
+		} else {
+			code, err = d.Identity.Invite(account)
+		}
 		if refusal = entryProblem(err); err != nil && refusal == nil {
 			refusal = &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Deze gegevens kloppen niet: "+err.Error(), "These details are not right: "+err.Error())}
 		}
@@ -140,7 +148,7 @@ func (d *desk) invite(v *visit) {
 		d.showPeople(v, statusOf(refusal), everyone{form: f})
 		return
 	}
-	d.showPeople(v, http.StatusOK, everyone{Code: code, For: account})
+	d.showPeople(v, http.StatusOK, everyone{Code: code, By: byProvider, For: account})
 }
 
 type personForm struct {
@@ -154,16 +162,16 @@ func (d *desk) person(v *visit) { d.showPerson(v, http.StatusOK, form{}) }
 
 func (d *desk) showPerson(v *visit, status int, f form) {
 	id := protocol.PersonID(v.r.PathValue("person"))
-	account, known := d.Identity.Find(id)
+	account, known := d.Identity.Of(id)
 	appointed := false
 	d.Book.View(func(st *central.State) { appointed = st.Person(id) != nil })
 	if !known && !appointed {
 		d.nothing(v)
 		return
 	}
-	account.Person = id
+	account.Account.Person = id
 	d.show(v, status, "person.html", titlePeople, func(st *central.State) any {
-		out := personForm{form: f, colleague: d.colleague(st, identity.Listed{Account: account}, v), staffing: choices(st), Mine: id == v.me()}
+		out := personForm{form: f, colleague: d.colleague(st, account, v), staffing: choices(st), Mine: id == v.me()}
 		if f.Problem == nil { // begin with what is
 			out.Values = map[string][]string{}
 			if p := out.Person; p != nil {
@@ -203,30 +211,10 @@ func (d *desk) inviteAgain(v *visit) {
 	id := protocol.PersonID(v.r.PathValue("person"))
 	code, err := d.Identity.InviteAgain(id)
 	if err != nil {
-		f := form{Problem: &central.Refusal{Code: central.CodeState, Words: page.Both("Deze persoon heeft al een wachtwoord. Alleen wie de machine beheert kan een nieuw wachtwoord instellen.", "This person has a password already. Only whoever runs the machine can set another.")}}
+		f := form{Problem: &central.Refusal{Code: central.CodeState, Words: page.Both("Deze persoon kan al inloggen. Alleen wie de machine beheert kan een nieuw wachtwoord instellen.", "This person can log in already. Only whoever runs the machine can set another password.")}}
 		d.showPeople(v, http.StatusConflict, everyone{form: f})
 		return
 	}
-	account, _ := d.Identity.Find(id)
-	d.showPeople(v, http.StatusOK, everyone{Code: code, For: account})
-}
-
-func (d *desk) agree(v *visit) {
-	f := v.form()
-	until, err := parseDay(v.value("geldig-tot"))
-	refusal := (*central.Refusal)(nil)
-	if err != nil {
-		refusal = &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Vul de einddatum in als jaar-maand-dag.", "Fill in the end date as year-month-day.")}
-	} else {
-		var ok bool
-		if refusal, ok = d.do(v, central.AgreeUnit{By: v.me(), Unit: central.Unit{ID: v.value("eenheid-id"), Name: v.value("eenheid-naam"), Agreement: v.value("afspraak"), ValidUntil: until}}); !ok {
-			return
-		}
-	}
-	if refusal != nil {
-		f.Problem = refusal
-		d.showPeople(v, statusOf(refusal), everyone{form: f})
-		return
-	}
-	v.onward("/bureau/mensen")
+	account, _ := d.Identity.Of(id)
+	d.showPeople(v, http.StatusOK, everyone{Code: code, By: account.ByProvider, For: account.Account})
 }

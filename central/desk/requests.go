@@ -2,10 +2,10 @@ package desk
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,9 +26,11 @@ func (d *desk) requests(v *visit) {
 type asking struct {
 	form
 	Amends   protocol.RequestID // a request that is there, and changes; empty: a new one
-	Staff    bool               // own initiative: only their cameras, and a unit that receives
+	Sort     sort
+	Sorts    []sort // that this person may choose between; none while changing a request
 	Groups   []group
 	Articles []central.ArticleLaw
+	Titles   []central.PreservationLaw
 	Units    []*central.Unit
 	Now      time.Time
 	Look     *looked // filled in and ready to file
@@ -43,6 +45,7 @@ type group struct {
 // looked is what a request would be, before it is filed.
 type looked struct {
 	Asked   protocol.Interval
+	Period  protocol.Interval // future footage
 	Cameras []reach
 }
 
@@ -55,15 +58,20 @@ type reach struct {
 }
 
 func (d *desk) asking(st *central.State, v *visit, f form) asking {
-	a := asking{form: f, Amends: protocol.RequestID(v.r.PathValue("id")), Articles: central.Articles, Now: v.now, Staff: !st.Holds(v.me(), central.Requester, "", v.now)}
+	a := asking{form: f, Amends: protocol.RequestID(v.r.PathValue("id")), Articles: central.Articles, Titles: central.Preservations, Now: v.now}
+	staff := !st.Holds(v.me(), central.Requester, "", v.now)
+	a.Sort = sortFor(staff, f, st.Request(a.Amends))
+	if a.Amends == "" {
+		a.Sorts = slices.DeleteFunc(slices.Clone(sorts), func(s sort) bool { return s.Staff != staff })
+	}
 	var mine []protocol.CameraID
 	if p := st.Person(v.me()); p != nil {
 		mine = p.Cameras
 	}
-	for _, regime := range []protocol.Regime{protocol.AVG, protocol.WPG} {
+	for _, regime := range a.Sort.Regimes {
 		g := group{Regime: regime}
 		for _, p := range st.Placements() {
-			if p.Regime == regime && p.Status != central.Draft && (!a.Staff || slices.Contains(mine, p.Camera)) {
+			if p.Regime == regime && p.Status != central.Draft && (!staff || slices.Contains(mine, p.Camera)) {
 				g.Cameras = append(g.Cameras, d.seen(st, p, v))
 			}
 		}
@@ -71,7 +79,7 @@ func (d *desk) asking(st *central.State, v *visit, f form) asking {
 			a.Groups = append(a.Groups, g)
 		}
 	}
-	if a.Staff {
+	if a.Sort.Code == askReport {
 		a.Units = st.Units()
 	}
 	return a
@@ -82,7 +90,9 @@ var titleAsking = page.Both("Nieuwe aanvraag", "New request")
 // newRequest begins with a minute that has just passed: on a phone at night, changing a time is easier than typing one.
 func (d *desk) newRequest(v *visit) {
 	begin := v.r.URL.Query()
-	if !begin.Has("van") && !begin.Has("tot") {
+	if begin.Get("soort") == askFuture {
+		begin.Set("van", localInput(v.now.Truncate(time.Minute).Add(time.Minute)))
+	} else if !begin.Has("van") && !begin.Has("tot") {
 		to := v.now.Add(-time.Minute).Truncate(time.Minute)
 		begin.Set("van", localInput(to.Add(-time.Minute)))
 		begin.Set("tot", localInput(to))
@@ -106,6 +116,16 @@ func (d *desk) amendRequest(v *visit) {
 			"datum": dayInput(r.Demanded), "aanduiding": r.Indicated, "wijze": r.Manner, "uiterlijk": dayInput(r.Deadline), "kenmerk": r.Reference, "noodzaak": r.Necessity, "eenheid": r.RequestFacts.Unit} {
 			f.Set(name, value)
 		}
+		if r.Kind == central.Preservation {
+			f.Set("geldt-tot", dayInput(protocol.T(r.RequestFacts.Until.Add(-time.Second))))
+		}
+		if !r.Period.IsZero() {
+			f.Set("van", localInput(r.Period.From))
+			f.Set("tot", localInput(r.Period.To))
+			if r.Immediate {
+				f.Set("onmiddellijk", "ja")
+			}
+		}
 		for _, c := range r.Cameras {
 			f.Add("camera", string(c))
 		}
@@ -114,7 +134,6 @@ func (d *desk) amendRequest(v *visit) {
 			f.Set("uitgesproken", localInput(r.Said.Time))
 		}
 		if c := r.Consent; c != nil {
-			f.Set("artikel", onConsent)
 			f.Set("verklaringen", strings.Join(c.Statements, "\n"))
 			f.Set("iedereen", "ja")
 		}
@@ -152,7 +171,7 @@ func (d *desk) fileRequest(v *visit) {
 	}
 	var look *looked
 	d.Book.View(func(st *central.State) {
-		facts.Kind = kindFor(st, v, facts.Cameras)
+		facts.Kind = kindFor(st, v, f, facts.Cameras)
 		f.Problem = would(st, askingFor(v, facts), v.now)
 		if f.Problem == nil {
 			look = lookAt(st, facts, v.now)
@@ -224,11 +243,28 @@ func (v *visit) requestFacts() (central.RequestFacts, error) {
 		return central.RequestFacts{}, errors.New("tijdstip van de mondelinge vordering / time of the oral demand")
 	}
 	deadline, err := parseDay(v.value("uiterlijk"))
-	return central.RequestFacts{
-		Article: central.Article(strings.TrimPrefix(v.value("artikel"), onConsent)), Consent: v.consent(), Authority: v.value("bevoegde"), Leave: v.value("machtiging"), Demanded: demanded, Said: said, Indicated: v.value("aanduiding"), Manner: v.value("wijze"), Deadline: deadline,
+	if err != nil {
+		return central.RequestFacts{}, err
+	}
+	until, err := parseDay(v.value("geldt-tot"))
+	if err != nil {
+		return central.RequestFacts{}, err
+	}
+	if !until.IsZero() {
+		until = protocol.T(until.In(page.Amsterdam).AddDate(0, 0, 1)) // to the end of that day
+	}
+	facts := central.RequestFacts{
+		Article: central.Article(strings.TrimPrefix(v.value("artikel"), askConsent)), Consent: v.consent(), Authority: v.value("bevoegde"), Leave: v.value("machtiging"), Demanded: demanded, Said: said, Indicated: v.value("aanduiding"), Manner: v.value("wijze"), Deadline: deadline,
 		Cameras: cameraIDs(v.r.PostForm["camera"]), Asked: protocol.Span(from, to), Reference: v.value("kenmerk"), Necessity: v.value("noodzaak"),
 		Purpose: central.Purpose(v.value("doel")), MayBeGone: v.value("misschien-weg") != "", Unit: v.value("eenheid"),
-	}, err
+	}
+	switch v.value("soort") {
+	case askPreserve:
+		facts.Until = until
+	case askFuture:
+		facts.Article, facts.Asked, facts.Period, facts.Immediate = "126ne", protocol.Interval{}, facts.Asked, v.value("onmiddellijk") != ""
+	}
+	return facts, nil
 }
 
 func cameraIDs(list []string) []protocol.CameraID {
@@ -239,19 +275,19 @@ func cameraIDs(list []string) []protocol.CameraID {
 	return ids
 }
 
-// onConsent is what the form says where a demand names its article.
-const onConsent = "toestemming"
-
 // consent is one line a statement.
 func (v *visit) consent() *central.Consent {
-	if v.value("artikel") != onConsent {
+	if v.value("soort") != askConsent && v.value("artikel") != askConsent {
 		return nil
 	}
 	return &central.Consent{Statements: strings.FieldsFunc(v.value("verklaringen"), func(r rune) bool { return r == '\n' || r == '\r' }), Everyone: v.value("iedereen") != ""}
 }
 
-// kindFor is what a request for these cameras is called: their regime and who asks decide it, so nobody has to choose wrongly.
-func kindFor(st *central.State, v *visit, cameras []protocol.CameraID) central.RequestKind {
+// kindFor is what a request is called: as chosen on the form. A form without the choice, filled in by a program, is told by who asks, their cameras and the title.
+func kindFor(st *central.State, v *visit, f form, cameras []protocol.CameraID) central.RequestKind {
+	if s, ok := sortOf(f.Get("soort")); ok {
+		return s.Kind
+	}
 	if !st.Holds(v.me(), central.Requester, "", v.now) {
 		if v.value("alleen-bewaren") != "" {
 			return central.Provisional
@@ -263,17 +299,21 @@ func kindFor(st *central.State, v *visit, cameras []protocol.CameraID) central.R
 			return central.WpgRelease
 		}
 	}
-	if v.value("artikel") == onConsent {
+	if v.value("artikel") == askConsent {
 		return central.ByConsent
 	}
 	return central.Vordering
 }
 
 func lookAt(st *central.State, f central.RequestFacts, now time.Time) *looked {
-	l := &looked{Asked: f.Asked}
+	l := &looked{Asked: f.Asked, Period: f.Period}
 	for _, id := range f.Cameras {
 		p := st.Placement(id)
 		ends := f.Asked.From.Add(p.Window().Duration())
+		if !f.Period.IsZero() { // nothing of it ages out yet
+			l.Cameras = append(l.Cameras, reach{Placement: p})
+			continue
+		}
 		l.Cameras = append(l.Cameras, reach{p, !now.Before(ends), protocol.T(ends), now.Before(ends) && ends.Sub(now) < 24*time.Hour})
 	}
 	return l
@@ -289,7 +329,15 @@ type file struct {
 	Reasons    []central.Reason
 	Levels     []protocol.Level // that the recorders would give a grant decided here and now
 	Places     map[protocol.CameraID]*central.Placement
-	FetchUntil protocol.Time // the last moment to fetch
+	FetchUntil protocol.Time                        // the last moment to fetch
+	Systems    map[central.ClientID]*central.Client // through which something of this was done
+
+	InNameOf  central.Words
+	Verify    []central.Verified
+	Fills     []fill // what else this reader can do
+	MayPartly bool   // nothing was decided yet
+
+	Advice *counselled // of the privacy officer, for who decides on it
 
 	MayAmend    bool // the requester, as long as nothing was fetched
 	MayTake     bool // a colleague
@@ -342,6 +390,16 @@ func (d *desk) showRequest(v *visit, status int, f form, acted string) {
 		return
 	}
 	title := page.Both("Aanvraag "+string(id), "Request "+string(id))
+	var gone bool
+	d.Book.View(func(st *central.State) { gone = st.Erasure(central.DossierOf(id)) != nil })
+	if gone {
+		d.showSheet(v, status, f, func(st *central.State) sheet {
+			r := st.Request(id)
+			return sheet{Back: &page.Link{Path: "/bureau/aanvragen", Words: page.Both("Alle aanvragen", "All requests")}, Heading: title, State: badge{"", r.Status.Words()}, Warn: erased(st, central.DossierOf(id)),
+				Facts: []fact{{page.Both("Soort", "Kind"), r.Kind.Words()}, {page.Both("Artikel", "Article"), string(r.Article)}, {page.Both("Ingediend", "Filed"), r.Filed}}, History: r.History}
+		})
+		return
+	}
 	d.show(v, status, "request.html", title, func(st *central.State) any {
 		return d.file(st, v, st.Request(id), accesses, f, acted)
 	}, wide, fresh)
@@ -357,9 +415,15 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 	holds := func(role central.Role, regime protocol.Regime) bool { return st.Holds(v.me(), role, regime, v.now) }
 	receives := holds(central.Requester, "") && r.Unit != "" && st.Person(v.me()).Unit == r.Unit
 	out := file{Request: r, Unit: st.Unit(r.Unit), Steps: steps(r, v.now), Due: st.Due(r, v.now), Reasons: central.RefusalReasons,
-		Places: map[protocol.CameraID]*central.Placement{}, Fetch: map[protocol.GrantID]*act{}, form: f, Acted: acted}
+		Places: map[protocol.CameraID]*central.Placement{}, Fetch: map[protocol.GrantID]*act{}, Systems: map[central.ClientID]*central.Client{}, form: f, Acted: acted}
+	out.Advice = adviceOn(st, v, central.About{Kind: central.AboutRequest, ID: string(r.ID)})
 	for _, id := range r.Cameras {
 		out.Places[id] = st.Placement(id)
+	}
+	for _, m := range r.History {
+		if m.Via != "" {
+			out.Systems[m.Via] = st.Client(m.Via)
+		}
 	}
 	if why := would(st, central.CheckRequest{By: v.me(), Request: r.ID, Complete: true, Necessary: true, Remark: "?"}, v.now); r.Status == central.Filed || why == nil {
 		out.MayCheck = offered(holds(central.Handler, r.Regime), why)
@@ -367,7 +431,7 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 	out.MayWithdraw = st.MayWithdrawConsent(v.me(), r, v.now) == nil
 	out.MayTake = st.MayTakeOver(v.me(), r, v.now) == nil
 	out.MayAmend = v.me() == r.Requester && st.MayAmend(r) == nil
-	if r.Status == central.Filed || r.Status == central.Checked || r.Status == central.Granted && len(out.Due) > 0 {
+	if r.Status == central.Filed || r.Status == central.Checked || r.Status == central.Granted && r.Period.IsZero() && len(out.Due) > 0 {
 		decision := central.DecideRequest{By: v.me(), Request: r.ID, Outcome: central.Refuses, Reason: central.NotNecessary, Motivation: "?"}
 		if r.Status == central.Granted { // what is granted can only be granted anew
 			decision.Outcome, decision.Reason = central.Grants, central.Complies
@@ -377,6 +441,17 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 		}
 		out.MayDecide = offered(holds(central.Approver, r.Regime), would(st, decision, v.now))
 		out.Levels = levels(st, r)
+	}
+	out.MayPartly = r.Status == central.Checked && r.Period.IsZero() && r.Kind != central.Preservation && r.TakenBack == nil && len(out.Due) > 0
+	if r.Kind == central.Preservation || !r.Period.IsZero() { // nothing is granted, or each part by itself
+		out.Due = nil
+	}
+	out.InNameOf, out.Verify = central.InNameOf(r.Regime), central.Verifications
+	s := sheet{Fills: d.fills(st, v, r)}
+	s.refilled(f)
+	out.Fills = s.Fills
+	if name := f.Get("formulier"); name != "" && !slices.ContainsFunc(out.Fills, func(one fill) bool { return one.ID == name }) {
+		out.Acted = "fetch" // its form is gone: say above why
 	}
 	if st.MayConfirmOral(v.me(), r, v.now) == nil {
 		out.MayWrite = &act{}
@@ -390,7 +465,7 @@ func (d *desk) file(st *central.State, v *visit, r *central.Request, accesses []
 			}
 		}
 	}
-	if r.HandedOver == nil && r.Status != central.Closed && len(out.Fetch) > 0 {
+	if r.HandedOver == nil && r.Status != central.Closed && r.Period.IsZero() && len(out.Fetch) > 0 {
 		out.MayConfirm = offered(receives, would(st, central.ConfirmHandOver{By: v.me(), Request: r.ID}, v.now))
 	}
 	var mine []central.Access
@@ -444,7 +519,7 @@ func steps(r *central.Request, now time.Time) []step {
 		}
 		add(s)
 	}
-	if r.Kind != central.Standing {
+	if r.Kind != central.Standing && r.Period.IsZero() {
 		s := step{State: "now", Words: page.Both("Bewaring gevraagd aan de recorder", "Recorder asked to hold the footage"), At: r.Filed}
 		asked, confirmed, refused := 0, 0, 0
 		for _, h := range r.Holds {
@@ -497,7 +572,10 @@ func steps(r *central.Request, now time.Time) []step {
 	if r.Decision == nil {
 		add(waiting(page.Both("Wacht op een besluit", "Waiting for a decision"), r.Check != nil))
 	} else {
-		s := step{State: "done", Words: page.Both("Toegekend", "Granted"), At: r.Decision.At, By: r.Decision.By}
+		s := step{State: "done", Words: r.Decision.Outcome.Words(), At: r.Decision.At, By: r.Decision.By}
+		if r.Kind == central.Preservation && r.Decision.Outcome == central.Grants {
+			s.Words = page.Both("Bevel aanvaard: de beelden worden bewaard", "Order accepted: the footage is held")
+		}
 		if r.Decision.Outcome == central.Refuses {
 			s.State, s.Words = "bad", page.Both("Afgewezen: "+r.Decision.Reason.Words().NL, "Refused: "+r.Decision.Reason.Words().EN)
 			add(s)
@@ -505,8 +583,14 @@ func steps(r *central.Request, now time.Time) []step {
 		}
 		add(s)
 	}
-	if r.Kind == central.Standing {
+	if r.TakenBack != nil {
+		add(step{State: "bad", Words: page.Both("Ingetrokken door de aanvrager", "Taken back by the requester"), At: r.TakenBack.At, By: r.TakenBack.By, Note: page.Both(r.TakenBack.Note, r.TakenBack.Note)})
+	}
+	if r.Kind == central.Standing || r.Kind == central.Preservation {
 		return list
+	}
+	if !r.Period.IsZero() {
+		return append(list, deliverySteps(r)...)
 	}
 	released, failed := 0, ""
 	var voided *central.Voiding
@@ -548,6 +632,31 @@ func steps(r *central.Request, now time.Time) []step {
 	return list
 }
 
+// deliverySteps are the parts of future footage.
+func deliverySteps(r *central.Request) (list []step) {
+	for _, p := range r.Deliveries {
+		n := strconv.Itoa(p.Number)
+		s := step{State: "now", Words: page.Both("Deel "+n+" klaargezet, wacht op een goedkeurder", "Part "+n+" prepared, waiting for an approver"), At: p.At, By: p.By}
+		released := false
+		for _, g := range r.DeliveryGrants(p) {
+			released = released || g.Released != nil && g.Voided == nil
+		}
+		switch {
+		case !p.Done.IsZero():
+			s.State, s.Words, s.At = "done", page.Both("Deel "+n+" overgedragen", "Part "+n+" handed over"), p.Done
+		case released:
+			s.State, s.Words, s.At, s.By = "now", page.Both("Deel "+n+" staat klaar om op te halen", "Part "+n+" is ready to download"), p.ApprovedAt, p.Approver
+		case p.Approver != "":
+			s.Words, s.At, s.By = page.Both("Deel "+n+" goedgekeurd, de recorder maakt het klaar", "Part "+n+" approved, the recorder is preparing it"), p.ApprovedAt, p.Approver
+		}
+		list = append(list, s)
+	}
+	if r.Status == central.Granted {
+		list = append(list, step{State: "now", Words: page.Both("De periode loopt tot", "The period runs until"), At: protocol.T(r.Period.To)})
+	}
+	return list
+}
+
 // act on a request: the command, and back to its page. Whoever cannot read it learns nothing.
 func (d *desk) act(v *visit, name string, command func(protocol.RequestID) (central.Command, *central.Refusal)) {
 	id := protocol.RequestID(v.r.PathValue("id"))
@@ -575,7 +684,7 @@ func (d *desk) act(v *visit, name string, command func(protocol.RequestID) (cent
 
 func (d *desk) check(v *visit) {
 	d.act(v, "check", func(id protocol.RequestID) (central.Command, *central.Refusal) {
-		return central.CheckRequest{By: v.me(), Request: id, Complete: v.value("volledig") == "ja", Necessary: v.value("noodzakelijk") == "ja", Remark: v.value("opmerking")},
+		return central.CheckRequest{By: v.me(), Request: id, Complete: v.value("volledig") == "ja", Necessary: v.value("noodzakelijk") == "ja", Remark: v.value("opmerking"), Verified: v.verified()},
 			answered(v, "volledig", "noodzakelijk")
 	})
 }
@@ -605,33 +714,38 @@ func (d *desk) takeOver(v *visit) {
 // confirmOral hashes the written demand. The paper names people: it is read once and kept nowhere here.
 func (d *desk) confirmOral(v *visit) {
 	d.act(v, "write", func(id protocol.RequestID) (central.Command, *central.Refusal) {
-		c := central.ConfirmOral{By: v.me(), Request: id, WrittenLater: central.WrittenLater{Kept: v.value("bewaarplaats")}}
-		file, _, err := v.r.FormFile("stuk")
-		if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
-			return c, nil // central says what is missing
-		}
-		var text []byte
-		if err == nil {
-			text, err = io.ReadAll(file)
-			err = errors.Join(err, file.Close())
-		}
-		if err != nil || len(text) == 0 {
-			return nil, &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Het bestand is leeg of kwam niet goed over.", "The file is empty or did not arrive well.")}
-		}
-		c.Document = protocol.HashOf(text)
-		return c, nil
+		a := answers{v: v}
+		return central.ConfirmOral{By: v.me(), Request: id, WrittenLater: a.paper()}, a.bad
 	})
+}
+
+func (d *desk) filePaper(v *visit) {
+	d.onRequest(v, func(a *answers, id protocol.RequestID) central.Command {
+		return central.FilePaper{By: v.me(), Request: id, WrittenLater: a.paper()}
+	})
+}
+
+func (a *answers) paper() central.WrittenLater {
+	return central.WrittenLater{Document: a.hashed("stuk"), Kept: a.text("bewaarplaats")}
 }
 
 func (d *desk) decide(v *visit) {
 	d.act(v, "decide", func(id protocol.RequestID) (central.Command, *central.Refusal) {
-		c := central.DecideRequest{By: v.me(), Request: id, Outcome: central.Outcome(v.value("besluit")), Reason: central.Reason(v.value("reden")), Motivation: v.value("motivering")}
-		if c.Outcome == central.Grants {
+		c := central.DecideRequest{By: v.me(), Request: id, Outcome: central.Outcome(v.value("besluit")), Reason: central.Reason(v.value("reden")), Motivation: v.value("motivering"),
+			Stated: central.Stated{Restriction: v.value("beperking"), Consulted: v.value("geraadpleegd"), Mandate: v.value("mandaat")}}
+		if c.Outcome == central.Grants || c.Outcome == central.Partly {
 			c.Reason = central.Complies
 			var err error
 			if c.Approved, err = approved(v.r.PostForm["akkoord"]); err != nil {
 				return nil, &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Het afgeronde tijdvak kwam niet goed over: "+err.Error(), "The rounded interval did not arrive well: "+err.Error())}
 			}
+		}
+		if c.Outcome == central.Partly {
+			var refusal *central.Refusal
+			if c.Parts, refusal = v.partsOf(); refusal != nil {
+				return nil, refusal
+			}
+			c.Approved = slices.DeleteFunc(c.Approved, func(a central.Approved) bool { return namedIn(c.Parts, a.Camera) })
 		}
 		return c, nil
 	})

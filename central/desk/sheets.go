@@ -4,8 +4,10 @@ import (
 	"encoding/csv"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,7 +29,13 @@ type sheet struct {
 	Tables  []table
 	Fills   []fill
 	History []central.Moment
+
+	PDF  string // where the whole is as PDF; empty: nowhere
+	AsOf *asOf  // it can be seen as it was on a day
 }
+
+// asOf is the form that asks for a day.
+type asOf struct{ Path, Day, Today string }
 
 type fact struct {
 	Label central.Words
@@ -51,9 +59,10 @@ type fill struct {
 	Problem    *central.Refusal // it was refused
 	Fields     []field
 	Button     central.Words
+	Open       bool // where forms fold
 }
 
-// field of a form. Kind: text, area, date, datetime-local, number, check (Options: several), radio, select.
+// field of a form. Kind: text, area, long (an area for pages of text), date, datetime-local, number, file, hidden, check (Options: several), radio, select.
 type field struct {
 	Name, Kind  string
 	Label, Hint central.Words
@@ -98,6 +107,16 @@ func (s *sheet) refilled(f form) {
 			}
 		}
 	}
+}
+
+// erased is what a page says first of a dossier that is gone; nothing of one that is not.
+func erased(st *central.State, o central.Dossier) []central.Words {
+	e := st.Erasure(o)
+	if e == nil {
+		return nil
+	}
+	w := e.Words()
+	return []central.Words{page.Both("Dit dossier is "+w.NL+". Wat hieronder staat is wat ervan over is.", "This dossier is "+w.EN+". What stands below is what remains of it.")}
 }
 
 func (d *desk) showSheet(v *visit, status int, f form, make func(*central.State) sheet) {
@@ -192,6 +211,11 @@ func (f field) hint(nl, en string) field {
 	return f
 }
 
+// Uploads says that the form sends more than a form that is written out can: a file, or pages of text.
+func (f fill) Uploads() bool {
+	return slices.ContainsFunc(f.Fields, func(one field) bool { return one.Kind == "file" || one.Kind == "long" })
+}
+
 // choice is one of some coded things, each with its words.
 func choice[T interface {
 	~string
@@ -279,6 +303,8 @@ func said(l page.Lang, v any) string {
 		return x.String()
 	case protocol.Interval:
 		return l.Span(x)
+	case protocol.Window:
+		return l.Duration(x.Duration())
 	case bool:
 		if x {
 			return l.Say("ja", "yes")
@@ -288,16 +314,24 @@ func said(l page.Lang, v any) string {
 	return fmt.Sprint(v)
 }
 
-// sendCSV gives a table as a file (RFC 4180). A cell that a spreadsheet would take for a formula is quoted with an apostrophe.
+// sendCSV gives a table as a file.
 func (d *desk) sendCSV(v *visit, name string, t table) {
 	v.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	v.w.Header().Set("Content-Disposition", `attachment; filename="`+url.PathEscape(name)+`.csv"`)
-	w := csv.NewWriter(page.Steady(v.w))
+	if err := t.csv(page.Steady(v.w), v.lang); err != nil {
+		d.Log.Debug("a table was not read to its end", "table", name, "err", err)
+		panic(http.ErrAbortHandler) // what was sent is not the whole table, and must not look like it
+	}
+}
+
+// csv writes a table (RFC 4180). A cell that a spreadsheet would take for a formula is quoted with an apostrophe.
+func (t table) csv(to io.Writer, l page.Lang) error {
+	w := csv.NewWriter(to)
 	w.UseCRLF = true
 	line := func(cells []any) error {
 		list := make([]string, len(cells))
 		for i, c := range cells {
-			if list[i] = said(v.lang, c); list[i] != "" && strings.ContainsRune("=+-@\t\r", rune(list[i][0])) {
+			if list[i] = said(l, c); list[i] != "" && strings.ContainsRune("=+-@\t\r", rune(list[i][0])) {
 				list[i] = "'" + list[i]
 			}
 		}
@@ -316,8 +350,5 @@ func (d *desk) sendCSV(v *visit, name string, t table) {
 	if w.Flush(); err == nil {
 		err = w.Error()
 	}
-	if err != nil {
-		d.Log.Debug("a table was not read to its end", "table", name, "err", err)
-		panic(http.ErrAbortHandler) // what was sent is not the whole table, and must not look like it
-	}
+	return err
 }

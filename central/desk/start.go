@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -13,8 +14,11 @@ import (
 // start is what waits for this person, and what their role begins with.
 type start struct {
 	Name     string
+	Session  identity.Session
 	Posts    []post
 	Tasks    []central.Task
+	News     []central.Task
+	Mail     mailState
 	Requests []*central.Request // of the own unit, the newest few
 	Cameras  []seenCamera       // staff: theirs
 	Grants   []*central.Grant
@@ -46,7 +50,7 @@ func (d *desk) start(v *visit) {
 		}
 	}
 	d.show(v, http.StatusOK, "start.html", page.Both("Begin", "Start"), func(st *central.State) any {
-		s := start{Name: v.in.Name, Tasks: st.Inbox(v.me(), v.now), Roles: map[string]bool{}}
+		s := start{Name: v.in.Name, Session: v.in, Tasks: st.Inbox(v.me(), v.now), News: st.News(v.me(), v.now), Roles: map[string]bool{}}
 		if p := st.Person(v.me()); p != nil {
 			for _, held := range p.Posts {
 				active := st.Holds(v.me(), held.Role, held.Regime, v.now)
@@ -54,6 +58,7 @@ func (d *desk) start(v *visit) {
 				s.Roles[string(held.Role)] = s.Roles[string(held.Role)] || active
 			}
 		}
+		s.Mail = d.mailState(v, s.Roles[string(central.Administrator)])
 		if s.Roles[string(central.Requester)] {
 			s.Requests = st.Requests(v.me(), v.now)
 			s.Requests = s.Requests[:min(5, len(s.Requests))]

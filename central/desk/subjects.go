@@ -75,7 +75,7 @@ func (d *desk) showSubject(v *visit, status int, f form) {
 	d.showSheet(v, status, f, func(st *central.State) sheet {
 		q := st.SubjectRequest(id)
 		path := "/bureau/betrokkenen/" + string(id)
-		s := sheet{Back: &page.Link{Path: "/bureau/betrokkenen", Words: page.Both("Alle verzoeken", "All requests")}, Heading: page.Both("Verzoek "+string(id), "Request "+string(id)), State: subjectState(v, q), History: q.History,
+		s := sheet{Back: &page.Link{Path: "/bureau/betrokkenen", Words: page.Both("Alle verzoeken", "All requests")}, Heading: page.Both("Verzoek "+string(id), "Request "+string(id)), Warn: erased(st, central.DossierOf(id)), State: subjectState(v, q), History: q.History,
 			Facts: []fact{{page.Both("Recht", "Right"), q.Right.Words()}, {page.Both("Kenmerk", "Reference"), q.Reference}, {page.Both("Ontvangen", "Received"), q.Received}, {page.Both("Antwoord voor", "Answer by"), q.Due()},
 				{page.Both("Verlengd", "Extended"), q.Extended}, {page.Both("Camera's", "Cameras"), idList(q.Cameras)}, {page.Both("Tijdvak", "Interval"), q.Asked}, {page.Both("Omschrijving", "Description"), q.Description},
 				{page.Both("Gevraagd door", "Asked by"), q.Representative.Words()}, {page.Both("Machtiging", "Authority"), q.Authority}, {page.Both("Identiteit", "Identity"), q.Identified.Words()}}}
@@ -87,6 +87,12 @@ func (d *desk) showSubject(v *visit, status int, f form) {
 		if a := q.Answered; a != nil {
 			s.Facts = append(s.Facts, fact{page.Both("Antwoord", "Answer"), a.Answer.Words()}, fact{page.Both("Wijze", "Manner"), a.Manner.Words()}, fact{page.Both("Anderen onherkenbaar", "Others unrecognisable"), a.Masked},
 				fact{page.Both("Motivering", "Motivation"), a.Motivation}, fact{page.Both("Door", "By"), q.AnsweredBy}, fact{page.Both("Op", "At"), q.AnsweredAt})
+			if a.Answer == central.AnswerRefused {
+				s.Facts = append(s.Facts, fact{page.Both("Bezwaar kan tot", "Objection possible until"), q.ObjectionEnds()})
+				if f := keepFill(st, v, id, q.Regime, q.Keeping, path+"/langer"); f != nil {
+					s.Fills = append(s.Fills, *f)
+				}
+			}
 			return s
 		}
 		offer := func(mine bool, c central.Command, f fill) {
@@ -108,7 +114,8 @@ func (d *desk) showSubject(v *visit, status int, f form) {
 		offer(handler, central.ExtendSubjectRequest{By: v.me(), Request: id, Reason: "?"}, fill{ID: "verlengen", Action: path + "/verlengen", Title: page.Both("Termijn verlengen", "Extend the term"), Button: page.Both("Twee maanden verlengen", "Extend by two months"),
 			Hint: page.Both("Laat het de betrokkene binnen de eerste maand weten, met de reden.", "Tell the person within the first month, with the reason."), Fields: []field{entry("reden", "area", "Reden", "Reason", nil)}})
 		offer(approver, central.AnswerSubjectRequest{By: v.me(), Request: id, Answer: central.AnswerRefused, Motivation: "?", Remedies: true}, fill{ID: "antwoord", Action: path + "/antwoord", Title: page.Both("Antwoord", "Answer"), Button: page.Both("Antwoord vastleggen", "Record the answer"),
-			Hint: page.Both("Loopt er een vordering op dezelfde beelden? Zeg daar niets over zolang dat niet mag.", "Is there a demand for the same footage? Say nothing of it until that is cleared."),
+			Hint: page.Both("Met het antwoord eindigt de bewaring: maak eerst de kopie, of laat eerst kijken. Na een afwijzing blijven de beelden tot het eind van de bezwaartermijn; een tweede goedkeurder tekent daarvoor. Loopt er een vordering op dezelfde beelden? Zeg daar niets over zolang dat niet mag. Zet in het antwoord: "+central.Remedies.NL,
+				"With the answer the hold ends: make the copy first, or let the person look first. After a refusal the footage stays until the term for objections is over; a second approver signs for that. Is there a demand for the same footage? Say nothing of it until that is cleared. Put into the answer: "+central.Remedies.EN),
 			Fields: []field{choice("besluit", "radio", "Besluit", "Decision", central.Answers), choice("wijze", "radio", "Hoe wordt inzage gegeven?", "How is access given?", central.Manners), tick("onherkenbaar", "Anderen zijn onherkenbaar gemaakt", "Others have been made unrecognisable"),
 				entry("motivering", "area", "Motivering", "Motivation", nil), tick("rechtsmiddelen", "Het antwoord zegt waar men bezwaar maakt of klaagt (AP, rechter)", "The answer says where to object or complain (AP, court)")}})
 		return s

@@ -1,49 +1,70 @@
-// Package identity says who is asking: local accounts, log-in, sessions. What a person may do is not its business; that is central's.
+// Package identity says who is asking: local accounts, the municipality's own log-in service, passkeys, sessions. What a person may do is not its
+// business; that is central's: the provider says who somebody is, the ledger's appointment what they may do.
 //
 // # Security first
 //
 // Nobody learns from an answer, or from how long it took, whether a login exists: every failure has the same words, an unknown login costs
-// the same work as a known one, and the lock-out after failures counts for logins that do not exist as well.
+// the same work as a known one, and the lock-out after failures counts for logins that do not exist as well. That a passkey is asked is seen only
+// by who gave the right password. Who comes from the provider is told of their own login only.
 //
 // A password is kept as argon2id in PHC form, and only one or two are worked on at once, so that a flood of log-ins takes neither memory
 // nor all processors:
 //
 //	$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>
 //
-// A session is a cookie with 256 random bits, of which only the SHA-256 is stored: who reads the file cannot become anyone. It ends at
-// log-out, after [SessionIdle] without a visit, after [SessionTerm], and when the password changes. The cookie is HttpOnly, SameSite=Strict and,
-// over TLS, Secure with the __Host- prefix. Each session has a CSRF token that every POST must carry.
+// A session is a cookie with 256 random bits, of which only the SHA-256 is stored: who reads the file cannot become anyone. It is made anew at each
+// log-in and never taken from the browser. It ends at log-out, after [SessionIdle] without a visit, after [SessionTerm], when the password or the
+// passkeys change, and when its person ends it from another one. The cookie is HttpOnly, SameSite=Strict and, over TLS, Secure with the __Host- prefix. Each session has a CSRF
+// token that every POST must carry.
 //
 // # Who makes an account
 //
-// An administrator invites: a code that works once, within [InvitationTerm], and lets the person choose a password that the administrator never
-// sees. A desk cannot reset the password of someone who has one, because that would let an administrator act as an approver (invariant 12);
-// whoever runs the machine can, with [Store.SetPassword].
+// An administrator invites, in one of two ways. With a code that works once, within [InvitationTerm], and lets the person choose a password that the
+// administrator never sees. Or by the login that the person has at the provider: the first who comes from there under that login, within [LinkTerm], is linked to the account
+// by issuer and subject, for good. One subject has one account here, and one account one subject; another subject under the same login is refused. The second way is the
+// stronger: the administrator holds nothing that could be used, and where passwords are off ([Config.NoPasswords]) nobody, the administrator included,
+// can be two people here, and so approver beside administrator (R8), without being two people at the provider.
 //
-// # File
+// Nobody can put something in the place of what a person logs in with, because that would let an administrator act as an approver (invariant 12). A desk cannot reset the password of someone who has one; whoever runs the machine can, with [Store.SetPassword]. An account with a
+// password or a subject is not linked by its login; its own person may link it.
+// An administrator may take away lost passkeys ([Store.TakePasskeys]): the person then still has to know the password or be known to the provider,
+// sees it at the next log-in, and must register another at once if their role needs one.
 //
-// One bbolt file: bucket accounts (login → account), people (person id → login), sessions and invitations (SHA-256 of the token → whose, and
-// until when). Names and addresses live here and never in the ledger, which knows pseudonyms only.
+// # Passkeys
+//
+// A passkey (WebAuthn, with user verification) is a second factor, after password or provider: asked at every log-in once there is one. [Config.Needs] says who must have one,
+// within [Config.Grace] of the first log-in without; after that only the own account is open. Registering one takes a log-in of the last [FreshTerm], removing one takes showing
+// another: so the last is not removed. Each challenge works once.
+//
+// The public keys are here for what comes later: [Store.SigningKeys] gives them in the form in which a recorder's roster names a person's
+// passkey (DESIGN section 4, level persons). What is missing for that: a page on which handler and approver sign the grant's own text (its SHA-256 is the challenge), the
+// signature put on the note, and a roster with these keys, signed by the roots.
+//
+// # Rows
+//
+// All of it lies on a [Shelf]: a bbolt file ([File]) or a PostgreSQL database that several centres share ([Database]). Names and addresses live here and never in the ledger, which knows
+// pseudonyms only. What counts attempts is in memory, of each centre for itself.
 package identity
 
 import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
+	"log/slog"
+	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
-	"go.etcd.io/bbolt"
+	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -53,7 +74,9 @@ const (
 	SessionTerm    = 12 * time.Hour   // a shift
 	SessionIdle    = 30 * time.Minute // without a visit
 	InvitationTerm = 72 * time.Hour
-	PasswordLength = 12 // characters at least; length is what helps (NIST SP 800-63B), so there is no rule on kinds of characters
+	LinkTerm       = 30 * 24 * time.Hour // from an invitation to the first log-in from the provider
+	FreshTerm      = 15 * time.Minute    // after a log-in in which its person may change what they log in with
+	PasswordLength = 12                  // characters at least; length is what helps (NIST SP 800-63B), so there is no rule on kinds of characters
 )
 
 // Account is a person who can log in.
@@ -72,25 +95,59 @@ func (a Account) valid() error {
 		return fmt.Errorf("login %q: 2 to 64 of a–z, 0–9 and . _ @ -, beginning with a letter or digit", a.Login)
 	case strings.TrimSpace(a.Name) != a.Name || a.Name == "" || utf8.RuneCountInString(a.Name) > 100 || !utf8.ValidString(a.Name):
 		return fmt.Errorf("name %q: 1 to 100 characters, no spaces around it", a.Name)
-	case len(a.Email) > 254:
-		return errors.New("e-mail address: at most 254 characters")
+	case a.Email != "" && !emailForm(a.Email):
+		return ErrEmail
 	}
 	return protocol.ValidID(a.Person)
+}
+
+// emailForm: an address that a mail server can be given, and nothing beside it.
+func emailForm(address string) bool {
+	a, err := mail.ParseAddress(address)
+	return err == nil && a.Address == address && len(address) <= 254
 }
 
 // record is an account as it is stored.
 type record struct {
 	Account
-	Password string        `json:"password,omitempty"` // PHC form; empty: invited, not yet chosen
-	Since    protocol.Time `json:"since"`              // of the password
+	Password string        `json:"password,omitempty"` // PHC form; empty: invited and not yet chosen, or by the provider
+	Since    protocol.Time `json:"since"`              // of the password, or of the invitation
+
+	ByProvider bool          `json:"by-provider,omitempty"` // invited to come from the provider
+	Subject    string        `json:"subject,omitempty"`     // who it is there, see subjectKey; empty: not linked
+	Passkeys   []Passkey     `json:"passkeys,omitempty"`
+	Due        protocol.Time `json:"due,omitzero"`     // by when a passkey is needed, where one is
+	Failed     int           `json:"failed,omitempty"` // attempts since the last log-in
+	Happened   []Happening   `json:"happened,omitempty"`
 }
 
-// Session is a logged-in person. It is in the request's context; see [Of].
-type Session struct {
-	Account
-	CSRF    string
-	Started time.Time
-	hash    []byte
+// settled: the person has something to log in with, which nobody else may replace.
+func (r record) settled() bool { return r.Password != "" || r.Subject != "" }
+
+// Happening is something that its person should know of.
+type Happening struct {
+	What  What          `json:"what"`
+	At    protocol.Time `json:"at"`
+	Where `json:",inline"`
+}
+
+type What string
+
+const (
+	CameIn         What = "came-in"
+	PasswordSet    What = "password-set"
+	PasskeyAdded   What = "passkey-added"
+	PasskeyRemoved What = "passkey-removed"
+	PasskeysTaken  What = "passkeys-taken" // by an administrator
+	Linked         What = "linked"         // to who it is at the provider
+)
+
+const mostHappened = 20
+
+// happened keeps the newest.
+func (r *record) happened(what What, at protocol.Time, where Where) {
+	r.Happened = append(r.Happened, Happening{what, at, where})
+	r.Happened = r.Happened[max(0, len(r.Happened)-mostHappened):]
 }
 
 // Errors that a page puts into words.
@@ -103,15 +160,36 @@ var (
 	ErrExists = errors.New("there is an account with this login or for this person already")
 	// ErrPassword: too short.
 	ErrPassword = fmt.Errorf("a password needs at least %d characters and at most 512 bytes", PasswordLength)
-	// ErrNoAccount: no such person or login, or one who has a password already.
+	// ErrEmail: not an address.
+	ErrEmail = errors.New("e-mail address: want name@host, at most 254 characters")
+	// ErrNoAccount: no such person or login, or one who has something to log in with already.
 	ErrNoAccount = errors.New("no such account")
+	// ErrNoPasswords: this centre, or this account, is only for who comes from the provider.
+	ErrNoPasswords = errors.New("there are no passwords here; log in by the provider")
+	// ErrNoProvider: none is configured.
+	ErrNoProvider = errors.New("no provider is configured")
 )
 
-// Store keeps accounts and sessions. It is safe for concurrent use; bbolt owns the file.
+// Config is what a centre decides of its log-in.
+type Config struct {
+	Now         func() time.Time
+	Log         *slog.Logger                 // gets no names and no addresses; nil: nowhere
+	URL         string                       // base address of the desk; its host is whom passkeys belong to
+	Name        string                       // of the municipality, as a passkey's own screen shows it
+	NoPasswords bool                         // only by the provider
+	Needs       func(protocol.PersonID) bool // whose role needs a passkey; nil: nobody's
+	Grace       time.Duration                // to register one, from the first log-in without
+	Provider    *ProviderConfig              // nil: there is none
+}
+
+// Store keeps accounts and sessions. It is safe for concurrent use; the shelf owns the rows.
 type Store struct {
-	db    *bbolt.DB
-	now   func() time.Time
-	tries *tries
+	Config
+	shelf    Shelf
+	tries    *tries
+	locked   atomic.Int32 // refusals not counted on the shelf yet, which a flood shall not write to
+	webauthn *webauthn.WebAuthn
+	provider *provider // nil: there is none
 }
 
 // dummy is a password record that nobody has, for logins that do not exist.
@@ -123,49 +201,42 @@ var dummy = sync.OnceValues(func() (string, error) {
 	return hashPassword(unguessable)
 })
 
-var (
-	accounts    = []byte("accounts")
-	people      = []byte("people")
-	sessions    = []byte("sessions")
-	invitations = []byte("invitations")
-	meta        = []byte("meta")
-)
+// formatVersion of the rows. Version 1 had passwords only; its rows are rows of version 2 as well.
+const formatVersion = "2"
 
-const formatVersion = "1"
-
-// Open opens or makes the file.
-func Open(path string, now func() time.Time) (*Store, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
-	if err != nil {
-		return nil, fmt.Errorf("accounts %s: %w (is another centre running?)", path, err)
+// Open begins to keep accounts on a shelf, which it closes in the end, also when it fails.
+func Open(shelf Shelf, c Config) (s *Store, err error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{db: db, now: now, tries: newTries()}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{accounts, people, sessions, invitations, meta} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
+	s = &Store{Config: c, shelf: shelf, tries: newTries()}
+	err = shelf.Update(func(rows Rows) error {
+		version, err := rows.Get(meta, "version")
+		if err != nil || string(version) == formatVersion {
+			return err
 		}
-		m := tx.Bucket(meta)
-		switch v := m.Get([]byte("version")); {
-		case v == nil:
-			return m.Put([]byte("version"), []byte(formatVersion))
-		case string(v) != formatVersion:
-			return fmt.Errorf("format version %q; this program knows %s", v, formatVersion)
+		if version != nil && string(version) != "1" {
+			return fmt.Errorf("format version %q; this program knows 1 and %s", version, formatVersion)
 		}
-		return nil
+		return rows.Put(meta, "version", []byte(formatVersion))
 	})
 	if err == nil {
 		_, err = dummy()
 	}
+	if err == nil {
+		s.webauthn, err = relyingParty(c)
+	}
+	if err == nil && c.Provider != nil {
+		s.provider, err = newProvider(c)
+	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("accounts %s: %w", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("accounts: %w", err), shelf.Close())
 	}
 	return s, nil
 }
 
-// Close closes the file.
-func (s *Store) Close() error { return s.db.Close() }
+// Close closes the shelf.
+func (s *Store) Close() error { return s.shelf.Close() }
 
 // Add makes an account with a password: for the first administrator and for demonstrations. Others are invited.
 func (s *Store) Add(a Account, password string) error {
@@ -173,21 +244,23 @@ func (s *Store) Add(a Account, password string) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Update(func(tx *bbolt.Tx) error { return s.add(tx, record{Account: a, Password: hashed}) })
+	return s.shelf.Update(func(rows Rows) error { return s.add(rows, record{Account: a, Password: hashed}) })
 }
 
-func (s *Store) add(tx *bbolt.Tx, r record) error {
+func (s *Store) add(rows Rows, r record) error {
 	if err := r.valid(); err != nil {
 		return err
 	}
-	if tx.Bucket(accounts).Get([]byte(r.Login)) != nil || tx.Bucket(people).Get([]byte(r.Person)) != nil {
+	byLogin, err1 := rows.Get(accounts, r.Login)
+	byPerson, err2 := rows.Get(people, string(r.Person))
+	switch {
+	case err1 != nil || err2 != nil:
+		return errors.Join(err1, err2)
+	case byLogin != nil || byPerson != nil:
 		return ErrExists
 	}
-	if err := tx.Bucket(people).Put([]byte(r.Person), []byte(r.Login)); err != nil {
-		return err
-	}
-	r.Since = protocol.T(s.now())
-	return put(tx, accounts, []byte(r.Login), r)
+	r.Since = protocol.T(s.Now())
+	return errors.Join(rows.Put(people, string(r.Person), []byte(r.Login)), put(rows, accounts, r.Login, r))
 }
 
 type invitation struct {
@@ -197,70 +270,80 @@ type invitation struct {
 
 // Invite makes an account without a password and returns the code that lets the person choose one.
 func (s *Store) Invite(a Account) (code string, err error) {
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		if err := s.add(tx, record{Account: a}); err != nil {
+	if s.NoPasswords {
+		return "", ErrNoPasswords
+	}
+	err = s.shelf.Update(func(rows Rows) error {
+		if err := s.add(rows, record{Account: a}); err != nil {
 			return err
 		}
-		code, err = s.invite(tx, a.Login)
+		code, err = s.invite(rows, a.Login)
 		return err
 	})
 	return code, err
 }
 
-// InviteAgain makes another code for a person who has not chosen a password yet. Earlier codes stop working.
+// InviteByProvider makes an account for who comes from the provider under its login, within [LinkTerm].
+func (s *Store) InviteByProvider(a Account) error {
+	if s.provider == nil {
+		return ErrNoProvider
+	}
+	return s.shelf.Update(func(rows Rows) error { return s.add(rows, record{Account: a, ByProvider: true}) })
+}
+
+// InviteAgain makes another code, or another term, for a person who has nothing to log in with yet. Earlier codes stop working.
 func (s *Store) InviteAgain(person protocol.PersonID) (code string, err error) {
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		login := tx.Bucket(people).Get([]byte(person))
-		r, ok, err := getRecord(tx, string(login))
+	err = s.shelf.Update(func(rows Rows) error {
+		r, ok, err := recordOf(rows, person)
 		if err != nil {
 			return err
 		}
-		if !ok || r.Password != "" {
+		if !ok || r.settled() {
 			return ErrNoAccount
 		}
-		if err := drop(tx, invitations, func(v []byte) (bool, error) {
-			var i invitation
-			err := json.Unmarshal(v, &i)
-			return i.Login == r.Login, err
-		}); err != nil {
+		if r.ByProvider {
+			code, r.Since = "", protocol.T(s.Now())
+			return put(rows, accounts, r.Login, r)
+		}
+		if _, err := drop(rows, invitations, func(_ string, i invitation) bool { return i.Login == r.Login }); err != nil {
 			return err
 		}
-		code, err = s.invite(tx, r.Login)
+		code, err = s.invite(rows, r.Login)
 		return err
 	})
 	return code, err
 }
 
-func (s *Store) invite(tx *bbolt.Tx, login string) (string, error) {
+func (s *Store) invite(rows Rows, login string) (string, error) {
 	code, err := token()
 	if err != nil {
 		return "", err
 	}
-	return code, put(tx, invitations, sum(code), invitation{login, protocol.T(s.now().Add(InvitationTerm))})
+	return code, put(rows, invitations, sum(code), invitation{login, protocol.T(s.Now().Add(InvitationTerm))})
 }
 
 // Invited is whose invitation this is.
 func (s *Store) Invited(code string) (Account, error) {
 	var a Account
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		r, err := s.invited(tx, code)
+	err := s.shelf.View(func(rows Rows) error {
+		r, err := s.invited(rows, code)
 		a = r.Account
 		return err
 	})
 	return a, err
 }
 
-func (s *Store) invited(tx *bbolt.Tx, code string) (record, error) {
+func (s *Store) invited(rows Rows, code string) (record, error) {
 	var i invitation
-	ok, err := get(tx, invitations, sum(code), &i)
+	ok, err := get(rows, invitations, sum(code), &i)
 	if err != nil {
 		return record{}, err
 	}
-	if !ok || !s.now().Before(i.Until.Time) {
+	if !ok || !s.Now().Before(i.Until.Time) {
 		return record{}, ErrInvitation
 	}
-	r, ok, err := getRecord(tx, i.Login)
-	if err == nil && (!ok || r.Password != "") {
+	r, ok, err := getRecord(rows, i.Login)
+	if err == nil && (!ok || r.settled()) {
 		err = ErrInvitation
 	}
 	return r, err
@@ -276,58 +359,71 @@ func (s *Store) Redeem(code, password string) (Account, error) {
 		return Account{}, err
 	}
 	var a Account
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		r, err := s.invited(tx, code)
+	err = s.shelf.Update(func(rows Rows) error {
+		r, err := s.invited(rows, code)
 		if err != nil {
 			return err
 		}
-		if err := tx.Bucket(invitations).Delete(sum(code)); err != nil {
+		if err := rows.Delete(invitations, sum(code)); err != nil {
 			return err
 		}
-		a, r.Password, r.Since = r.Account, hashed, protocol.T(s.now())
-		return put(tx, accounts, []byte(r.Login), r)
+		a, r.Password, r.Since = r.Account, hashed, protocol.T(s.Now())
+		return put(rows, accounts, r.Login, r)
 	})
 	return a, err
 }
 
 // SetPassword is for whoever runs the machine; it ends all of the person's sessions. No page offers it.
 func (s *Store) SetPassword(login, password string) error {
+	return s.setPassword(normal(login), password, "", Where{})
+}
+
+// setPassword puts a password in the place of the one that was, where that is known.
+func (s *Store) setPassword(login, password, was string, where Where) error {
 	hashed, err := newPassword(password)
 	if err != nil {
 		return err
 	}
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		r, ok, err := getRecord(tx, normal(login))
+	return s.shelf.Update(func(rows Rows) error {
+		r, ok, err := getRecord(rows, login)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			return ErrNoAccount
 		}
-		r.Password, r.Since = hashed, protocol.T(s.now())
-		if err := put(tx, accounts, []byte(r.Login), r); err != nil {
-			return err
+		if was != "" && r.Password != was {
+			return ErrRefused
 		}
-		return drop(tx, sessions, func(v []byte) (bool, error) {
-			var stored session
-			err := json.Unmarshal(v, &stored)
-			return stored.Login == r.Login, err
-		})
+		r.Password, r.Since = hashed, protocol.T(s.Now())
+		r.happened(PasswordSet, r.Since, where)
+		return errors.Join(put(rows, accounts, r.Login, r), endAll(rows, login))
 	})
 }
 
+// endAll ends a person's sessions and what they have under way.
+func endAll(rows Rows, login string) error {
+	_, err1 := drop(rows, sessions, func(_ string, o session) bool { return o.Login == login })
+	_, err2 := drop(rows, steps, func(_ string, st step) bool { return st.Login == login })
+	return errors.Join(err1, err2)
+}
+
 // ChangePassword is the person's own; all their sessions end.
-func (s *Store) ChangePassword(ctx context.Context, in Session, present, password string) error {
-	if !s.tries.allowed(in.Login, "session of "+in.Login, s.now()) {
+func (s *Store) ChangePassword(ctx context.Context, in Session, present, password string, where Where) error {
+	if !s.tries.allowed(in.Login, "session of "+in.Login, s.Now()) {
+		s.locked.Add(1)
 		return ErrRefused
 	}
 	var r record
-	err := s.db.View(func(tx *bbolt.Tx) (err error) {
-		r, _, err = getRecord(tx, in.Login)
+	err := s.shelf.View(func(rows Rows) (err error) {
+		r, _, err = getRecord(rows, in.Login)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if r.Password == "" {
+		return ErrNoPasswords
 	}
 	right, err := checkPassword(ctx, r.Password, present)
 	if err != nil {
@@ -337,7 +433,30 @@ func (s *Store) ChangePassword(ctx context.Context, in Session, present, passwor
 		return ErrRefused
 	}
 	s.tries.forget(in.Login)
-	return s.SetPassword(in.Login, password)
+	return s.setPassword(in.Login, password, r.Password, where)
+}
+
+// SetEmail is the person's own, or an administrator's: where mail for them goes. Nothing secret is in that mail, and no log-in rests on it. Empty: none.
+func (s *Store) SetEmail(person protocol.PersonID, address string) error {
+	return s.shelf.Update(func(rows Rows) error {
+		r, ok, err := recordOf(rows, person)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return ErrNoAccount
+		}
+		if r.Email = strings.TrimSpace(address); r.Email != "" && !emailForm(r.Email) {
+			return ErrEmail
+		}
+		return put(rows, accounts, r.Login, r)
+	})
+}
+
+// Email is where mail for a person goes; empty: nobody said.
+func (s *Store) Email(person protocol.PersonID) string {
+	a, _ := s.Find(person)
+	return a.Email
 }
 
 // Name is a person's display name, or the pseudonym where there is no account.
@@ -350,33 +469,45 @@ func (s *Store) Name(person protocol.PersonID) string {
 
 // Find is a person's account.
 func (s *Store) Find(person protocol.PersonID) (Account, bool) {
-	var r record
-	var found bool
-	err := s.db.View(func(tx *bbolt.Tx) (err error) {
-		if login := tx.Bucket(people).Get([]byte(person)); login != nil {
-			r, found, err = getRecord(tx, string(login))
-		}
-		return err
-	})
-	return r.Account, found && err == nil
+	l, ok := s.Of(person)
+	return l.Account, ok
 }
 
-// Listed is an account in a list; Waiting: invited and no password chosen yet.
+// Listed is an account in a list, with what its person logs in with.
 type Listed struct {
 	Account
-	Waiting bool
+	Waiting    bool // invited, and nothing to log in with yet
+	ByProvider bool // invited to come from the provider, or linked
+	Password   bool
+	Passkeys   int
+}
+
+func (r record) listed() Listed {
+	return Listed{r.Account, !r.settled(), r.ByProvider || r.Subject != "", r.Password != "", len(r.Passkeys)}
+}
+
+// Of is a person's account, with what they log in with.
+func (s *Store) Of(person protocol.PersonID) (Listed, bool) {
+	var r record
+	var found bool
+	err := s.shelf.View(func(rows Rows) (err error) {
+		r, found, err = recordOf(rows, person)
+		return err
+	})
+	return r.listed(), found && err == nil
 }
 
 // List is all accounts, by name.
 func (s *Store) List() ([]Listed, error) {
 	var list []Listed
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(accounts).ForEach(func(_, v []byte) error {
+	err := s.shelf.View(func(rows Rows) error {
+		list = nil
+		return rows.Each(accounts, func(_ string, v []byte) error {
 			var r record
 			if err := json.Unmarshal(v, &r, json.RejectUnknownMembers(true)); err != nil {
 				return err
 			}
-			list = append(list, Listed{r.Account, r.Password == ""})
+			list = append(list, r.listed())
 			return nil
 		})
 	})
@@ -384,157 +515,22 @@ func (s *Store) List() ([]Listed, error) {
 	return list, err
 }
 
-// session is as it is stored. Account facts are read anew at each visit.
-type session struct {
-	Login   string        `json:"login"`
-	CSRF    string        `json:"csrf"`
-	Started protocol.Time `json:"started"`
-	Seen    protocol.Time `json:"seen"`
+// Mine is what the person sees of their own account: what they log in with, and what happened lately, the newest first.
+type Mine struct {
+	Listed
+	Passkeys []Passkey
+	Happened []Happening
 }
 
-// LogIn checks a password and starts a session. from is the client's address; it is kept in memory for a quarter of an hour and never written down.
-func (s *Store) LogIn(ctx context.Context, login, password, from string) (string, error) {
-	login = normal(login)
-	if !s.tries.allowed(login, from, s.now()) {
-		return "", ErrRefused
-	}
-	var r record
-	var known bool
-	err := s.db.View(func(tx *bbolt.Tx) (err error) {
-		r, known, err = getRecord(tx, login)
+// Mine is the account of who asks.
+func (s *Store) Mine(in Session) (m Mine, err error) {
+	err = s.shelf.View(func(rows Rows) error {
+		r, _, err := getRecord(rows, in.Login)
+		m = Mine{r.listed(), r.Passkeys, r.Happened}
 		return err
 	})
-	if err != nil {
-		return "", fmt.Errorf("log-in: %w", err)
-	}
-	stored, err := dummy()
-	if err != nil {
-		return "", fmt.Errorf("log-in: %w", err)
-	}
-	if known && r.Password != "" {
-		stored = r.Password
-	}
-	right, err := checkPassword(ctx, stored, password)
-	if err != nil {
-		return "", fmt.Errorf("log-in: %w", err)
-	}
-	if !right || !known || r.Password == "" {
-		return "", ErrRefused
-	}
-	s.tries.forget(login)
-	secret, err := token()
-	if err != nil {
-		return "", err
-	}
-	csrf, err := token()
-	if err != nil {
-		return "", err
-	}
-	now := protocol.T(s.now())
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		if err := drop(tx, sessions, func(v []byte) (bool, error) { // what is over goes when someone comes
-			var stored session
-			err := json.Unmarshal(v, &stored)
-			return !stored.alive(now.Time), err
-		}); err != nil {
-			return err
-		}
-		return put(tx, sessions, sum(secret), session{login, csrf, now, now})
-	})
-	return secret, err
-}
-
-func (s session) alive(now time.Time) bool {
-	return now.Before(s.Started.Add(SessionTerm)) && now.Before(s.Seen.Add(SessionIdle))
-}
-
-// Visit is the session of a cookie, if it is alive; it counts as a visit.
-func (s *Store) Visit(secret string) (Session, bool, error) {
-	now := protocol.T(s.now())
-	key := sum(secret)
-	var stored session
-	var r record
-	found := false
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		ok, err := get(tx, sessions, key, &stored)
-		if err != nil || !ok || !stored.alive(now.Time) {
-			return err
-		}
-		r, found, err = getRecord(tx, stored.Login)
-		return err
-	})
-	if err != nil || !found {
-		return Session{}, false, err
-	}
-	if now.Sub(stored.Seen.Time) >= time.Minute { // not a write for every page
-		err := s.db.Update(func(tx *bbolt.Tx) error {
-			if tx.Bucket(sessions).Get(key) == nil { // logged out meanwhile: stays so
-				found = false
-				return nil
-			}
-			stored.Seen = now
-			return put(tx, sessions, key, stored)
-		})
-		if err != nil || !found {
-			return Session{}, false, err
-		}
-	}
-	return Session{r.Account, stored.CSRF, stored.Started.Time, key}, true, nil
-}
-
-// LogOut ends a session.
-func (s *Store) LogOut(in Session) error {
-	return s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(sessions).Delete(in.hash) })
-}
-
-// CheckCSRF says whether a form came from a page of this session.
-func (in Session) CheckCSRF(r *http.Request) bool {
-	return subtle.ConstantTimeCompare([]byte(in.CSRF), []byte(r.PostFormValue("csrf"))) == 1
-}
-
-type sessionKey struct{}
-
-// Of is who is asking, if anyone has logged in.
-func Of(ctx context.Context) (Session, bool) {
-	in, ok := ctx.Value(sessionKey{}).(Session)
-	return in, ok
-}
-
-// cookieName has the __Host- prefix over TLS: no other host and no plain connection can then set it.
-func cookieName(r *http.Request) string {
-	if r.TLS != nil {
-		return "__Host-bureau"
-	}
-	return "bureau"
-}
-
-// Recognise puts the session of the cookie in the context of what follows. Without a valid one the request passes as a stranger's.
-func (s *Store) Recognise(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := r.Cookie(cookieName(r))
-		if err != nil {
-			next.ServeHTTP(w, r)
-			return
-		}
-		in, ok, err := s.Visit(c.Value)
-		if err != nil {
-			http.Error(w, "accounts cannot be read", http.StatusServiceUnavailable)
-			return
-		}
-		if ok {
-			r = r.WithContext(context.WithValue(r.Context(), sessionKey{}, in))
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// SetCookie gives the browser its session; an empty secret takes it away.
-func SetCookie(w http.ResponseWriter, r *http.Request, secret string) {
-	c := &http.Cookie{Name: cookieName(r), Value: secret, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode}
-	if secret == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
+	slices.Reverse(m.Happened)
+	return m, err
 }
 
 func normal(login string) string { return strings.ToLower(strings.TrimSpace(login)) }
@@ -548,49 +544,24 @@ func token() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(b[:]), nil
 }
 
-func sum(secret string) []byte {
+func sum(secret string) string {
 	h := sha256.Sum256([]byte(secret))
-	return h[:]
+	return string(h[:])
 }
 
-func put(tx *bbolt.Tx, bucket, key []byte, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return tx.Bucket(bucket).Put(key, b)
-}
-
-func get(tx *bbolt.Tx, bucket, key []byte, v any) (bool, error) {
-	b := tx.Bucket(bucket).Get(key)
-	if b == nil {
-		return false, nil
-	}
-	return true, json.Unmarshal(b, v, json.RejectUnknownMembers(true))
-}
-
-func getRecord(tx *bbolt.Tx, login string) (r record, ok bool, err error) {
-	if len(login) == 0 || len(login) > 64 {
+func getRecord(rows Rows, login string) (r record, ok bool, err error) {
+	if len(login) > 64 {
 		return r, false, nil
 	}
-	ok, err = get(tx, accounts, []byte(login), &r)
+	ok, err = get(rows, accounts, login, &r)
 	return r, ok, err
 }
 
-// drop deletes the entries of a bucket that is says.
-func drop(tx *bbolt.Tx, bucket []byte, is func(v []byte) (bool, error)) error {
-	var keys [][]byte
-	err := tx.Bucket(bucket).ForEach(func(k, v []byte) error {
-		gone, err := is(v)
-		if gone {
-			keys = append(keys, slices.Clone(k))
-		}
-		return err
-	})
-	for _, k := range keys {
-		if err == nil {
-			err = tx.Bucket(bucket).Delete(k)
-		}
+// recordOf is a person's.
+func recordOf(rows Rows, p protocol.PersonID) (r record, ok bool, err error) {
+	login, err := rows.Get(people, string(p))
+	if err != nil || login == nil {
+		return r, false, err
 	}
-	return err
+	return getRecord(rows, string(login))
 }

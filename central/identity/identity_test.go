@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 )
 
 type clock struct{ t time.Time }
@@ -37,14 +40,30 @@ func TestPasswordsAreHashedAtOWASPsCost(t *testing.T) {
 
 const goodPassword = "vier losse woorden hier"
 
+func open(t *testing.T, path string, c Config) *Store {
+	t.Helper()
+	shelf, err := File(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(shelf, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// logIn is a log-in by password that no passkey follows.
+func logIn(t *testing.T, s *Store, login, password, from string) (string, error) {
+	e, err := s.LogIn(t.Context(), login, password, Client{Address: from})
+	return e.Session, err
+}
+
 func newStore(t *testing.T) (*Store, *clock, string) {
 	t.Helper()
 	c := &clock{time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)}
 	path := filepath.Join(t.TempDir(), "accounts.db")
-	s, err := Open(path, c.now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, path, Config{Now: c.now, URL: "https://desk.stad.example", Name: "Gemeente Stad"})
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -64,7 +83,7 @@ func withAnna(t *testing.T) (*Store, *clock, string) {
 
 func TestLogInVisitAndLogOut(t *testing.T) {
 	s, _, path := withAnna(t)
-	secret, err := s.LogIn(t.Context(), " Anna ", goodPassword, "192.0.2.1")
+	secret, err := logIn(t, s, " Anna ", goodPassword, "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +111,7 @@ func TestLogInVisitAndLogOut(t *testing.T) {
 
 func TestASessionEndsByItself(t *testing.T) {
 	s, c, _ := withAnna(t)
-	secret, err := s.LogIn(t.Context(), "anna", goodPassword, "a")
+	secret, err := logIn(t, s, "anna", goodPassword, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +128,7 @@ func TestASessionEndsByItself(t *testing.T) {
 	if _, ok, _ := s.Visit(secret); ok {
 		t.Error("a session lives past its term")
 	}
-	secret, err = s.LogIn(t.Context(), "anna", goodPassword, "a")
+	secret, err = logIn(t, s, "anna", goodPassword, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +149,7 @@ func TestEveryFailureLooksAlike(t *testing.T) {
 	for _, c := range []struct{ login, password string }{
 		{"anna", "fout"}, {"niemand", goodPassword}, {"bert", ""}, {"bert", goodPassword}, {"", ""}, {strings.Repeat("x", 10000), goodPassword}, {"anna", strings.Repeat("x", 100000)},
 	} {
-		if _, err := s.LogIn(t.Context(), c.login, c.password, "b"); err != ErrRefused {
+		if _, err := logIn(t, s, c.login, c.password, "b"); !errors.Is(err, ErrRefused) {
 			t.Errorf("%.10q: %v", c.login, err)
 		}
 	}
@@ -138,19 +157,18 @@ func TestEveryFailureLooksAlike(t *testing.T) {
 
 func TestAnUnknownLoginCostsTheSameWork(t *testing.T) {
 	s, _, _ := withAnna(t)
-	measure := func(login string) time.Duration {
-		best := time.Hour
-		for i := range 4 {
+	best := map[string]time.Duration{"anna": time.Hour, "niemand": time.Hour}
+	for i := range 20 { // in turn, and the best of each: other work on the machine and its disk falls on both
+		for login := range best {
 			began := time.Now()
-			if _, err := s.LogIn(t.Context(), login, "fout wachtwoord", fmt.Sprint(i)); err != ErrRefused {
+			if _, err := logIn(t, s, login, "fout wachtwoord", fmt.Sprint(i)); !errors.Is(err, ErrRefused) {
 				t.Fatal(err)
 			}
-			best = min(best, time.Since(began))
+			best[login] = min(best[login], time.Since(began))
+			s.tries.forget(login)
 		}
-		return best
 	}
-	known, unknown := measure("anna"), measure("niemand")
-	if unknown < known/3 || unknown > known*3 {
+	if known, unknown := best["anna"], best["niemand"]; unknown < known/3 || unknown > known*3 {
 		t.Errorf("known login %s, unknown %s: the time tells who exists", known, unknown)
 	}
 }
@@ -159,23 +177,23 @@ func TestLockOutHoldsForKnownAndUnknownAlike(t *testing.T) {
 	s, c, _ := withAnna(t)
 	for _, login := range []string{"anna", "niemand"} {
 		for range triesPerLogin {
-			if _, err := s.LogIn(t.Context(), login, "fout", "a"); err != ErrRefused {
+			if _, err := logIn(t, s, login, "fout", "a"); !errors.Is(err, ErrRefused) {
 				t.Fatal(err)
 			}
 		}
 	}
 	began := time.Now()
-	if _, err := s.LogIn(t.Context(), "anna", goodPassword, "b"); err != ErrRefused {
+	if _, err := logIn(t, s, "anna", goodPassword, "b"); !errors.Is(err, ErrRefused) {
 		t.Errorf("a locked login with the right password: %v", err)
 	}
-	if _, err := s.LogIn(t.Context(), "niemand", goodPassword, "b"); err != ErrRefused {
+	if _, err := logIn(t, s, "niemand", goodPassword, "b"); !errors.Is(err, ErrRefused) {
 		t.Error(err)
 	}
 	if time.Since(began) > 2*time.Second {
 		t.Error("locked logins still cost work")
 	}
 	c.t = c.t.Add(LockTerm)
-	if _, err := s.LogIn(t.Context(), "anna", goodPassword, "a"); err != nil {
+	if _, err := logIn(t, s, "anna", goodPassword, "a"); err != nil {
 		t.Errorf("after the lock-out: %v", err)
 	}
 }
@@ -232,7 +250,7 @@ func TestAnInvitationIsUsedOnceAndInTime(t *testing.T) {
 	if _, err := s.Redeem(again, "een heel ander wachtwoord"); err != ErrInvitation {
 		t.Errorf("a used code: %v", err)
 	}
-	if _, err := s.LogIn(t.Context(), "bert", goodPassword, "a"); err != nil {
+	if _, err := logIn(t, s, "bert", goodPassword, "a"); err != nil {
 		t.Error(err)
 	}
 	late, err := s.Invite(Account{Person: "p-c", Login: "cas", Name: "Cas"})
@@ -296,7 +314,7 @@ func TestI12_AnAdministratorCannotTakeOverAnAccount(t *testing.T) {
 
 func TestANewPasswordEndsSessions(t *testing.T) {
 	s, _, _ := withAnna(t)
-	secret, err := s.LogIn(t.Context(), "anna", goodPassword, "a")
+	secret, err := logIn(t, s, "anna", goodPassword, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,16 +322,16 @@ func TestANewPasswordEndsSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ChangePassword(t.Context(), in, "fout", "een heel ander wachtwoord"); err != ErrRefused {
+	if err := s.ChangePassword(t.Context(), in, "fout", "een heel ander wachtwoord", Where{}); !errors.Is(err, ErrRefused) {
 		t.Errorf("changed without knowing the present one: %v", err)
 	}
-	if err := s.ChangePassword(t.Context(), in, goodPassword, "een heel ander wachtwoord"); err != nil {
+	if err := s.ChangePassword(t.Context(), in, goodPassword, "een heel ander wachtwoord", Where{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, _ := s.Visit(secret); ok {
 		t.Error("a session outlives the password it began with")
 	}
-	if _, err := s.LogIn(t.Context(), "anna", goodPassword, "a"); err != ErrRefused {
+	if _, err := logIn(t, s, "anna", goodPassword, "a"); !errors.Is(err, ErrRefused) {
 		t.Error("the old password still works")
 	}
 }
@@ -337,14 +355,14 @@ func TestAccountsAreChecked(t *testing.T) {
 
 func TestTheCookieIsHostOnlyOverTLS(t *testing.T) {
 	s, _, _ := withAnna(t)
-	secret, err := s.LogIn(t.Context(), "anna", goodPassword, "a")
+	secret, err := logIn(t, s, "anna", goodPassword, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest("GET", "/bureau", nil)
 	r.TLS = &tls.ConnectionState{}
 	w := httptest.NewRecorder()
-	SetCookie(w, r, secret)
+	SetCookie(w, r, SessionCookie, secret)
 	got := w.Header().Get("Set-Cookie")
 	for _, want := range []string{"__Host-bureau=", "HttpOnly", "Secure", "SameSite=Strict", "Path=/"} {
 		if !strings.Contains(got, want) {
@@ -390,8 +408,64 @@ func TestADamagedPasswordRecordIsNoMatch(t *testing.T) {
 }
 
 func TestASecondCentreOnTheSameFileIsRefused(t *testing.T) {
-	_, c, path := newStore(t)
-	if _, err := Open(path, c.now); err == nil || !strings.Contains(err.Error(), "another centre") {
+	_, _, path := newStore(t)
+	if _, err := File(path); err == nil || !strings.Contains(err.Error(), "another centre") {
+		t.Error(err)
+	}
+}
+
+// A file of the first version, which knew passwords only: its people log in, what was open stays open, and an older program is told that it is now of another.
+func TestAFileOfTheFirstVersionOpens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "accounts.db")
+	c := &clock{time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)}
+	hashed, err := newPassword(goodPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(func(tx *bbolt.Tx) error {
+		for bucket, rows := range map[string]map[string]string{
+			"accounts":    {"anna": `{"person":"p-4f2a","login":"anna","name":"Anna de Vries","password":"` + hashed + `","since":"2026-11-01T00:00:00.000Z"}`},
+			"people":      {"p-4f2a": "anna"},
+			"sessions":    {sum("cookie of before"): `{"login":"anna","csrf":"token","started":"2026-11-21T00:50:00.000Z","seen":"2026-11-21T00:55:00.000Z"}`},
+			"invitations": {},
+			"meta":        {"version": "1"},
+		} {
+			b, err := tx.CreateBucket([]byte(bucket))
+			if err != nil {
+				return err
+			}
+			for k, v := range rows {
+				if err := b.Put([]byte(k), []byte(v)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, path, Config{Now: c.now, URL: "https://desk.stad.example"})
+	defer s.Close()
+	if in, ok, err := s.Visit("cookie of before"); err != nil || !ok || in.Name != "Anna de Vries" {
+		t.Errorf("%+v %v %v", in, ok, err)
+	}
+	if _, err := logIn(t, s, "anna", goodPassword, "a"); err != nil {
+		t.Error(err)
+	}
+	if err := s.shelf.View(func(rows Rows) error {
+		version, err := rows.Get(meta, "version")
+		if string(version) != formatVersion {
+			t.Errorf("version %q", version)
+		}
+		return err
+	}); err != nil {
 		t.Error(err)
 	}
 }

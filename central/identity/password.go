@@ -134,6 +134,13 @@ func (t *tries) count(key string, now time.Time) int {
 	return v.count
 }
 
+// address counts an attempt that has no login yet.
+func (t *tries) address(from string, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.seen) < mostRemembered && t.count("a:"+from, now) <= triesPerAddress
+}
+
 // forget clears a login's failures after a success; its address keeps its count.
 func (t *tries) forget(login string) {
 	t.mu.Lock()

@@ -16,8 +16,27 @@
 //	{"v":1,"seq":41,"time":"2026-11-21T02:00:00.000Z","kind":"request.checked","prev":"…","body":"…"}
 //	{"salt":"…","by":"p-17","fact":{"request":"z-3","complete":true,"necessary":true}}
 //
+// # A dossier's entry
+//
+// What is about one request, person or incident (central.Dossier) is encrypted under a key of its own (Tink AEAD, AES-256-GCM, bound to log, place, kind and dossier), which
+// [Keys] holds outside the database. The chain is over the bytes as stored, so that the log verifies without keys. remains is what stays readable when the key is gone:
+//
+//	{"v":1,"seq":42,"time":"2026-11-21T02:01:00.000Z","kind":"request.decided","prev":"…","body":"…"}
+//	{"salt":"…","dossier":"request/z-3","remains":{"request":"z-3","outcome":"granted","reason":"complies","motivation":""},"sealed":"…"}
+//
+// When the term is over a body.erased entry says so, then the key is destroyed; a crash in between, or a folder of keys put back, is made good at the next start. The Book then
+// reads itself anew, so that what was erased is not in memory either. A key that is missing without such an entry is lost, and the ledger does not open. Entries
+// from before 22 November 2026 lie open, and stay so.
+//
+// # Two stores
+//
+// A [Store] appends at an expected head, reads on, and says when there is more. [Bolt] is one file, for one centre; [Postgres] a database, on which any number of centres
+// decide at once: of all who decide at a head one wins, and the others read on and decide anew. Each [Book] follows its store, so that what one centre decided the
+// others know at once, and after a lost notification or connection some seconds later.
+//
 // # Crash
 //
-// All events of one command and the checkpoint over them are one transaction of the store, synced before Do returns: after a crash the
-// command happened whole or not at all. Recovery is reading on from entry 0, by the code that normal running uses.
+// All events of one command and the checkpoint over them are one transaction of the store, on the disk before Do returns: after a crash of centre or database the
+// command happened whole or not at all. When the database goes away in the midst of a commit, Do asks it what became of it; only when it stays away is the answer
+// [ErrInDoubt]. Recovery is reading on from entry 0, by the code that normal running uses. While the database is away pages are shown and nothing is decided.
 package ledger

@@ -6,7 +6,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/beeldwacht/beeldwacht/central/mail"
+	"github.com/beeldwacht/beeldwacht/central/postgres"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/goccy/go-yaml"
 )
@@ -19,13 +22,23 @@ type Config struct {
 	Data         string        `yaml:"data"`
 	Keys         string        `yaml:"keys"`
 	Shares       string        `yaml:"shares"` // see central/shares; empty: the folder shares in Data
+	Ledger       LedgerConfig  `yaml:"ledger"`
 	Pages        PagesConfig   `yaml:"pages"`
 	Contact      ContactConfig `yaml:"contact"`
 	Broker       BrokerConfig  `yaml:"broker"`
 	Vault        VaultConfig   `yaml:"vault"`
+	Login        LoginConfig   `yaml:"login"`
+	Mail         MailConfig    `yaml:"mail"` // empty: people are not mailed, and the desk says so
 
 	// Demonstration says on every page that nothing here is real.
 	Demonstration bool `yaml:"demonstration"`
+}
+
+// LedgerConfig: Keys is where the keys of dossiers are, see ledger.Keys; empty: the folder dossiers in Data. Postgres is the DSN of a database for ledger and accounts, without
+// its password, which is in the file that VaultConfig.Secrets names; empty: files in Data.
+type LedgerConfig struct {
+	Keys     string `yaml:"keys"`
+	Postgres string `yaml:"postgres"`
 }
 
 type PagesConfig struct {
@@ -43,7 +56,7 @@ type ContactConfig struct {
 	Address string `yaml:"address"`
 }
 
-// BrokerConfig: Listen starts the embedded broker; URL uses another. One of the two.
+// BrokerConfig: Listen starts the embedded broker; URL uses another. One of the two; of several centres on one database one only has either, and serves the recorders.
 type BrokerConfig struct {
 	Listen string `yaml:"listen"`
 	URL    string `yaml:"url"`
@@ -57,10 +70,24 @@ type VaultConfig struct {
 	Secrets  string `yaml:"secrets"`
 }
 
-// VaultSecrets is the file that VaultConfig.Secrets names; the recorders hold the same keys.
+// MailConfig is the mail server, and when overviews go out. Its password is in the file that VaultConfig.Secrets names.
+type MailConfig struct {
+	Server   string `yaml:"server"`
+	Location string `yaml:"location"`
+	TLS      string `yaml:"tls"`
+	CA       string `yaml:"ca"`
+	From     string `yaml:"from"`
+	User     string `yaml:"user"`
+	Overview string `yaml:"overview"`
+}
+
+// VaultSecrets is the file that VaultConfig.Secrets names; the recorders hold the same keys of the object store.
 type VaultSecrets struct {
 	AccessKey string `yaml:"access_key"`
 	SecretKey string `yaml:"secret_key"`
+
+	MailPassword     string `yaml:"mail_password"`
+	PostgresPassword string `yaml:"postgres_password"`
 }
 
 // LoadConfig reads a configuration strictly: an unknown field, a wrong type or a missing value is an error that names file, line and field.
@@ -71,7 +98,11 @@ func LoadConfig(file string) (Config, error) {
 		return c, err
 	}
 	dir := filepath.Dir(file)
-	for _, p := range []*string{&c.Data, &c.Keys, &c.Shares, &c.Vault.Secrets} {
+	paths := []*string{&c.Data, &c.Keys, &c.Shares, &c.Ledger.Keys, &c.Vault.Secrets, &c.Mail.CA}
+	if c.Login.OIDC != nil {
+		paths = append(paths, &c.Login.OIDC.Key, &c.Login.OIDC.Secret)
+	}
+	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -103,11 +134,35 @@ func (c *Config) check() error {
 	} else if (u.Scheme == "http") && u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
 		complain("pages.url: %q: people log in here; only localhost may do without https", c.Pages.URL)
 	}
-	if (c.Broker.Listen == "") == (c.Broker.URL == "") {
+	c.Login.check(complain)
+	switch {
+	case c.Broker.Listen != "" && c.Broker.URL != "":
 		complain("broker: give either listen (the embedded broker) or url (another), not both")
+	case c.Broker.Listen == "" && c.Broker.URL == "" && c.Ledger.Postgres == "":
+		complain("broker: give either listen (the embedded broker) or url (another); only beside another centre on the same ledger.postgres may it have neither")
+	}
+	if c.Ledger.Postgres != "" {
+		if e := postgres.CheckDSN(c.Ledger.Postgres); e != nil {
+			complain("ledger.postgres: %w", e)
+		}
+		if c.Ledger.Keys == "" {
+			complain("ledger.keys: missing; with ledger.postgres the folder of the dossiers' keys is one that all centres share")
+		}
 	}
 	if (c.Vault.Listen == "") == (c.Vault.Endpoint == "") {
 		complain("vault: give either listen (the embedded object store) or endpoint (another), not both")
+	}
+	if m := c.Mail; m != (MailConfig{}) {
+		if m.Location != "NL" && m.Location != "EU" {
+			complain("mail.location: %q: mail lies on servers in the Netherlands or elsewhere in Europe, nowhere else (privacyverklaring, R21); say NL or EU", m.Location)
+		}
+		if _, e := time.Parse("15:04", m.Overview); e != nil {
+			complain("mail.overview: %q: want a time of the day, as 07:30", m.Overview)
+		}
+		s := mail.Server{Address: m.Server, TLS: m.TLS, From: m.From, User: m.User, Password: m.User}
+		if e := s.Valid(); e != nil {
+			complain("mail.%w", e)
+		}
 	}
 	return err
 }

@@ -3,9 +3,12 @@ package office
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
+	"time"
 
+	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -111,6 +114,48 @@ func (r recorders) Destruction(ctx context.Context, id protocol.RecorderID, came
 		return nil, err
 	}
 	return a.account.Days(camera), nil
+}
+
+// countedRecorders is of how many recorders' logs the days are counted: reading those of thousands would take hours.
+const countedRecorders = 100
+
+func (r recorders) Counts(ctx context.Context, from, to time.Time) (n central.LogCounts, err error) {
+	all := r.o.witness.Recorders()
+	first, last := from.In(page.Amsterdam).Format(time.DateOnly), to.In(page.Amsterdam).Format(time.DateOnly)
+	for _, w := range all {
+		n.Recorders++
+		n.Entries += w.CosignedSize
+		n.Findings += len(w.Findings)
+		accesses, err := r.o.witness.Accesses(w.ID, math.MaxInt)
+		if err != nil {
+			return n, err
+		}
+		for _, a := range accesses {
+			if !a.At.Before(from) && !a.At.After(to) {
+				n.Accesses++
+			}
+		}
+		if len(all) > countedRecorders {
+			continue
+		}
+		days, err := r.Destruction(ctx, w.ID, "")
+		if err != nil {
+			return n, err
+		}
+		for _, d := range days {
+			if d.Date < first || d.Date > last || d.Sealed == 0 {
+				continue
+			}
+			n.Days++
+			switch {
+			case d.Complete():
+				n.Destroyed++
+			case d.Unaccounted > 0:
+				n.Unaccounted++
+			}
+		}
+	}
+	return n, nil
 }
 
 func (r recorders) Certificate(ctx context.Context, id protocol.RecorderID, camera protocol.CameraID, date string) (destruction.Certificate, error) {

@@ -10,6 +10,12 @@
 // Neither road has a queue of its own. What must go up is what the witness has stored and the ledger has not yet taken in: each fact names its
 // entry, and taken twice it happens once. What must go down is what the ledger has issued above the last order number a recorder's own signed status
 // states. So any message may be lost, repeated or late, and any part may be restarted, without anything to repair.
+//
+// # Several
+//
+// Offices on one database (Config.Ledger.Postgres) share ledger, accounts and sessions: any of them serves any page and takes any command, and one that is killed takes nothing
+// with it. The two roads are one office's, the one with a broker: the witness's store, the recorders' newest statuses and their shares are on its machine, and the others know of
+// the recorders what the ledger says. Also each office's own are the counts against guessing passwords, and a bag that is being fetched.
 package office
 
 import (
@@ -34,10 +40,12 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/broker"
 	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/central/ledger"
+	"github.com/beeldwacht/beeldwacht/central/postgres"
 	"github.com/beeldwacht/beeldwacht/central/shares"
 	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -49,8 +57,11 @@ type Office struct {
 	Log    *slog.Logger
 
 	// Made by Open, not replaced afterwards.
-	keys     keys
-	book     *ledger.Book
+	keys keys
+	book *ledger.Book
+
+	accountsPool *pgxpool.Pool // of identity; nil: it is on a file
+
 	witness  *witness.Witness
 	identity *identity.Store
 	accounts accounts
@@ -58,8 +69,8 @@ type Office struct {
 
 	// Made by Run.
 	vault  *vault.Vault
-	stored bool // the vault has its bucket; tend's after the start
-	client *broker.Client
+	stored bool           // the vault has its bucket; tend's after the start
+	client *broker.Client // nil: another centre on this ledger has the recorders
 
 	mu       sync.Mutex
 	statuses map[protocol.RecorderID]Status    // the newest signed status of each recorder
@@ -128,7 +139,7 @@ func loadKeys(dir string) (k keys, err error) {
 }
 
 // Open opens what lies on this machine: keys, ledger, witness store, accounts.
-func (o *Office) Open() (err error) {
+func (o *Office) Open(ctx context.Context) (err error) {
 	if o.keys, err = loadKeys(o.Config.Keys); err != nil {
 		return err
 	}
@@ -146,14 +157,14 @@ func (o *Office) Open() (err error) {
 			err = errors.Join(err, o.Close())
 		}
 	}()
-	if o.book, err = ledger.Open(filepath.Join(o.Config.Data, "ledger.db"), protocol.LedgerOrigin(o.Config.Municipality), o.keys.ledger, o.Now, o.Log); err != nil {
-		return fmt.Errorf("ledger: %w", err)
+	if o.book, err = o.openLedger(ctx); err != nil {
+		return err
 	}
 	if o.witness, err = witness.Open(filepath.Join(o.Config.Data, "witness.db"), o.keys.witness, o.Now, o.Log); err != nil {
 		return fmt.Errorf("witness: %w", err)
 	}
-	if o.identity, err = identity.Open(filepath.Join(o.Config.Data, "accounts.db"), o.Now); err != nil {
-		return fmt.Errorf("accounts: %w", err)
+	if o.identity, err = o.openAccounts(ctx); err != nil {
+		return err
 	}
 	if o.shares, err = shares.Open(cmp.Or(o.Config.Shares, filepath.Join(o.Config.Data, "shares"))); err != nil {
 		return fmt.Errorf("shares: %w", err)
@@ -161,11 +172,51 @@ func (o *Office) Open() (err error) {
 	return nil
 }
 
+// openLedger opens the ledger's store, and reads it.
+func (o *Office) openLedger(ctx context.Context) (*ledger.Book, error) {
+	origin := protocol.LedgerOrigin(o.Config.Municipality)
+	if name := o.keys.ledger.Name(); name != origin {
+		return nil, fmt.Errorf("ledger: its key is named %q, the ledger %q; a log's key bears its origin", name, origin)
+	}
+	var store ledger.Store
+	if o.Config.Ledger.Postgres != "" {
+		pool, err := o.connect(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+		if store, err = ledger.OpenPostgres(ctx, pool, origin, o.Log); err != nil {
+			return nil, err
+		}
+	} else {
+		var err error
+		if store, err = ledger.OpenBolt(filepath.Join(o.Config.Data, "ledger.db"), origin); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := ledger.OpenKeys(cmp.Or(o.Config.Ledger.Keys, filepath.Join(o.Config.Data, "dossiers")))
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return ledger.Open(ctx, store, keys, o.keys.ledger, o.Now, o.Log)
+}
+
+// connect makes a pool of connections to the database.
+func (o *Office) connect(ctx context.Context) (*pgxpool.Pool, error) {
+	secrets, err := LoadVaultSecrets(o.Config.Vault.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	return postgres.Connect(ctx, o.Config.Ledger.Postgres, secrets.PostgresPassword)
+}
+
 // Close closes what Open opened.
 func (o *Office) Close() error {
 	var err error
 	if o.identity != nil {
 		err = errors.Join(err, o.identity.Close())
+	}
+	if o.accountsPool != nil {
+		o.accountsPool.Close()
 	}
 	if o.witness != nil {
 		err = errors.Join(err, o.witness.Close())
@@ -186,7 +237,7 @@ func (o *Office) ExportLog(recorder protocol.RecorderID, w io.Writer) error {
 
 // Run serves until ctx ends. It returns nil after a clean stop.
 func (o *Office) Run(ctx context.Context) (err error) {
-	if err := o.Open(); err != nil {
+	if err := o.Open(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, o.Close()) }()
@@ -213,9 +264,15 @@ func (o *Office) Run(ctx context.Context) (err error) {
 		}
 		brokerURL = "ssl://" + net.JoinHostPort("localhost", port)
 	}
-	o.client = broker.NewClient(broker.ClientConfig{URL: brokerURL, Log: o.Log,
-		TLS: &tls.Config{Certificates: []tls.Certificate{o.keys.client}, RootCAs: o.keys.ca, MinVersion: tls.VersionTLS13}}, o)
-	pages, err := o.pages()
+	if brokerURL != "" {
+		o.client = broker.NewClient(broker.ClientConfig{URL: brokerURL, Log: o.Log,
+			TLS: &tls.Config{Certificates: []tls.Certificate{o.keys.client}, RootCAs: o.keys.ca, MinVersion: tls.VersionTLS13}}, o)
+	}
+	mailer, err := o.openMail()
+	if err != nil {
+		return err
+	}
+	pages, err := o.pages(mailer)
 	if err != nil {
 		return err
 	}
@@ -232,10 +289,15 @@ func (o *Office) Run(ctx context.Context) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var parts sync.WaitGroup
-	parts.Go(func() { o.client.Run(ctx) })
-	parts.Go(func() { o.takeFacts(ctx) })
-	parts.Go(func() { o.sendOrders(ctx) })
+	if o.client != nil { // else another centre has the recorders
+		parts.Go(func() { o.client.Run(ctx) })
+		parts.Go(func() { o.takeFacts(ctx) })
+		parts.Go(func() { o.sendOrders(ctx) })
+	}
 	parts.Go(func() { o.tend(ctx) })
+	if mailer != nil {
+		parts.Go(func() { mailer.Run(ctx) })
+	}
 	parts.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			stop(fmt.Errorf("pages: %w", err))

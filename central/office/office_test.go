@@ -36,6 +36,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/centraltest"
 	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
@@ -277,21 +278,27 @@ func (w *world) fill() {
 		w.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: p, Posts: posts, Unit: unit, Secrecy: day(-10)}})
 	}
 	w.do(central.Open{Municipality: "stad", Administrator: admin, Secrecy: day(-10)})
-	w.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-1", ValidUntil: day(365)}})
+	w.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-1", ValidUntil: day(365), AgreementFacts: central.AgreementFacts{Kind: central.ChainPartner, Parties: "x", Goals: "x",
+		Special: "x", Informing: "x", Processings: "x", Rights: "x", ValidFrom: day(-30), Review: day(300)}}})
 	w.do(central.EnrolRecorder{By: admin, Recorder: "rec-1", Key: w.town.LogKey, Origin: w.town.Log.Name(), Roots: w.town.Roots,
 		Roster: w.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })})
 	appoint(registrar, "", post(central.Registrar))
+	appoint(protocoltest.Officer, "", post(central.Officer))
 	appoint(handler, "", central.Post{Role: central.Handler, Regime: protocol.AVG})
 	appoint(approver, "", central.Post{Role: central.Approver, Regime: protocol.AVG})
 	appoint(requester, "basisteam", post(central.Requester))
 	appoint(colleague, "basisteam", post(central.Requester))
 	w.do(central.AdoptProtocol{By: registrar, CameraProtocol: central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen", Regime: protocol.AVG,
-		Purposes: []central.Purpose{central.Buildings}, Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.MaxWindow, AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad"}})
-	w.do(central.RegisterPlacement{By: registrar, PlacementFacts: central.PlacementFacts{Camera: "hal", Name: "Hal", Regime: protocol.AVG, Position: central.At(51.4, 5.6), Place: "ingang",
+		Purposes: []central.Purpose{central.Buildings}, Bases: []central.Basis{central.PublicTask}, Window: protocol.Window(7 * 24 * time.Hour), LongestHold: protocol.MaxWindow, Form: central.ViewLive, Roles: central.ProtocolUsers,
+		Viewing: "x", Release: "x", Recognisability: "x", Security: "x", AdoptedBy: "college", AdoptedOn: day(-30), Published: "gemeenteblad", ValidFrom: day(-30), Review: day(300), Document: protocol.HashOf([]byte("x"))}})
+	for _, c := range centraltest.Assess(registrar, protocoltest.Officer, w.now()) {
+		w.do(c)
+	}
+	w.do(central.RegisterPlacement{By: registrar, PlacementFacts: centraltest.Ready(central.PlacementFacts{Camera: "hal", Name: "Hal", Regime: protocol.AVG, Position: central.At(51.4, 5.6), Place: "ingang",
 		Purposes: []central.Purpose{central.Buildings}, Subsidiarity: "beveiligers volstaan niet", Proportionality: "alleen de ingang",
 		Besluit:  central.Besluit{Reference: "B-1", Date: day(-20), ValidFrom: day(-10), ValidUntil: day(300), Body: "college", Area: "stadskantoor"},
 		Protocol: central.ProtocolRef{ID: "gebouwen", Version: 1}, Sign: central.Sign{Placed: day(-5)}, Recorder: "rec-1", Streams: []protocol.StreamID{"main"},
-		Publication: central.PublishExact, Contact: "fg@stad.example"}})
+		Publication: central.PublishExact, Contact: "fg@stad.example"})})
 	w.do(central.Activate{By: registrar, Camera: "hal"})
 }
 
@@ -627,7 +634,7 @@ func TestFactsComeUp(t *testing.T) {
 		r.deliver()
 		time.Sleep(100 * time.Millisecond)
 		if now := w.office.book.Size(); now != size {
-			entries, _ := w.office.book.Entries(size, 10)
+			entries, _ := w.office.book.Entries(t.Context(), size, 10)
 			t.Errorf("%s: the ledger has %d entries, had %d: %s", when, now, size, entries)
 		}
 	}
@@ -860,13 +867,13 @@ func TestWrongKeysAreNamed(t *testing.T) {
 		w.check(err)
 		w.check(os.WriteFile(file, []byte(text), 0o600))
 		o := w.newOffice()
-		if err := o.Open(); err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(name, filepath.Ext(name))) {
+		if err := o.Open(t.Context()); err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(name, filepath.Ext(name))) {
 			t.Errorf("%s: %v", name, err)
 		}
 		w.check(os.WriteFile(file, good, 0o600))
 	}
 	w.check(os.Remove(filepath.Join(w.config.Keys, "order.key")))
-	if err := w.newOffice().Open(); err == nil || !strings.Contains(err.Error(), "order.key") || !strings.Contains(err.Error(), "beeldwacht centre") {
+	if err := w.newOffice().Open(t.Context()); err == nil || !strings.Contains(err.Error(), "order.key") || !strings.Contains(err.Error(), "beeldwacht centre") {
 		t.Errorf("missing: %v", err)
 	}
 }
@@ -876,7 +883,7 @@ func TestAFactTheLedgerCannotTakeIsNotLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.office = w.newOffice()
-	w.check(w.office.Open())
+	w.check(w.office.Open(t.Context()))
 	t.Cleanup(func() { w.office.Close() })
 	w.fill()
 	w.office.enrol()
@@ -891,7 +898,7 @@ func TestAFactTheLedgerCannotTakeIsNotLost(t *testing.T) {
 	}
 	w.check(errors.Join(w.office.witness.Close(), w.office.identity.Close()))
 	w.office = w.newOffice()
-	w.check(w.office.Open())
+	w.check(w.office.Open(t.Context()))
 	if taken, err := w.office.takeSome(t.Context(), "rec-1", 1); taken != 1 || err != nil || !slices.Equal(w.incidents(), []string{"unlink-failed"}) {
 		t.Errorf("%d taken, %v, incidents %v", taken, err, w.incidents())
 	}
@@ -902,7 +909,7 @@ func TestKeysThatDoNotFitTheRosterAreNamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.office = w.newOffice()
-	w.check(w.office.Open())
+	w.check(w.office.Open(t.Context()))
 	w.fill()
 	w.office.enrol()
 	if strings.Contains(w.log.since(), "another key") {
@@ -914,7 +921,7 @@ func TestKeysThatDoNotFitTheRosterAreNamed(t *testing.T) {
 	w.file("order.key", order)
 	w.later(366 * 24 * time.Hour)
 	w.office = w.newOffice()
-	w.check(w.office.Open())
+	w.check(w.office.Open(t.Context()))
 	w.office.enrol()
 	for _, want := range []string{"another key", "recorder=rec-1", "key=order", "roster is not in force", "server.crt"} {
 		if !strings.Contains(w.log.since(), want) {

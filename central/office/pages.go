@@ -1,6 +1,8 @@
 package office
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -10,8 +12,11 @@ import (
 	"strings"
 	"time"
 
+	"filippo.io/age"
 	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/api"
 	"github.com/beeldwacht/beeldwacht/central/desk"
+	"github.com/beeldwacht/beeldwacht/central/mail"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/public"
 	"github.com/beeldwacht/beeldwacht/central/witness"
@@ -21,8 +26,8 @@ import (
 // silence is how long a recorder may say nothing: it speaks once a minute when all is well.
 const silence = 3 * time.Minute
 
-// pages puts the public site and the desk side by side.
-func (o *Office) pages() (http.Handler, error) {
+// pages puts the public site, the desk and the API side by side.
+func (o *Office) pages(mailer *mail.Mailer) (http.Handler, error) {
 	c := o.Config
 	site := page.Site{
 		Name: c.Name, Log: o.Log,
@@ -39,8 +44,20 @@ func (o *Office) pages() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	staff, err := desk.New(desk.Config{Book: o.book, Identity: o.identity, Recorders: recorders{o}, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
+	var post func() mail.Status
+	if mailer != nil {
+		post = mailer.Status
+	}
+	staff, err := desk.New(desk.Config{Mail: post, Book: o.book, Identity: o.identity, Recorders: recorders{o}, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
 		Now: o.Now, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	secret, err := tokenSecret(o.keys.vault)
+	if err != nil {
+		return nil, err
+	}
+	systems, err := api.New(api.Config{Book: o.book, Vault: o.vault, Bags: c.Data, Secret: secret, URL: c.Pages.URL, Name: c.Name, Contact: site.Officer, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +66,23 @@ func (o *Office) pages() (http.Handler, error) {
 	mux.Handle("/bureau", staff)
 	mux.Handle("/bureau/", staff)
 	mux.Handle("/", citizens)
-	served := page.Log(slog.New(o.Log.Handler()), page.Secure(site.Map, page.Languages(mux)))
+	people := page.Languages(mux)
+	served := page.Log(slog.New(o.Log.Handler()), page.Secure(site.Map, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if api.Is(r.URL.Path) { // before a mux cleans the path and redirects
+			systems.ServeHTTP(w, r)
+			return
+		}
+		people.ServeHTTP(w, r)
+	})))
 	if strings.HasPrefix(c.Pages.URL, "https://") && !c.Pages.TLS {
 		return behindProxy(served), nil
 	}
 	return served, nil
+}
+
+// tokenSecret signs the access tokens of the API. It comes from the vault's key, which all centres with this keys folder have, and which opens more than any token does.
+func tokenSecret(key *age.X25519Identity) ([]byte, error) {
+	return hkdf.Key(sha256.New, []byte(key.String()), nil, "beeldwacht/v1 access tokens of the API", 32)
 }
 
 // behindProxy is for pages whose TLS a proxy in front does: cookies are still for TLS only, and who tries passwords is told apart by the address
@@ -93,6 +122,11 @@ func (r register) Public(now time.Time) (list []central.PublicPlacement) {
 func (r register) PublicCamera(id protocol.CameraID, now time.Time) (p central.PublicPlacement, ok bool) {
 	r.o.book.View(func(s *central.State) { p, ok = s.PublicCamera(id, now) })
 	return p, ok
+}
+
+func (r register) Documents() (list []central.PublicDocument) {
+	r.o.book.View(func(s *central.State) { list = s.PublicDocuments() })
+	return list
 }
 
 func (r register) Facts(id protocol.CameraID) public.Facts {

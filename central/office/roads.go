@@ -353,14 +353,24 @@ func factOf(recorder protocol.RecorderID, seq uint64, e chain.Entry) (command ce
 	return command
 }
 
-// tend does what only time brings, once a minute: hand-overs that nobody confirmed, and bags whose term is over.
+// tend does what only time brings, once a minute: hand-overs that nobody confirmed, and bags whose term is over; and dossiers whose term is over, once a day.
 func (o *Office) tend(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
+	var erasedOn time.Time // the day that dossiers were last looked after
 	for {
 		o.tellLedger(ctx)
 		if _, err := o.book.Do(ctx, central.Tend{}); err != nil && ctx.Err() == nil {
 			o.Log.Error("terms could not be looked after", "error", err)
+		}
+		if day := o.Now().Truncate(24 * time.Hour); !day.Equal(erasedOn) {
+			if events, err := o.book.Do(ctx, central.EraseDue{}); err != nil && ctx.Err() == nil {
+				o.Log.Error("dossiers whose term is over could not be erased; tried again in a minute", "error", err)
+			} else if len(events) == 0 { // some at a time, until there are none
+				erasedOn = day
+			} else {
+				o.Log.Info("dossiers erased at the end of their term", "dossiers", len(events))
+			}
 		}
 		o.tendShares()
 		o.tendVault(ctx)
@@ -429,6 +439,9 @@ func (o *Office) extendHandedOver(ctx context.Context) {
 
 // tellLedger hands the ledger's own checkpoint to every recorder, which keeps it in its journal.
 func (o *Office) tellLedger(ctx context.Context) {
+	if o.client == nil {
+		return
+	}
 	checkpoint, err := o.book.Checkpoint()
 	if err != nil {
 		o.Log.Error("ledger", "error", err)

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/beeldwacht/beeldwacht/central"
-	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -22,7 +21,9 @@ type Setup struct {
 	Units         []SetupUnit       `yaml:"units"`
 	Recorders     []SetupRecorder   `yaml:"recorders"`
 	Registrar     protocol.PersonID `yaml:"registrar"` // in whose name protocols and placements are entered
+	Officer       protocol.PersonID `yaml:"officer"`   // in whose name the advice on DPIAs is entered
 	Protocols     []SetupProtocol   `yaml:"protocols"`
+	DPIAs         []SetupDPIA       `yaml:"dpias"`
 	Placements    []SetupPlacement  `yaml:"placements"`
 }
 
@@ -30,7 +31,8 @@ type SetupPerson struct {
 	Person   protocol.PersonID   `yaml:"person"`
 	Login    string              `yaml:"login"`
 	Name     string              `yaml:"name"`
-	Password string              `yaml:"password"` // the person changes it; leave the file nowhere
+	Email    string              `yaml:"email"`    // where mail for this person goes; may be left out
+	Password string              `yaml:"password"` // the person changes it; leave the file nowhere. Empty: comes from the provider
 	Posts    []string            `yaml:"posts"`    // "handler AVG", "officer"
 	Unit     string              `yaml:"unit"`
 	Cameras  []protocol.CameraID `yaml:"cameras"`
@@ -38,10 +40,20 @@ type SetupPerson struct {
 }
 
 type SetupUnit struct {
-	ID         string        `yaml:"id"`
-	Name       string        `yaml:"name"`
-	Agreement  string        `yaml:"agreement"`
-	ValidUntil protocol.Time `yaml:"valid_until"`
+	ID          string           `yaml:"id"`
+	Name        string           `yaml:"name"`
+	Kind        central.UnitKind `yaml:"kind"` // chain-partner, processor or supplier
+	Agreement   string           `yaml:"agreement"`
+	Model       string           `yaml:"model"` // processors: the version of IBD's model
+	Parties     string           `yaml:"parties"`
+	Goals       string           `yaml:"goals"`
+	Special     string           `yaml:"special"`
+	Informing   string           `yaml:"informing"`
+	Processings string           `yaml:"processings"`
+	Rights      string           `yaml:"rights"`
+	ValidFrom   protocol.Time    `yaml:"valid_from"`
+	ValidUntil  protocol.Time    `yaml:"valid_until"`
+	Review      protocol.Time    `yaml:"review"`
 }
 
 type SetupRecorder struct {
@@ -62,6 +74,36 @@ type SetupProtocol struct {
 	AdoptedBy   string            `yaml:"adopted_by"`
 	AdoptedOn   protocol.Time     `yaml:"adopted_on"`
 	Published   string            `yaml:"published"`
+
+	Bases           []central.Basis     `yaml:"bases"`
+	Form            central.ViewingForm `yaml:"form"`  // release, afterwards or live
+	Roles           []central.Role      `yaml:"roles"` // who acts under it, and reads it first
+	Viewing         string              `yaml:"viewing"`
+	Release         string              `yaml:"release"`
+	Recognisability string              `yaml:"recognisability"`
+	Security        string              `yaml:"security"`
+	WorksCouncil    string              `yaml:"works_council"` // reference of its consent, where staff are filmed
+	ValidFrom       protocol.Time       `yaml:"valid_from"`
+	Review          protocol.Time       `yaml:"review"`
+	Document        protocol.Hash       `yaml:"document"` // SHA-256 of the text
+}
+
+type SetupDPIA struct {
+	ID        string        `yaml:"id"`
+	Title     string        `yaml:"title"`
+	Reference string        `yaml:"reference"`
+	Date      protocol.Time `yaml:"date"`
+	Score     int           `yaml:"score"`
+	Review    protocol.Time `yaml:"review"`
+	Advice    SetupAdvice   `yaml:"advice"`
+}
+
+type SetupAdvice struct {
+	Whether    string `yaml:"whether"`
+	Method     string `yaml:"method"`
+	Who        string `yaml:"who"`
+	Safeguards string `yaml:"safeguards"`
+	Correct    string `yaml:"correct"`
 }
 
 type SetupPlacement struct {
@@ -87,7 +129,44 @@ type SetupPlacement struct {
 	Publication       central.Publication `yaml:"publication"`
 	PublicationReason string              `yaml:"publication_reason"`
 	Contact           string              `yaml:"contact"`
-	Activate          bool                `yaml:"activate"`
+
+	Keep          protocol.Window         `yaml:"keep"` // shorter than the protocol's window; left out: as long
+	Type          central.CameraType      `yaml:"type"`
+	Mount         central.Mount           `yaml:"mount"`
+	BAG           string                  `yaml:"bag"`
+	Height        int                     `yaml:"height_cm"`
+	Angle         int                     `yaml:"angle"`
+	Masks         string                  `yaml:"masks"`
+	NoMasks       string                  `yaml:"no_masks"`
+	Quality       central.Quality         `yaml:"quality"`
+	QualityReason string                  `yaml:"quality_reason"`
+	Smart         []central.SmartFunction `yaml:"smart"`
+	SmartReason   string                  `yaml:"smart_reason"`
+	Basis         central.Basis           `yaml:"basis"`
+	Selection     string                  `yaml:"selection"`
+	DPIA          string                  `yaml:"dpia"` // id
+	FilmsStaff    central.YesNo           `yaml:"films_staff"`
+	Council       SetupCouncil            `yaml:"works_council"`
+	Owners        SetupOwners             `yaml:"owners"`
+	StoragePlace  string                  `yaml:"storage_place"`
+	StorageIn     string                  `yaml:"storage_country"`
+	Processor     string                  `yaml:"processor"`
+	CameraInBeeld string                  `yaml:"camera_in_beeld"`
+
+	Activate bool `yaml:"activate"`
+}
+
+type SetupCouncil struct {
+	Date      protocol.Time `yaml:"date"`
+	Reference string        `yaml:"reference"`
+}
+
+type SetupOwners struct {
+	Responsible string `yaml:"responsible"`
+	Accountable string `yaml:"accountable"`
+	Supporting  string `yaml:"supporting"`
+	Consulted   string `yaml:"consulted"`
+	Informed    string `yaml:"informed"`
 }
 
 type SetupBesluit struct {
@@ -97,6 +176,11 @@ type SetupBesluit struct {
 	ValidUntil protocol.Time `yaml:"valid_until"`
 	Body       string        `yaml:"body"`
 	Area       string        `yaml:"area"`
+	Published  string        `yaml:"published"`
+	Prosecutor protocol.Time `yaml:"prosecutor"` // WPG: the day the prosecutor was consulted
+	LiveFrom   protocol.Time `yaml:"live_from"`
+	LiveUntil  protocol.Time `yaml:"live_until"`
+	Evaluate   protocol.Time `yaml:"evaluate"`
 }
 
 // LoadSetup reads a setup strictly. Relative folders are taken from the file's own.
@@ -133,7 +217,8 @@ func (o *Office) Apply(ctx context.Context, s Setup) error {
 	for _, u := range s.Units {
 		var there bool
 		o.book.View(func(st *central.State) { there = st.Unit(u.ID) != nil })
-		if err := do("unit "+u.ID, there, central.AgreeUnit{By: admin, Unit: central.Unit{ID: u.ID, Name: u.Name, Agreement: u.Agreement, ValidUntil: u.ValidUntil}}); err != nil {
+		if err := do("unit "+u.ID, there, central.AgreeUnit{By: admin, Unit: central.Unit{ID: u.ID, Name: u.Name, Agreement: u.Agreement, ValidUntil: u.ValidUntil,
+			AgreementFacts: central.AgreementFacts{Kind: u.Kind, Model: u.Model, Parties: u.Parties, Goals: u.Goals, Special: u.Special, Informing: u.Informing, Processings: u.Processings, Rights: u.Rights, ValidFrom: u.ValidFrom, Review: u.Review}}}); err != nil {
 			return err
 		}
 	}
@@ -179,7 +264,22 @@ func (o *Office) Apply(ctx context.Context, s Setup) error {
 		o.book.View(func(st *central.State) { there = st.Protocol(ref) != nil })
 		if err := do("protocol "+ref.String(), there, central.AdoptProtocol{By: s.Registrar, CameraProtocol: central.CameraProtocol{
 			ID: p.ID, Version: p.Version, Title: p.Title, Regime: p.Regime, Purposes: p.Purposes, Window: p.Window, LongestHold: p.LongestHold, Sound: p.Sound,
-			AdoptedBy: p.AdoptedBy, AdoptedOn: p.AdoptedOn, Published: p.Published}}); err != nil {
+			Bases: p.Bases, Form: p.Form, Roles: p.Roles, Viewing: p.Viewing, Release: p.Release, Recognisability: p.Recognisability, Security: p.Security, WorksCouncil: p.WorksCouncil,
+			AdoptedBy: p.AdoptedBy, AdoptedOn: p.AdoptedOn, Published: p.Published, ValidFrom: p.ValidFrom, Review: p.Review, Document: p.Document}}); err != nil {
+			return err
+		}
+	}
+	for _, a := range s.DPIAs {
+		var there, advised bool
+		o.book.View(func(st *central.State) {
+			if known := st.DPIA(a.ID); known != nil {
+				there, advised = true, !known.Advised.IsZero()
+			}
+		})
+		if err := do("dpia "+a.ID, there, central.RecordDPIA{By: s.Registrar, DPIA: central.DPIA{ID: a.ID, Title: a.Title, Reference: a.Reference, Date: a.Date, Score: a.Score, Review: a.Review}}); err != nil {
+			return err
+		}
+		if err := do("advice on dpia "+a.ID, advised || a.Advice == SetupAdvice{}, central.AdviseDPIA{By: s.Officer, DPIA: a.ID, Advice: central.Advice(a.Advice)}); err != nil {
 			return err
 		}
 	}
@@ -210,10 +310,15 @@ func (p SetupPlacement) facts() central.PlacementFacts {
 	return central.PlacementFacts{
 		Camera: p.Camera, Name: p.Name, Regime: p.Regime, Position: central.At(p.Latitude, p.Longitude), Place: p.Place, Direction: p.Direction,
 		Purposes: p.Purposes, Subsidiarity: p.Subsidiarity, Proportionality: p.Proportionality,
-		Besluit:  central.Besluit{Reference: b.Reference, Date: b.Date, ValidFrom: b.ValidFrom, ValidUntil: b.ValidUntil, Body: b.Body, Area: b.Area},
+		Besluit: central.Besluit{Reference: b.Reference, Date: b.Date, ValidFrom: b.ValidFrom, ValidUntil: b.ValidUntil, Body: b.Body, Area: b.Area,
+			Published: b.Published, Prosecutor: b.Prosecutor, LiveFrom: b.LiveFrom, LiveUntil: b.LiveUntil, Evaluate: b.Evaluate},
 		Protocol: central.ProtocolRef{ID: p.Protocol, Version: p.ProtocolVersion}, Sign: central.Sign{Placed: p.SignPlaced, Sound: p.SignSound}, Sound: central.Sound{Reason: p.SoundReason, DPIA: p.SoundDPIA},
 		Recorder: p.Recorder, Streams: p.Streams, Publication: p.Publication, PublicationReason: p.PublicationReason, Contact: p.Contact,
-		ValidFrom: b.ValidFrom, ValidTo: b.ValidUntil,
+		ValidFrom: b.ValidFrom, ValidTo: b.ValidUntil, Keep: p.Keep,
+		Particulars: central.Particulars{Type: p.Type, Mount: p.Mount, BAG: p.BAG, Height: p.Height, Angle: p.Angle, Masks: p.Masks, NoMasks: p.NoMasks,
+			Quality: p.Quality, QualityReason: p.QualityReason, Smart: p.Smart, SmartReason: p.SmartReason, Basis: p.Basis, Selection: p.Selection, DPIA: p.DPIA, FilmsStaff: p.FilmsStaff,
+			Council: central.Council(p.Council), Owners: central.Owners(p.Owners), Storage: central.Storage{Country: p.StorageIn, Place: p.StoragePlace},
+			Processor: p.Processor, CameraInBeeld: p.CameraInBeeld},
 	}
 }
 
@@ -234,16 +339,6 @@ func (o *Office) enrolment(admin protocol.PersonID, r SetupRecorder) (central.Co
 	}
 	return central.EnrolRecorder{By: admin, Recorder: r.ID, Key: strings.TrimSpace(key), Origin: protocol.Origin(r.ID, o.Config.Municipality),
 		Viewer: r.Viewer, Roots: strings.Fields(roots), Roster: []byte(roster)}, nil
-}
-
-func (o *Office) addAccount(p SetupPerson) error {
-	if _, there := o.identity.Find(p.Person); there || p.Login == "" {
-		return nil
-	}
-	if err := o.identity.Add(identity.Account{Person: p.Person, Login: p.Login, Name: p.Name}, p.Password); err != nil {
-		return fmt.Errorf("setup: account %s: %w", p.Login, err)
-	}
-	return nil
 }
 
 func parsePosts(posts []string) ([]central.Post, error) {

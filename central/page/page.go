@@ -153,6 +153,7 @@ type Frame struct {
 // Account is who is logged in, for the frame's corner and its log-out button.
 type Account struct {
 	Name, CSRF, LogOut string // LogOut is the path that takes the POST
+	Own                string // the path of the person's own account
 }
 
 // Set is a group of page templates in both languages.

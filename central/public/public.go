@@ -7,6 +7,7 @@
 //	/                          map and equal list
 //	/camera/{id}               one camera
 //	/bord/{id}                 the sign, to print
+//	/documenten                statements and camera protocols, in all their versions (R26)
 //	/cameras.geojson           the same facts as open data (RFC 7946)
 //	/.well-known/security.txt  RFC 9116
 //
@@ -46,6 +47,7 @@ type Register interface {
 	Public(now time.Time) []central.PublicPlacement
 	PublicCamera(id protocol.CameraID, now time.Time) (central.PublicPlacement, bool)
 	Facts(id protocol.CameraID) Facts
+	Documents() []central.PublicDocument
 }
 
 // Config makes the public site.
@@ -76,6 +78,9 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /{$}", s.all)
 	mux.HandleFunc("GET /camera/{id}", s.camera)
 	mux.HandleFunc("GET /bord/{id}", s.sign)
+	mux.HandleFunc("GET /documenten", s.documents)
+	mux.HandleFunc("GET /documenten/{kind}/{id}", s.document)
+	mux.HandleFunc("GET /documenten/{kind}/{id}/{version}", s.document)
 	mux.HandleFunc("GET /cameras.geojson", s.data)
 	mux.HandleFunc("GET /.well-known/security.txt", s.security)
 	mux.HandleFunc("/", s.nothing)

@@ -22,6 +22,8 @@ var now = time.Date(2026, 11, 21, 1, 2, 3, 0, time.UTC)
 type register struct {
 	list  []central.PublicPlacement
 	facts map[protocol.CameraID]Facts
+
+	documents []central.PublicDocument
 }
 
 func (r register) Public(time.Time) []central.PublicPlacement { return r.list }
@@ -34,6 +36,8 @@ func (r register) PublicCamera(id protocol.CameraID, _ time.Time) (central.Publi
 	return central.PublicPlacement{}, false
 }
 func (r register) Facts(id protocol.CameraID) Facts { return r.facts[id] }
+
+func (r register) Documents() []central.PublicDocument { return r.documents }
 
 func day(y, m, d int) protocol.Time {
 	return protocol.T(time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC))
@@ -233,5 +237,61 @@ func TestOnlyReadingIsAllowed(t *testing.T) {
 	serve(t, example()).ServeHTTP(w, httptest.NewRequest("POST", "/camera/plein", nil))
 	if w.Code != 404 && w.Code != 405 {
 		t.Errorf("POST: %d", w.Code)
+	}
+}
+
+// R26 (V:85): each version has its dates, the one that holds now comes first, and an earlier one says that it is.
+func TestR26_StatementsAndProtocolsInTheirVersions(t *testing.T) {
+	reg := example()
+	line := func(nl, en string, value any) central.ProtocolLine {
+		return central.ProtocolLine{Label: central.Words{NL: nl, EN: en}, Value: value}
+	}
+	title := central.Words{NL: "privacyverklaring", EN: "privacy statement"}
+	reg.documents = []central.PublicDocument{
+		{Kind: "verklaring", ID: "privacyverklaring", Version: 3, Title: title, Text: central.Words{NL: "Vanaf mei.", EN: "From May."}, AdoptedBy: "college", AdoptedOn: day(2026, 11, 1), From: day(2027, 5, 1)},
+		{Kind: "verklaring", ID: "privacyverklaring", Version: 2, Title: title, Text: central.Words{NL: "Eerste alinea.\n\nTweede <b>alinea</b>."}, AdoptedBy: "college", AdoptedOn: day(2026, 3, 1), From: day(2026, 3, 9), Until: day(2027, 5, 1)},
+		{Kind: "verklaring", ID: "privacyverklaring", Version: 1, Title: title, Text: central.Words{NL: "Oud."}, AdoptedBy: "college", AdoptedOn: day(2020, 11, 16), From: day(2020, 11, 16), Until: day(2026, 3, 9)},
+		{Kind: "protocol", ID: "gebouwen", Version: 1, Title: central.Words{NL: "Cameraprotocol gebouwen", EN: "Cameraprotocol gebouwen"}, Lines: []central.ProtocolLine{line("Bewaartermijn", "Window", protocol.Window(7*24*time.Hour)), line("Geluid", "Sound", false)},
+			AdoptedBy: "college", AdoptedOn: day(2026, 3, 1), From: day(2026, 3, 9), Hash: protocol.HashOf([]byte("x"))},
+	}
+	rules := central.CameraProtocol{ID: "gebouwen", Version: 1, Title: "Cameraprotocol gebouwen"}
+	reg.list[1].Protocol = &rules
+	h := serve(t, reg)
+	status, body, _ := get(t, h, "/documenten")
+	if status != 200 {
+		t.Fatal(status)
+	}
+	wants(t, body, "Versie 2, vastgesteld door college", "Cameraprotocol gebouwen")
+	_, body, _ = get(t, h, "/documenten/verklaring/privacyverklaring")
+	wants(t, body, "versie 2", "<p>Eerste alinea.</p><p>Tweede &lt;b&gt;alinea&lt;/b&gt;.</p>", "geldt nu", "/documenten/verklaring/privacyverklaring/1")
+	_, body, _ = get(t, h, "/en/documenten/verklaring/privacyverklaring/2")
+	wants(t, body, "There is only a Dutch text.", `lang="nl"`, "Eerste alinea.")
+	_, body, _ = get(t, h, "/documenten/verklaring/privacyverklaring/1")
+	wants(t, body, "Dit is een oude versie.", "Oud.", "16 november 2020")
+	_, body, _ = get(t, h, "/en/documenten/verklaring/privacyverklaring/3")
+	wants(t, body, "This version does not hold yet.", "From May.")
+	_, body, _ = get(t, h, "/documenten/protocol/gebouwen")
+	wants(t, body, "7 dagen", protocol.HashOf([]byte("x")).String(), "/camera/hal")
+	_, body, _ = get(t, h, "/camera/hal")
+	wants(t, body, `href="/documenten/protocol/gebouwen/1"`)
+	for _, path := range []string{"/documenten/verklaring/privacyverklaring/4", "/documenten/verklaring/privacyverklaring/x", "/documenten/verklaring/privacyverklaring/0", "/documenten/x/y", "/documenten/protocol/straat"} {
+		if status, _, _ := get(t, h, path); status != 404 {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+}
+
+// R16 (N:408–412): the officer's contact is on every page, and on the sign that hangs in the street.
+func TestR16_TheOfficersContactIsOnEveryPageAndSign(t *testing.T) {
+	h := serve(t, example())
+	for _, path := range []string{"/", "/en/", "/camera/plein", "/camera/c-17", "/bord/plein", "/documenten", "/weg"} {
+		_, body, _ := get(t, h, path)
+		if _, footer, _ := strings.Cut(body, "<footer"); !strings.Contains(footer, "14 0492") || !strings.Contains(footer, "privacy@helmond.example") || !strings.Contains(footer, "Postbus 950") {
+			t.Errorf("%s: no contact with the officer", path)
+		}
+	}
+	_, body, _ := get(t, h, "/bord/plein")
+	if _, sign, _ := strings.Cut(body, `<div class="sign">`); !strings.Contains(strings.Split(sign, "</main>")[0], "14 0492") {
+		t.Error("the printed sign has no telephone number")
 	}
 }

@@ -3,6 +3,7 @@
 //	beeldwacht-central -config /etc/beeldwacht/central.yaml
 //	beeldwacht-central -config FILE -check-config     says what is wrong with a configuration; starts nothing
 //	beeldwacht-central -config FILE -setup SETUP      gives a new centre its first people, recorders, protocols and cameras, then stops
+//	beeldwacht-central -config FILE -move postgres    moves ledger and accounts from the files to the database in ledger.postgres, and verifies them; -move file moves them back
 //
 // It stops in order on SIGINT or SIGTERM. Exit code 0: stopped in order; 1: it failed, and the last line says why; 2: given wrongly.
 package main
@@ -42,6 +43,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		file := flags.String("config", "/etc/beeldwacht/central.yaml", "configuration file")
 		checkConfig := flags.Bool("check-config", false, "check the configuration and stop")
 		setup := flags.String("setup", "", "give a new centre what this file holds, and stop")
+		move := flags.String("move", "", "move ledger and accounts to `postgres` (the database in ledger.postgres) or back to file, verify them, and stop")
 		if flags.Parse(args) != nil {
 			return 2
 		}
@@ -53,7 +55,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			fmt.Fprintln(stderr, "beeldwacht-central:", loadErr)
 			return 2
 		}
-		err = do(ctx, config, *checkConfig, *setup, stdout, stderr)
+		err = do(ctx, config, *checkConfig, *setup, *move, stdout, stderr)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "beeldwacht-central:", err)
@@ -62,7 +64,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return 0
 }
 
-func do(ctx context.Context, config office.Config, checkConfig bool, setup string, stdout, stderr io.Writer) error {
+func do(ctx context.Context, config office.Config, checkConfig bool, setup, move string, stdout, stderr io.Writer) error {
 	if checkConfig {
 		fmt.Fprintf(stdout, "good; the centre of %s at %s\n", config.Name, config.Pages.URL)
 		return nil
@@ -73,6 +75,13 @@ func do(ctx context.Context, config office.Config, checkConfig bool, setup strin
 	}
 	o := &office.Office{Config: config, Store: vault.Child{Exe: exe, Args: []string{storeArg}}, Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(stderr, nil))}
+	if move != "" {
+		entries, err := o.Move(ctx, move)
+		if err == nil {
+			fmt.Fprintf(stdout, "moved to %s: %d entries, verified; the place they left takes no more\n", move, entries)
+		}
+		return err
+	}
 	if setup == "" {
 		return o.Run(ctx)
 	}
@@ -80,7 +89,7 @@ func do(ctx context.Context, config office.Config, checkConfig bool, setup strin
 	if err != nil {
 		return err
 	}
-	if err := o.Open(); err != nil {
+	if err := o.Open(ctx); err != nil {
 		return err
 	}
 	if err := o.Apply(ctx, s); err != nil {

@@ -198,6 +198,7 @@ func (w *world) configure() {
 	}
 	w.write("central.yaml", fill("central.yaml",
 		"data: /var/lib/beeldwacht-central", "data: central-data", "keys: /etc/beeldwacht/centre", "keys: centre", "shares: /var/lib/beeldwacht-central-shares", "shares: central-shares",
+		"keys: /var/lib/beeldwacht-central-dossiers", "keys: central-dossiers",
 		"listen: 0.0.0.0:443", fmt.Sprintf("listen: 127.0.0.1:%d", w.ports.pages), "url: https://centrale.example", "url: "+w.pages(), "tls: true", "tls: false",
 		"listen: 0.0.0.0:8883", fmt.Sprintf("url: ssl://localhost:%d", w.ports.broker), "listen: 127.0.0.1:9000", fmt.Sprintf("listen: 127.0.0.1:%d", w.ports.store)), 0o600)
 	w.write("central-secrets.yaml", fill("central-secrets.yaml"), 0o600)
@@ -413,7 +414,7 @@ func (w *world) gap(cause string, camera protocol.CameraID) {
 
 func (w *world) visitor(login string) *demo.Visitor {
 	w.t.Helper()
-	v, err := demo.LogIn(w.ctx, w.pages(), login, "kies-een-lang-wachtwoord")
+	v, err := demo.LogIn(w.ctx, w.pages(), nil, login, "kies-een-lang-wachtwoord")
 	w.must(err)
 	return v
 }

@@ -26,6 +26,8 @@ var bans = []struct{ of, on, why string }{
 	{"central/public", "central/desk", "the public pages know no desk: a citizen's page cannot show what it cannot reach"},
 	{"central/public", "central/identity", "the public pages ask nobody who they are"},
 	{"central/public", "central/vault", "the public pages cannot reach footage"},
+	{"central/api", "central/desk", "the API and the desk give the same commands, and neither decides for the other"},
+	{"central/api", "central/identity", "a system is not a person: it has no account and no session"},
 	{"central/witness", "central/broker", "the witness knows no transport"},
 	{"edge/footage", "edge/ingest", "footage knows no cameras; frames come to it"},
 	{"edge/disk", "edge/footage", "the disk lies under everything and knows nobody"},
@@ -100,8 +102,10 @@ func TestHouseFilesGoThroughTheSeam(t *testing.T) {
 		}
 	}
 	for pkg, imports := range dependencies(t, false) {
-		if slices.Contains(imports, "edge/disk/disktest") {
-			t.Errorf("%s imports disktest, which is for tests", pkg)
+		for _, test := range []string{"edge/disk/disktest", "central/identity/dextest"} {
+			if slices.Contains(imports, test) {
+				t.Errorf("%s imports %s, which is for tests", pkg, test)
+			}
 		}
 	}
 }
@@ -149,3 +153,29 @@ func dependencies(t *testing.T, tests bool) map[string][]string {
 }
 
 func under(pkg, dir string) bool { return pkg == dir || strings.HasPrefix(pkg, dir+"/") }
+
+// Each row of the requirements has a test that is named after it (REQUIREMENTS section 2): R1 to R32.
+func TestHouseEveryRowHasATest(t *testing.T) {
+	named := regexp.MustCompile(`(?m)^func Test((?:R\d\d_)+)`)
+	rows := map[string]bool{}
+	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, found := range named.FindAllStringSubmatch(string(b), -1) {
+			for _, row := range strings.Split(strings.TrimSuffix(found[1], "_"), "_") {
+				rows[row] = true
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 32; n++ {
+		if row := fmt.Sprintf("R%02d", n); !rows[row] {
+			t.Errorf("no test is named after %s", row)
+		}
+	}
+}

@@ -29,9 +29,14 @@ func TestMain(m *testing.M) {
 // (bag-late.zip), their keys (roots.txt), the
 // roots of another municipality (other.txt), a log of twelve entries of which ten are cosigned (tail.log), of ten (whole.log), the journal folder it comes
 // from (journal/), its keys (keys.txt), the same of a recorder whose footage went (aged.log, aged.txt), and the first with the centre as only witness (self.log, self.txt).
-func TestVerifyScripts(t *testing.T) {
+func TestVerifyScripts(t *testing.T) { runScripts(t, "testdata/verify") }
+
+// R32 (N:385–387): the privacy officer examines on site. The script is what is at hand at a recorder's cabinet, without the centre.
+func TestR32_VerifyAtTheCabinetWithoutTheCentre(t *testing.T) { runScripts(t, "testdata/cabinet") }
+
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata/verify",
+		Dir:   dir,
 		Setup: layOut,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"replace": replaceCommand, // replace FILE OLD NEW

@@ -29,13 +29,10 @@ func (h *Head) Add(e Entry) error {
 	if err != nil {
 		return err
 	}
-	if e.Body == nil {
-		return fmt.Errorf("entry %d: has no body", header.Seq)
-	}
-	if err := header.checkBody(e.Body); err != nil {
+	if err := header.CheckBody(e.Body); err != nil {
 		return fmt.Errorf("entry %d: %w", header.Seq, err)
 	}
-	h.push(header, e.Header)
+	h.push(header, e.Header, h.Hashes(e.Header))
 	return nil
 }
 
@@ -45,8 +42,18 @@ func (h *Head) AddHeader(line []byte) error {
 	if err != nil {
 		return err
 	}
-	h.push(header, line)
+	h.push(header, line, h.Hashes(line))
 	return nil
+}
+
+// Push is [Head.AddHeader] for who has parsed the header line already, which takes most of the time and can be done ahead, in any order. It returns the tree's stored hashes.
+func (h *Head) Push(header Header, line []byte) ([]tlog.Hash, error) {
+	if err := h.follows(header); err != nil {
+		return nil, err
+	}
+	hashes := h.Hashes(line)
+	h.push(header, line, hashes)
+	return hashes, nil
 }
 
 // Hashes are the tree's stored hashes of the header line that comes next, as [StoredHashes] gives them but from the Head alone: the leaf, then
@@ -84,20 +91,23 @@ func (h *Head) next(line []byte) (Header, error) {
 	if err != nil {
 		return header, fmt.Errorf("entry %d: %w", h.Size, err)
 	}
-	if header.Seq != h.Size {
-		return header, fmt.Errorf("entry %d: found seq %d in its place", h.Size, header.Seq)
-	}
-	if header.Prev != h.Last {
-		return header, fmt.Errorf("entry %d: prev is %s, but the header before it hashes to %s", h.Size, header.Prev, h.Last)
-	}
-	if header.Time.Before(h.Time.Time) {
-		return header, fmt.Errorf("entry %d: time %s is before the previous entry's %s", h.Size, header.Time, h.Time)
-	}
-	return header, nil
+	return header, h.follows(header)
 }
 
-func (h *Head) push(header Header, line []byte) {
-	hashes := h.Hashes(line)
+func (h *Head) follows(header Header) error {
+	if header.Seq != h.Size {
+		return fmt.Errorf("entry %d: found seq %d in its place", h.Size, header.Seq)
+	}
+	if header.Prev != h.Last {
+		return fmt.Errorf("entry %d: prev is %s, but the header before it hashes to %s", h.Size, header.Prev, h.Last)
+	}
+	if header.Time.Before(h.Time.Time) {
+		return fmt.Errorf("entry %d: time %s is before the previous entry's %s", h.Size, header.Time, h.Time)
+	}
+	return nil
+}
+
+func (h *Head) push(header Header, line []byte, hashes []tlog.Hash) {
 	completed := len(hashes) - 1                            // peaks that the new one swallows
 	peaks := slices.Clone(h.Peaks[:len(h.Peaks)-completed]) // so that a copy of this Head keeps its own
 	h.Peaks = append(peaks, protocol.Hash(hashes[completed]))
@@ -106,7 +116,11 @@ func (h *Head) push(header Header, line []byte) {
 	h.Time = header.Time
 }
 
-func (h Header) checkBody(line []byte) error {
+// CheckBody says what keeps a line from being this header's body: its hash, then its form.
+func (h Header) CheckBody(line []byte) error {
+	if line == nil {
+		return errors.New("has no body")
+	}
 	if got := protocol.HashOf(line); got != h.Body {
 		if _, err := ParseHeader(line); err == nil {
 			return errors.New("its body is missing: the next header stands in its place")

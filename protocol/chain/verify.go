@@ -118,10 +118,10 @@ func (d *Verdict) add(e Entry, in *Reader) error {
 	}
 	if e.Body == nil {
 		d.Destroyed++
-	} else if err := h.checkBody(e.Body); err != nil {
+	} else if err := h.CheckBody(e.Body); err != nil {
 		return fault(due, "%v", err)
 	}
-	d.Head.push(h, e.Header)
+	d.Head.push(h, e.Header, d.Head.Hashes(e.Header))
 	return nil
 }
 

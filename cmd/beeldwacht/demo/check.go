@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,6 +39,7 @@ func checkScenes() []scene {
 // Check walks through the demo's promises without a person. It returns an error if one was not kept.
 func Check(ctx context.Context, o Options) error {
 	began := time.Now()
+	o.tls = true // as in the street; a person's browser would not know the demo's own certificates
 	t, err := start(ctx, o, checkScenes())
 	if err != nil {
 		return err
@@ -62,7 +64,7 @@ type check struct {
 	*town
 	report
 
-	agent, handler, approver, both, officer, staff *Visitor
+	agent, handler, approver, both, officer, staff, administrator *Visitor
 
 	request string    // path of the request at the desk
 	sealed  time.Time // end of the newest journalled segment of plein
@@ -74,9 +76,9 @@ type check struct {
 }
 
 func (c *check) run(ctx context.Context) error {
-	for login, v := range map[string]**Visitor{"agent": &c.agent, "behandel": &c.handler, "besluit": &c.approver, "besluit2": &c.both, "fg": &c.officer, "facilitair": &c.staff} {
+	for login, v := range map[string]**Visitor{"agent": &c.agent, "behandel": &c.handler, "besluit": &c.approver, "besluit2": &c.both, "fg": &c.officer, "facilitair": &c.staff, "beheer": &c.administrator} {
 		var err error
-		if *v, err = LogIn(ctx, c.pages(), login, password); err != nil {
+		if *v, err = LogIn(ctx, c.pages(), c.ca, login, password); err != nil {
 			return err
 		}
 	}
@@ -102,14 +104,17 @@ func (c *check) run(ctx context.Context) error {
 	c.promise("I05", func() (string, error) { return c.goneAfterHandOver(ctx) })
 	c.promise("I03", c.neverLate)
 	c.promise("I02", func() (string, error) { return c.certified(ctx) })
+	c.promise("R04", func() (string, error) { return c.shortened(ctx) })
+	c.promise("I12", func() (string, error) { return c.suspended(ctx) })
 	c.promise("pub", func() (string, error) { return c.publicPage(ctx) })
+	c.promise("api", func() (string, error) { return c.overAPI(ctx) })
 	c.forged(ctx)
 	return c.delivered(ctx)
 }
 
 // LogIn comes in at the desk as somebody.
-func LogIn(ctx context.Context, base, login, password string) (*Visitor, error) {
-	v, err := NewVisitor(base)
+func LogIn(ctx context.Context, base string, trust *x509.CertPool, login, password string) (*Visitor, error) {
+	v, err := NewVisitor(base, trust)
 	if err != nil {
 		return nil, err
 	}
@@ -396,12 +401,14 @@ func (c *check) trust() (evidence.Trust, error) {
 	return evidence.Trust{Roots: roots}, err
 }
 
-func (c *check) verified() (string, error) {
+func (c *check) verified() (string, error) { return c.verify(c.bag) }
+
+func (c *check) verify(bag []byte) (string, error) {
 	trust, err := c.trust()
 	if err != nil {
 		return "", err
 	}
-	r, err := evidence.Verify(bytes.NewReader(c.bag), int64(len(c.bag)), trust, nil)
+	r, err := evidence.Verify(bytes.NewReader(bag), int64(len(bag)), trust, nil)
 	if err != nil {
 		return "", err
 	}
@@ -613,7 +620,7 @@ func (c *check) lapsed(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if _, err := wait(ctx, 30*time.Second, "the public page says that the camera may not record", func() (string, bool, error) {
-		v, err := NewVisitor(c.pages())
+		v, err := NewVisitor(c.pages(), c.ca)
 		if err != nil {
 			return "", false, err
 		}
@@ -682,8 +689,69 @@ func (c *check) neverLate() (string, error) {
 	return fmt.Sprintf("expired on time: of %d segments the latest was unlinked %d ms after its first frame reached the window", count, latest.Milliseconds()), err
 }
 
+// signed has both approvers sign the same form on the page of camera hal; the first signature alone must change nothing.
+func (c *check) signed(ctx context.Context, action string, fields url.Values, done string) error {
+	for i, v := range []*Visitor{c.approver, c.both} {
+		p, err := v.Get(ctx, "/bureau/cameras/hal")
+		if err != nil {
+			return err
+		}
+		if p, err = v.Submit(ctx, p, action, fields); err != nil || p.Status != 200 {
+			return fmt.Errorf("approver %d: %w: %.300s", i+1, err, p.Text)
+		}
+		if strings.Contains(p.Text, done) != (i == 1) {
+			return fmt.Errorf("after %d signatures: want %q only after the second: %.900s", i+1, done, p.Text)
+		}
+	}
+	return nil
+}
+
+// shortened: two approvers halve a window, and the recorder deletes what has become too old although it was not due before.
+func (c *check) shortened(ctx context.Context) (string, error) {
+	short, began := checkWindow/2, time.Now()
+	if err := c.signed(ctx, "/bewaartermijn", url.Values{"bewaren": {short.String()}, "waarom": {"korter volstaat"}}, "bewaartermijn gewijzigd"); err != nil {
+		return "", err
+	}
+	return wait(ctx, 30*time.Second, "footage of hal that is older than its new window is gone", func() (said string, ok bool, err error) {
+		list, err := c.entries()
+		if err != nil {
+			return "", false, err
+		}
+		err = each(list, protocol.KindExpired, func(_ entry, x protocol.Expired) error {
+			for _, s := range x.Segments {
+				early := s.Start.Add(checkWindow.Duration()).Sub(x.At.Time)
+				if !ok && s.Camera == "hal" && x.At.After(began) && early > time.Second {
+					said, ok = fmt.Sprintf("two approvers shortened hal's window to %s: %s later footage was gone that would have stayed another %s", short, seconds(x.At.Sub(began)), seconds(early)), true
+				}
+			}
+			return nil
+		})
+		return said, ok, err
+	})
+}
+
+// suspended: two approvers suspend a camera, and its recorder stops.
+func (c *check) suspended(ctx context.Context) (string, error) {
+	asked := time.Now()
+	if err := c.signed(ctx, "/beeindigen", url.Values{"hoe": {"suspend"}, "waarom": {"verbouwing"}}, "camera of geluid gestopt"); err != nil {
+		return "", err
+	}
+	e, err := c.journalled(ctx, "the gap of the camera that was suspended", 30*time.Second, func(e entry) (bool, error) {
+		var gap protocol.Gap
+		if e.Kind != protocol.KindGapBegun || e.Time.Before(asked) {
+			return false, nil
+		}
+		err := e.read(&gap)
+		return gap.Camera == "hal" && gap.Cause == "mandate", err
+	})
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("two approvers suspended hal, and %s later its recorder stopped; one of them alone could not", seconds(e.Time.Sub(asked))), nil
+}
+
 func (c *check) publicPage(ctx context.Context) (string, error) {
-	v, err := NewVisitor(c.pages())
+	v, err := NewVisitor(c.pages(), c.ca)
 	if err != nil {
 		return "", err
 	}
@@ -723,7 +791,7 @@ func (c *check) afterStop() {
 		if err != nil {
 			return "", err
 		}
-		if err := c.office.Open(); err != nil {
+		if err := c.office.Open(context.Background()); err != nil {
 			return "", err
 		}
 		var theirs bytes.Buffer

@@ -37,6 +37,7 @@ func Run(ctx context.Context, o Options) error {
 const guide = `
   Public map      %[1]s/
   Desk            %[1]s/bureau
+  API             %[1]s/v1/openapi.json     (for systems; as agent see %[1]s/bureau/koppelen)
   Viewer          %[2]s/     (looking back, near the recorder; its certificate is the demo's own, so the browser warns once)
 
 Log in at the desk with the password %[3]s as

@@ -7,7 +7,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -120,11 +119,10 @@ func (t *town) newNear() (*near, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := NewVisitor(t.viewer())
+	v, err := NewVisitor(t.viewer(), identity.CA)
 	if err != nil {
 		return nil, err
 	}
-	v.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: identity.CA}}
 	return &near{v, strings.TrimPrefix(t.viewer(), "https://")}, nil
 }
 

@@ -8,6 +8,8 @@ package demo
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -40,6 +42,8 @@ type Options struct {
 	Store   vault.Child // how to start the object store as a child of this program
 	Out     io.Writer   // what a person reads
 	Log     io.Writer   // what goes wrong and right, one line each
+
+	tls bool // the pages speak TLS, with the town's own certificate
 }
 
 // Ports on 127.0.0.1. They must stay the same for a second start to continue.
@@ -63,6 +67,7 @@ type scene struct {
 	id       protocol.CameraID
 	name     string
 	place    string
+	mount    central.Mount
 	lat, lon float64
 	purposes []central.Purpose
 	window   protocol.Window
@@ -76,11 +81,11 @@ type scene struct {
 func scenes() []scene {
 	minutes := func(n int) protocol.Window { return protocol.Window(time.Duration(n) * time.Minute) }
 	return []scene{
-		{id: "plein", name: "Stationsplein", place: "mast voor de hoofdingang van het station", lat: 51.4756, lon: 5.6614, window: minutes(3),
+		{id: "plein", name: "Stationsplein", place: "mast voor de hoofdingang van het station", mount: "pole", lat: 51.4756, lon: 5.6614, window: minutes(3),
 			purposes: []central.Purpose{central.StreetSafety}, options: cameratest.Options{Clip: cameratest.CounterH264(), Transport: cameratest.TCP}},
-		{id: "hal", name: "Hal stadskantoor", place: "plafond van de centrale hal", lat: 51.4801, lon: 5.6569, window: minutes(10),
+		{id: "hal", name: "Hal stadskantoor", place: "plafond van de centrale hal", mount: "ceiling", lat: 51.4801, lon: 5.6569, window: minutes(10),
 			purposes: []central.Purpose{central.Buildings, central.Visitors}, options: cameratest.Options{Clip: cameratest.CounterH265(), Transport: cameratest.TCP}},
-		{id: "kade", name: "Kanaalkade", place: "lantaarnpaal bij de brug", lat: 51.4839, lon: 5.6531, window: minutes(5),
+		{id: "kade", name: "Kanaalkade", place: "lantaarnpaal bij de brug", mount: "street_lamp", lat: 51.4839, lon: 5.6531, window: minutes(5),
 			purposes: []central.Purpose{central.StreetSafety}, options: cameratest.Options{Clip: cameratest.QuayH264(), Transport: cameratest.UDP, OutEvery: 90 * time.Second, OutFor: 12 * time.Second}},
 	}
 }
@@ -90,6 +95,8 @@ type town struct {
 	dir     string
 	ports   Ports
 	scenes  []scene
+	tls     bool
+	ca      *x509.CertPool // the centre's
 	cameras map[protocol.CameraID]*cameratest.Camera
 	office  *office.Office
 	agent   *edge.Agent
@@ -103,7 +110,13 @@ type town struct {
 	began        time.Time // when the besluiten were entered
 }
 
-func (t *town) pages() string  { return fmt.Sprintf("http://localhost:%d", t.ports.Pages) }
+func (t *town) pages() string {
+	if t.tls {
+		return fmt.Sprintf("https://localhost:%d", t.ports.Pages)
+	}
+	return fmt.Sprintf("http://localhost:%d", t.ports.Pages)
+}
+
 func (t *town) viewer() string { return fmt.Sprintf("https://localhost:%d", t.ports.Viewer) }
 
 // path is a place in the state folder.
@@ -117,7 +130,7 @@ func start(ctx context.Context, o Options, list []scene) (*town, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &town{dir: dir, ports: o.Ports, scenes: list, cameras: map[protocol.CameraID]*cameratest.Camera{},
+	t := &town{dir: dir, ports: o.Ports, scenes: list, tls: o.tls, cameras: map[protocol.CameraID]*cameratest.Camera{},
 		log: slog.New(slog.NewTextHandler(o.Log, nil))}
 	for i, own := range o.Cameras {
 		u, err := url.Parse(own)
@@ -257,11 +270,11 @@ location: NL
 demonstration: true
 data: central-data
 keys: centre
-pages: {listen: "127.0.0.1:%d", url: "%s", tls: false, tiles: ""}
+pages: {listen: "127.0.0.1:%d", url: "%s", tls: %v, tiles: ""}
 contact: {officer: Privacy officer, email: privacy@helmond.example, phone: "14 0492", address: "Postbus 950, 5700 AZ Helmond"}
 broker: {listen: "127.0.0.1:%d"}
 vault: {listen: "127.0.0.1:%d", bucket: beeldwacht, secrets: central-secrets.yaml}
-`, municipality, t.ports.Pages, t.pages(), t.ports.Broker, t.ports.Store)
+`, municipality, t.ports.Pages, t.pages(), t.tls, t.ports.Broker, t.ports.Store)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -269,6 +282,15 @@ vault: {listen: "127.0.0.1:%d", bucket: beeldwacht, secrets: central-secrets.yam
 	if err != nil {
 		return err
 	}
+	authority, err := os.ReadFile(t.path("centre", "ca.crt"))
+	if err != nil {
+		return err
+	}
+	t.ca = x509.NewCertPool()
+	if !t.ca.AppendCertsFromPEM(authority) {
+		return fmt.Errorf("%s: no certificate in it", t.path("centre", "ca.crt"))
+	}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: t.ca}}}
 	t.office = &office.Office{Config: config, Store: store, Now: time.Now, Log: t.log.With("at", "centre")}
 	if err := t.setup(ctx); err != nil {
 		return err
@@ -279,7 +301,7 @@ vault: {listen: "127.0.0.1:%d", bucket: beeldwacht, secrets: central-secrets.yam
 		}
 	})
 	return t.await(ctx, "centre", func() bool {
-		res, err := http.Get(t.pages() + "/")
+		res, err := client.Get(t.pages() + "/")
 		if err != nil {
 			return false
 		}
@@ -380,9 +402,14 @@ func (t *town) setup(ctx context.Context) error {
 			person("p-besluit", "besluit", "Bea Besluit", nil, "approver AVG"), person("p-besluit-2", "besluit2", "Bram Besluit", nil, "handler AVG", "approver AVG"),
 			person("p-fg", "fg", "Fien Gegevens", nil, "officer"), person("p-facilitair", "facilitair", "Fred Facilitair", all, "staff"), police,
 		},
-		Units:     []office.SetupUnit{{ID: "basisteam-peelland", Name: "Basisteam Peelland", Agreement: "convenant demo", ValidUntil: protocol.T(now.AddDate(2, 0, 0))}},
+		Units: []office.SetupUnit{{ID: "basisteam-peelland", Name: "Basisteam Peelland", Kind: central.ChainPartner, Agreement: "convenant demo",
+			Parties: "Gemeente en politie, ieder voor de eigen verwerking.", Goals: "Opsporing.", Special: "Geen.", Informing: "Borden en openbare pagina's.", Processings: "Verstrekken van beelden na een vordering.",
+			Rights: "Via de gemeente.", ValidFrom: day, ValidUntil: protocol.T(now.AddDate(2, 0, 0)), Review: protocol.T(now.AddDate(1, 0, 0))}},
 		Recorders: []office.SetupRecorder{{ID: recorderID, Identity: t.path("recorder"), Viewer: t.viewer()}},
-		Registrar: "p-register",
+		Registrar: "p-register", Officer: "p-fg",
+		DPIAs: []office.SetupDPIA{{ID: "centrum", Title: "Camera's in het centrum en het stadskantoor", Reference: "zaaksysteem demo-12", Date: day, Score: 9, Review: protocol.T(now.AddDate(3, 0, 0)),
+			Advice: office.SetupAdvice{Whether: "Ja: er wordt stelselmatig gefilmd waar iedereen komt.", Method: "Model gegevensbeschermingseffectbeoordeling van de rijksdienst.", Who: "Zelf, met de beveiliger.",
+				Safeguards: "Woningen afschermen, kort bewaren, geen geluid.", Correct: "Goed uitgevoerd; de verwerking mag doorgaan."}}},
 	}
 	for _, c := range t.scenes {
 		until := now.AddDate(2, 0, 0)
@@ -390,16 +417,22 @@ func (t *town) setup(ctx context.Context) error {
 			until = now.Add(c.lapses)
 		}
 		s.Protocols = append(s.Protocols, office.SetupProtocol{ID: "protocol-" + string(c.id), Version: 1, Title: "Cameraprotocol " + c.name, Regime: protocol.AVG,
-			Purposes: c.purposes, Window: c.window, LongestHold: protocol.Window(28 * 24 * time.Hour), AdoptedBy: "college van burgemeester en wethouders", AdoptedOn: day, Published: "demo"})
+			Purposes: c.purposes, Window: c.window, LongestHold: protocol.Window(28 * 24 * time.Hour), AdoptedBy: "college van burgemeester en wethouders", AdoptedOn: day, Published: "demo",
+			Bases: []central.Basis{central.PublicTask}, Form: central.ViewLive, Roles: central.ProtocolUsers, Viewing: "Alleen wie daarvoor is aangewezen kijkt mee.", Release: "Na een vordering, met vier ogen.",
+			Recognisability: "Mensen zijn herkenbaar; woningen zijn afgeschermd.", Security: "Versleutelde opslag op de recorder.", WorksCouncil: "OR demo", ValidFrom: day, Review: protocol.T(now.AddDate(1, 0, 0)),
+			Document: protocol.HashOf([]byte("cameraprotocol " + c.name))})
 		s.Placements = append(s.Placements, office.SetupPlacement{
 			Camera: c.id, Name: c.name, Regime: protocol.AVG, Latitude: c.lat, Longitude: c.lon, Place: c.place, Direction: 180, Purposes: c.purposes,
 			Subsidiarity: "Verlichting en toezicht bleken na een proef niet genoeg.", Proportionality: "Alleen de plek zelf is in beeld; woningen zijn afgeschermd.",
 			Besluit: office.SetupBesluit{Reference: "demo-2026-" + string(c.id), Date: day, ValidFrom: day, ValidUntil: protocol.T(until),
 				Body: "college van burgemeester en wethouders", Area: "centrum"},
 			Protocol: "protocol-" + string(c.id), ProtocolVersion: 1, SignPlaced: day, Recorder: recorderID, Streams: []protocol.StreamID{"main"},
-			Publication: central.PublishExact, Contact: "privacy@helmond.example", Activate: true})
+			Publication: central.PublishExact, Contact: "privacy@helmond.example", Type: "fixed", Mount: c.mount, Height: 420, Angle: 20, Masks: "Ramen en deuren van woningen.", Quality: central.Observe,
+			Selection: "20.1.2", DPIA: "centrum", FilmsStaff: central.Yes, Council: office.SetupCouncil{Date: day, Reference: "OR demo-3"},
+			Owners:    office.SetupOwners{Responsible: "teammanager facilitaire zaken", Supporting: "beveiliging", Consulted: "privacy officer en it-auditor", Informed: "gemeenteraad en voorbijgangers"},
+			StorageIn: central.Netherlands, StoragePlace: "recorder " + string(recorderID) + ", stadskantoor", Activate: true})
 	}
-	if err := t.office.Open(); err != nil {
+	if err := t.office.Open(ctx); err != nil {
 		return err
 	}
 	return errors.Join(t.office.Apply(ctx, s), t.office.Close())

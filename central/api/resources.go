@@ -1,0 +1,469 @@
+package api
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// What goes over the line. The types have the interface's Dutch names, their fields as well; the schemas in openapi.json are read from them.
+
+// tijdstip is a moment: RFC 3339, any offset coming in, UTC going out.
+type tijdstip struct{ time.Time }
+
+func (t *tijdstip) UnmarshalText(b []byte) error {
+	at, err := time.Parse(time.RFC3339, strings.ToUpper(string(b)))
+	if err != nil {
+		return fmt.Errorf("%.40q is no moment like 2026-11-21T14:30:00Z", b)
+	}
+	t.Time = protocol.T(at).Time
+	return nil
+}
+
+func (t *tijdstip) UnmarshalJSON(b []byte) error {
+	if len(b) < 2 || b[0] != '"' {
+		return fmt.Errorf("%.40s is no moment like \"2026-11-21T14:30:00Z\"", b)
+	}
+	return t.UnmarshalText(b[1 : len(b)-1])
+}
+
+func (t tijdstip) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + protocol.T(t.Time).String() + `"`), nil
+}
+
+func at(t protocol.Time) tijdstip { return tijdstip{t.Time} }
+
+type tijdvak struct {
+	_   struct{} `doc:"Een tijdvak: van hoort erbij, tot niet."`
+	Van tijdstip `json:"van"`
+	Tot tijdstip `json:"tot"`
+}
+
+func span(i protocol.Interval) *tijdvak {
+	if i.IsZero() {
+		return nil
+	}
+	return &tijdvak{Van: tijdstip{i.From}, Tot: tijdstip{i.To}}
+}
+
+func (t *tijdvak) interval() protocol.Interval {
+	if t == nil {
+		return protocol.Interval{}
+	}
+	return protocol.Span(t.Van.Time, t.Tot.Time)
+}
+
+// vraag is what is asked: what a system sends, and gets back.
+type vraag struct {
+	_                 struct{}            `doc:"Wat er wordt gevraagd en waarom."`
+	Soort             central.RequestKind `json:"soort" doc:"Wat een politiesysteem kan vragen: vordering, wpg-release, preservation of consent."`
+	Artikel           central.Article     `json:"artikel,omitempty" doc:"Bij een vordering of een bevel tot bewaren: de grond."`
+	Bevoegde          string              `json:"bevoegde,omitempty" doc:"Bij een vordering: wie vordert, in functie."`
+	Machtiging        string              `json:"machtiging,omitempty" doc:"Kenmerk van de machtiging van de rechter-commissaris, waar het artikel die eist."`
+	GevorderdOp       tijdstip            `json:"gevorderdOp,omitzero" doc:"Datum van de vordering; verplicht bij toekomstige gegevens."`
+	UitgesprokenOp    tijdstip            `json:"uitgesprokenOp,omitzero" doc:"Alleen bij een mondelinge vordering: wanneer zij werd uitgesproken. De schriftelijke volgt binnen drie dagen."`
+	Aanduiding        string              `json:"aanduiding,omitempty" doc:"De persoon of de nauwkeurigste aanduiding, waar de vordering die noemt."`
+	Wijze             string              `json:"wijze,omitempty" doc:"Hoe de beelden te geven zijn, waar de vordering dat zegt."`
+	Uiterlijk         tijdstip            `json:"uiterlijk,omitzero" doc:"Wanneer uiterlijk, waar de vordering dat zegt."`
+	Cameras           []protocol.CameraID `json:"cameras" doc:"Nummers van plaatsingen, ten hoogste 32."`
+	Tijdvak           *tijdvak            `json:"tijdvak,omitempty" doc:"Wat er wordt gevraagd, ten hoogste 24 uur. Ontbreekt alleen bij toekomstige gegevens."`
+	Periode           *tijdvak            `json:"periode,omitempty" doc:"Bij toekomstige gegevens (126ne): ten hoogste vier weken na de vordering. De beelden komen in delen."`
+	Onmiddellijk      bool                `json:"onmiddellijk,omitzero" doc:"Bij toekomstige gegevens: meteen te geven, met machtiging van de rechter-commissaris."`
+	BewarenTot        tijdstip            `json:"bewarenTot,omitzero" doc:"Bij preservation: tot wanneer, volgens het bevel."`
+	Stuk              *stuk               `json:"stuk,omitempty" doc:"Van een schriftelijke vordering: de vingerafdruk en waar zij ligt."`
+	Kenmerk           string              `json:"kenmerk" doc:"Registratienummer bij de aanvrager."`
+	Noodzaak          string              `json:"noodzaak" doc:"Waarom deze beelden nodig zijn."`
+	MogelijkGewist    bool                `json:"mogelijkGewist,omitzero" doc:"De aanvrager weet dat een deel buiten de bewaartermijn valt en waarschijnlijk gewist is."`
+	ToestemmingVan    []string            `json:"toestemmingVan,omitempty" doc:"Bij consent: waar elke ondertekende verklaring wordt bewaard."`
+	ToestemmingIeders bool                `json:"toestemmingIeders,omitzero" doc:"Bij consent: iedereen die herkenbaar is heeft toestemming gegeven."`
+}
+
+func (v vraag) facts() central.RequestFacts {
+	f := central.RequestFacts{Kind: v.Soort, Article: v.Artikel, Authority: v.Bevoegde, Leave: v.Machtiging, Demanded: protocol.T(v.GevorderdOp.Time), Said: protocol.T(v.UitgesprokenOp.Time),
+		Indicated: v.Aanduiding, Manner: v.Wijze, Deadline: protocol.T(v.Uiterlijk.Time), Cameras: v.Cameras, Asked: v.Tijdvak.interval(),
+		Reference: v.Kenmerk, Necessity: v.Noodzaak, MayBeGone: v.MogelijkGewist, Period: v.Periode.interval(), Immediate: v.Onmiddellijk, Until: protocol.T(v.BewarenTot.Time)}
+	if v.Stuk != nil {
+		f.Paper = &central.WrittenLater{Document: v.Stuk.Sha256, Kept: v.Stuk.BewaardBij}
+	}
+	if v.Soort == central.ByConsent {
+		f.Consent = &central.Consent{Statements: v.ToestemmingVan, Everyone: v.ToestemmingIeders}
+	}
+	return f
+}
+
+func asked(f central.RequestFacts) vraag {
+	v := vraag{Soort: f.Kind, Artikel: f.Article, Bevoegde: f.Authority, Machtiging: f.Leave, GevorderdOp: at(f.Demanded), UitgesprokenOp: at(f.Said), Aanduiding: f.Indicated, Wijze: f.Manner,
+		Uiterlijk: at(f.Deadline), Cameras: f.Cameras, Tijdvak: span(f.Asked), Kenmerk: f.Reference, Noodzaak: f.Necessity, MogelijkGewist: f.MayBeGone,
+		Periode: span(f.Period), Onmiddellijk: f.Immediate, BewarenTot: at(f.Until)}
+	if f.Paper != nil {
+		v.Stuk = &stuk{Sha256: f.Paper.Document, BewaardBij: f.Paper.Kept}
+	}
+	if f.Consent != nil {
+		v.ToestemmingVan, v.ToestemmingIeders = f.Consent.Statements, f.Consent.Everyone
+	}
+	return v
+}
+
+type verzoek struct {
+	_                  struct{}              `doc:"Een verzoek om beelden en wat ervan is geworden."`
+	ID                 protocol.RequestID    `json:"id"`
+	Stand              central.RequestStatus `json:"stand"`
+	Regime             protocol.Regime       `json:"regime" doc:"AVG: de gemeente toetst en beslist. WPG: de politie zelf."`
+	Vraag              vraag                 `json:"vraag"`
+	Ingediend          tijdstip              `json:"ingediend"`
+	Aanvrager          protocol.PersonID     `json:"aanvrager" doc:"Wie nu de aanvrager is, met het nummer dat de gemeente gaf."`
+	Systeem            central.ClientID      `json:"systeem,omitempty" doc:"Het systeem dat indiende en voor de aanvrager instaat. Ontbreekt: aan het bureau ingediend."`
+	SchriftelijkVoor   tijdstip              `json:"schriftelijkVoor,omitzero" doc:"Bij een mondelinge vordering: wanneer de schriftelijke er moet zijn."`
+	SchriftelijkSinds  tijdstip              `json:"schriftelijkSinds,omitzero"`
+	Bewaringen         []bewaring            `json:"bewaringen"`
+	Beslissing         *beslissing           `json:"beslissing,omitempty"`
+	Verstrekkingen     []verstrekking        `json:"verstrekkingen"`
+	IngetrokkenSinds   tijdstip              `json:"ingetrokkenSinds,omitzero" doc:"De aanvrager trok het verzoek in."`
+	Verlengingen       []verlenging          `json:"verlengingen,omitempty"`
+	Leveringen         []levering            `json:"leveringen,omitempty"`
+	ToestemmingGestopt tijdstip              `json:"toestemmingGestopt,omitzero" doc:"Iemand die herkenbaar is trok de toestemming in."`
+	OntvangstBevestigd tijdstip              `json:"ontvangstBevestigd,omitzero"`
+}
+
+type bewaring struct {
+	_          struct{}          `doc:"De opdracht aan een recorder om beelden te bewaren zolang het verzoek loopt."`
+	Camera     protocol.CameraID `json:"camera"`
+	Stand      holdState         `json:"stand"`
+	BewaardTot tijdstip          `json:"bewaardTot"`
+	Afgerond   *tijdvak          `json:"afgerond,omitempty" doc:"Zoals het wordt verstrekt: naar buiten afgerond op hele stukken."`
+	Stukken    int               `json:"stukken" doc:"Zoveel stukken beeld. 0 terwijl de bewaring bevestigd is: er zijn geen beelden."`
+	Vervangen  bool              `json:"vervangen,omitzero" doc:"Hoort bij de vraag van voor een wijziging."`
+	WaaromNiet string            `json:"waaromNiet,omitempty" doc:"Waarom de recorder weigerde."`
+}
+
+type beslissing struct {
+	_          struct{}        `doc:"De beslissing op een verzoek."`
+	Uitkomst   central.Outcome `json:"uitkomst"`
+	Reden      central.Reason  `json:"reden"`
+	Motivering string          `json:"motivering"`
+	Op         tijdstip        `json:"op"`
+	Beperking  string          `json:"beperking,omitempty" doc:"Waarvoor de beelden mogen worden gebruikt, en nergens anders voor."`
+	Niet       []nietVerstrekt `json:"niet,omitempty"`
+}
+
+type verstrekking struct {
+	_          struct{}          `doc:"Een toestemming om beelden van een camera te verstrekken, en het pakket."`
+	ID         protocol.GrantID  `json:"id"`
+	Camera     protocol.CameraID `json:"camera"`
+	Tijdvak    *tijdvak          `json:"tijdvak,omitempty"`
+	Stand      grantState        `json:"stand"`
+	KlaarSinds tijdstip          `json:"klaarSinds,omitzero"`
+	OphalenTot tijdstip          `json:"ophalenTot,omitzero"`
+	Sha256     *protocol.Hash    `json:"sha256,omitempty" doc:"Van het pakket, zoals de recorder het in zijn logboek schreef."`
+	Stukken    int               `json:"stukken"`
+	Gaten      int               `json:"gaten" doc:"Onderbrekingen; de reden staat in het pakket."`
+	Opgehaald  bool              `json:"opgehaald"`
+	WaaromNiet string            `json:"waaromNiet,omitempty"`
+}
+
+type (
+	holdState  string
+	grantState string
+)
+
+// grantStates are what becomes of a grant, in the ledger's terms.
+var grantStates = []coded{
+	{"pending", central.Words{NL: "onderweg: de recorder maakt het pakket"}}, {"ready", central.Words{NL: "klaar om op te halen"}},
+	{"failed", central.Words{NL: "mislukt, de recorder probeert het niet meer"}}, {"refused", central.Words{NL: "de recorder weigert"}},
+	{"void", central.Words{NL: "vervallen: er moet opnieuw worden beslist"}},
+}
+
+// coded is a code that an answer can carry.
+type coded struct {
+	Code  string
+	Words central.Words
+}
+
+func words[T interface {
+	~string
+	Words() central.Words
+}](list []T) (out []coded) {
+	for _, v := range list {
+		if !slices.ContainsFunc(out, func(c coded) bool { return c.Code == string(v) }) {
+			out = append(out, coded{string(v), v.Words()})
+		}
+	}
+	return out
+}
+
+// codes are the values of the coded types, for the document.
+var codes = map[reflect.Type][]coded{
+	reflect.TypeFor[central.RequestKind]():   words(central.RequestKinds),
+	reflect.TypeFor[central.RequestStatus](): words(central.RequestStatuses),
+	reflect.TypeFor[central.Status]():        words(central.Statuses),
+	reflect.TypeFor[central.Publication]():   words(central.Publications),
+	reflect.TypeFor[central.Purpose]():       words(central.Purposes),
+	reflect.TypeFor[central.Reason]():        words(slices.Concat([]central.Reason{central.Complies}, central.RefusalReasons, central.EndReasons)),
+	reflect.TypeFor[central.Outcome]():       {{string(central.Grants), central.Words{NL: "toegekend"}}, {string(central.Partly), central.Words{NL: "deels toegekend"}}, {string(central.Ends), central.Words{NL: "bewaren beëindigd"}}, {string(central.Refuses), central.Words{NL: "afgewezen"}}},
+	reflect.TypeFor[protocol.Regime]():       {{string(protocol.AVG), central.Words{NL: "gebouwen en eigendommen, de gemeente is verantwoordelijk"}}, {string(protocol.WPG), central.Words{NL: "openbare orde, de korpschef is verantwoordelijk"}}},
+	reflect.TypeFor[central.Article]():       articles(),
+	reflect.TypeFor[holdState]():             {{"asked", central.Words{NL: "gevraagd"}}, {"confirmed", central.Words{NL: "bevestigd door de recorder"}}, {"refused", central.Words{NL: "geweigerd door de recorder"}}, {"lifted", central.Words{NL: "opgeheven"}}},
+	reflect.TypeFor[grantState]():            grantStates,
+}
+
+func articles() (out []coded) {
+	add := func(code central.Article, title central.Words) {
+		if !slices.ContainsFunc(out, func(c coded) bool { return c.Code == string(code) }) { // the law's tables are dated: an article may have several rows
+			out = append(out, coded{string(code), title})
+		}
+	}
+	for _, law := range central.Articles {
+		add(law.Code, law.Title)
+	}
+	for _, law := range central.Preservations {
+		add(law.Code, law.Title)
+	}
+	return out
+}
+
+func newVerzoek(r *central.Request) verzoek {
+	v := verzoek{ID: r.ID, Stand: r.Status, Regime: r.Regime, Vraag: asked(r.RequestFacts), Ingediend: at(r.Filed), Aanvrager: r.Requester, Systeem: r.History[0].Via, SchriftelijkVoor: at(r.OralDue()),
+		Bewaringen: []bewaring{}, Verstrekkingen: []verstrekking{}}
+	if r.Written != nil {
+		v.SchriftelijkSinds = at(r.Written.At)
+	}
+	if r.Withdrawn != nil {
+		v.ToestemmingGestopt = at(r.Withdrawn.At)
+	}
+	if r.HandedOver != nil {
+		v.OntvangstBevestigd = at(r.HandedOver.At)
+	}
+	if r.TakenBack != nil {
+		v.IngetrokkenSinds = at(r.TakenBack.At)
+	}
+	for _, n := range r.Renewals {
+		v.Verlengingen = append(v.Verlengingen, verlenging{Kenmerk: n.Reference, Datum: at(n.Demanded), Tot: at(n.Until)})
+	}
+	for _, d := range r.Deliveries {
+		v.Leveringen = append(v.Leveringen, levering{Nummer: d.Number, Tijdvak: span(d.Asked), Toegekend: at(d.ApprovedAt), Afgerond: at(d.Done), Pakketten: each(r.DeliveryGrants(d), (*central.Grant).GrantID)})
+	}
+	for _, h := range r.Holds {
+		b := bewaring{Camera: h.Camera, Stand: holdState(h.State()), BewaardTot: at(h.End), Vervangen: h.Replaced, WaaromNiet: h.Refused}
+		if h.Confirmed != nil {
+			b.Stukken, b.BewaardTot = h.Confirmed.Segments, at(h.Confirmed.End)
+			if b.Stukken > 0 {
+				b.Afgerond = span(h.Rounded())
+			}
+		}
+		v.Bewaringen = append(v.Bewaringen, b)
+	}
+	if d := r.Decision; d != nil {
+		v.Beslissing = &beslissing{Uitkomst: d.Outcome, Reden: d.Reason, Motivering: d.Motivation, Op: at(d.At), Beperking: d.Restriction}
+		for _, p := range d.Parts {
+			v.Beslissing.Niet = append(v.Beslissing.Niet, nietVerstrekt{Camera: p.Camera, Beperkt: span(p.Narrowed), Reden: p.Reason, Motivering: p.Motivation})
+		}
+	}
+	for _, g := range r.Grants {
+		v.Verstrekkingen = append(v.Verstrekkingen, newVerstrekking(r, g))
+	}
+	return v
+}
+
+func newVerstrekking(r *central.Request, g *central.Grant) verstrekking {
+	v := verstrekking{ID: g.GrantID(), Camera: g.Camera, Tijdvak: span(g.Interval), Stand: "pending",
+		Opgehaald: slices.ContainsFunc(r.Downloads, func(d central.Download) bool { return d.Grant == g.GrantID() })}
+	switch {
+	case g.Voided != nil:
+		v.Stand, v.WaaromNiet = "void", g.Voided.Why.Words().NL
+	case g.Refused != "":
+		v.Stand, v.WaaromNiet = "refused", g.Refused
+	case g.Released != nil:
+		v.Stand, v.KlaarSinds, v.OphalenTot = "ready", at(g.At), tijdstip{g.At.Add(protocol.HandOverTerm)}
+		v.Sha256, v.Stukken, v.Gaten = &g.Released.Bag, g.Released.Segments, g.Released.Gaps
+	case g.Failed != "" && g.Final:
+		v.Stand, v.WaaromNiet = "failed", g.Failed
+	}
+	return v
+}
+
+// Pages of a list.
+
+type verzoekLijst struct {
+	_         struct{}  `doc:"Een pagina van de verzoeken van de eigen organisatie, de nieuwste eerst."`
+	Verzoeken []verzoek `json:"verzoeken"`
+	bladwijzer
+}
+
+type plaatsingLijst struct {
+	_           struct{}    `doc:"Een pagina van de plaatsingen, op nummer."`
+	Plaatsingen []plaatsing `json:"plaatsingen"`
+	bladwijzer
+}
+
+type protocolLijst struct {
+	_           struct{}         `doc:"Een pagina van de cameraprotocollen, alle versies."`
+	Protocollen []cameraprotocol `json:"protocollen"`
+	bladwijzer
+}
+
+type besluitLijst struct {
+	_         struct{}  `doc:"Een pagina van de besluiten achter de plaatsingen."`
+	Besluiten []besluit `json:"besluiten"`
+	bladwijzer
+}
+
+type medewerkerLijst struct {
+	_           struct{}     `doc:"Een pagina van de aanvragers van de eigen organisatie."`
+	Medewerkers []medewerker `json:"medewerkers"`
+	bladwijzer
+}
+
+type foutLijst struct {
+	_      struct{} `doc:"Alle soorten fouten."`
+	Fouten []fout   `json:"fouten"`
+}
+
+// bladwijzer says which page of a list this is.
+type bladwijzer struct {
+	Pagina   int    `json:"pagina" doc:"Deze pagina; de eerste is 1."`
+	Aantal   int    `json:"aantal" doc:"Ten hoogste zoveel per pagina."`
+	Totaal   int    `json:"totaal" doc:"Zoveel zijn er in alle pagina's samen."`
+	Volgende string `json:"volgende,omitempty" doc:"Adres van de volgende pagina; ontbreekt op de laatste."`
+}
+
+type medewerker struct {
+	_      struct{}          `doc:"Een aanvrager van de eigen organisatie, zonder naam."`
+	ID     protocol.PersonID `json:"id" doc:"Voor de header Medewerker."`
+	Actief bool              `json:"actief" doc:"Mag nu aanvragen."`
+}
+
+type fout struct {
+	_     struct{} `doc:"Een soort fout."`
+	Type  string   `json:"type"`
+	Title string   `json:"title"`
+	Code  string   `json:"code"`
+	Stand int      `json:"status" doc:"De HTTP-status waarmee zij komt."`
+}
+
+type plaatsing struct {
+	_                 struct{}            `doc:"Een camera in het register."`
+	ID                protocol.CameraID   `json:"id"`
+	Naam              string              `json:"naam"`
+	Regime            protocol.Regime     `json:"regime"`
+	Stand             central.Status      `json:"stand"`
+	Breedtegraad      float64             `json:"breedtegraad" doc:"WGS 84, graden."`
+	Lengtegraad       float64             `json:"lengtegraad" doc:"WGS 84, graden."`
+	Plaats            string              `json:"plaats" doc:"In woorden."`
+	Richting          int                 `json:"richting" doc:"Graden vanaf het noorden, met de klok mee."`
+	Doelen            []central.Purpose   `json:"doelen"`
+	Subsidiariteit    string              `json:"subsidiariteit" doc:"Waarom het niet minder ingrijpend kan."`
+	Proportionaliteit string              `json:"proportionaliteit" doc:"Waarom dit niet meer is dan nodig."`
+	Besluit           string              `json:"besluit,omitempty" doc:"Kenmerk; zie /besluiten."`
+	Protocol          *protocolverwijzing `json:"protocol,omitempty"`
+	Bewaartermijn     string              `json:"bewaartermijn,omitempty" doc:"ISO 8601, zoals P7D. Ontbreekt: nog nooit in gebruik."`
+	Geluid            bool                `json:"geluid"`
+	Publicatie        central.Publication `json:"publicatie" doc:"Hoe precies de plaats openbaar is."`
+	Contact           string              `json:"contact"`
+	Gewijzigd         tijdstip            `json:"gewijzigd"`
+}
+
+type protocolverwijzing struct {
+	_      struct{} `doc:"Een versie van een cameraprotocol."`
+	ID     string   `json:"id"`
+	Versie int      `json:"versie"`
+}
+
+func newPlaatsing(p *central.Placement, now time.Time) plaatsing {
+	v := plaatsing{ID: p.Camera, Naam: p.Name, Regime: p.Regime, Stand: p.StatusAt(now), Breedtegraad: p.Position.Lat(), Lengtegraad: p.Position.Lon(), Plaats: p.Place, Richting: p.Direction,
+		Doelen: p.Purposes, Subsidiariteit: p.Subsidiarity, Proportionaliteit: p.Proportionality, Besluit: p.Besluit.Reference, Geluid: p.Sound != central.Sound{}, Publicatie: p.Publication,
+		Contact: p.Contact, Gewijzigd: at(p.Changed)}
+	if p.Protocol.ID != "" {
+		v.Protocol = &protocolverwijzing{ID: p.Protocol.ID, Versie: p.Protocol.Version}
+	}
+	if w := p.Window(); w != 0 {
+		v.Bewaartermijn = w.String()
+	}
+	return v
+}
+
+type cameraprotocol struct {
+	_               struct{}          `doc:"Een versie van de regels voor camera's van een soort."`
+	ID              string            `json:"id"`
+	Versie          int               `json:"versie"`
+	Titel           string            `json:"titel"`
+	Regime          protocol.Regime   `json:"regime"`
+	Doelen          []central.Purpose `json:"doelen"`
+	Bewaartermijn   string            `json:"bewaartermijn" doc:"ISO 8601, zoals P7D."`
+	LangsteBewaring string            `json:"langsteBewaring" doc:"ISO 8601: zo lang kan een verzoek beelden ten hoogste vasthouden."`
+	Geluid          bool              `json:"geluid" doc:"Camera's onder dit protocol mogen geluid opnemen, elk om een eigen reden."`
+	VastgesteldDoor string            `json:"vastgesteldDoor"`
+	VastgesteldOp   tijdstip          `json:"vastgesteldOp"`
+	Gepubliceerd    string            `json:"gepubliceerd" doc:"Waar: adres of kenmerk."`
+	Sha256          *protocol.Hash    `json:"sha256,omitempty" doc:"Van de vastgestelde tekst."`
+}
+
+func newProtocol(p *central.CameraProtocol) cameraprotocol {
+	v := cameraprotocol{ID: p.ID, Versie: p.Version, Titel: p.Title, Regime: p.Regime, Doelen: p.Purposes, Bewaartermijn: p.Window.String(), LangsteBewaring: p.LongestHold.String(), Geluid: p.Sound,
+		VastgesteldDoor: p.AdoptedBy, VastgesteldOp: at(p.AdoptedOn), Gepubliceerd: p.Published}
+	if !p.Document.IsZero() {
+		v.Sha256 = &p.Document
+	}
+	return v
+}
+
+type besluit struct {
+	_           struct{}            `doc:"Het formele besluit achter plaatsingen."`
+	Kenmerk     string              `json:"kenmerk"`
+	Datum       tijdstip            `json:"datum"`
+	Orgaan      string              `json:"orgaan" doc:"Wie besloot."`
+	Gebied      string              `json:"gebied,omitempty"`
+	GeldigVan   tijdstip            `json:"geldigVan"`
+	GeldigTot   tijdstip            `json:"geldigTot"`
+	Plaatsingen []protocol.CameraID `json:"plaatsingen"`
+}
+
+type ophaling struct {
+	_       struct{} `doc:"Vastgelegd dat een medewerker een pakket ophaalt."`
+	Bestand string   `json:"bestand" doc:"Adres van het pakket, voor deze medewerker."`
+	Tot     tijdstip `json:"tot" doc:"Daarna is vastleggen opnieuw nodig."`
+}
+
+type stuk struct {
+	_          struct{}      `doc:"Een schriftelijke vordering. Het stuk zelf komt hier niet: alleen de vingerafdruk en waar het ligt."`
+	Sha256     protocol.Hash `json:"sha256"`
+	BewaardBij string        `json:"bewaardBij" doc:"Zaaksysteem en nummer."`
+}
+
+type intrekking struct {
+	_           struct{} `doc:"Een verzoek of een toestemming wordt ingetrokken."`
+	Toelichting string   `json:"toelichting" doc:"Waarom, of hoe het binnenkwam. Geen namen."`
+}
+
+type verlenging struct {
+	_       struct{} `doc:"Een nieuw bevel achter een dat afloopt."`
+	Kenmerk string   `json:"kenmerk" doc:"Van het nieuwe bevel."`
+	Datum   tijdstip `json:"datum" doc:"Van het nieuwe bevel."`
+	Tot     tijdstip `json:"tot"`
+}
+
+type levering struct {
+	_         struct{}           `doc:"Een deel van toekomstige gegevens."`
+	Nummer    int                `json:"nummer"`
+	Tijdvak   *tijdvak           `json:"tijdvak,omitempty"`
+	Toegekend tijdstip           `json:"toegekend,omitzero"`
+	Afgerond  tijdstip           `json:"afgerond,omitzero" doc:"De ontvangst is bevestigd, of niemand haalde het op."`
+	Pakketten []protocol.GrantID `json:"pakketten" doc:"De verstrekkingen van dit deel."`
+}
+
+type nietVerstrekt struct {
+	_          struct{}          `doc:"Wat niet werd toegekend van een camera, en waarom."`
+	Camera     protocol.CameraID `json:"camera"`
+	Beperkt    *tijdvak          `json:"beperkt,omitempty" doc:"Alleen dit werd toegekend; ontbreekt: niets."`
+	Reden      central.Reason    `json:"reden"`
+	Motivering string            `json:"motivering"`
+}
+
+type ontvangstbevestiging struct {
+	_         struct{} `doc:"De beelden zijn veilig opgeslagen; de recorder hoeft ze niet langer te bewaren."`
+	Opmerking string   `json:"opmerking,omitempty"`
+}

@@ -1,0 +1,471 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/vault"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// operation is one thing that the API can do: how it is found, what it needs, what it gives. It serves, and it is written into the document.
+type operation struct {
+	id, method, path, tag string
+	title                 string // one line, Dutch
+	says                  string // more, where there is more to say
+	scope                 central.Scope
+	acts                  bool // for a person: the header Medewerker
+	once                  bool // the header Idempotency-Key
+	paged                 bool
+	filters               []parameter
+	takes                 any // zero value of the body; nil: none
+	status                int
+	gives                 any    // zero value of the answer
+	media                 string // of the answer, when it is not JSON
+	own                   bool   // its errors are OAuth's and not problems
+	do                    func(*call) (reply, error)
+}
+
+// parameter is a query key.
+type parameter struct {
+	name, says string
+	values     []coded // empty: whole numbers from 1
+	most       int
+}
+
+// keys are all query keys of an operation.
+func (o *operation) keys() []parameter {
+	if !o.paged {
+		return o.filters
+	}
+	return append(slices.Clone(o.filters), parameter{name: "pagina", says: "Welke pagina; de eerste is 1."}, parameter{name: "aantal", says: "Hoeveel per pagina; 50 als dit ontbreekt.", most: mostPerPage})
+}
+
+const (
+	perPage     = 50
+	mostPerPage = 100
+)
+
+// table is the API.
+func (a *API) table() []operation {
+	const one, bag = "/verzoeken/{verzoek}", "/verzoeken/{verzoek}/verstrekkingen/{verstrekking}"
+	return []operation{
+		{id: "vraagToegangstoken", method: "POST", path: "/toegangstokens", tag: "Toegang", title: "Toegangstoken vragen",
+			says:  "OAuth 2.0 client credentials met private_key_jwt. Elke verklaring werkt één keer en geldt ten hoogste vijf minuten; een systeem kan dit ten hoogste dertig keer per uur.",
+			takes: tokenAanvraag{}, status: 200, gives: toegangstoken{}, own: true, do: a.admit},
+
+		{id: "lijstVerzoeken", method: "GET", path: "/verzoeken", tag: "Verzoeken", title: "Verzoeken van de eigen organisatie", scope: central.ScopeFollow, paged: true,
+			filters: []parameter{{name: "stand", says: "Alleen verzoeken die zover zijn.", values: words(central.RequestStatuses)}}, status: 200, gives: verzoekLijst{}, do: a.listRequests},
+		{id: "dienVerzoekIn", method: "POST", path: "/verzoeken", tag: "Verzoeken", title: "Verzoek indienen",
+			says:  "De beelden worden meteen bewaard; de recorder bevestigt dat. Een behandelaar en een goedkeurder van de gemeente (bij WPG: van de politie) toetsen en beslissen aan het bureau. Een systeem kan dat niet.",
+			scope: central.ScopeFile, acts: true, once: true, takes: vraag{}, status: 201, gives: verzoek{}, do: a.file},
+		{id: "leesVerzoek", method: "GET", path: one, tag: "Verzoeken", title: "Verzoek met stand, beslissing en verstrekkingen", scope: central.ScopeFollow, status: 200, gives: verzoek{}, do: a.request},
+		{id: "wijzigVerzoek", method: "PUT", path: one, tag: "Verzoeken", title: "Verzoek wijzigen", says: "Alleen door de aanvrager, zolang er niets is opgehaald. Toetsing, beslissing en toestemmingen vervallen: er wordt opnieuw beslist.",
+			scope: central.ScopeFile, acts: true, takes: vraag{}, status: 200, gives: verzoek{}, do: a.amend},
+		{id: "neemVerzoekOver", method: "PUT", path: one + "/aanvrager", tag: "Verzoeken", title: "Verzoek overnemen", says: "De medewerker in de header wordt de aanvrager. Wie het eerst was blijft zichtbaar.",
+			scope: central.ScopeFile, acts: true, status: 200, gives: verzoek{}, do: a.takeOver},
+		{id: "bevestigSchriftelijk", method: "PUT", path: one + "/schriftelijke-vordering", tag: "Verzoeken", title: "Mondelinge vordering schriftelijk bevestigen",
+			scope: central.ScopeFile, acts: true, takes: stuk{}, status: 200, gives: verzoek{}, do: a.confirmOral},
+		{id: "trekToestemmingIn", method: "PUT", path: one + "/ingetrokken-toestemming", tag: "Verzoeken", title: "Vastleggen dat toestemming is ingetrokken", says: "Stopt alles wat nog niet is overgedragen.",
+			scope: central.ScopeFile, acts: true, takes: intrekking{}, status: 200, gives: verzoek{}, do: a.withdrawConsent},
+		{id: "verlengBevel", method: "PUT", path: one + "/verlenging", tag: "Verzoeken", title: "Nieuw bevel achter een dat afloopt", says: "Om te blijven bewaren, of voor toekomstige gegevens.",
+			scope: central.ScopeFile, acts: true, takes: verlenging{}, status: 200, gives: verzoek{}, do: a.renew},
+		{id: "trekVerzoekIn", method: "PUT", path: one + "/intrekking", tag: "Verzoeken", title: "Verzoek intrekken", says: "Behandelaar en goedkeurder beëindigen het daarna, en heffen de bewaring op.",
+			scope: central.ScopeFile, acts: true, takes: intrekking{}, status: 200, gives: verzoek{}, do: a.withdraw},
+
+		{id: "legOphalenVast", method: "POST", path: bag + "/ophalingen", tag: "Beelden", title: "Vastleggen dat een medewerker ophaalt", says: "Eerst dit, dan een uur lang het bestand. Het staat in het grootboek voordat er een beeld is gelezen.",
+			scope: central.ScopeFetch, acts: true, status: 201, gives: ophaling{}, do: a.recordDownload},
+		{id: "haalBestand", method: "GET", path: bag + "/bestand", tag: "Beelden", title: "Pakket met beelden", says: "Een zip volgens BagIt, die zonder ons te controleren is. Wordt geheel nagekeken voordat de eerste byte vertrekt.",
+			scope: central.ScopeFetch, acts: true, status: 200, media: "application/zip", do: a.fetch},
+		{id: "bevestigOntvangst", method: "PUT", path: one + "/ontvangstbevestiging", tag: "Beelden", title: "Ontvangst bevestigen", scope: central.ScopeFetch, acts: true,
+			takes: ontvangstbevestiging{}, status: 200, gives: verzoek{}, do: a.confirmHandOver},
+		{id: "bevestigLevering", method: "PUT", path: one + "/leveringen/{nummer}/ontvangstbevestiging", tag: "Beelden", title: "Ontvangst van een deel bevestigen", says: "Alleen bij toekomstige gegevens.",
+			scope: central.ScopeFetch, acts: true, status: 200, gives: verzoek{}, do: a.confirmDelivery},
+
+		{id: "lijstMedewerkers", method: "GET", path: "/medewerkers", tag: "Medewerkers", title: "Aanvragers van de eigen organisatie, zonder namen", scope: central.ScopeFile, paged: true, status: 200, gives: medewerkerLijst{}, do: a.colleagues},
+
+		{id: "lijstPlaatsingen", method: "GET", path: "/plaatsingen", tag: "Register", title: "Plaatsingen", scope: central.ScopeRegister, paged: true,
+			filters: []parameter{{name: "stand", says: "Alleen plaatsingen met deze stand.", values: words(central.Statuses)}}, status: 200, gives: plaatsingLijst{}, do: a.placements},
+		{id: "leesPlaatsing", method: "GET", path: "/plaatsingen/{plaatsing}", tag: "Register", title: "Plaatsing", scope: central.ScopeRegister, status: 200, gives: plaatsing{}, do: a.placement},
+		{id: "lijstProtocollen", method: "GET", path: "/protocollen", tag: "Register", title: "Cameraprotocollen", scope: central.ScopeRegister, paged: true, status: 200, gives: protocolLijst{}, do: a.protocols},
+		{id: "leesProtocol", method: "GET", path: "/protocollen/{protocol}/versies/{versie}", tag: "Register", title: "Versie van een cameraprotocol", scope: central.ScopeRegister, status: 200, gives: cameraprotocol{}, do: a.protocol},
+		{id: "lijstBesluiten", method: "GET", path: "/besluiten", tag: "Register", title: "Besluiten achter de plaatsingen", scope: central.ScopeRegister, paged: true, status: 200, gives: besluitLijst{}, do: a.besluiten},
+
+		{id: "lijstFouten", method: "GET", path: "/fouten", tag: "Beschrijving", title: "Alle soorten fouten", status: 200, gives: foutLijst{}, do: a.problems},
+		{id: "leesFout", method: "GET", path: "/fouten/{code}", tag: "Beschrijving", title: "Soort fout", status: 200, gives: fout{}, do: a.problem},
+		{id: "leesBeschrijving", method: "GET", path: "/openapi.json", tag: "Beschrijving", title: "Deze beschrijving (OpenAPI)", status: 200, gives: beschrijving(nil), do: a.describe},
+	}
+}
+
+// Requests.
+
+// mine shows a request of the system's own unit; another is not there.
+func (a *API) mine(c *call) (v verzoek, err error) {
+	a.Book.View(func(st *central.State) {
+		r := st.ClientRequest(c.client, protocol.RequestID(c.path["verzoek"]))
+		if r == nil {
+			err = fault(central.CodeUnknown, "Dit verzoek is er niet, of niet voor uw organisatie.", "There is no such request, or not for your organisation.")
+			return
+		}
+		v = newVerzoek(r)
+	})
+	return v, err
+}
+
+func (a *API) request(c *call) (reply, error) {
+	v, err := a.mine(c)
+	return reply{body: v}, err
+}
+
+func (a *API) listRequests(c *call) (reply, error) {
+	var list verzoekLijst
+	var err error
+	stand := central.RequestStatus(c.r.URL.Query().Get("stand"))
+	a.Book.View(func(st *central.State) {
+		requests := st.UnitRequests(c.unit)
+		if stand != "" {
+			requests = slices.DeleteFunc(requests, func(r *central.Request) bool { return r.Status != stand })
+		}
+		var here []*central.Request
+		here, list.bladwijzer, err = pageOf(a, c, requests)
+		list.Verzoeken = each(here, newVerzoek)
+	})
+	return reply{body: list}, err
+}
+
+// through gives a command for the person, and answers with the request as it then is.
+func (a *API) through(c *call, command central.Command) (reply, error) {
+	if _, err := a.Book.Do(c.r.Context(), central.Through{Client: c.client, Command: command}); err != nil {
+		return reply{}, err
+	}
+	return a.request(c)
+}
+
+func (a *API) file(c *call) (reply, error) {
+	var v vraag
+	if err := c.take(&v); err != nil {
+		return reply{}, err
+	}
+	key := c.r.Header.Get(onceHeader)
+	if _, err := a.Book.Do(c.r.Context(), central.Through{Client: c.client, Once: key, Command: central.FileRequest{By: c.person, RequestFacts: v.facts()}}); err != nil {
+		return reply{}, err
+	}
+	a.Book.View(func(st *central.State) {
+		if filed, ok := st.FiledOnce(c.client, key); ok {
+			c.path["verzoek"] = string(filed.Request)
+		}
+	})
+	out, err := a.request(c)
+	out.location = "/verzoeken/" + c.path["verzoek"]
+	return out, err
+}
+
+// onceHeader is the header of a filing that a retry repeats.
+const onceHeader = "Idempotency-Key"
+
+func (a *API) amend(c *call) (reply, error) {
+	var v vraag
+	if err := c.take(&v); err != nil {
+		return reply{}, err
+	}
+	return a.through(c, central.AmendRequest{By: c.person, Request: protocol.RequestID(c.path["verzoek"]), RequestFacts: v.facts()})
+}
+
+func (a *API) takeOver(c *call) (reply, error) {
+	if now, err := a.mine(c); err != nil || now.Aanvrager == c.person {
+		return reply{body: now}, err
+	}
+	return a.through(c, central.TakeOver{By: c.person, Request: protocol.RequestID(c.path["verzoek"])})
+}
+
+func (a *API) confirmOral(c *call) (reply, error) {
+	var v stuk
+	if err := c.take(&v); err != nil {
+		return reply{}, err
+	}
+	id, given := protocol.RequestID(c.path["verzoek"]), central.WrittenLater{Document: v.Sha256, Kept: v.BewaardBij}
+	now, err := a.mine(c)
+	again := false
+	if err == nil {
+		a.Book.View(func(st *central.State) { w := st.Request(id).Written; again = w != nil && w.WrittenLater == given })
+	}
+	if err != nil || again {
+		return reply{body: now}, err
+	}
+	return a.through(c, central.ConfirmOral{By: c.person, Request: id, WrittenLater: given})
+}
+
+func (a *API) withdrawConsent(c *call) (reply, error) {
+	var v intrekking
+	if err := c.take(&v); err != nil {
+		return reply{}, err
+	}
+	if now, err := a.mine(c); err != nil || !now.ToestemmingGestopt.IsZero() {
+		return reply{body: now}, err
+	}
+	return a.through(c, central.WithdrawConsent{By: c.person, Request: protocol.RequestID(c.path["verzoek"]), Note: v.Toelichting})
+}
+
+func (a *API) renew(c *call) (reply, error) {
+	var v verlenging
+	if err := c.take(&v); err != nil {
+		return reply{}, err
+	}
+	renewal := central.Renewal{Reference: v.Kenmerk, Demanded: protocol.T(v.Datum.Time), Until: protocol.T(v.Tot.Time)}
+	now, err := a.mine(c)
+	if err != nil || slices.ContainsFunc(now.Verlengingen, func(n verlenging) bool {
+		return n.Kenmerk == v.Kenmerk && n.Datum.Equal(renewal.Demanded.Time) && n.Tot.Equal(renewal.Until.Time)
+	}) {
+		return reply{body: now}, err
+	}
+	return a.through(c, central.RenewDemand{By: c.person, Request: now.ID, Renewal: renewal})
+}
+
+func (a *API) withdraw(c *call) (reply, error) {
+	var v intrekking
+	if err := c.take(&v); err != nil {
+		return reply{}, err
+	}
+	now, err := a.mine(c)
+	if err != nil || !now.IngetrokkenSinds.IsZero() {
+		return reply{body: now}, err
+	}
+	return a.through(c, central.WithdrawRequest{By: c.person, Request: now.ID, Note: v.Toelichting})
+}
+
+func (a *API) confirmDelivery(c *call) (reply, error) {
+	number, wrong := strconv.Atoi(c.path["nummer"])
+	now, err := a.mine(c)
+	i := slices.IndexFunc(now.Leveringen, func(l levering) bool { return l.Nummer == number })
+	switch {
+	case err != nil:
+		return reply{}, err
+	case wrong != nil || i < 0:
+		return reply{}, fault(central.CodeUnknown, "Dit deel is er niet.", "There is no such part.")
+	case !now.Leveringen[i].Afgerond.IsZero():
+		return reply{body: now}, nil
+	}
+	return a.through(c, central.ConfirmDelivery{By: c.person, Request: now.ID, Number: number})
+}
+
+func (a *API) confirmHandOver(c *call) (reply, error) {
+	var v ontvangstbevestiging
+	if err := c.take(&v); err != nil {
+		return reply{}, err
+	}
+	if now, err := a.mine(c); err != nil || !now.OntvangstBevestigd.IsZero() {
+		return reply{body: now}, err
+	}
+	return a.through(c, central.ConfirmHandOver{By: c.person, Request: protocol.RequestID(c.path["verzoek"]), Note: v.Opmerking})
+}
+
+// Bags.
+
+func (a *API) recordDownload(c *call) (reply, error) {
+	id, grant := protocol.RequestID(c.path["verzoek"]), protocol.GrantID(c.path["verstrekking"])
+	if _, err := a.Book.Do(c.r.Context(), central.Through{Client: c.client, Command: central.RecordDownload{By: c.person, Request: id, Grant: grant}}); err != nil {
+		return reply{}, err
+	}
+	place := fmt.Sprintf("/verzoeken/%s/verstrekkingen/%s/bestand", id, grant)
+	return reply{body: ophaling{Bestand: a.base + place, Tot: tijdstip{c.now.Add(central.FetchTerm)}}, location: place}, nil
+}
+
+// fetch gives a bag to the person who recorded to fetch it. It was decrypted and checked whole before its first byte goes out.
+func (a *API) fetch(c *call) (reply, error) {
+	id, grant := protocol.RequestID(c.path["verzoek"]), protocol.GrantID(c.path["verstrekking"])
+	var released central.FootageReleased
+	var camera protocol.CameraID
+	var err error
+	a.Book.View(func(st *central.State) {
+		if st.ClientRequest(c.client, id) == nil {
+			err = fault(central.CodeUnknown, "Dit verzoek is er niet, of niet voor uw organisatie.", "There is no such request, or not for your organisation.")
+			return
+		}
+		var g *central.Grant
+		if g, err = st.Fetching(c.person, id, grant, c.now); err == nil {
+			released, camera = *g.Released, g.Camera
+		}
+	})
+	if err != nil {
+		return reply{}, err
+	}
+	f, size, err := vault.Unpack(c.r.Context(), a.Vault, a.Bags, released.Object, released.SHA256, released.Bag)
+	if err != nil {
+		return reply{}, err
+	}
+	h := c.w.Header()
+	h.Set("Content-Type", c.op.media)
+	h.Set("Content-Length", strconv.FormatInt(size, 10))
+	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="beelden-%s-%s.zip"`, id, camera))
+	return reply{stream: func(w io.Writer) error {
+		defer func() {
+			if err := f.Close(); err != nil {
+				a.Log.Error("an opened bag could not be closed", "bag", released.Object, "err", err)
+			}
+		}()
+		if c.r.Method == http.MethodHead {
+			return nil
+		}
+		_, err := io.Copy(w, io.NewSectionReader(f, 0, size))
+		return err
+	}}, nil
+}
+
+func (a *API) colleagues(c *call) (reply, error) {
+	var list medewerkerLijst
+	var err error
+	a.Book.View(func(st *central.State) {
+		var people []*central.Person
+		for _, p := range st.People() {
+			if p.Unit == c.unit && c.unit != "" && slices.ContainsFunc(p.Posts, func(post central.Post) bool { return post.Role == central.Requester }) {
+				people = append(people, p)
+			}
+		}
+		people, list.bladwijzer, err = pageOf(a, c, people)
+		list.Medewerkers = each(people, func(p *central.Person) medewerker {
+			return medewerker{ID: p.Person, Actief: st.Holds(p.Person, central.Requester, "", c.now)}
+		})
+	})
+	return reply{body: list}, err
+}
+
+// The register.
+
+func (a *API) placements(c *call) (reply, error) {
+	var list plaatsingLijst
+	var err error
+	stand := central.Status(c.r.URL.Query().Get("stand"))
+	a.Book.View(func(st *central.State) {
+		all := slices.DeleteFunc(st.Placements(), func(p *central.Placement) bool { return stand != "" && p.StatusAt(c.now) != stand })
+		all, list.bladwijzer, err = pageOf(a, c, all)
+		list.Plaatsingen = each(all, func(p *central.Placement) plaatsing { return newPlaatsing(p, c.now) })
+	})
+	return reply{body: list}, err
+}
+
+func (a *API) placement(c *call) (out reply, err error) {
+	err = fault(central.CodeUnknown, "Deze plaatsing is er niet.", "There is no such placement.")
+	a.Book.View(func(st *central.State) {
+		if p := st.Placement(protocol.CameraID(c.path["plaatsing"])); p != nil {
+			out, err = reply{body: newPlaatsing(p, c.now)}, nil
+		}
+	})
+	return out, err
+}
+
+func (a *API) protocols(c *call) (reply, error) {
+	var list protocolLijst
+	var err error
+	a.Book.View(func(st *central.State) {
+		var all []*central.CameraProtocol
+		all, list.bladwijzer, err = pageOf(a, c, slices.Clone(st.Protocols()))
+		list.Protocollen = each(all, newProtocol)
+	})
+	return reply{body: list}, err
+}
+
+func (a *API) protocol(c *call) (out reply, err error) {
+	err = fault(central.CodeUnknown, "Deze versie is er niet.", "There is no such version.")
+	version, wrong := strconv.Atoi(c.path["versie"])
+	if wrong != nil {
+		return out, err
+	}
+	a.Book.View(func(st *central.State) {
+		if p := st.Protocol(central.ProtocolRef{ID: c.path["protocol"], Version: version}); p != nil {
+			out, err = reply{body: newProtocol(p)}, nil
+		}
+	})
+	return out, err
+}
+
+func (a *API) besluiten(c *call) (reply, error) {
+	var list besluitLijst
+	var err error
+	a.Book.View(func(st *central.State) {
+		var all []*besluit
+		known := map[central.Besluit]*besluit{}
+		for _, p := range st.Placements() {
+			if p.Besluit == (central.Besluit{}) {
+				continue
+			}
+			b := known[p.Besluit]
+			if b == nil {
+				b = &besluit{Kenmerk: p.Besluit.Reference, Datum: at(p.Besluit.Date), Orgaan: p.Besluit.Body, Gebied: p.Besluit.Area, GeldigVan: at(p.Besluit.ValidFrom), GeldigTot: at(p.Besluit.ValidUntil)}
+				known[p.Besluit] = b
+				all = append(all, b)
+			}
+			b.Plaatsingen = append(b.Plaatsingen, p.Camera)
+		}
+		slices.SortStableFunc(all, func(a, b *besluit) int { return strings.Compare(a.Kenmerk, b.Kenmerk) })
+		all, list.bladwijzer, err = pageOf(a, c, all)
+		list.Besluiten = each(all, func(b *besluit) besluit { return *b })
+	})
+	return reply{body: list}, err
+}
+
+// What the API says of itself.
+
+func (a *API) fout(k kind, c *call) fout {
+	return fout{Type: a.base + "/fouten/" + k.code, Title: c.lang.In(k.title), Code: k.code, Stand: k.status}
+}
+
+func (a *API) problems(c *call) (reply, error) {
+	c.w.Header().Set("Content-Language", string(c.lang))
+	return reply{body: foutLijst{Fouten: each(kinds, func(k kind) fout { return a.fout(k, c) })}}, nil
+}
+
+func (a *API) problem(c *call) (reply, error) {
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.code == c.path["code"] })
+	if i < 0 {
+		return reply{}, fault(central.CodeUnknown, "Deze soort fout is er niet.", "There is no such kind of problem.")
+	}
+	c.w.Header().Set("Content-Language", string(c.lang))
+	return reply{body: a.fout(kinds[i], c)}, nil
+}
+
+func (a *API) describe(c *call) (reply, error) {
+	h := c.w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	return reply{body: jsontext.Value(a.document)}, nil
+}
+
+// Lists.
+
+func each[T, R any](list []T, f func(T) R) []R {
+	out := make([]R, 0, len(list))
+	for _, v := range list {
+		out = append(out, f(v))
+	}
+	return out
+}
+
+// pageOf cuts out the page that is asked for, and says which it is.
+func pageOf[T any](a *API, c *call, list []T) ([]T, bladwijzer, error) {
+	b := bladwijzer{Pagina: 1, Aantal: perPage, Totaal: len(list)}
+	query := c.r.URL.Query()
+	for name, into := range map[string]*int{"pagina": &b.Pagina, "aantal": &b.Aantal} {
+		if text := query.Get(name); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 || n > 1<<30 || name == "aantal" && n > mostPerPage {
+				return nil, b, fault(central.CodeInvalid, name+" is een heel getal vanaf 1; aantal ten hoogste 100.", name+" is a whole number from 1; aantal at most 100.")
+			}
+			*into = n
+		}
+	}
+	from := min((b.Pagina-1)*b.Aantal, len(list))
+	to := min(from+b.Aantal, len(list))
+	if to < len(list) {
+		query.Set("pagina", strconv.Itoa(b.Pagina+1))
+		b.Volgende = a.base + c.op.path + "?" + query.Encode()
+		c.w.Header().Set("Link", "<"+b.Volgende+`>; rel="next"`)
+	}
+	return list[from:to], b, nil
+}

@@ -1,0 +1,60 @@
+package identity
+
+import (
+	"github.com/go-json-experiment/json/jsontext"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// step is something under way that works once and soon: a log-in that waits for a passkey, a passkey being registered, somebody who is at the provider.
+// It lies on the shelf, so that another centre may finish it.
+type step struct {
+	Kind  stepKind      `json:"kind"`
+	Login string        `json:"login,omitempty"` // whose; empty: not known yet
+	Until protocol.Time `json:"until"`
+
+	Ceremony   jsontext.Value `json:"ceremony,omitempty"` // webauthn.SessionData: the challenge and to whom
+	ByProvider bool           `json:"by-provider,omitempty"`
+	Away       away           `json:"away,omitzero"`
+}
+
+type stepKind string
+
+const (
+	stepLogIn    stepKind = "log-in"
+	stepRegister stepKind = "register"
+	stepRemove   stepKind = "remove"
+	stepAway     stepKind = "away"
+)
+
+const (
+	stepTerm  = 5 * time.Minute
+	mostSteps = 10_000 // under way together; strangers can begin them
+)
+
+// begin puts a step on the shelf and returns its token. What a person has begun to register or remove, a new beginning ends.
+func (s *Store) begin(rows Rows, st step, term time.Duration) (string, error) {
+	now := s.Now()
+	underWay, err := drop(rows, steps, func(_ string, old step) bool {
+		return !now.Before(old.Until.Time) || old.Kind == st.Kind && old.Login == st.Login && (st.Kind == stepRegister || st.Kind == stepRemove)
+	})
+	if err != nil {
+		return "", err
+	}
+	if underWay >= mostSteps {
+		return "", ErrRefused
+	}
+	secret, err := token()
+	if err != nil {
+		return "", err
+	}
+	st.Until = protocol.T(now.Add(term))
+	return secret, put(rows, steps, sum(secret), st)
+}
+
+// underWay is a step that has not been taken and is not over.
+func (s *Store) underWay(rows Rows, kind stepKind, secret string) (st step, ok bool, err error) {
+	ok, err = get(rows, steps, sum(secret), &st)
+	return st, ok && st.Kind == kind && s.Now().Before(st.Until.Time), err
+}
