@@ -8,6 +8,7 @@
 package disk
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -108,8 +109,12 @@ func ReadFile(d Disk, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(f)
-	return b, errors.Join(err, f.Close())
+	var b bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Size() < 1<<30 { // room for all of it at once
+		b.Grow(int(info.Size()) + bytes.MinRead)
+	}
+	_, err = b.ReadFrom(f)
+	return b.Bytes(), errors.Join(err, f.Close())
 }
 
 // WriteFile makes or overwrites a file, and syncs its content; not its name.

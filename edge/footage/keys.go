@@ -414,10 +414,26 @@ func (k *keyring) parse(b []byte, private bool) error {
 		return out
 	}
 	number := func() uint32 { return binary.BigEndian.Uint32(take(4)) }
-	for range number() {
+	const least = len(chainID{}) + 8 + 1 + 4 + keySize + 4 // bytes a chain takes
+	many := number()
+	if uint64(many)*uint64(least) > uint64(len(b)) {
+		return errors.New("cut off")
+	}
+	// A start waits for this, with tens of thousands of chains of a few cameras: room for all of them at once, and each name once.
+	chains, names := make([]keyChain, many), map[string]protocol.CameraID{}
+	if len(k.chains) == 0 {
+		k.chains = make(map[chainID]*keyChain, many)
+	}
+	for i := range chains {
 		id := chainID(take(8))
-		c := &keyChain{hour: int64(binary.BigEndian.Uint64(take(8)))}
-		c.camera = protocol.CameraID(take(int(take(1)[0])))
+		c := &chains[i]
+		c.hour = int64(binary.BigEndian.Uint64(take(8)))
+		name := take(int(take(1)[0]))
+		var known bool
+		if c.camera, known = names[string(name)]; !known {
+			c.camera = protocol.CameraID(name)
+			names[string(c.camera)] = c.camera
+		}
 		c.from, c.state = number(), [keySize]byte(take(keySize))
 		for range number() {
 			n := number()
