@@ -442,6 +442,7 @@ type remembered struct {
 func (r *remembered) Read(p []byte) (int, error)  { return r.content.Read(p) }
 func (r *remembered) Write(p []byte) (int, error) { return r.content.Write(p) }
 func (r *remembered) Close() error                { return nil }
+func (r *remembered) Stat() (fs.FileInfo, error)  { return nil, errors.ErrUnsupported }
 func (r *remembered) Sync() error                 { r.m.files[r.name] = bytes.Clone(r.content.Bytes()); return nil }
 
 type full struct{ disk.Disk }
