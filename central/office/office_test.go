@@ -312,7 +312,14 @@ func (w *world) ask(by protocol.PersonID) *central.Request {
 
 func (w *world) request(id protocol.RequestID) *central.Request {
 	var r central.Request
-	w.office.View(func(s *central.State) { r = *s.Request(id) })
+	w.office.View(func(s *central.State) {
+		r = *s.Request(id)
+		r.Holds = slices.Clone(r.Holds)
+		for i, h := range r.Holds { // the office goes on writing to its own
+			own := *h
+			r.Holds[i] = &own
+		}
+	})
 	return &r
 }
 
