@@ -158,10 +158,9 @@ func (o *Office) StatusOf(recorder protocol.RecorderID) (Status, bool) {
 func (o *Office) sendOrders(ctx context.Context) {
 	for {
 		changed := o.book.Changed()
-		for _, r := range o.enrol() {
-			if s, ok := o.StatusOf(r); ok && s.State == "online" {
-				o.send(ctx, r, s.LastOrder)
-			}
+		o.enrol()
+		for recorder, last := range o.owed() {
+			o.send(ctx, recorder, last)
 		}
 		select {
 		case <-ctx.Done():
@@ -171,22 +170,35 @@ func (o *Office) sendOrders(ctx context.Context) {
 	}
 }
 
-// enrol makes the witness know every recorder in the ledger, and lists them.
-func (o *Office) enrol() (ids []protocol.RecorderID) {
-	var list []central.Recorder
+// owed are the recorders that are online and have not used up every order that was issued to them, with the last one they have.
+func (o *Office) owed() map[protocol.RecorderID]uint64 {
+	owed := map[protocol.RecorderID]uint64{}
 	o.book.View(func(s *central.State) {
-		for _, r := range s.Recorders() {
-			list = append(list, *r)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for id, status := range o.statuses {
+			if status.State == "online" && status.LastOrder+1 < s.Recorder(id).Next() {
+				owed[id] = status.LastOrder
+			}
 		}
 	})
-	for _, r := range list {
-		ids = append(ids, r.ID)
+	return owed
+}
+
+// enrol makes the witness know every recorder in the ledger, and lists them.
+func (o *Office) enrol() (ids []protocol.RecorderID) {
+	var fresh []central.Recorder
+	o.book.View(func(s *central.State) {
 		o.mu.Lock()
-		known := o.enrolled[r.ID]
-		o.mu.Unlock()
-		if known { // the witness writes to disk to find that out
-			continue
+		defer o.mu.Unlock()
+		for _, r := range s.Recorders() {
+			ids = append(ids, r.ID)
+			if !o.enrolled[r.ID] { // the witness writes to disk to find that out
+				fresh = append(fresh, *r)
+			}
 		}
+	})
+	for _, r := range fresh {
 		if err := o.witness.Enrol(r.ID, r.Key, r.Origin); err != nil {
 			o.Log.Error("the witness cannot take this recorder", "recorder", r.ID, "error", err)
 			continue
