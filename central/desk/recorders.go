@@ -9,7 +9,8 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// Recorders, for the administrator who enrols them: which are in use, and the mark that keeps a stolen one from its own disks.
+// Recorders, for the administrator who enrols them: which are in use, the mark that keeps a stolen one from its own disks, and the next roster, which the
+// administrator carries to the recorder and cannot make.
 
 type recordersPage struct {
 	form
@@ -77,4 +78,11 @@ func (d *desk) markRecorder(v *visit) {
 		return
 	}
 	v.onward("/bureau/recorders")
+}
+
+// publishRoster sends a recorder its next roster.
+func (d *desk) publishRoster(v *visit) {
+	d.give(v, "/bureau/recorders", d.showRecorders, func(a *answers) central.Command {
+		return central.PublishRoster{By: v.me(), Recorder: protocol.RecorderID(v.r.PathValue("recorder")), Roster: a.file("rooster")}
+	})
 }
