@@ -84,7 +84,7 @@ func (d *desk) showCamera(v *visit, status int, f form, acted string) {
 	d.show(v, status, "camera.html", page.Both("Camera "+string(id), "Camera "+string(id)), func(st *central.State) any {
 		p := st.Placement(id)
 		registrar := st.Holds(v.me(), central.Registrar, "", v.now)
-		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), Advice: adviceOn(st, v, p.AdvisedOn()[0], p.AdvisedOn()[1:]...), form: f, Acted: acted, More: sections(st, p, v.now), Due: st.ConfirmDue(p, v.now)}
+		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), Advice: adviceOn(st, v, p.AdvisedOn()[0], p.AdvisedOn()[1:]...), form: f, Acted: acted, More: sections(st, p, v), Due: st.ConfirmDue(p, v.now)}
 		out.Overdue = !out.Due.IsZero() && !v.now.Before(out.Due.Time)
 		out.Unneeded = st.Unneeded(v.now, p)[id]
 		if p.Status != central.Removed {

@@ -112,6 +112,13 @@ func (o *office) livedIn() {
 		o.do(central.PrepareDelivery{By: handler, Request: future, Asked: protocol.Span(ago(h), ago(h-.5))})
 	}
 	o.confirm(future)
+	part := central.ApproveDelivery{By: approver, Request: future, Number: 1}
+	o.book.View(func(st *central.State) {
+		h := st.Request(future).Holds[0]
+		part.Approved = []central.Approved{{Camera: h.Camera, Interval: h.Rounded()}}
+	})
+	o.do(part)
+	o.do(central.RecordDownload{By: requester, Request: future, Grant: o.released(future)})
 	open := file(requester, central.RequestFacts{})
 	checked := file(requester, central.RequestFacts{})
 	check(checked)
@@ -121,13 +128,13 @@ func (o *office) livedIn() {
 	ready := file(requester, central.RequestFacts{})
 	check(ready)
 	decide(ready, central.Grants, "")
-	grant := o.released(ready)
+	o.released(ready)
 	fetched := file(requester, central.RequestFacts{})
 	check(fetched)
 	decide(fetched, central.Grants, "")
 	got := o.released(fetched)
 	o.do(central.RecordDownload{By: requester, Request: fetched, Grant: got})
-	oral := file(requester, central.RequestFacts{Kind: central.Vordering, Article: "126nda", Authority: "hulpofficier van justitie", Said: protocol.T(ago(1)), Indicated: "man met rode jas"})
+	file(requester, central.RequestFacts{Kind: central.Vordering, Article: "126nda", Authority: "hulpofficier van justitie", Said: protocol.T(ago(1)), Indicated: "man met rode jas"})
 	consented := file(requester, central.RequestFacts{Kind: central.ByConsent, Consent: &central.Consent{Statements: []string{"zaak 1, bijlage 2"}, Everyone: true}})
 	check(consented)
 	order := central.RequestFacts{Kind: central.Preservation, Article: "126ni", Authority: "officier van justitie", Demanded: day(-1), Until: day(60)}
@@ -143,7 +150,6 @@ func (o *office) livedIn() {
 	o.do(central.FileRequest{By: staff, RequestFacts: central.RequestFacts{Kind: central.Standing, Cameras: hal, Purpose: central.Visitors, Reference: "ochtenddienst", Necessity: "toezicht op de ingang", ViewerKey: viewerKey(o.t), Until: day(60)}})
 	o.do(central.GiveAdvice{By: officer, About: central.About{Kind: central.AboutRequest, ID: string(checked)}, Opinion: central.Against, Text: "tien minuten volstaan"})
 	o.do(central.AskAdvice{By: handler, About: central.About{Kind: central.AboutRequest, ID: string(open)}, Question: "is dit niet te ruim?"})
-	_, _ = grant, oral
 
 	// People who were filmed.
 	for i, f := range []central.SubjectFacts{{Cameras: hal}, {Cameras: hal}, {Cameras: hal}, {Cameras: []protocol.CameraID{"plein"}}, {Cameras: hal}} {
@@ -166,10 +172,9 @@ func (o *office) livedIn() {
 	}
 	o.do(central.DrawSample{By: officer, Seed: "6 2 5", Interval: protocol.Span(day(-1).Time, o.now), Size: 3, Accesses: o.seen})
 	o.do(central.DrawSample{By: officer, Seed: "1 1 1", Interval: protocol.Span(day(-1).Time, o.now), Size: 1, Accesses: o.seen})
-	o.book.View(func(st *central.State) {
-		item := st.Sample(2).Items[0]
-		defer o.do(central.RecordFinding{By: officer, Sample: 2, Item: item, Finding: central.FoundWrong, Note: "geen aanvraag"})
-	})
+	var item central.Source
+	o.book.View(func(st *central.State) { item = st.Sample(2).Items[0] })
+	o.do(central.RecordFinding{By: officer, Sample: 2, Item: item, Finding: central.FoundWrong, Note: "geen aanvraag"})
 	o.do(central.PlanAudit{By: officer, Subject: "rooster en rollen", Planned: day(5)})
 	o.do(central.ReportIncident{By: staff, IncidentFacts: central.IncidentFacts{Nature: "USB-stick met beelden zoek", Cameras: hal}})
 	o.do(central.ReportIncident{By: officer, Drill: true, IncidentFacts: central.IncidentFacts{Nature: "oefening: recorder gestolen"}})

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/identity"
@@ -142,15 +143,16 @@ type visited struct {
 
 var (
 	links   = regexp.MustCompile(`<a [^>]*href="([^"#]+)`)
-	forms   = regexp.MustCompile(`(?s)<form method="post" action="([^"]+)".*?</form>`)
+	forms   = regexp.MustCompile(`(?s)<form method="post"([^>]*)>.*?</form>`)
+	action  = regexp.MustCompile(`action="([^"#]+)`)
 	buttons = regexp.MustCompile(`<button([^>]*)>`)
-	inputs  = regexp.MustCompile(`(?s)<(input|select|textarea)([^>]*)>(.*?</(?:select|textarea)>)?`)
+	inputs  = regexp.MustCompile(`(?s)<(input)([^>]*)>|<(select)([^>]*)>.*?</select>|<(textarea)([^>]*)>`)
 	attrs   = regexp.MustCompile(`([a-z-]+)(?:="([^"]*)")?`)
 	options = regexp.MustCompile(`<option value="([^"]+)"`)
 )
 
 // walk follows every link from the start page, as each person, and gives the pages and the buttons that work.
-func (o *office) walk(t *testing.T, look func(visited)) (pressed []press) {
+func (o *office) walk(t *testing.T, walkers []protocol.PersonID, look func(visited)) (pressed []press) {
 	for _, who := range walkers {
 		b := o.as(who)
 		seen, todo := map[string]bool{}, []string{"/bureau"}
@@ -178,7 +180,11 @@ func (o *office) walk(t *testing.T, look func(visited)) (pressed []press) {
 			}
 			for _, found := range forms.FindAllStringSubmatch(body, -1) {
 				if slices.ContainsFunc(buttons.FindAllStringSubmatch(found[0], -1), func(b []string) bool { return !strings.Contains(b[1], "disabled") }) {
-					pressed = append(pressed, press{who, path, html.UnescapeString(found[1]), found[0]})
+					to := path // where a form without an action goes
+					if a := action.FindStringSubmatch(found[1]); a != nil {
+						to = html.UnescapeString(a[1])
+					}
+					pressed = append(pressed, press{who, path, to, found[0]})
 				}
 			}
 		}
@@ -192,15 +198,15 @@ func (p press) filled(t *testing.T) (pairs []string, file string) {
 	add := func(name, value string) { pairs = append(pairs, name, value) }
 	for _, found := range inputs.FindAllStringSubmatch(p.form, -1) {
 		a := map[string]string{}
-		for _, attr := range attrs.FindAllStringSubmatch(found[2], -1) {
+		for _, attr := range attrs.FindAllStringSubmatch(found[2]+found[4]+found[6], -1) {
 			a[attr[1]] = html.UnescapeString(attr[2])
 		}
 		name, value := a["name"], a["value"]
 		_, checked := a["checked"]
 		switch kind := a["type"]; {
 		case name == "csrf":
-		case found[1] == "select":
-			if all := options.FindAllStringSubmatch(found[3], -1); len(all) > 0 {
+		case found[3] == "select":
+			if all := options.FindAllStringSubmatch(found[0], -1); len(all) > 0 {
 				add(name, html.UnescapeString(all[len(all)-1][1]))
 			}
 		case kind == "radio" || kind == "checkbox":
@@ -218,6 +224,8 @@ func (p press) filled(t *testing.T) (pairs []string, file string) {
 			add(name, "2026-11-21T01:00")
 		case kind == "number":
 			add(name, "1")
+		case name == "beeldvlak":
+			add(name, "51.1 5.1\n51.2 5.1\n51.2 5.2")
 		case name == "sleutel" && strings.Contains(p.action, "koppelingen"):
 			add(name, publicJWK(t))
 		case name == "sleutel":
@@ -228,6 +236,9 @@ func (p press) filled(t *testing.T) (pairs []string, file string) {
 	}
 	if found := regexp.MustCompile(`<button name="([^"]+)" value="([^"]+)"`).FindAllStringSubmatch(p.form, -1); len(found) > 0 {
 		add(found[0][1], found[0][2])
+	}
+	if strings.Contains(p.form, `id="vraag"`) {
+		add("stap", "indienen") // the page that it leads to asks once more
 	}
 	return pairs, file
 }
@@ -262,14 +273,14 @@ func TestEveryCommandAndViewIsWithinReach(t *testing.T) {
 		_, pattern := mux.Handler(httptest.NewRequest(method, path, nil))
 		reached[pattern] = true
 	}
-	pressed := o.walk(t, func(v visited) { reach("GET", v.path) })
+	pressed := o.walk(t, walkers, func(v visited) { reach("GET", v.path) })
 	done := map[string]bool{}
-	for _, p := range pressed {
+	push := func(p press) {
 		reach("POST", p.action)
 		pairs, file := p.filled(t)
 		once := fmt.Sprint(p.who, p.action, regexp.MustCompile(`name="formulier" value="[^"]+"`).FindString(p.form), strings.Contains(p.form, `name="toestemming"`))
 		if done[once] || strings.HasPrefix(p.action, accountPath) || p.action == "/bureau/uitloggen" || p.action == "/bureau/wachtwoord" {
-			continue // those would end the walk
+			return // those would end the walk
 		}
 		done[once] = true
 		b := o.as(p.who)
@@ -281,6 +292,26 @@ func TestEveryCommandAndViewIsWithinReach(t *testing.T) {
 		}
 		if w.Code >= 500 {
 			t.Errorf("%s presses a button on %s: %d %s", p.who, p.page, w.Code, plain(w.Body.String()))
+		}
+		if to := w.Header().Get("Location"); w.Code == 303 { // and goes on from where it leads
+			reach("GET", to)
+			for _, found := range links.FindAllStringSubmatch(b.get(to).Body.String(), -1) {
+				reach("GET", html.UnescapeString(found[1]))
+			}
+		}
+	}
+	slices.SortStableFunc(pressed, func(a, b press) int { // what takes a request back comes after what changes it
+		last := func(p press) int { return strings.Count(p.action, "/terugnemen") }
+		return last(a) - last(b)
+	})
+	for _, p := range pressed {
+		push(p)
+	}
+	o.now = time.Date(2027, 1, 4, 9, 0, 0, 0, time.UTC) // a year is over: its report can be signed
+	clear(o.sessions)
+	for _, p := range o.walk(t, []protocol.PersonID{officer}, func(visited) {}) {
+		if strings.HasSuffix(p.action, "/ondertekenen") {
+			push(p)
 		}
 	}
 	for _, name := range commands(t) {
@@ -301,7 +332,7 @@ func TestEveryCommandAndViewIsWithinReach(t *testing.T) {
 		}
 	}
 	for _, p := range patterns {
-		if !reached[p] && !strings.Contains(p, " /bureau/inloggen") && !strings.Contains(p, " /bureau/uitnodiging") {
+		if own := strings.HasPrefix(p, "POST") && strings.HasSuffix(p, accountPath+"/koppelen") || strings.Contains(p, "passkeys"); !own && !reached[p] && !strings.Contains(p, " /bureau/inloggen") && !strings.Contains(p, " /bureau/uitnodiging") {
 			t.Errorf("%s: no link or button leads there", p)
 		}
 	}
