@@ -84,11 +84,12 @@ func ParseEpochSeal(text string) (s EpochSeal, err error) {
 	return s, nil
 }
 
-// Seal makes the seal that ends the running epoch at the head of the log, and the time that the entry which carries it must have. The key is that of the ending epoch.
-func (e Epochs) Seal(head Head, key note.Signer, next string, now time.Time) (protocol.EpochSealed, time.Time, error) {
+// Seal makes the seal that ends the running epoch at the head of the log, for an entry that is made for the same head at the same time. The key is that of the ending epoch, next the public
+// key of the one that follows.
+func (e Epochs) Seal(head Head, key note.Signer, next string, now time.Time) (protocol.EpochSealed, error) {
 	own, err := epochKey(key.Name(), e.Key)
 	if err != nil {
-		return protocol.EpochSealed{}, now, err
+		return protocol.EpochSealed{}, err
 	}
 	at := protocol.T(now)
 	if at.Before(head.Time.Time) {
@@ -100,9 +101,9 @@ func (e Epochs) Seal(head Head, key note.Signer, next string, now time.Time) (pr
 		_, err = note.Open(signed, note.VerifierList(own))
 	}
 	if err != nil {
-		return protocol.EpochSealed{}, now, fmt.Errorf("seal of epoch %d: %w", e.Number, err)
+		return protocol.EpochSealed{}, fmt.Errorf("seal of epoch %d: %w", e.Number, err)
 	}
-	return protocol.EpochSealed{Seal: string(signed)}, at.Time, nil
+	return protocol.EpochSealed{Seal: string(signed)}, nil
 }
 
 // epochKey reads the public key of an epoch, which bears the log's origin as the log's own key does.
@@ -146,7 +147,7 @@ func (e *Epochs) next(origin string, head Head, h Header, body []byte) error {
 	case e.Failed:
 	case h.Kind == protocol.KindEpochSealed:
 		if e.Key == "" {
-			return fault(h.Seq, "it seals an epoch that was never begun")
+			return fault(0, "entry %d seals an epoch that no entry before it began", h.Seq)
 		}
 		next, err := e.sealed(origin, head, h, body)
 		if err != nil {
