@@ -25,5 +25,9 @@ func TestACountryIsAHistory(t *testing.T) {
 	for _, task := range append(s.Inbox(protocoltest.Handler, now), append(s.Inbox(protocoltest.Approver, now), s.Inbox(Registrar, now)...)...) {
 		what[task.What]++
 	}
-	t.Log(what)
+	for _, w := range []string{"check", "decide", "activate", "lapsing", "correct"} {
+		if what[w] == 0 {
+			t.Errorf("nothing waits to %s: %v", w, what)
+		}
+	}
 }
