@@ -144,13 +144,7 @@ func (d *desk) onCamera(v *visit, name string, command func(protocol.CameraID) (
 			return
 		}
 	}
-	if refusal != nil {
-		f := v.form()
-		f.Problem = refusal
-		d.showCamera(v, statusOf(refusal), f, name)
-		return
-	}
-	v.onward("/bureau/cameras/" + string(id))
+	d.answered(v, refusal, "/bureau/cameras/"+string(id), func(v *visit, status int, f form) { d.showCamera(v, status, f, name) })
 }
 
 func (d *desk) sign(v *visit) {

@@ -71,13 +71,7 @@ func (d *desk) markRecorder(v *visit) {
 			return
 		}
 	}
-	if refusal != nil {
-		f := v.form()
-		f.Problem = refusal
-		d.showRecorders(v, statusOf(refusal), f)
-		return
-	}
-	v.onward("/bureau/recorders")
+	d.answered(v, refusal, "/bureau/recorders", d.showRecorders)
 }
 
 // publishRoster sends a recorder its next roster.

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -16,6 +18,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/identity"
@@ -334,6 +339,40 @@ func TestEveryCommandAndViewIsWithinReach(t *testing.T) {
 	for _, p := range patterns {
 		if own := strings.HasPrefix(p, "POST") && strings.HasSuffix(p, accountPath+"/koppelen") || strings.Contains(p, "passkeys"); !own && !reached[p] && !strings.Contains(p, " /bureau/inloggen") && !strings.Contains(p, " /bureau/uitnodiging") {
 			t.Errorf("%s: no link or button leads there", p)
+		}
+	}
+}
+
+// Every page with something on it, as a phone and as a screen show it: not wider than either, and with a name for all that is on it. It looks at some two hundred pages in a browser, and so
+// only where DESK_PICTURES names a folder for what it saw.
+func TestEveryPageOnAPhoneAndAScreen(t *testing.T) {
+	if os.Getenv("DESK_PICTURES") == "" {
+		t.Skip("set DESK_PICTURES to a folder: it takes minutes")
+	}
+	o, base := served(t)
+	o.livedIn()
+	number := regexp.MustCompile(`[a-z]+-[0-9]+|[0-9]+`)
+	seen := map[string]bool{}
+	pages := map[protocol.PersonID][]string{}
+	o.walk(t, walkers, func(v visited) {
+		kind := number.ReplaceAllString(v.path, "#")
+		if strings.Contains(v.path, "/z-") || strings.Contains(v.path, "/b-") { // each is at a stage of its own, and each role sees another form
+			kind = string(v.who) + v.path
+		}
+		if v.body != "" && !seen[kind] {
+			seen[kind] = true
+			pages[v.who] = append(pages[v.who], v.path)
+		}
+	})
+	for _, who := range walkers {
+		s := newScreen(t, base)
+		s.do("log-in", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{Name: o.sessions[who].Name, Value: o.sessions[who].Value, URL: base})
+			return err
+		}))
+		for _, path := range pages[who] {
+			s.goTo(path)
+			s.picture(strings.TrimPrefix(string(who), "p-") + strings.NewReplacer("/bureau", "", "/", "_", "?", "_", "%", "_").Replace(path))
 		}
 	}
 }
