@@ -34,6 +34,13 @@ func (p *plan) witnessing(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "witness: %d recorders of %d cameras, each three entries, one checkpoint and one status a minute, played on the same processors\n", p.fleet, fleetCameras)
+	if n, err := connections(p.fleet); err != nil {
+		return err
+	} else if n < p.fleet {
+		fmt.Fprintf(out, "a process may have no more files open here than %d recorders connect by (ulimit -n): those write oftener, so that the traffic is that of %d\n", n, p.fleet)
+		p.minute = p.minute * time.Duration(n) / time.Duration(p.fleet)
+		p.fleet = n
+	}
 	fmt.Fprintf(out, "unit: one Ed25519 signature and two verifications, %.0f µs here\n\n", bare.Seconds()*1e6)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "broker\tcosigned a minute\tlag p50\tp99\tmost\tCPU of the centre, with broker\ta checkpoint, × unit\tmemory\ton disk a day\tup a recorder a day\tdown\tall cosigned after an outage\t")
@@ -55,9 +62,6 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if err := os.Chmod(dir, 0o755); err != nil { // Mosquitto becomes a user of its own
-		return "", err
-	}
-	if err := manyFiles(p.fleet); err != nil {
 		return "", err
 	}
 	began := time.Now()
