@@ -6,6 +6,7 @@
 //	           ca.crt ca.tls server.crt server.tls centre.crt centre.tls   TLS: authority, pages and broker, the centre as MQTT client
 //	recorder/  recorder.key client.{crt,tls} viewer.{crt,tls} ca.crt roots.txt roster   carried to the cabinet by hand
 //	           keys.txt                                            public: what `beeldwacht verify` needs
+//	witness/   witness.{key,pub} server.{crt,tls} witness.yaml     an outside witness, on a machine of the privacy officer's own
 //
 // Secret files are written with mode 0600. A folder is made whole or not at all, and never over another: an identity is made once (invariant 6).
 package enrol
@@ -262,6 +263,40 @@ func firstRoster(id protocol.RecorderID, vkey, municipality, centreDir string, p
 	return protocol.Compose(r)
 }
 
+// Witness makes the folder of an outside witness: its key, a certificate of its own making for hosts, which the centre pins, and its configuration.
+func Witness(dir, name string, hosts []string, config string, now time.Time) error {
+	hosts, err := validHosts(hosts)
+	if err != nil {
+		return err
+	}
+	return whole(dir, func(dir string) error {
+		skey, _, err := protocol.NewKey(name)
+		if err != nil {
+			return fmt.Errorf("name %q: %w", name, err)
+		}
+		_, vkey, err := chain.NewWitness(skey)
+		if err != nil {
+			return err
+		}
+		if err := writePair(dir, "witness", skey, vkey); err != nil {
+			return err
+		}
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return err
+		}
+		template := certificate(name, hosts, now.Add(authorityTerm), now)
+		der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+		if err != nil {
+			return err
+		}
+		if err := writeCertificate(dir, "server", der, key); err != nil {
+			return err
+		}
+		return writeNew(filepath.Join(dir, "witness.yaml"), config, 0o644)
+	})
+}
+
 // ReadLine reads a file of one line.
 func ReadLine(file string) (string, error) {
 	b, err := os.ReadFile(file)
@@ -410,25 +445,29 @@ func issue(caDir, out, file, name string, hosts []string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	template := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateTerm),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true,
-	}
-	if len(hosts) > 0 {
-		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	}
-	for _, h := range hosts {
-		if ip := net.ParseIP(h); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, h)
-		}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, ca, &key.PublicKey, caKey)
+	der, err := x509.CreateCertificate(rand.Reader, certificate(name, hosts, now.Add(certificateTerm), now), ca, &key.PublicKey, caKey)
 	if err != nil {
 		return err
 	}
 	return writeCertificate(out, file, der, key)
+}
+
+func certificate(name string, hosts []string, until, now time.Time) *x509.Certificate {
+	c := &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: until,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true,
+	}
+	if len(hosts) > 0 {
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			c.IPAddresses = append(c.IPAddresses, ip)
+		} else {
+			c.DNSNames = append(c.DNSNames, h)
+		}
+	}
+	return c
 }
 
 func writeCertificate(dir, name string, der []byte, key *ecdsa.PrivateKey) error {
