@@ -12,6 +12,7 @@
 package enrol
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -115,13 +116,16 @@ func centre(dir, municipality string, hosts []string, now time.Time) error {
 	return issue(dir, dir, "centre", centreName, nil, now)
 }
 
-// People is who the first roster gives a task.
+// People is who the first roster gives a task, and who witnesses.
 type People struct {
 	Officer     protocol.PersonID
 	Handlers    []protocol.Seat
 	Approvers   []protocol.Seat
 	LevelCentre bool
 	Sound       bool // mandates may allow sound
+
+	Witnesses []string // keys of outside witnesses, beside the centre's own
+	Quorum    int      // how many of all witnesses must cosign; zero: all
 }
 
 // valid wants, for each regime, somebody who can check and somebody else who can approve: otherwise nothing could ever be released.
@@ -212,25 +216,26 @@ func recorder(out string, id protocol.RecorderID, municipality, centreDir, roots
 	if err != nil {
 		return err
 	}
-	if _, err := protocol.OpenRoster(roster, roots); err != nil {
+	r, err := protocol.OpenRoster(roster, roots)
+	if err != nil {
 		return fmt.Errorf("first roster of %s: %w", id, err)
 	}
 	if err := writeNew(filepath.Join(out, "roster"), string(roster), 0o644); err != nil {
 		return err
 	}
-	witness, err := ReadLine(filepath.Join(centreDir, "witness.pub"))
-	if err != nil {
-		return err
-	}
-	return writeNew(filepath.Join(out, "keys.txt"), verifierKeys(id, municipality, vkey, witness, roots), 0o644)
+	return writeNew(filepath.Join(out, "keys.txt"), verifierKeys(r, roots), 0o644)
 }
 
 // verifierKeys is the file that `beeldwacht verify -keys` reads: everything in it is public, and it is worth nothing when it comes along with what it is
 // to verify. Hand it over on another road.
-func verifierKeys(id protocol.RecorderID, municipality, vkey, witness string, roots protocol.Roots) string {
+func verifierKeys(r *protocol.Roster, roots protocol.Roots) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Keys to verify the log and the evidence of recorder %s with. Public.\n", id)
-	fmt.Fprintf(&b, "origin %s\nlog %s\nwitness %s\nquorum 1\n", protocol.Origin(id, municipality), vkey, witness)
+	fmt.Fprintf(&b, "# Keys to verify the log and the evidence of recorder %s with. Public.\n", r.Recorder)
+	fmt.Fprintf(&b, "origin %s\nlog %s\n", protocol.Origin(r.Recorder, r.Municipality), r.RecorderKey)
+	for _, witness := range r.Witnesses {
+		fmt.Fprintf(&b, "witness %s\n", witness)
+	}
+	fmt.Fprintf(&b, "quorum %d\n", r.Quorum)
 	for _, root := range roots {
 		fmt.Fprintf(&b, "root %s\n", root)
 	}
@@ -243,7 +248,7 @@ func firstRoster(id protocol.RecorderID, vkey, municipality, centreDir string, p
 			NotBefore: protocol.T(now.Add(-time.Minute)), NotAfter: protocol.T(now.Add(365 * 24 * time.Hour))},
 		Version: 1, Municipality: municipality, RecorderKey: vkey,
 		Officer: people.Officer, Handlers: people.Handlers, Approvers: people.Approvers, LevelCentre: people.LevelCentre,
-		Quorum: 1, MaxWindow: protocol.MaxWindow, MaxHold: protocol.Window(protocol.MaxHold), HoldShare: 50,
+		MaxWindow: protocol.MaxWindow, MaxHold: protocol.Window(protocol.MaxHold), HoldShare: 50,
 	}
 	if people.Sound {
 		r.Sound = protocol.SoundAllowed
@@ -259,7 +264,13 @@ func firstRoster(id protocol.RecorderID, vkey, municipality, centreDir string, p
 	if err != nil {
 		return nil, err
 	}
-	r.Witnesses = []string{witness}
+	r.Witnesses = append([]string{witness}, people.Witnesses...)
+	for _, key := range r.Witnesses {
+		if _, err := chain.WitnessVerifier(key); err != nil {
+			return nil, err
+		}
+	}
+	r.Quorum = uint64(cmp.Or(people.Quorum, len(r.Witnesses)))
 	return protocol.Compose(r)
 }
 
