@@ -134,17 +134,20 @@ func TestAShelfIsSerial(t *testing.T) {
 	})
 }
 
+// centreOn is one of the centres that share a shelf.
+func centreOn(t *testing.T, shelf Shelf, c *clock) *Store {
+	s, err := Open(shelf, Config{Now: c.now, URL: "https://desk.stad.example", Name: "Gemeente Stad"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // What a person meets is the same on each shelf; and with two centres, a session made at one is known at the other, and what works once works at one of them.
 func TestTwoCentresKnowOneSession(t *testing.T) {
 	eachShelf(t, func(t *testing.T, shelf Shelf, another func() Shelf) {
 		c := &clock{time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)}
-		centre := func(shelf Shelf) *Store {
-			s, err := Open(shelf, Config{Now: c.now, URL: "https://desk.stad.example", Name: "Gemeente Stad"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		}
+		centre := func(shelf Shelf) *Store { return centreOn(t, shelf, c) }
 		one := centre(shelf)
 		two := one
 		if another != nil {
@@ -191,13 +194,7 @@ func TestTwoCentresKnowOneSession(t *testing.T) {
 func TestALockOutHoldsAtEveryCentre(t *testing.T) {
 	eachShelf(t, func(t *testing.T, shelf Shelf, another func() Shelf) {
 		c := &clock{time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)}
-		centre := func(shelf Shelf) *Store {
-			s, err := Open(shelf, Config{Now: c.now, URL: "https://desk.stad.example", Name: "Gemeente Stad"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		}
+		centre := func(shelf Shelf) *Store { return centreOn(t, shelf, c) }
 		next := func() *Store { return centre(shelf) } // the same centre, started again
 		if another != nil {
 			next = func() *Store { return centre(another()) }
