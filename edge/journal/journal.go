@@ -9,12 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -94,7 +93,7 @@ type Journal struct {
 // waiting is one Append on its way.
 type waiting struct {
 	kind   string
-	body   any         // its JSON
+	body   chain.Body
 	answer chan answer // buffered: nobody may be waiting any more
 }
 
@@ -212,12 +211,12 @@ func (j *Journal) closeFiles() error {
 // an error the act that the entry was for must not happen; the entry itself may still have been written (when ctx ended, or when the
 // disk kept what it said it had not).
 func (j *Journal) Append(ctx context.Context, kind string, body any) (seq uint64, err error) {
-	// Marshalled here, so that the caller may change body as soon as this returns.
-	b, err := json.Marshal(body, json.Deterministic(true))
+	// Here, so that the caller may change body as soon as this returns, and because the writer is one goroutine.
+	b, err := chain.NewBody(body)
 	if err != nil {
 		return 0, fmt.Errorf("journal: %s: %w", kind, err)
 	}
-	w := &waiting{kind: kind, body: jsontext.Value(b), answer: make(chan answer, 1)}
+	w := &waiting{kind: kind, body: b, answer: make(chan answer, 1)}
 	select {
 	case j.appends <- w:
 	case <-j.done:
@@ -248,18 +247,25 @@ func (j *Journal) write() {
 			j.commit(nil)
 			answer <- j.Err()
 		case first := <-j.appends:
-			batch := []*waiting{first}
-			for more := true; more && len(batch) < maxBatch-1; {
-				select {
-				case w := <-j.appends:
-					batch = append(batch, w)
-				default:
-					more = false
-				}
-			}
-			j.commit(batch)
+			j.commit(j.gather(first))
 		}
 	}
+}
+
+// gather takes what else waits to be written. Those who were answered by the batch before and come again at once are given a moment to come: alone, the first of them would have a sync to itself,
+// and the others the next.
+func (j *Journal) gather(first *waiting) []*waiting {
+	batch := []*waiting{first}
+	for moments := 4; moments > 0 && len(batch) < maxBatch-1; {
+		select {
+		case w := <-j.appends:
+			batch = append(batch, w)
+		default:
+			runtime.Gosched()
+			moments--
+		}
+	}
+	return batch
 }
 
 // commit makes entries of a batch, writes and syncs them, and answers. On a journal that is mended the first of them says that it was broken.
@@ -270,8 +276,12 @@ func (j *Journal) commit(batch []*waiting) {
 	j.mu.Unlock()
 	mended := broken != nil && j.mend(now)
 	if mended {
-		what := protocol.Incident{What: "journal", Detail: fmt.Sprintf("could not be written since %s: %v", protocol.T(since), broken)}
-		batch = slices.Insert(batch, 0, &waiting{kind: protocol.KindIncident, body: what, answer: make(chan answer, 1)})
+		what, err := chain.NewBody(protocol.Incident{What: "journal", Detail: fmt.Sprintf("could not be written since %s: %v", protocol.T(since), broken)})
+		if err != nil {
+			j.log.Error("journal: that it was broken cannot be said", "error", err)
+		} else {
+			batch = slices.Insert(batch, 0, &waiting{kind: protocol.KindIncident, body: what, answer: make(chan answer, 1)})
+		}
 	}
 	if broken == nil || mended {
 		broken = nil
@@ -331,22 +341,17 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 
 // next makes the entry that comes next, and its stored hashes.
 func (j *Journal) next(head *chain.Head, epochs *chain.Epochs, w *waiting, now time.Time) (chain.Entry, []tlog.Hash, error) {
-	e, err := chain.Seal(head, w.kind, w.body, now)
+	h, e, err := head.Seal(w.kind, w.body, now)
 	if err != nil {
 		return e, nil, err
 	}
-	h, err := chain.ParseHeader(e.Header)
-	if err == nil {
-		after := *epochs
-		if err = after.Next(j.origin, *head, h, e.Body); err == nil {
-			*epochs = after
-		}
-	}
-	if err != nil {
+	after := *epochs
+	if err := after.Next(j.origin, *head, h, e.Body); err != nil {
 		return e, nil, err
 	}
-	stored := head.Hashes(e.Header)
-	return e, stored, head.Add(e)
+	*epochs = after
+	stored, err := head.Push(h, e.Header)
+	return e, stored, err
 }
 
 // fail leaves the journal broken: what is on the disk is not known.
