@@ -71,8 +71,11 @@ type Journal struct {
 	epochAt                 time.Time // by the clock as it was read: when the epoch began. Zero until it is looked at
 	onlyKey                 bool      // no key but that of the running epoch is on the disk
 	unsealed                error     // what recovery found wrong with the seals
+	bodiesOf                map[monthKind]*ofMonth
 
 	stored disk.File // hashes, for reading
+
+	moving sync.RWMutex // held by who puts another bodies file in the place of one, and shared by who looks up a place in it and opens it; before mu
 
 	cosigning sync.Mutex // one Cosigned at a time
 
@@ -125,7 +128,7 @@ func OpenOn(d disk.Disk, dir, origin string, signer note.Signer, now func() time
 func newJournal(d disk.Disk, dir, origin string, signer note.Signer, now func() time.Time, log *slog.Logger) *Journal {
 	return &Journal{
 		disk: d, dir: dir, origin: origin, signer: signer, now: now, log: log,
-		appends: make(chan *waiting), pings: make(chan chan error), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
+		bodiesOf: map[monthKind]*ofMonth{}, appends: make(chan *waiting), pings: make(chan chan error), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
 	}
 }
 
@@ -243,8 +246,10 @@ func (j *Journal) write() {
 			return
 		case <-look.C:
 			j.commit(nil)
+			j.destroyDue(j.now())
 		case answer := <-j.pings:
 			j.commit(nil)
+			j.destroyDue(j.now())
 			answer <- j.Err()
 		case first := <-j.appends:
 			j.commit(j.gather(first))
@@ -306,11 +311,12 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 	head, epochs := j.head, j.epochs
 	j.mu.Unlock()
 	var entries []chain.Entry
+	var made []chain.Header
 	var sealed []*waiting
 	first := head.Size
 	var hashes bytes.Buffer
 	for _, w := range batch {
-		e, stored, err := j.next(&head, &epochs, w, now)
+		h, e, stored, err := j.next(&head, &epochs, w, now)
 		if err != nil { // this one cannot be an entry; the others can
 			w.answer <- answer{err: fmt.Errorf("journal: %w", err)}
 			continue
@@ -318,7 +324,7 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 		for _, h := range stored {
 			hashes.Write(h[:])
 		}
-		entries, sealed = append(entries, e), append(sealed, w)
+		entries, made, sealed = append(entries, e), append(made, h), append(sealed, w)
 	}
 	if len(entries) == 0 {
 		return nil
@@ -332,6 +338,9 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 		j.marks = append(j.marks, marks...)
 		j.announce()
 		j.mu.Unlock()
+		for i, h := range made {
+			j.count(h, entries[i].Body)
+		}
 	}
 	for i, w := range sealed {
 		w.answer <- answer{seq: first + uint64(i), err: err}
@@ -340,18 +349,18 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 }
 
 // next makes the entry that comes next, and its stored hashes.
-func (j *Journal) next(head *chain.Head, epochs *chain.Epochs, w *waiting, now time.Time) (chain.Entry, []tlog.Hash, error) {
+func (j *Journal) next(head *chain.Head, epochs *chain.Epochs, w *waiting, now time.Time) (chain.Header, chain.Entry, []tlog.Hash, error) {
 	h, e, err := head.Seal(w.kind, w.body, now)
 	if err != nil {
-		return e, nil, err
+		return h, e, nil, err
 	}
 	after := *epochs
 	if err := after.Next(j.origin, *head, h, e.Body); err != nil {
-		return e, nil, err
+		return h, e, nil, err
 	}
 	*epochs = after
 	stored, err := head.Push(h, e.Header)
-	return e, stored, err
+	return h, e, stored, err
 }
 
 // fail leaves the journal broken: what is on the disk is not known.
@@ -502,6 +511,7 @@ func (j *Journal) each(from uint64, do func(chain.Header, chain.Entry) error) er
 	if j.unopened != nil {
 		return j.unopened
 	}
+	j.moving.RLock()
 	j.mu.Lock()
 	size := j.head.Size
 	var at place
@@ -510,9 +520,11 @@ func (j *Journal) each(from uint64, do func(chain.Header, chain.Entry) error) er
 	}
 	j.mu.Unlock()
 	if from >= size {
+		j.moving.RUnlock()
 		return nil
 	}
 	c, err := openCursor(j.disk, j.dir, at)
+	j.moving.RUnlock()
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
