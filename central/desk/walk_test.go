@@ -51,6 +51,7 @@ var notByAPerson = map[string]string{
 	"RecordRefusedOrder":  "a recorder's journal",
 	"RecordIncident":      "a recorder's journal",
 	"RecordAhead":         "a recorder's status",
+	"Alarm":               "the centre, of what it found by itself",
 }
 
 // commands are the names of all commands of the domain, as its source declares them.
