@@ -37,6 +37,7 @@ type block struct {
 	nodes     [blockEntries - 1]tlog.Hash // of the tree above the leaves, level after level; the last is the root of all
 	leaf      [1 + MaxHeader]byte         // room for a header line behind a zero, as RFC 6962 section 2.1 hashes it
 	destroyed uint64
+	epochs    []int // places of the entries that begin or seal an epoch, rising
 	watched   []int // places of the entries that somebody wants to see
 }
 
@@ -80,7 +81,7 @@ func (b *block) read(in *bufio.Reader) (bool, error) {
 // check does all that needs no other block.
 func (b *block) check(v Verifier) {
 	defer close(b.checked)
-	b.leaves, b.watched, b.destroyed = make([]tlog.Hash, blockEntries), b.watched[:0], 0
+	b.leaves, b.epochs, b.watched, b.destroyed = make([]tlog.Hash, blockEntries), b.epochs[:0], b.watched[:0], 0
 	for i := range blockEntries {
 		if b.sound = b.checkEntry(i, v); !b.sound {
 			return
@@ -113,6 +114,9 @@ func (b *block) checkEntry(i int, v Verifier) bool {
 	b.times[i], b.sums[i] = s.at, sha256.Sum256(e.Header)
 	n := copy(b.leaf[1:], e.Header)
 	b.leaves[i] = sha256.Sum256(b.leaf[:1+n])
+	if string(s.kind) == protocol.KindEpochBegun || string(s.kind) == protocol.KindEpochSealed {
+		b.epochs = append(b.epochs, i)
+	}
 	if v.watches(s.kind) {
 		b.watched = append(b.watched, i)
 	}
@@ -197,8 +201,7 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 	var rest []io.Reader
 	for b := range ahead {
 		<-b.checked
-		if rest == nil && b.follows(d.Head) {
-			d.join(b, v, tree)
+		if rest == nil && d.join(b, v, tree) {
 			select {
 			case spare <- b:
 			default:
@@ -218,8 +221,11 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 	return io.MultiReader(append(rest, in)...)
 }
 
-// join takes a sound block that follows.
-func (d *Verdict) join(b *block, v Verifier, tree *leaves) {
+// join takes a sound block that follows, or leaves everything as it was.
+func (d *Verdict) join(b *block, v Verifier, tree *leaves) bool {
+	if !b.follows(d.Head) || !d.epochsIn(b, v.Origin) {
+		return false
+	}
 	for _, i := range b.watched {
 		v.Each(b.after(d.Head, i), b.entry(i))
 	}
@@ -229,6 +235,30 @@ func (d *Verdict) join(b *block, v Verifier, tree *leaves) {
 	if v.Progress != nil && d.Head.Size%progressEach == 0 {
 		v.Progress(d.Head.Size)
 	}
+	return true
+}
+
+// epochsIn holds a block against the seals. Since times do not fall, of the entries between two that begin or seal an epoch the last is the one that could be too late.
+func (d *Verdict) epochsIn(b *block, origin string) bool {
+	next := Verdict{Epochs: d.Epochs, Breaks: d.Breaks}
+	take := func(i int) bool {
+		e := b.entry(i)
+		h, err := ParseHeader(e.Header)
+		next.Head = b.after(d.Head, i)
+		return err == nil && next.epoch(origin, h, e.Body) == nil
+	}
+	behind := 0
+	for _, i := range b.epochs {
+		if i > behind && !take(i-1) || !take(i) {
+			return false
+		}
+		behind = i + 1
+	}
+	if behind < blockEntries && !take(blockEntries-1) {
+		return false
+	}
+	d.Epochs, d.Breaks = next.Epochs, next.Breaks
+	return true
 }
 
 // failing is a reader that has failed.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -38,38 +37,87 @@ func TestBlocksGiveTheSameVerdict(t *testing.T) {
 		if round%5 == 0 && len(b) > 0 {
 			b[random.IntN(len(b))] ^= 1 << random.IntN(8)
 		}
-		type seen struct{ Told []string }
-		judge := func(verify func(io.Reader, chain.Verifier) (chain.Verdict, error), r io.Reader) (string, seen) {
-			v, s := f.verifier, seen{}
-			v.Kinds = []string{"test.kind-1"}
-			v.Each = func(before chain.Head, e chain.Entry) {
-				s.Told = append(s.Told, fmt.Sprintf("%d %s %s %s %s", before.Size, before.Last, before.Root(), before.Time, e.Header))
-			}
-			v.Progress = func(n uint64) { s.Told = append(s.Told, fmt.Sprint("progress ", n)) }
-			d, err := verify(r, v)
-			fault := d.Fault
-			d.Fault = nil
-			told := fmt.Sprintf("%v | %+v | %+v", err, d, fault)
-			return strings.ReplaceAll(told, fmt.Sprintf("%p", d.Checkpoint), fmt.Sprint(*cmpOr(d.Checkpoint))), s
-		}
-		want, wantSeen := judge(chain.VerifyOneByOne, bytes.NewReader(b))
-		var r io.Reader = bytes.NewReader(b)
-		if round%3 == 0 {
-			r = iotest.HalfReader(r)
-		}
-		got, gotSeen := judge(chain.Verify, r)
-		if got != want || !reflect.DeepEqual(gotSeen, wantSeen) {
-			t.Fatalf("round %d:\nblocks     %s\none by one %s", round, got, want)
-		}
-		broken := errors.New("disk is broken")
-		failing := func() io.Reader {
-			return io.MultiReader(bytes.NewReader(b[:len(b)/2]), iotest.ErrReader(broken), bytes.NewReader(b[len(b)/2:]))
-		}
-		want, _ = judge(chain.VerifyOneByOne, failing())
-		if got, _ = judge(chain.Verify, failing()); got != want {
-			t.Fatalf("round %d, broken disk:\nblocks     %s\none by one %s", round, got, want)
+		sameVerdict(t, f.verifier, b)
+	}
+}
+
+// So it does where epochs are sealed, and somebody seals who must not, or nobody does who must.
+func TestBlocksGiveTheSameVerdictOnSeals(t *testing.T) {
+	l := newSealed(t)
+	l.fill(20)
+	l.begin("")
+	for l.head.Size < 3*256+40 {
+		l.fill(30)
+		l.seal()
+		if l.head.Size > 400 && len(l.epochs.Key) > 0 && l.epochs.Breaks == 0 {
+			l.fill(10)
+			l.begin("the disk was full")
 		}
 	}
+	f := newFixture(t, 0)
+	f.verifier.Kinds = []string{protocol.KindEpochSealed}
+	random := rand.New(rand.NewPCG(5, 12))
+	sound := stream(t, l.entries, nil)
+	sameVerdict(t, f.verifier, sound)
+	for round := range 80 {
+		b := sound
+		switch c := l.upTo(uint64(random.IntN(len(l.entries)))); round % 5 {
+		case 0:
+			b = tamper(slices.Clone(sound), random)
+		case 1: // sealed with the key of today
+			c.fill(random.IntN(20))
+			c.forgeSeal()
+			c.fill(300)
+			b = stream(t, c.entries, nil)
+		case 2: // not sealed any more
+			c.fill(400)
+			b = stream(t, c.entries, nil)
+		case 3: // one entry other, all behind it chained anew
+			c.fill(1)
+			for _, e := range l.entries[c.head.Size:] {
+				c.take(e)
+			}
+			b = stream(t, c.entries, nil)
+		case 4: // sealed too late
+			c = l.copied()
+			c.fill(10 * random.IntN(12))
+			c.forgeSeal()
+			c.fill(300)
+			b = stream(t, c.entries, nil)
+		}
+		sameVerdict(t, f.verifier, b)
+	}
+}
+
+func sameVerdict(t *testing.T, v chain.Verifier, log []byte) {
+	t.Helper()
+	var looked []string
+	if v.Kinds == nil {
+		v.Kinds = []string{"test.kind-1"}
+	}
+	v.Each = func(before chain.Head, e chain.Entry) {
+		looked = append(looked, fmt.Sprintf("%d %s %s %s %s", before.Size, before.Last, before.Root(), before.Time, e.Header))
+	}
+	v.Progress = func(n uint64) { looked = append(looked, fmt.Sprint("progress ", n)) }
+	judge := func(verify func(io.Reader, chain.Verifier) (chain.Verdict, error), r io.Reader) string {
+		looked = nil
+		d, err := verify(r, v)
+		fault, checkpoint := d.Fault, d.Checkpoint
+		d.Fault, d.Checkpoint = nil, nil
+		return fmt.Sprintf("%v | %+v | %+v | %+v | %s", err, d, fault, checkpoint, strings.Join(looked, "\n"))
+	}
+	same := func(r func() io.Reader) {
+		t.Helper()
+		if want, got := judge(chain.VerifyOneByOne, r()), judge(chain.Verify, r()); got != want {
+			t.Fatalf("blocks     %.3000s\none by one %.3000s", got, want)
+		}
+	}
+	same(func() io.Reader { return bytes.NewReader(log) })
+	same(func() io.Reader { return iotest.HalfReader(bytes.NewReader(log)) })
+	broken := errors.New("disk is broken")
+	same(func() io.Reader {
+		return io.MultiReader(bytes.NewReader(log[:len(log)/2]), iotest.ErrReader(broken), bytes.NewReader(log[len(log)/2:]))
+	})
 }
 
 // A clock that goes back within a chain that is whole in itself is found within a block and between two.
@@ -91,13 +139,6 @@ func TestTimeThatFallsIsFoundInAnyPlace(t *testing.T) {
 			t.Errorf("time falls at %d: %v", at, err)
 		}
 	}
-}
-
-func cmpOr(c *chain.Checkpoint) *chain.Checkpoint {
-	if c == nil {
-		return &chain.Checkpoint{}
-	}
-	return c
 }
 
 // tamper does one thing to a stream of entries: it flips a bit, or drops, doubles, swaps, moves or empties lines, or cuts.
