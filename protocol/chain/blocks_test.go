@@ -26,7 +26,7 @@ func TestBlocksGiveTheSameVerdict(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 11))
 	checkpoints := [][]byte{f.checkpoint(t, size), f.checkpoint(t, 512), f.checkpoint(t, 511), f.checkpoint(t, 300), f.checkpoint(t, 1), nil}
 	sound := stream(t, f.entries, nil)
-	for round := range 200 {
+	for round := range 40 {
 		b := slices.Clone(sound)
 		if round%4 != 0 {
 			b = tamper(b, random)
@@ -37,7 +37,7 @@ func TestBlocksGiveTheSameVerdict(t *testing.T) {
 		if round%5 == 0 && len(b) > 0 {
 			b[random.IntN(len(b))] ^= 1 << random.IntN(8)
 		}
-		sameVerdict(t, f.verifier, b)
+		sameVerdict(t, f.verifier, b, round)
 	}
 }
 
@@ -58,8 +58,8 @@ func TestBlocksGiveTheSameVerdictOnSeals(t *testing.T) {
 	f.verifier.Kinds = []string{protocol.KindEpochSealed}
 	random := rand.New(rand.NewPCG(5, 12))
 	sound := stream(t, l.entries, nil)
-	sameVerdict(t, f.verifier, sound)
-	for round := range 80 {
+	sameVerdict(t, f.verifier, sound, 0)
+	for round := range 20 {
 		b := sound
 		switch c := l.upTo(uint64(random.IntN(len(l.entries)))); round % 5 {
 		case 0:
@@ -82,14 +82,17 @@ func TestBlocksGiveTheSameVerdictOnSeals(t *testing.T) {
 			c = l.copied()
 			c.fill(10 * random.IntN(12))
 			c.forgeSeal()
-			c.fill(300)
+			for range 20 {
+				c.fill(30)
+				c.seal()
+			}
 			b = stream(t, c.entries, nil)
 		}
-		sameVerdict(t, f.verifier, b)
+		sameVerdict(t, f.verifier, b, round)
 	}
 }
 
-func sameVerdict(t *testing.T, v chain.Verifier, log []byte) {
+func sameVerdict(t *testing.T, v chain.Verifier, log []byte, round int) {
 	t.Helper()
 	var looked []string
 	if v.Kinds == nil {
@@ -113,6 +116,9 @@ func sameVerdict(t *testing.T, v chain.Verifier, log []byte) {
 		}
 	}
 	same(func() io.Reader { return bytes.NewReader(log) })
+	if round%4 != 0 {
+		return
+	}
 	same(func() io.Reader { return iotest.HalfReader(bytes.NewReader(log)) })
 	broken := errors.New("disk is broken")
 	same(func() io.Reader {
@@ -122,8 +128,8 @@ func sameVerdict(t *testing.T, v chain.Verifier, log []byte) {
 
 // A clock that goes back within a chain that is whole in itself is found within a block and between two.
 func TestTimeThatFallsIsFoundInAnyPlace(t *testing.T) {
-	for _, at := range []int{1, 100, 255, 256, 257, 512, 767} {
-		f := newFixture(t, 800)
+	for _, at := range []int{1, 255, 256, 511} {
+		f := newFixture(t, 530)
 		header, err := chain.ParseHeader(f.entries[at].Header)
 		must(t, err)
 		entries := slices.Clone(f.entries[:at])
