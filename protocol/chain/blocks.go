@@ -266,19 +266,29 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// leaves are those of a log's tree, from which its root at any size can be had.
+// leaves are those of a log's tree, from which its root at any size can be had, and the times of its entries, in milliseconds since 1970.
 type leaves struct {
-	blocks []leafBlock
-	tail   []tlog.Hash // behind the last block
+	blocks    []leafBlock
+	tail      []tlog.Hash // behind the last block
+	tailTimes []int64
 }
 
 type leafBlock struct {
 	root   tlog.Hash
 	leaves []tlog.Hash
+	times  []int64
 }
 
 func (l *leaves) addBlock(b *block) {
-	l.blocks = append(l.blocks, leafBlock{b.nodes[blockEntries-2], b.leaves})
+	l.blocks = append(l.blocks, leafBlock{b.nodes[blockEntries-2], b.leaves, slices.Clone(b.times[:])})
+}
+
+func (l *leaves) timeOf(seq uint64) protocol.Time {
+	times, at := l.tailTimes, seq-uint64(len(l.blocks))*blockEntries
+	if i := seq / blockEntries; i < uint64(len(l.blocks)) {
+		times, at = l.blocks[i].times, seq%blockEntries
+	}
+	return protocol.Time{Time: time.UnixMilli(times[at]).UTC()}
 }
 
 // rootAt is the root the log had at a size that it reached.

@@ -31,6 +31,7 @@ var start = time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)
 type fixture struct {
 	signer    note.Signer
 	log       note.Verifier
+	vkey      string // of log
 	witnesses []*chain.Witness
 	vkeys     []string
 	verifier  chain.Verifier
@@ -44,7 +45,7 @@ func newFixture(t testing.TB, entries int) *fixture {
 	t.Helper()
 	skey, vkey, err := note.GenerateKey(rand.Reader, origin)
 	must(t, err)
-	f := &fixture{}
+	f := &fixture{vkey: vkey}
 	f.signer, err = note.NewSigner(skey)
 	must(t, err)
 	f.log, err = note.NewVerifier(vkey)

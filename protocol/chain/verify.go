@@ -18,7 +18,7 @@ type Verifier struct {
 	Witnesses []note.Verifier // see [WitnessVerifier]
 	Quorum    int             // how many of them must have cosigned
 
-	// Each, if set, is shown every sound entry whose kind is among Kinds, in order, with the head of the log before it; its body is nil where it was destroyed. What it is shown is good until it returns.
+	// Each, if set, is shown every sound entry whose kind is among Kinds (of any kind where that is nil), in order, with the head of the log before it; its body is nil where it was destroyed. What it is shown is good until it returns.
 	Kinds []string
 	Each  func(before Head, e Entry)
 
@@ -27,7 +27,7 @@ type Verifier struct {
 }
 
 func (v Verifier) watches(kind []byte) bool {
-	return v.Each != nil && slices.ContainsFunc(v.Kinds, func(k string) bool { return k == string(kind) })
+	return v.Each != nil && (v.Kinds == nil || slices.ContainsFunc(v.Kinds, func(k string) bool { return k == string(kind) }))
 }
 
 const progressEach = 4096
@@ -44,8 +44,9 @@ type Verdict struct {
 	Epochs Epochs  // of the entries that chain: from Epochs.First on the log is forward secure, up to Epochs.Sealed, except for Breaks
 	Breaks []Break // in order
 
-	Checkpoint   *Checkpoint // signed by the log; nil if the stream ends without one
-	Matches      bool        // the entries give the checkpoint's root
+	Checkpoint   *Checkpoint   // signed by the log; nil if the stream ends without one
+	Matches      bool          // the entries give the checkpoint's root
+	CoveredTime  protocol.Time // where they do: of the last entry under the checkpoint, by the log's clock
 	Cosignatures []Cosignature
 	Quorum       bool // at least Verifier.Quorum, and that at least 1
 
@@ -62,7 +63,7 @@ type Break struct {
 // Verify reads a whole log, from its first entry, and recomputes everything. A log with something wrong gives an error: the
 // Verdict's *Fault, or what is wrong with the checkpoint or with reading; the Verdict then still says what was found. A log
 // without a checkpoint, without cosignatures enough, or with entries not yet covered is not wrong; the Verdict says so. It uses all
-// processors and keeps 33 bytes an entry.
+// processors and keeps 41 bytes an entry.
 func Verify(r io.Reader, v Verifier) (Verdict, error) {
 	var d Verdict
 	var tree leaves
@@ -157,7 +158,7 @@ func (d *Verdict) add(e Entry, in *Reader, v Verifier, tree *leaves) error {
 		v.Each(d.Head, e)
 	}
 	hashes := d.Head.Hashes(e.Header)
-	tree.tail = append(tree.tail, hashes[0])
+	tree.tail, tree.tailTimes = append(tree.tail, hashes[0]), append(tree.tailTimes, h.Time.UnixMilli())
 	d.Head.push(h, e.Header, hashes)
 	return nil
 }
@@ -226,6 +227,9 @@ func (d *Verdict) judge(in *Reader, v Verifier, tree *leaves) error {
 	}
 	root := tree.rootAt(c.Size)
 	d.Matches = root == c.Root
+	if d.Matches && c.Size > 0 {
+		d.CoveredTime = tree.timeOf(c.Size - 1)
+	}
 	if !d.Matches && d.Fault == nil {
 		// The chain is whole, so the change is in the last covered header, or everything from some entry on was written anew.
 		f := &Fault{Line: in.Line(), What: fmt.Sprintf("the first %d entries give root %s, the checkpoint says %s: this entry was altered, or entries up to it were written anew", c.Size, root, c.Root)}
