@@ -33,6 +33,8 @@ type logReport struct {
 	Integrity     evidence.Verdict `json:"integrity"`     // are these the entries that were written, all of them?
 	Time          evidence.Verdict `json:"time"`          // since when is that certain?
 	Authorisation evidence.Verdict `json:"authorisation"` // was each access to footage allowed?
+
+	found chain.Verdict
 }
 
 type logFault struct {
@@ -92,6 +94,7 @@ func (v *verifier) examine(r io.Reader) (*logReport, error) {
 	if source.err != nil {
 		return nil, unexamined("%s: %v", v.name, source.err)
 	}
+	l.found = verdict
 	l.judgeIntegrity(verdict, err)
 	l.judgeTime(verdict, v.keys)
 	l.judgeAuthorisation(accesses)
@@ -235,6 +238,8 @@ func (l *logReport) judgeAuthorisation(a *access.Account) {
 	switch {
 	case allowed > 0:
 		j.say("Van %d keer inzage staat de geldige toestemming in hetzelfde journaal.", "Of %d accesses the valid grant stands in the same log.", allowed)
+	case strings.HasPrefix(l.Origin, "ledger."):
+		j.say("Dit is het logboek van de centrale; inzage van beelden staat in de journalen van de recorders.", "This is the centre's ledger; access to footage stands in the recorders' logs.")
 	case len(l.Accesses) == 0:
 		j.say("Er is geen inzage van beelden vastgelegd.", "No access to footage was journalled.")
 	}

@@ -45,6 +45,7 @@ type Verdict struct {
 	Breaks []Break // in order
 
 	Checkpoint   *Checkpoint   // signed by the log; nil if the stream ends without one
+	Signed       []byte        // its note, with the cosignatures
 	Matches      bool          // the entries give the checkpoint's root
 	CoveredTime  protocol.Time // where they do: of the last entry under the checkpoint, by the log's clock
 	Cosignatures []Cosignature
@@ -216,7 +217,7 @@ func (d *Verdict) judge(in *Reader, v Verifier, tree *leaves) error {
 		}
 		return err
 	}
-	d.Checkpoint, d.Cosignatures = &c, cosigned
+	d.Checkpoint, d.Signed, d.Cosignatures = &c, in.Checkpoint(), cosigned
 	d.Quorum = v.Quorum > 0 && len(cosigned) >= v.Quorum
 	d.Uncovered -= min(c.Size, d.Entries)
 	if c.Size > d.Entries {
