@@ -25,7 +25,10 @@ type logReport struct {
 	Root          string              `json:"root,omitempty"`
 	Cosigned      []evidence.Cosigned `json:"cosigned,omitempty"`
 	SelfWitnessed bool                `json:"selfWitnessed"`
-	Sealed        uint64              `json:"sealed"` // entries under the newest epoch's seal
+	SecureFrom    *uint64             `json:"secureFrom,omitempty"` // from this entry on the log is forward secure; absent: not, or no witness has seen where that began
+	Sealed        uint64              `json:"sealed"`               // entries under the newest seal
+	SealedAt      *protocol.Time      `json:"sealedAt,omitempty"`   // when that was made
+	Breaks        int                 `json:"breaks"`               // times that the key of an epoch was lost before its seal
 	Day           *logDay             `json:"day,omitempty"`
 	Fault         *logFault           `json:"fault,omitempty"`
 	Accesses      []access.Access     `json:"accesses,omitempty"` // of the day, where one was asked for; otherwise those that are not in order
@@ -160,12 +163,16 @@ func (l *logReport) judgeIntegrity(d chain.Verdict, err error) {
 	if d.Destroyed > 0 {
 		j.say("Van %d regels is de inhoud vernietigd; dat ze er waren, staat vast.", "Of %d entries the body was destroyed; that they were there is certain.", d.Destroyed)
 	}
-	if e := d.Epochs; e.Sealed > 0 {
-		j.say("Regels %d tot en met %d zijn verzegeld met sleutels die niet meer bestaan: ook wie de recorder nu in handen heeft, kan ze niet herschrijven.",
-			"Entries %d to %d are sealed with keys that no longer exist: not even who holds the recorder now can rewrite them.", e.First, e.Sealed-1)
+	if l.Breaks = len(d.Breaks); l.Sealed > 0 {
+		l.SealedAt = &d.Epochs.SealedAt
 	}
 	for _, b := range d.Breaks {
-		j.say("Bij regel %d ging een sleutel verloren (%s): de regels vanaf %d tot daar zijn niet verzegeld.", "At entry %d a key was lost (%s): the entries from %d to there are not sealed.", b.Seq, b.Why, b.From)
+		j.unsure(atEntry(b.Seq), "Deze regel zegt dat de sleutel voor de verzegeling er niet meer was (%s). Wat ervoor staat vanaf regel %d is niet aangetoond, en er kan meer gestaan hebben.",
+			"This entry says that the key for the seal was gone (%s). What stands before it from entry %d on is not shown, and more may have stood there.", b.Why, b.From)
+	}
+	if e := d.Epochs; e.Key != "" && d.Quorum && d.Matches && e.First < d.Checkpoint.Size && e.Sealed > 0 {
+		l.SecureFrom = &e.First
+		j.say("Vanaf regel %d is elk uur verzegeld met een sleutel die daarna is vernietigd; het laatst op %s, de eerste %d regels.", "From entry %d on each hour is sealed with a key that was then destroyed; last at %s, the first %d entries.", e.First, e.SealedAt, e.Sealed)
 	}
 	until, any := l.until()
 	switch {
