@@ -422,7 +422,8 @@ func factOf(recorder protocol.RecorderID, seq uint64, e chain.Entry) (command ce
 func (o *Office) tend(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
-	var erasedOn time.Time // the day that dossiers were last looked after
+	var erasedOn time.Time    // the day that dossiers were last looked after
+	var destroyedOn time.Time // the same of the bodies of recorders' entries
 	for {
 		o.tellLedger(ctx)
 		if _, err := o.book.Do(ctx, central.Tend{}); err != nil && ctx.Err() == nil {
@@ -435,6 +436,17 @@ func (o *Office) tend(ctx context.Context) {
 				erasedOn = day
 			} else {
 				o.Log.Info("dossiers erased at the end of their term", "dossiers", len(events))
+			}
+		}
+		if day := o.Now().Truncate(24 * time.Hour); !day.Equal(destroyedOn) {
+			n, err := o.witness.Destroy(ctx)
+			if err != nil && ctx.Err() == nil {
+				o.Log.Error("bodies of recorders' entries whose term is over could not be destroyed; tried again in a minute", "error", err)
+			} else {
+				destroyedOn = day
+			}
+			if n > 0 {
+				o.Log.Info("bodies of recorders' entries destroyed at the end of their term", "bodies", n)
 			}
 		}
 		o.tendShares()

@@ -161,7 +161,8 @@ func (l *logReport) judgeIntegrity(d chain.Verdict, err error) {
 		j.unsure(evidence.Finding{}, "Van deze dag staat er geen regel in het journaal.", "There is no entry of this day in the log.")
 	}
 	if d.Destroyed > 0 {
-		j.say("Van %d regels is de inhoud vernietigd; dat ze er waren, staat vast.", "Of %d entries the body was destroyed; that they were there is certain.", d.Destroyed)
+		j.say("Van %d regels is de inhoud vernietigd omdat de bewaartermijn voorbij was; dat ze er waren, staat vast. Van %d zegt het logboek dat niet zelf.",
+			"Of %d entries the body was destroyed since its term was over; that they were there is certain. Of %d the log does not say so itself.", d.Destroyed, d.Unsaid)
 	}
 	if l.Breaks = len(d.Breaks); l.Sealed > 0 {
 		l.SealedAt = &d.Epochs.SealedAt

@@ -9,12 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -72,8 +71,11 @@ type Journal struct {
 	epochAt                 time.Time // by the clock as it was read: when the epoch began. Zero until it is looked at
 	onlyKey                 bool      // no key but that of the running epoch is on the disk
 	unsealed                error     // what recovery found wrong with the seals
+	bodiesOf                map[monthKind]*ofMonth
 
 	stored disk.File // hashes, for reading
+
+	moving sync.RWMutex // held by who puts another bodies file in the place of one, and shared by who looks up a place in it and opens it; before mu
 
 	cosigning sync.Mutex // one Cosigned at a time
 
@@ -94,7 +96,7 @@ type Journal struct {
 // waiting is one Append on its way.
 type waiting struct {
 	kind   string
-	body   any         // its JSON
+	body   chain.Body
 	answer chan answer // buffered: nobody may be waiting any more
 }
 
@@ -126,7 +128,7 @@ func OpenOn(d disk.Disk, dir, origin string, signer note.Signer, now func() time
 func newJournal(d disk.Disk, dir, origin string, signer note.Signer, now func() time.Time, log *slog.Logger) *Journal {
 	return &Journal{
 		disk: d, dir: dir, origin: origin, signer: signer, now: now, log: log,
-		appends: make(chan *waiting), pings: make(chan chan error), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
+		bodiesOf: map[monthKind]*ofMonth{}, appends: make(chan *waiting), pings: make(chan chan error), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
 	}
 }
 
@@ -212,12 +214,12 @@ func (j *Journal) closeFiles() error {
 // an error the act that the entry was for must not happen; the entry itself may still have been written (when ctx ended, or when the
 // disk kept what it said it had not).
 func (j *Journal) Append(ctx context.Context, kind string, body any) (seq uint64, err error) {
-	// Marshalled here, so that the caller may change body as soon as this returns.
-	b, err := json.Marshal(body, json.Deterministic(true))
+	// Here, so that the caller may change body as soon as this returns, and because the writer is one goroutine.
+	b, err := chain.NewBody(body)
 	if err != nil {
 		return 0, fmt.Errorf("journal: %s: %w", kind, err)
 	}
-	w := &waiting{kind: kind, body: jsontext.Value(b), answer: make(chan answer, 1)}
+	w := &waiting{kind: kind, body: b, answer: make(chan answer, 1)}
 	select {
 	case j.appends <- w:
 	case <-j.done:
@@ -244,22 +246,31 @@ func (j *Journal) write() {
 			return
 		case <-look.C:
 			j.commit(nil)
+			j.destroyDue(j.now())
 		case answer := <-j.pings:
 			j.commit(nil)
+			j.destroyDue(j.now())
 			answer <- j.Err()
 		case first := <-j.appends:
-			batch := []*waiting{first}
-			for more := true; more && len(batch) < maxBatch-1; {
-				select {
-				case w := <-j.appends:
-					batch = append(batch, w)
-				default:
-					more = false
-				}
-			}
-			j.commit(batch)
+			j.commit(j.gather(first))
 		}
 	}
+}
+
+// gather takes what else waits to be written. Those who were answered by the batch before and come again at once are given a moment to come: alone, the first of them would have a sync to itself,
+// and the others the next.
+func (j *Journal) gather(first *waiting) []*waiting {
+	batch := []*waiting{first}
+	for moments := 4; moments > 0 && len(batch) < maxBatch-1; {
+		select {
+		case w := <-j.appends:
+			batch = append(batch, w)
+		default:
+			runtime.Gosched()
+			moments--
+		}
+	}
+	return batch
 }
 
 // commit makes entries of a batch, writes and syncs them, and answers. On a journal that is mended the first of them says that it was broken.
@@ -270,8 +281,12 @@ func (j *Journal) commit(batch []*waiting) {
 	j.mu.Unlock()
 	mended := broken != nil && j.mend(now)
 	if mended {
-		what := protocol.Incident{What: "journal", Detail: fmt.Sprintf("could not be written since %s: %v", protocol.T(since), broken)}
-		batch = slices.Insert(batch, 0, &waiting{kind: protocol.KindIncident, body: what, answer: make(chan answer, 1)})
+		what, err := chain.NewBody(protocol.Incident{What: "journal", Detail: fmt.Sprintf("could not be written since %s: %v", protocol.T(since), broken)})
+		if err != nil {
+			j.log.Error("journal: that it was broken cannot be said", "error", err)
+		} else {
+			batch = slices.Insert(batch, 0, &waiting{kind: protocol.KindIncident, body: what, answer: make(chan answer, 1)})
+		}
 	}
 	if broken == nil || mended {
 		broken = nil
@@ -296,11 +311,12 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 	head, epochs := j.head, j.epochs
 	j.mu.Unlock()
 	var entries []chain.Entry
+	var made []chain.Header
 	var sealed []*waiting
 	first := head.Size
 	var hashes bytes.Buffer
 	for _, w := range batch {
-		e, stored, err := j.next(&head, &epochs, w, now)
+		h, e, stored, err := j.next(&head, &epochs, w, now)
 		if err != nil { // this one cannot be an entry; the others can
 			w.answer <- answer{err: fmt.Errorf("journal: %w", err)}
 			continue
@@ -308,7 +324,7 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 		for _, h := range stored {
 			hashes.Write(h[:])
 		}
-		entries, sealed = append(entries, e), append(sealed, w)
+		entries, made, sealed = append(entries, e), append(made, h), append(sealed, w)
 	}
 	if len(entries) == 0 {
 		return nil
@@ -322,6 +338,9 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 		j.marks = append(j.marks, marks...)
 		j.announce()
 		j.mu.Unlock()
+		for i, h := range made {
+			j.count(h, entries[i].Body)
+		}
 	}
 	for i, w := range sealed {
 		w.answer <- answer{seq: first + uint64(i), err: err}
@@ -330,23 +349,18 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 }
 
 // next makes the entry that comes next, and its stored hashes.
-func (j *Journal) next(head *chain.Head, epochs *chain.Epochs, w *waiting, now time.Time) (chain.Entry, []tlog.Hash, error) {
-	e, err := chain.Seal(head, w.kind, w.body, now)
+func (j *Journal) next(head *chain.Head, epochs *chain.Epochs, w *waiting, now time.Time) (chain.Header, chain.Entry, []tlog.Hash, error) {
+	h, e, err := head.Seal(w.kind, w.body, now)
 	if err != nil {
-		return e, nil, err
+		return h, e, nil, err
 	}
-	h, err := chain.ParseHeader(e.Header)
-	if err == nil {
-		after := *epochs
-		if err = after.Next(j.origin, *head, h, e.Body); err == nil {
-			*epochs = after
-		}
+	after := *epochs
+	if err := after.Next(j.origin, *head, h, e.Body); err != nil {
+		return h, e, nil, err
 	}
-	if err != nil {
-		return e, nil, err
-	}
-	stored := head.Hashes(e.Header)
-	return e, stored, head.Add(e)
+	*epochs = after
+	stored, err := head.Push(h, e.Header)
+	return h, e, stored, err
 }
 
 // fail leaves the journal broken: what is on the disk is not known.
@@ -497,6 +511,7 @@ func (j *Journal) each(from uint64, do func(chain.Header, chain.Entry) error) er
 	if j.unopened != nil {
 		return j.unopened
 	}
+	j.moving.RLock()
 	j.mu.Lock()
 	size := j.head.Size
 	var at place
@@ -505,9 +520,11 @@ func (j *Journal) each(from uint64, do func(chain.Header, chain.Entry) error) er
 	}
 	j.mu.Unlock()
 	if from >= size {
+		j.moving.RUnlock()
 		return nil
 	}
 	c, err := openCursor(j.disk, j.dir, at)
+	j.moving.RUnlock()
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}

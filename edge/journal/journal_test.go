@@ -366,7 +366,8 @@ func TestDamageInTheMiddleIsRefusedWithItsPlace(t *testing.T) {
 	}
 }
 
-func TestMonthOfBodiesCanBeDestroyed(t *testing.T) {
+// A log whose bodies somebody took away goes on, and says so: as a fault while they should be there, and as what no entry says once their term is over.
+func TestMonthOfBodiesIsMissing(t *testing.T) {
 	w := newWorld(t)
 	j := w.open()
 	w.fill(j, 12)
@@ -382,9 +383,14 @@ func TestMonthOfBodiesCanBeDestroyed(t *testing.T) {
 	}
 	check(j)
 	w.must(j.Close())
-	check(w.open())
+	j = w.open()
+	check(j)
+	if d, err := w.verify(); err == nil || !strings.Contains(err.Error(), "a body of incident of 2026-11 is kept until 2029-12-01") || d.Fault.Seq != 0 || !d.Matches {
+		t.Errorf("%+v, %v", d, err)
+	}
+	w.must(j.Cosigned(w.cosign(j, time.Date(2029, 12, 1, 0, 0, 0, 0, time.UTC), w.witness...), w.witnesses, 2))
 	d, err := w.verify()
-	if err != nil || d.Destroyed != 5 || !d.Matches || !d.Quorum {
+	if err != nil || d.Destroyed != 5 || d.Unsaid != 5 || !d.Matches || !d.Quorum {
 		t.Errorf("%+v, %v", d, err)
 	}
 }

@@ -36,9 +36,10 @@ type block struct {
 	leaves    []tlog.Hash                 // of the tree; not the block's own, since whoever verifies keeps them
 	nodes     [blockEntries - 1]tlog.Hash // of the tree above the leaves, level after level; the last is the root of all
 	leaf      [1 + MaxHeader]byte         // room for a header line behind a zero, as RFC 6962 section 2.1 hashes it
-	destroyed uint64
-	epochs    []int // places of the entries that begin or seal an epoch, rising
-	watched   []int // places of the entries that somebody wants to see
+	epochs    []int                       // places of the entries that begin or seal an epoch, rising
+	gone      []int                       // places of the entries whose body is not there, or which say which bodies were destroyed, rising
+	destroyed bool                        // there is one of the latter
+	watched   []int                       // places of the entries that somebody wants to see
 }
 
 func (b *block) line(i int) []byte {
@@ -81,7 +82,7 @@ func (b *block) read(in *bufio.Reader) (bool, error) {
 // check does all that needs no other block.
 func (b *block) check(v Verifier) {
 	defer close(b.checked)
-	b.leaves, b.epochs, b.watched, b.destroyed = make([]tlog.Hash, blockEntries), b.epochs[:0], b.watched[:0], 0
+	b.leaves, b.epochs, b.gone, b.watched, b.destroyed = make([]tlog.Hash, blockEntries), b.epochs[:0], b.gone[:0], b.watched[:0], false
 	for i := range blockEntries {
 		if b.sound = b.checkEntry(i, v); !b.sound {
 			return
@@ -104,7 +105,11 @@ func (b *block) checkEntry(i int, v Verifier) bool {
 		return false
 	}
 	if e.Body == nil {
-		b.destroyed++
+		h := s.header()
+		if _, ok := protocol.BodiesDue(h.Kind, protocol.MonthOf(h.Time)); !ok {
+			return false
+		}
+		b.gone = append(b.gone, i)
 	} else if sha256.Sum256(e.Body) != s.body || CheckBody(e.Body) != nil {
 		return false
 	}
@@ -116,6 +121,9 @@ func (b *block) checkEntry(i int, v Verifier) bool {
 	b.leaves[i] = sha256.Sum256(b.leaf[:1+n])
 	if string(s.kind) == protocol.KindEpochBegun || string(s.kind) == protocol.KindEpochSealed {
 		b.epochs = append(b.epochs, i)
+	}
+	if string(s.kind) == protocol.KindBodiesDestroyed && e.Body != nil {
+		b.gone, b.destroyed = append(b.gone, i), true
 	}
 	if v.watches(s.kind) {
 		b.watched = append(b.watched, i)
@@ -223,14 +231,21 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 
 // join takes a sound block that follows, or leaves everything as it was.
 func (d *Verdict) join(b *block, v Verifier, tree *leaves) bool {
-	if !b.follows(d.Head) || !d.epochsIn(b, v.Origin) {
+	if !b.follows(d.Head) {
+		return false
+	}
+	next := *d
+	if b.destroyed { // only what such an entry says can be wrong
+		next.gone = d.gone.clone()
+	}
+	if !next.takeEpochs(b, d.Head, v.Origin) || !next.takeGone(b) {
 		return false
 	}
 	for _, i := range b.watched {
 		v.Each(b.after(d.Head, i), b.entry(i))
 	}
-	d.Head = b.after(d.Head, blockEntries)
-	d.Destroyed += b.destroyed
+	next.Head = b.after(d.Head, blockEntries)
+	*d = next
 	tree.addBlock(b)
 	if v.Progress != nil && d.Head.Size%progressEach == 0 {
 		v.Progress(d.Head.Size)
@@ -238,14 +253,13 @@ func (d *Verdict) join(b *block, v Verifier, tree *leaves) bool {
 	return true
 }
 
-// epochsIn holds a block against the seals. Since times do not fall, of the entries between two that begin or seal an epoch the last is the one that could be too late.
-func (d *Verdict) epochsIn(b *block, origin string) bool {
-	next := Verdict{Epochs: d.Epochs, Breaks: d.Breaks}
+// takeEpochs holds a block behind a head against the seals. Since times do not fall, of the entries between two that begin or seal an epoch the last is the one that could be too late.
+func (d *Verdict) takeEpochs(b *block, before Head, origin string) bool {
 	take := func(i int) bool {
 		e := b.entry(i)
 		h, err := ParseHeader(e.Header)
-		next.Head = b.after(d.Head, i)
-		return err == nil && next.epoch(origin, h, e.Body) == nil
+		d.Head = b.after(before, i)
+		return err == nil && d.epoch(origin, h, e.Body) == nil
 	}
 	behind := 0
 	for _, i := range b.epochs {
@@ -254,10 +268,24 @@ func (d *Verdict) epochsIn(b *block, origin string) bool {
 		}
 		behind = i + 1
 	}
-	if behind < blockEntries && !take(blockEntries-1) {
-		return false
+	return behind == blockEntries || take(blockEntries-1)
+}
+
+// takeGone takes in which bodies of a block are not there, and which it says were destroyed.
+func (d *Verdict) takeGone(b *block) bool {
+	for _, i := range b.gone {
+		e := b.entry(i)
+		h, err := ParseHeader(e.Header)
+		if err == nil && e.Body == nil {
+			d.Destroyed++
+			err = d.gone.missing(h, e.Header)
+		} else if err == nil {
+			err = d.gone.destroyed(h, e.Body)
+		}
+		if err != nil {
+			return false
+		}
 	}
-	d.Epochs, d.Breaks = next.Epochs, next.Breaks
 	return true
 }
 

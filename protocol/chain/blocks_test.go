@@ -94,6 +94,47 @@ func TestBlocksGiveTheSameVerdictOnSeals(t *testing.T) {
 	}
 }
 
+// So it does where bodies went, with right and without.
+func TestBlocksGiveTheSameVerdictOnRetention(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 13))
+	for round := range 24 {
+		l := newSealed(t)
+		var went chain.Went
+		for range 300 {
+			must(t, l.write(protocol.KindView, protocol.Access{How: "live"}))
+			e := l.entries[len(l.entries)-1]
+			h, err := chain.ParseHeader(e.Header)
+			must(t, err)
+			went.Add(h, e.Header)
+		}
+		l.fill(random.IntN(300))
+		d := protocol.BodiesDestroyed{Month: "2026-11", Kinds: []protocol.KindDestroyed{went.Of(protocol.KindView)}}
+		l.now = time.Date(2031, 12, 1, 0, 0, 0, 0, time.UTC)
+		switch round % 6 {
+		case 1:
+			d.Kinds[0].Root[0]++
+		case 2:
+			l.now = l.now.Add(-time.Hour)
+		case 3:
+			d.Kinds = nil
+		case 4:
+			must(t, l.write(protocol.KindBodiesDestroyed, d)) // twice
+			l.fill(random.IntN(300))
+		}
+		must(t, l.write(protocol.KindBodiesDestroyed, d))
+		l.fill(300)
+		for i := range 300 {
+			if round%5 == 0 || random.IntN(3) == 0 {
+				l.entries[i].Body = nil
+			}
+		}
+		if round == 23 {
+			l.entries[len(l.entries)-1].Body = nil // of a kind that is kept
+		}
+		sameVerdict(t, newFixture(t, 0).verifier, stream(t, l.entries, nil), round)
+	}
+}
+
 func sameVerdict(t *testing.T, v chain.Verifier, log []byte, round int) {
 	t.Helper()
 	var looked []string
@@ -109,7 +150,7 @@ func sameVerdict(t *testing.T, v chain.Verifier, log []byte, round int) {
 		d, err := verify(r, v)
 		fault, checkpoint := d.Fault, d.Checkpoint
 		d.Fault, d.Checkpoint = nil, nil
-		return fmt.Sprintf("%v | %+v | %+v | %+v | %s", err, d, fault, checkpoint, strings.Join(looked, "\n"))
+		return fmt.Sprintf("%v | %+v | %+v | %+v | %s", err, d.Seen(), fault, checkpoint, strings.Join(looked, "\n"))
 	}
 	same := func(r func() io.Reader) {
 		t.Helper()

@@ -5,7 +5,7 @@ import "io"
 // For tests, which compare: verification without blocks, and reading without the quick readers.
 
 func VerifyOneByOne(r io.Reader, v Verifier) (Verdict, error) {
-	var d Verdict
+	d := Verdict{gone: Gone{}}
 	err := d.oneByOne(r, v, new(leaves))
 	return d, err
 }
@@ -19,3 +19,6 @@ func QuickHeader(line []byte) (Header, bool) {
 	s, ok := scanHeader(line)
 	return s.header(), ok
 }
+
+// Seen is the verdict without what it reckons with.
+func (d Verdict) Seen() Verdict { d.gone = nil; return d }
