@@ -2,6 +2,7 @@ package central
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -205,9 +206,7 @@ func (s *State) reconfirmed(person protocol.PersonID, now time.Time, oversees bo
 	}
 	switch {
 	case oversees || s.Holds(person, Registrar, "", now):
-		for _, p := range s.placements {
-			add(p)
-		}
+		return slices.AppendSeq(slices.Collect(s.byStatus[Active].all()), s.byStatus[Suspended].all())
 	case s.Holds(person, Staff, "", now):
 		for _, id := range s.people[person].Cameras {
 			add(s.placements[id])
@@ -224,17 +223,8 @@ func (s *State) Unneeded(now time.Time, placements ...*Placement) map[protocol.C
 	since := now.AddDate(0, -UnneededMonths, 0)
 	list := map[protocol.CameraID]bool{}
 	for _, p := range placements {
-		if p.Status == Active && !p.ValidFrom.After(since) {
+		if p.Status == Active && !p.ValidFrom.After(since) && p.needed.Before(since) {
 			list[p.Camera] = true
-		}
-	}
-	for i := len(s.order) - 1; i >= 0 && len(list) > 0; i-- {
-		r := s.requests[s.order[i]]
-		if r.Filed.Before(since) {
-			break
-		}
-		for _, c := range r.Cameras {
-			delete(list, c)
 		}
 	}
 	return list
@@ -268,21 +258,34 @@ func (s *State) upkeepTasks(person protocol.PersonID, now time.Time, add func(Ta
 		since protocol.Time
 	}
 	var overdue, doubted, incomplete count
-	one := func(c *count, since protocol.Time) {
-		if c.n++; c.n == 1 || since.Before(c.since.Time) {
+	add1 := func(c *count, n int, since protocol.Time) {
+		if n > 0 && (c.n == 0 || since.Before(c.since.Time)) {
 			c.since = since
 		}
+		c.n += n
 	}
-	often := s.oftenConfirmed(now)
-	for _, p := range s.reconfirmed(person, now, false) {
-		if due := p.confirmDue(often[p.DPIA]); !now.Before(due.Time) {
-			one(&overdue, due)
+	often, registrar := s.oftenConfirmed(now), s.Holds(person, Registrar, "", now)
+	if registrar {
+		those := func(c *count, list *ordered[dated[*Placement]], until int64) {
+			for d := range list.all() {
+				add1(c, list.upTo(dated[*Placement]{until, lastID, nil}), protocol.T(time.UnixMilli(d.at)))
+				break
+			}
 		}
-		if p.Doubted() {
-			one(&doubted, p.Confirmed.At)
+		for dpia, due := range s.confirming {
+			if often[dpia] {
+				those(&overdue, &due.often, now.UnixMilli())
+			} else {
+				those(&overdue, &due.yearly, now.UnixMilli())
+			}
 		}
-		if p.incomplete() {
-			one(&incomplete, p.ValidFrom)
+		those(&doubted, &s.doubted, math.MaxInt64)
+		those(&incomplete, &s.incomplete, math.MaxInt64)
+	} else {
+		for _, p := range s.reconfirmed(person, now, false) {
+			if due := p.confirmDue(often[p.DPIA]); !now.Before(due.Time) {
+				add1(&overdue, 1, due)
+			}
 		}
 	}
 	tell := func(c count, what string, due protocol.Time, nl, en string) {
@@ -291,7 +294,7 @@ func (s *State) upkeepTasks(person protocol.PersonID, now time.Time, add func(Ta
 		}
 	}
 	tell(overdue, "confirm", overdue.since, "camera's herbevestigen: %d", "re-confirm cameras: %d")
-	if s.Holds(person, Registrar, "", now) {
+	if registrar {
 		tell(doubted, "correct", protocol.Time{}, "gegevens verbeteren van camera's: %d", "correct the details of cameras: %d")
 		tell(incomplete, "complete", protocol.Time{}, "gegevens aanvullen van camera's in gebruik: %d", "complete the details of cameras in use: %d")
 	}

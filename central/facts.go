@@ -239,9 +239,8 @@ func ObjectName(r protocol.RecorderID, g protocol.GrantID) string {
 // Tend closes what nobody came for: fourteen days after release the hold ends all the same. And an agreement that ended makes void what rested on it.
 func (Tend) decide(d *decision) error {
 	d.recheck(nil)
-	for _, id := range d.order {
-		r := d.requests[id]
-		if d.erasures[DossierOf(id)] != nil {
+	for _, r := range inFiling(d.live) {
+		if d.erasures[DossierOf(r.ID)] != nil {
 			continue
 		}
 		d.tendOral(r)

@@ -378,15 +378,11 @@ func (s *State) readingTasks(person protocol.PersonID, now time.Time, add func(T
 	if p == nil {
 		return
 	}
-	var used map[ProtocolRef]bool
 	for _, rules := range s.protocols {
 		if !s.Acknowledged(person, rules.ref()).IsZero() || !s.reads(p, rules, now) {
 			continue
 		}
-		if used == nil {
-			used, _ = s.inUse()
-		}
-		if used[rules.ref()] {
+		if s.under[rules.ref()] > 0 {
 			add(Task{Topic: TopicProtocol, Key: rules.ID, Since: s.adoptions[rules.ref()].At, Due: s.ReadBy(rules),
 				Words: Words{"lees en bevestig het cameraprotocol", "read and acknowledge the camera protocol"}})
 		}

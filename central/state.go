@@ -43,8 +43,7 @@ type State struct {
 	clients    map[ClientID]*Client
 	readings   []Read
 	notebook   []Note
-	live       map[protocol.RequestID]*Request // that somebody may still have to do something about
-	decided    []protocol.RequestID            // in the order of deciding
+	decided    []protocol.RequestID // in the order of deciding
 	mail       map[protocol.PersonID]*mailbox
 	mailer     MailTaken // which centre mails
 	signatures []Signature
@@ -53,6 +52,8 @@ type State struct {
 	bare       map[Dossier]bool                // dossiers with events from before there were keys
 	gone       map[protocol.DocumentID]Dossier // holds and grants of which only that remains
 	documents  uint64                          // issued so far: the number in the next document's id
+
+	lists
 }
 
 // Post is a role held; Regime only for handler and approver.
@@ -221,6 +222,9 @@ type Placement struct {
 	// Left out of what tests compare old ledgers by, where they are zero.
 	Confirmed *Confirmation `json:",omitzero"` // the last one, see confirm.go
 	Tests     []ControlTest `json:",omitzero"` // of its controls, oldest first
+
+	needed protocol.Time // when the last request that named it was filed
+	holds  []*Hold       // all there ever were of its footage
 }
 
 // Proposal is an ending that one approver has asked.
@@ -311,6 +315,8 @@ type Request struct {
 	// Of an oral demand; left out of what tests compare old ledgers by, where they are zero.
 	Written *Writing      `json:",omitzero"` // nil: not yet
 	Overdue protocol.Time `json:",omitzero"` // when it was found unconfirmed after three days
+
+	number int // in the order of filing
 }
 
 // Check is the handler's.
