@@ -82,7 +82,7 @@ func (s *State) Holds(person protocol.PersonID, role Role, regime protocol.Regim
 
 // Task is one thing that waits for a person.
 type Task struct {
-	What    string // "check", "decide", "decided", "write", "download", "confirm", "look", "ending", "activate", "lapsing", "keep", "deliver"; of a person filmed "forward", "identify", "answer", "answered", "watch"
+	What    string // "check", "decide", "decided", "write", "download", "confirm", "look", "ending", "activate", "lapsing", "keep", "deliver", "weakness"; of a person filmed "forward", "identify", "answer", "answered", "watch"
 	Words   Words
 	Since   protocol.Time
 	Request *Request   // or

@@ -49,8 +49,8 @@ type API struct {
 	base       string // of the API, without a slash at its end
 	operations []operation
 	document   []byte
-	systems    *limiter // by client
-	strangers  *limiter // by truncated address, before anybody is known
+	systems    *page.Limiter // by client
+	strangers  *page.Limiter // by truncated address, before anybody is known
 }
 
 // New makes the API. It expects page.Secure around it.
@@ -58,7 +58,7 @@ func New(c Config) (*API, error) {
 	if len(c.Secret) < 32 {
 		return nil, errors.New("api: the secret that signs access tokens needs at least 32 bytes")
 	}
-	a := &API{Config: c, base: strings.TrimSuffix(c.URL, "/") + "/v1", systems: newLimiter(20, 100), strangers: newLimiter(2, 30)}
+	a := &API{Config: c, base: strings.TrimSuffix(c.URL, "/") + "/v1", systems: page.NewLimiter(20, 100), strangers: page.NewLimiter(2, 30)}
 	a.operations = a.table()
 	var err error
 	if a.document, err = a.openAPI(); err != nil {
@@ -171,7 +171,7 @@ func (a *API) answer(c *call) (reply, error) {
 		return reply{}, err
 	}
 	if c.op.scope == "" {
-		if wait, ok := a.strangers.take(page.Truncate(c.r.RemoteAddr), c.now); !ok {
+		if wait, ok := a.strangers.Take(page.Truncate(c.r.RemoteAddr), c.now); !ok {
 			return reply{}, tooOften(c, wait)
 		}
 	} else if err := a.recognise(c); err != nil {
@@ -232,14 +232,14 @@ func (a *API) recognise(c *call) error {
 	scheme, token, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	t, ok := a.openToken(token, c.now)
 	if !strings.EqualFold(scheme, "Bearer") || !ok {
-		if wait, ok := a.strangers.take(page.Truncate(c.r.RemoteAddr), c.now); !ok {
+		if wait, ok := a.strangers.Take(page.Truncate(c.r.RemoteAddr), c.now); !ok {
 			return tooOften(c, wait)
 		}
 		c.w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		return fault(codeToken, "Geef een geldig toegangstoken mee: Authorization: Bearer …", "Give a valid access token: Authorization: Bearer …")
 	}
 	c.client = t.Client
-	if wait, ok := a.systems.take(string(c.client), c.now); !ok {
+	if wait, ok := a.systems.Take(string(c.client), c.now); !ok {
 		return tooOften(c, wait)
 	}
 	if !slices.Contains(t.Scopes, c.op.scope) {

@@ -432,8 +432,62 @@ func TestClientQueueIsBounded(t *testing.T) {
 	eventually(t, "rec-2 is heard", func() bool { return strings.Contains(h.all(), "status rec-2 still heard") })
 	stop()
 	<-done
-	if len(c.waiting) != 0 || c.bytes != 0 {
-		t.Errorf("left in the books: %v, %d bytes", c.waiting, c.bytes)
+	if len(c.waiting) != 0 || c.bytes != 0 || c.queued != 0 {
+		t.Errorf("left in the books: %v, %d messages of %d bytes", c.waiting, c.queued, c.bytes)
+	}
+}
+
+// meeting is a handler that keeps each call until others of another recorder are under way as well.
+type meeting struct {
+	mu   sync.Mutex
+	busy map[protocol.RecorderID]bool
+	most int
+	got  map[protocol.RecorderID]string
+	t    *testing.T
+}
+
+func (m *meeting) Status(r protocol.RecorderID, p []byte) { m.Journal(r, p) }
+
+func (m *meeting) Journal(r protocol.RecorderID, p []byte) {
+	m.mu.Lock()
+	if m.busy[r] {
+		m.t.Errorf("two calls for %s at a time", r)
+	}
+	m.busy[r] = true
+	m.most = max(m.most, len(m.busy))
+	m.mu.Unlock()
+	time.Sleep(time.Millisecond)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.busy, r)
+	m.got[r] += string(p)
+}
+
+// TestClientSideBySide: different recorders are handled side by side, each in its own order.
+func TestClientSideBySide(t *testing.T) {
+	t.Parallel()
+	m := &meeting{t: t, busy: map[protocol.RecorderID]bool{}, got: map[protocol.RecorderID]string{}}
+	c := NewClient(ClientConfig{Log: logger(t)}, m)
+	for n := range 10 {
+		for r := range 50 {
+			c.enqueue(protocol.Topic(protocol.RecorderID(fmt.Sprintf("rec-%d", r)), protocol.UpJournal), []byte{'0' + byte(n)})
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var handling sync.WaitGroup
+	for range sideBySide {
+		handling.Go(func() { c.handle(ctx) })
+	}
+	eventually(t, "all are handled", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.queued == 0 })
+	stop()
+	handling.Wait()
+	if len(m.got) != 50 || m.most < 2 {
+		t.Errorf("%d recorders heard, at most %d at a time", len(m.got), m.most)
+	}
+	for r, got := range m.got {
+		if got != "0123456789" {
+			t.Errorf("%s: %s", r, got)
+		}
 	}
 }
 
@@ -444,9 +498,9 @@ func FuzzEnqueue(f *testing.F) {
 		c := NewClient(ClientConfig{Log: slog.New(slog.DiscardHandler)}, &got{})
 		c.enqueue(topic, payload)
 		if n := c.Counts(); n.Received == 1 {
-			m := <-c.queue
-			if protocol.ValidID(m.recorder) != nil || topic != protocol.Topic(m.recorder, m.channel) {
-				t.Errorf("%q taken as %s of %q", topic, m.channel, m.recorder)
+			r := <-c.ready
+			if m := c.waiting[r][0]; protocol.ValidID(r) != nil || topic != protocol.Topic(r, m.channel) {
+				t.Errorf("%q taken as %s of %q", topic, m.channel, r)
 			}
 		}
 	})

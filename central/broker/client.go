@@ -16,8 +16,9 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// Handler takes what recorders send. All calls come from one goroutine; the payload is the handler's to keep. The recorder is the one
-// whose topic it came over: the broker's word, so the handler checks the signature inside.
+// Handler takes what recorders send. What one recorder sends is handed over in its order, one call at a time; calls for different recorders may run
+// side by side, so that one sync of a disk serves many. The payload is the handler's to keep. The recorder is the one whose topic it came over: the
+// broker's word, so the handler checks the signature inside.
 type Handler interface {
 	Journal(recorder protocol.RecorderID, payload []byte)
 	Status(recorder protocol.RecorderID, payload []byte)
@@ -31,7 +32,7 @@ type ClientConfig struct {
 	Share    string      // several centres: they take recorders by shared subscription under this name (not with the embedded broker)
 	Log      *slog.Logger
 
-	Queue        int           // messages waiting for Handler; zero: 1024
+	Queue        int           // messages waiting for Handler; zero: 4096
 	PerRecorder  int           // of which one recorder may have so many; zero: 16
 	QueueBytes   int           // and all together so many bytes; zero: 64 MiB
 	MaxMessage   int           // larger ones are dropped; zero: MaxMessage
@@ -44,8 +45,8 @@ type Counts struct {
 	Received, Oversized, UnknownTopic, QueueFull uint64
 }
 
-// Client is the centre's session to a broker. Run owns the connection and the one goroutine that calls the handler; Publish may be
-// called from any goroutine.
+// Client is the centre's session to a broker. Run owns the connection and the goroutines that call the handler; Publish may be called from any
+// goroutine.
 type Client struct {
 	ClientConfig
 	handler Handler
@@ -54,30 +55,33 @@ type Client struct {
 
 	mu      sync.Mutex // guards what follows; held for moments only, paho's own goroutine takes it
 	counts  Counts
-	waiting map[protocol.RecorderID]int
+	waiting map[protocol.RecorderID][]message // of each recorder in their order, the one that is being handled first
+	queued  int                               // all of them
 	bytes   int
-	queue   chan message
+	ready   chan protocol.RecorderID // each that has messages waiting and none being handled, once; has room for Queue
 
 	logged   time.Time // when a dropped message was last logged
 	unlogged int       // dropped since: a recorder gone bad must not fill our disk with its log lines
 }
 
 type message struct {
-	recorder protocol.RecorderID
-	channel  protocol.Channel
-	payload  []byte
+	channel protocol.Channel
+	payload []byte
 }
+
+// sideBySide is how many calls of the handler there may be at a time.
+const sideBySide = 32
 
 // NewClient makes a session that is not connected yet; see Run.
 func NewClient(c ClientConfig, h Handler) *Client {
 	c.ClientID = orDefault(c.ClientID, Centre)
-	c.Queue = orDefault(c.Queue, 1024)
+	c.Queue = orDefault(c.Queue, 4096)
 	c.PerRecorder = orDefault(c.PerRecorder, 16)
 	c.QueueBytes = orDefault(c.QueueBytes, 64<<20)
 	c.MaxMessage = orDefault(c.MaxMessage, MaxMessage)
 	c.TokenTimeout = orDefault(c.TokenTimeout, 10*time.Second)
 	c.Retry = orDefault(c.Retry, time.Second)
-	return &Client{ClientConfig: c, handler: h, queue: make(chan message, c.Queue), waiting: map[protocol.RecorderID]int{}}
+	return &Client{ClientConfig: c, handler: h, waiting: map[protocol.RecorderID][]message{}, ready: make(chan protocol.RecorderID, c.Queue)}
 }
 
 func orDefault[T comparable](v, otherwise T) T {
@@ -91,7 +95,9 @@ func orDefault[T comparable](v, otherwise T) T {
 // Run connects, and connects again whenever the session is lost, until ctx ends. It returns when the last handler call has returned.
 func (c *Client) Run(ctx context.Context) {
 	var handling sync.WaitGroup
-	handling.Go(func() { c.handle(ctx) })
+	for range sideBySide {
+		handling.Go(func() { c.handle(ctx) })
+	}
 	defer handling.Wait()
 	for pause := c.Retry; ctx.Err() == nil; {
 		began := time.Now()
@@ -227,14 +233,17 @@ func (c *Client) enqueue(topic string, payload []byte) {
 	case len(payload) > c.MaxMessage:
 		c.counts.Oversized++
 		why = "over the size limit"
-	case c.waiting[recorder] >= c.PerRecorder, c.bytes+len(payload) > c.QueueBytes, len(c.queue) == cap(c.queue):
+	case len(c.waiting[recorder]) >= c.PerRecorder, c.bytes+len(payload) > c.QueueBytes, c.queued == c.Queue:
 		c.counts.QueueFull++
 		why = "the queue is full"
 	default:
 		c.counts.Received++
-		c.waiting[recorder]++
+		c.queued++
 		c.bytes += len(payload)
-		c.queue <- message{recorder, channel, payload} // has room: only we fill it, under the lock
+		if c.waiting[recorder] == nil {
+			c.ready <- recorder // has room: whoever is in it has a message in the queue
+		}
+		c.waiting[recorder] = append(c.waiting[recorder], message{channel, payload})
 	}
 	unlogged := c.unlogged
 	log := why != "" && time.Since(c.logged) > time.Second
@@ -254,16 +263,23 @@ func (c *Client) handle(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case m := <-c.queue:
+		case recorder := <-c.ready:
+			c.mu.Lock()
+			m := c.waiting[recorder][0]
+			c.mu.Unlock()
 			if m.channel == protocol.UpJournal {
-				c.handler.Journal(m.recorder, m.payload)
+				c.handler.Journal(recorder, m.payload)
 			} else {
-				c.handler.Status(m.recorder, m.payload)
+				c.handler.Status(recorder, m.payload)
 			}
 			c.mu.Lock()
+			c.queued--
 			c.bytes -= len(m.payload)
-			if c.waiting[m.recorder]--; c.waiting[m.recorder] == 0 {
-				delete(c.waiting, m.recorder)
+			if rest := c.waiting[recorder][1:]; len(rest) > 0 {
+				c.waiting[recorder] = rest
+				c.ready <- recorder
+			} else {
+				delete(c.waiting, recorder)
 			}
 			c.mu.Unlock()
 		}

@@ -598,6 +598,42 @@ func TestOrdersGoDown(t *testing.T) {
 	w.until("orders go on where they were", func() bool { return slices.Equal(r.numbers(), []uint64{3}) })
 }
 
+// TestFactsAreReadOnce: a start goes on where the last one was; but under a ledger that was put back from a copy, which lacks facts that were taken in,
+// the journals are read again.
+func TestFactsAreReadOnce(t *testing.T) {
+	t.Parallel()
+	w := running(t)
+	r := w.rec
+	r.write(protocol.KindOpened, protocol.Opened{Recorder: "rec-1", Municipality: "stad"})
+	tell := func(what string) {
+		t.Helper()
+		r.write(protocol.KindIncident, protocol.Incident{What: what})
+		r.deliver()
+		w.until(what+" is in the ledger", func() bool { return slices.Contains(w.incidents(), what) })
+	}
+	tell("unlink-failed")
+	ledger := filepath.Join(w.config.Data, "ledger.db")
+	w.stop()
+	before, err := os.ReadFile(ledger)
+	w.check(err)
+	w.restart()
+	if err := w.office.resumeFacts(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := w.office.witness.Taken("rec-1"); got != uint64(len(r.entries)) {
+		t.Errorf("after a start %d of %d entries are taken in", got, len(r.entries))
+	}
+	r.connect()
+	tell("disk-full")
+	w.stop()
+	w.check(os.WriteFile(ledger, before, 0o600))
+	w.restart()
+	w.until("what the old copy lacks is taken in again", func() bool { return slices.Contains(w.incidents(), "disk-full") })
+	if !strings.Contains(w.log.since(), "the recorders' journals are read again from the start") {
+		t.Error("the log does not say that the journals are read again")
+	}
+}
+
 // TestFactsComeUp: batch → stored → cosigned → each fact becomes a command once, also after a restart and when everything is handed in again.
 func TestFactsComeUp(t *testing.T) {
 	t.Parallel()

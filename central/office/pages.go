@@ -1,9 +1,11 @@
 package office
 
 import (
+	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -127,6 +129,19 @@ func (r register) PublicCamera(id protocol.CameraID, now time.Time) (p central.P
 func (r register) Documents() (list []central.PublicDocument) {
 	r.o.book.View(func(s *central.State) { list = s.PublicDocuments() })
 	return list
+}
+
+func (r register) Tell(ctx context.Context, c central.Tell) (string, error) {
+	events, err := r.o.book.Do(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range events {
+		if m, ok := e.Fact.(*central.MatterOpened); ok {
+			return m.Reference, nil
+		}
+	}
+	return "", errors.New("what was told made no matter")
 }
 
 func (r register) Facts(id protocol.CameraID) public.Facts {

@@ -10,12 +10,12 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/broker"
+	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
 
-// Journal takes a batch from a recorder: the witness stores it and cosigns; the cosigned checkpoint goes back (invariant 11). It is called from the broker
-// client's one goroutine.
+// Journal takes a batch from a recorder: the witness stores it and cosigns; the cosigned checkpoint goes back (invariant 11).
 func (o *Office) Journal(recorder protocol.RecorderID, batch []byte) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -158,10 +158,9 @@ func (o *Office) StatusOf(recorder protocol.RecorderID) (Status, bool) {
 func (o *Office) sendOrders(ctx context.Context) {
 	for {
 		changed := o.book.Changed()
-		for _, r := range o.enrol() {
-			if s, ok := o.StatusOf(r); ok && s.State == "online" {
-				o.send(ctx, r, s.LastOrder)
-			}
+		o.enrol()
+		for recorder, last := range o.owed() {
+			o.send(ctx, recorder, last)
 		}
 		select {
 		case <-ctx.Done():
@@ -171,22 +170,35 @@ func (o *Office) sendOrders(ctx context.Context) {
 	}
 }
 
-// enrol makes the witness know every recorder in the ledger, and lists them.
-func (o *Office) enrol() (ids []protocol.RecorderID) {
-	var list []central.Recorder
+// owed are the recorders that are online and have not used up every order that was issued to them, with the last one they have.
+func (o *Office) owed() map[protocol.RecorderID]uint64 {
+	owed := map[protocol.RecorderID]uint64{}
 	o.book.View(func(s *central.State) {
-		for _, r := range s.Recorders() {
-			list = append(list, *r)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for id, status := range o.statuses {
+			if status.State == "online" && status.LastOrder+1 < s.Recorder(id).Next() {
+				owed[id] = status.LastOrder
+			}
 		}
 	})
-	for _, r := range list {
-		ids = append(ids, r.ID)
+	return owed
+}
+
+// enrol makes the witness know every recorder in the ledger, and lists them.
+func (o *Office) enrol() (ids []protocol.RecorderID) {
+	var fresh []central.Recorder
+	o.book.View(func(s *central.State) {
 		o.mu.Lock()
-		known := o.enrolled[r.ID]
-		o.mu.Unlock()
-		if known { // the witness writes to disk to find that out
-			continue
+		defer o.mu.Unlock()
+		for _, r := range s.Recorders() {
+			ids = append(ids, r.ID)
+			if !o.enrolled[r.ID] { // the witness writes to disk to find that out
+				fresh = append(fresh, *r)
+			}
 		}
+	})
+	for _, r := range fresh {
 		if err := o.witness.Enrol(r.ID, r.Key, r.Origin); err != nil {
 			o.Log.Error("the witness cannot take this recorder", "recorder", r.ID, "error", err)
 			continue
@@ -254,31 +266,78 @@ func (o *Office) send(ctx context.Context, recorder protocol.RecorderID, last ui
 // factsAgain is how long after a failure of the ledger a fact is tried again.
 const factsAgain = 5 * time.Second
 
-// takeFacts gives the ledger what the recorders' journals say, as commands. Each names its entry, so going through the same entries after a restart
-// changes nothing. A fact that the ledger cannot take now, because its disk is full, stays the next one of its recorder.
+// keepFacts is how often it is kept how far the facts are taken in.
+const keepFacts = time.Minute
+
+// takeFacts gives the ledger what the recorders' journals say, as commands. Each names its entry, so going through the same entries again changes
+// nothing. A fact that the ledger cannot take now, because its disk is full, stays the next one of its recorder.
 func (o *Office) takeFacts(ctx context.Context) {
-	next := map[protocol.RecorderID]uint64{}
+	if err := o.resumeFacts(ctx); err != nil {
+		o.Log.Warn("the recorders' journals are read again from the start", "error", err)
+		o.witness.TakeAgain()
+	}
+	defer o.keepTaken(context.WithoutCancel(ctx))
+	kept := time.Now()
 	for {
 		changed := o.witness.Changed()
 		var again <-chan time.Time
-		for _, r := range o.witness.Recorders() {
-			for next[r.ID] < r.Size && ctx.Err() == nil {
-				taken, err := o.takeSome(ctx, r.ID, next[r.ID])
-				next[r.ID] += taken
-				if err != nil {
-					if ctx.Err() == nil {
-						o.Log.Error("an entry of a recorder could not be taken in; trying again", "recorder", r.ID, "entry", next[r.ID], "error", err)
-					}
-					again = time.After(factsAgain)
-					break
-				}
+		for _, id := range o.witness.Waiting() {
+			if err := o.takeAll(ctx, id); err != nil && ctx.Err() == nil {
+				o.Log.Error("an entry of a recorder could not be taken in; trying again", "recorder", id, "entry", o.witness.Taken(id), "error", err)
+				again = time.After(factsAgain)
 			}
+		}
+		if time.Since(kept) > keepFacts {
+			o.keepTaken(ctx)
+			kept = time.Now()
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
 		case <-again:
+		}
+	}
+}
+
+// resumeFacts goes on where the last run of a centre on this ledger was.
+func (o *Office) resumeFacts(ctx context.Context) error {
+	at, ok, err := o.witness.TakenUnder()
+	if err != nil || !ok {
+		return err
+	}
+	root, _, err := o.book.HeadAt(ctx, at.Size)
+	if err == nil && root != at.Root {
+		err = errors.New("it has another root there")
+	}
+	if err != nil {
+		return fmt.Errorf("this ledger is not the one that took them in, which had %d entries: %w", at.Size, err)
+	}
+	return nil
+}
+
+// keepTaken: a failure costs reading again, nothing else.
+func (o *Office) keepTaken(ctx context.Context) {
+	size := o.book.Size()
+	if size == 0 {
+		return
+	}
+	root, _, err := o.book.HeadAt(ctx, size)
+	if err == nil {
+		err = o.witness.KeepTaken(witness.Mark{Size: size, Root: root})
+	}
+	if err != nil {
+		o.Log.Warn("how far the recorders' journals are taken in is not kept", "error", err)
+	}
+}
+
+// takeAll takes in all of a recorder's entries that wait.
+func (o *Office) takeAll(ctx context.Context, id protocol.RecorderID) error {
+	for {
+		from := o.witness.Taken(id)
+		taken, err := o.takeSome(ctx, id, from)
+		if more := o.witness.Take(id, from+taken); err != nil || !more {
+			return err
 		}
 	}
 }

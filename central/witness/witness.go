@@ -38,8 +38,10 @@ type Witness struct {
 	now  func() time.Time
 	log  *slog.Logger
 
-	mu      sync.Mutex    // guards changed
-	changed chan struct{} // closed at the next change
+	mu       sync.Mutex    // guards what follows
+	changed  chan struct{} // closed at the next change
+	progress map[protocol.RecorderID]progress
+	waiting  map[protocol.RecorderID]bool // those of which not all is taken in
 
 	between func() error // for tests: a crash between storing and cosigning
 }
@@ -102,7 +104,10 @@ func Open(path, skey string, now func() time.Time, log *slog.Logger) (*Witness, 
 		case string(have) != form:
 			return fmt.Errorf("its form is %q, want %q", have, form)
 		}
-		return eachRow(tx, func(id protocol.RecorderID, r row) error { return r.sound(tx, id) })
+		if err := eachRow(tx, func(id protocol.RecorderID, r row) error { return r.sound(tx, id) }); err != nil {
+			return err
+		}
+		return w.readTaken(tx)
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("witness %s: %w", path, err), db.Close())
@@ -373,7 +378,7 @@ func (b batch) unfit(known row, detail string) *Finding {
 
 // store keeps entries and the checkpoint over them, if the row still is what the batch was judged by.
 func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chain.Entry) error {
-	err := w.db.Update(func(tx *bbolt.Tx) error {
+	err := w.db.Batch(func(tx *bbolt.Tx) error {
 		r, err := readRow(tx, id)
 		if err != nil {
 			return err
@@ -409,6 +414,11 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 		return r.put(tx, id)
 	})
 	if err == nil && len(fresh) > 0 {
+		w.mu.Lock()
+		p := w.progress[id]
+		p.stored = max(p.stored, b.checkpoint.Size)
+		w.progressed(id, p)
+		w.mu.Unlock()
 		w.wake()
 	}
 	return err
@@ -416,7 +426,7 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 
 // cosign cosigns the stored checkpoint, unless a larger one has been cosigned: then that is the answer. Its time never goes back.
 func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err error) {
-	err = w.db.Update(func(tx *bbolt.Tx) error {
+	err = w.db.Batch(func(tx *bbolt.Tx) error {
 		r, err := readRow(tx, id)
 		if err != nil {
 			return err
