@@ -25,6 +25,8 @@ type lists struct {
 	confirming map[string]*confirming          // in use or suspended, by DPIA
 	under      map[ProtocolRef]int             // how many are in use or suspended under it
 	processing map[string]int                  // how many in use or suspended it processes footage of
+	at         map[Place]*ordered[*Placement]  // in use or suspended, by id
+	police     ordered[*Placement]             // WPG, but for drafts; by id
 
 	witnessed map[string]int // recorders that have this witness alone
 
@@ -59,7 +61,7 @@ func newLists() lists {
 			return cmp.Or(strings.Compare(a.title, b.title), cmp.Compare(a.Camera, b.Camera))
 		}},
 		ending: byDate[*Placement](), proposed: byDate[*Placement](), doubted: byDate[*Placement](), incomplete: byDate[*Placement](),
-		confirming: map[string]*confirming{}, under: map[ProtocolRef]int{}, processing: map[string]int{},
+		confirming: map[string]*confirming{}, under: map[ProtocolRef]int{}, processing: map[string]int{}, at: map[Place]*ordered[*Placement]{}, police: ordered[*Placement]{compare: camera},
 		witnessed: map[string]int{},
 		live:      map[protocol.RequestID]*Request{}, ofRegime: map[protocol.Regime][]*Request{}, ofUnit: map[string][]*Request{}, own: map[protocol.PersonID][]*Request{},
 		asked: map[protocol.HoldID]*Hold{}, standing: map[protocol.HoldID]*Hold{}, open: map[protocol.GrantID]*Grant{}, viewing: map[protocol.PersonID][]*Grant{},
@@ -78,6 +80,14 @@ type listed struct {
 	dpia                                                 string
 	under                                                ProtocolRef // zero: not in use
 	processing                                           string
+	recorder, building                                   Place
+	police                                               bool
+}
+
+// Place is where cameras are together, for whoever walks along them: a recorder, or a building.
+type Place struct {
+	Recorder protocol.RecorderID
+	BAG      string
 }
 
 const never = math.MinInt64
@@ -85,7 +95,7 @@ const never = math.MinInt64
 func (p *Placement) listed() listed {
 	l := listed{status: p.Status, ending: never, proposed: never, doubted: never, incomplete: never, yearly: never, often: never}
 	if p.Status != Draft {
-		l.title = p.PublicTitle()
+		l.title, l.police = p.PublicTitle(), p.Regime == protocol.WPG
 	}
 	if p.Status == Active {
 		l.ending = p.Besluit.ValidUntil.UnixMilli()
@@ -95,6 +105,7 @@ func (p *Placement) listed() listed {
 	}
 	if p.Status == Active || p.Status == Suspended {
 		l.dpia, l.under, l.processing = p.DPIA, p.Protocol, p.Processor
+		l.recorder, l.building = Place{Recorder: p.Recorder}, Place{BAG: p.BAG}
 		l.yearly, l.often = p.confirmDue(false).UnixMilli(), p.confirmDue(true).UnixMilli()
 		if p.Doubted() {
 			l.doubted = p.Confirmed.At.UnixMilli()
@@ -154,8 +165,31 @@ func (s *State) list(p *Placement, was *listed) {
 		move(&s.confirming[is.dpia].yearly, never, is.yearly)
 		move(&s.confirming[is.dpia].often, never, is.often)
 	}
+	if was.police != is.police { // once: no camera in use changes its regime
+		s.police.put(p)
+	}
+	s.stay(p, was.recorder, is.recorder)
+	s.stay(p, was.building, is.building)
 	count(s.under, was.under, is.under)
 	count(s.processing, was.processing, is.processing)
+}
+
+// stay moves a placement from one place to another; the zero Place is none.
+func (s *State) stay(p *Placement, was, is Place) {
+	if was == is {
+		return
+	}
+	if list := s.at[was]; list != nil {
+		if list.remove(p); list.size == 0 {
+			delete(s.at, was)
+		}
+	}
+	if is != (Place{}) {
+		if s.at[is] == nil {
+			s.at[is] = &ordered[*Placement]{compare: s.cameras.compare}
+		}
+		s.at[is].put(p)
+	}
 }
 
 // count counts one thing less and another more; the zero value is not counted.
@@ -267,6 +301,9 @@ func keep[K comparable, V any](m map[K]V, key K, v V, in bool) {
 // CameraCount is how many placements there are, drafts included.
 func (s *State) CameraCount() int { return s.cameras.size }
 
+// RecordersFrom are the recorders by id, but for the first n.
+func (s *State) RecordersFrom(n int) iter.Seq[*Recorder] { return s.lists.recorders.from(n) }
+
 // CamerasFrom are the placements by id, but for the first n.
 func (s *State) CamerasFrom(n int) iter.Seq[*Placement] { return s.cameras.from(n) }
 
@@ -320,8 +357,47 @@ func (s *State) PublicFrom(n int, now time.Time) iter.Seq[PublicPlacement] {
 	}
 }
 
-// PublicCount is how many cameras are or were in use.
-func (s *State) PublicCount() int { return s.public.size }
+// FindPublic gives of Public those whose title, place, area or id has a text in it, all where that is empty: at most some, after the first of them; more says whether there are others.
+func (s *State) FindPublic(text string, after, most int, now time.Time) (list []PublicPlacement, more bool) {
+	text = strings.ToLower(text)
+	start := after
+	if text != "" {
+		start = 0
+	}
+	for p := range s.PublicFrom(start, now) {
+		if text != "" {
+			if !slices.ContainsFunc([]string{p.Title, p.Place, p.Area, string(p.Camera)}, func(has string) bool { return strings.Contains(strings.ToLower(has), text) }) {
+				continue
+			}
+			if after--; after >= 0 {
+				continue
+			}
+		}
+		if len(list) == most {
+			return list, true
+		}
+		list = append(list, p)
+	}
+	return list, false
+}
+
+// PublicUnder is cameras in use under a version of a protocol, by title, at most some; more says whether there are others.
+func (s *State) PublicUnder(ref ProtocolRef, most int, now time.Time) (list []PublicPlacement, more bool) {
+	if s.under[ref] == 0 {
+		return nil, false
+	}
+	for p := range s.public.all() {
+		if p.Protocol != ref || p.StatusAt(now) != Active {
+			continue
+		}
+		if len(list) == most {
+			return list, true
+		}
+		public, _ := s.PublicCamera(p.Camera, now)
+		list = append(list, public)
+	}
+	return list, false
+}
 
 // PublicTitle is what everyone may call it.
 func (p *Placement) PublicTitle() string {

@@ -2,6 +2,7 @@ package central
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"reflect"
@@ -129,6 +130,10 @@ func laidOut(l *lists) map[string]any {
 		if due.yearly.size+due.often.size > 0 {
 			out["yearly "+dpia], out["often "+dpia] = slices.Collect(due.yearly.all()), slices.Collect(due.often.all())
 		}
+	}
+	out["police"] = slices.Collect(l.police.all())
+	for at, list := range l.at {
+		out[fmt.Sprint("at ", at)] = slices.Collect(list.all())
 	}
 	for regime, list := range l.ofRegime {
 		out["regime "+string(regime)] = numbers(list)

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"slices"
 	"strconv"
@@ -343,8 +344,16 @@ func (a *API) placements(c *call) (reply, error) {
 	var err error
 	stand := central.Status(c.r.URL.Query().Get("stand"))
 	a.Book.View(func(st *central.State) {
-		all := slices.DeleteFunc(st.Placements(), func(p *central.Placement) bool { return stand != "" && p.StatusAt(c.now) != stand })
-		all, list.bladwijzer, err = pageOf(a, c, all)
+		total, from := st.CameraCount(), st.CamerasFrom
+		if stand != "" {
+			_, total = st.WithStatus(stand, 0, c.now)
+			from = func(n int) iter.Seq[*central.Placement] {
+				those, _ := st.WithStatus(stand, n, c.now)
+				return those
+			}
+		}
+		var all []*central.Placement
+		all, list.bladwijzer, err = pageFrom(a, c, total, from)
 		list.Plaatsingen = each(all, func(p *central.Placement) plaatsing { return newPlaatsing(p, c.now) })
 	})
 	return reply{body: list}, err
@@ -449,7 +458,12 @@ func each[T, R any](list []T, f func(T) R) []R {
 
 // pageOf cuts out the page that is asked for, and says which it is.
 func pageOf[T any](a *API, c *call, list []T) ([]T, bladwijzer, error) {
-	b := bladwijzer{Pagina: 1, Aantal: perPage, Totaal: len(list)}
+	return pageFrom(a, c, len(list), func(n int) iter.Seq[T] { return slices.Values(list[n:]) })
+}
+
+// pageFrom is pageOf a list of which from gives all but the first.
+func pageFrom[T any](a *API, c *call, total int, list func(int) iter.Seq[T]) (here []T, b bladwijzer, err error) {
+	b = bladwijzer{Pagina: 1, Aantal: perPage, Totaal: total}
 	query := c.r.URL.Query()
 	for name, into := range map[string]*int{"pagina": &b.Pagina, "aantal": &b.Aantal} {
 		if text := query.Get(name); text != "" {
@@ -460,12 +474,18 @@ func pageOf[T any](a *API, c *call, list []T) ([]T, bladwijzer, error) {
 			*into = n
 		}
 	}
-	from := min((b.Pagina-1)*b.Aantal, len(list))
-	to := min(from+b.Aantal, len(list))
-	if to < len(list) {
+	from := min((b.Pagina-1)*b.Aantal, total)
+	to := min(from+b.Aantal, total)
+	if to < total {
 		query.Set("pagina", strconv.Itoa(b.Pagina+1))
 		b.Volgende = a.base + c.op.path + "?" + query.Encode()
 		c.w.Header().Set("Link", "<"+b.Volgende+`>; rel="next"`)
 	}
-	return list[from:to], b, nil
+	for one := range list(from) {
+		if len(here) == to-from {
+			break
+		}
+		here = append(here, one)
+	}
+	return here, b, nil
 }

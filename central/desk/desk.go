@@ -424,6 +424,9 @@ func (f form) Ticked(name string, value any) bool {
 	return slices.Contains(f.Values[name], text(value))
 }
 
+// Joined is all values of a field.
+func (f form) Joined(name string) string { return strings.Join(f.Values[name], " ") }
+
 // Or is what was typed, or something to begin with.
 func (f form) Or(name string, begin any) string {
 	if f.Has(name) {
@@ -459,8 +462,8 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },
 		"event":   func(name string) string { return l.In(central.EventWords(name)) },
 		// mapdot is the dot of the "map" part: whose points tick the checkboxes of this name.
-		"mapdot": func(choose string) map[string]any {
-			return map[string]any{"Base": strings.TrimSuffix(l.Path("/"), "/"), "Map": d.Site.Map, "Choose": choose}
+		"mapdot": func(choose, shown string) map[string]any {
+			return map[string]any{"Base": strings.TrimSuffix(l.Path("/"), "/"), "Map": d.Site.Map, "Choose": choose, "Shown": shown}
 		},
 		"happening": func(w identity.What) string { return l.In(happenings[w]) },
 		"unit":      func(u *central.Unit, id string) string { return unitName(u, id) },

@@ -106,9 +106,7 @@ func behindProxy(next http.Handler) http.Handler {
 // selfWitnessed says whether any recorder's roster knows no other witness than this centre.
 func (o *Office) selfWitnessed() (alone bool) {
 	o.book.View(func(s *central.State) {
-		for _, r := range s.Recorders() {
-			alone = alone || len(r.Roster.Witnesses) == 1 && r.Roster.Witnesses[0] == o.witness.Key()
-		}
+		alone = s.SoleWitness(o.witness.Key())
 	})
 	return alone
 }
@@ -116,9 +114,14 @@ func (o *Office) selfWitnessed() (alone bool) {
 // register is all that the public pages can reach.
 type register struct{ o *Office }
 
-func (r register) Public(now time.Time) (list []central.PublicPlacement) {
-	r.o.book.View(func(s *central.State) { list = s.Public(now) })
-	return list
+func (r register) FindPublic(text string, after, most int, now time.Time) (list []central.PublicPlacement, more bool) {
+	r.o.book.View(func(s *central.State) { list, more = s.FindPublic(text, after, most, now) })
+	return list, more
+}
+
+func (r register) PublicUnder(ref central.ProtocolRef, most int, now time.Time) (list []central.PublicPlacement, more bool) {
+	r.o.book.View(func(s *central.State) { list, more = s.PublicUnder(ref, most, now) })
+	return list, more
 }
 
 func (r register) PublicCamera(id protocol.CameraID, now time.Time) (p central.PublicPlacement, ok bool) {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,6 +84,7 @@ func newCountry(t testing.TB, size centraltest.Country, out io.Writer) *country 
 	var marks []mark // where recorders, placements and requests begin
 	begins := map[string]bool{"recorder.enrolled": true, "placement.registered": true, "request.filed": true}
 	events := uint64(0)
+	defer debug.SetGCPercent(debug.SetGCPercent(30)) // what makes the country leaves much behind, which is not what is measured
 	o.View(func(s *central.State) { // whom a state is shown may not change it; but nobody else looks here, and to store all this would take an hour
 		c.Tell(t, w.town, w.now(), func(e central.Event) {
 			if begins[e.Name()] {
