@@ -85,7 +85,7 @@ func newCountry(t testing.TB, size centraltest.Country, out io.Writer) *country 
 	begins := map[string]bool{"recorder.enrolled": true, "placement.registered": true, "request.filed": true}
 	events := uint64(0)
 	defer debug.SetGCPercent(debug.SetGCPercent(30)) // what makes the country leaves much behind, which is not what is measured
-	o.View(func(s *central.State) { // whom a state is shown may not change it; but nobody else looks here, and to store all this would take an hour
+	o.View(func(s *central.State) {                  // whom a state is shown may not change it; but nobody else looks here, and to store all this would take an hour
 		c.Tell(t, w.town, w.now(), func(e central.Event) {
 			if begins[e.Name()] {
 				delete(begins, e.Name())
