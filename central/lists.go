@@ -18,6 +18,7 @@ type lists struct {
 	recorders  ordered[*Recorder]              // by id
 	byStatus   map[Status]*ordered[*Placement] // by id
 	public     ordered[titled]                 // all but drafts, by the title that everyone may see
+	known      ordered[*Placement]             // all but drafts, by id
 	ending     ordered[dated[*Placement]]      // in use, by the end of their besluit
 	proposed   ordered[dated[*Placement]]      // an ending waits for a second approver
 	doubted    ordered[dated[*Placement]]      // in use or suspended, and something is not right
@@ -55,6 +56,7 @@ func newLists() lists {
 	camera := func(a, b *Placement) int { return cmp.Compare(a.Camera, b.Camera) }
 	l := lists{
 		cameras:   ordered[*Placement]{compare: camera},
+		known:     ordered[*Placement]{compare: camera},
 		recorders: ordered[*Recorder]{compare: func(a, b *Recorder) int { return cmp.Compare(a.ID, b.ID) }},
 		byStatus:  map[Status]*ordered[*Placement]{},
 		public: ordered[titled]{compare: func(a, b titled) int {
@@ -148,6 +150,7 @@ func (s *State) list(p *Placement, was *listed) {
 		s.public.remove(titled{was.title, p})
 		if is.title != "" {
 			s.public.put(titled{is.title, p})
+			s.known.put(p)
 		}
 	}
 	move(&s.ending, was.ending, is.ending)
@@ -306,6 +309,9 @@ func (s *State) RecordersFrom(n int) iter.Seq[*Recorder] { return s.lists.record
 
 // CamerasFrom are the placements by id, but for the first n.
 func (s *State) CamerasFrom(n int) iter.Seq[*Placement] { return s.cameras.from(n) }
+
+// KnownFrom are the placements that are no drafts, by id, but for the first n; and how many there are in all.
+func (s *State) KnownFrom(n int) (iter.Seq[*Placement], int) { return s.known.from(n), s.known.size }
 
 // WithStatus are the placements of a status as it is now, by id, but for the first n; and how many there are in all.
 func (s *State) WithStatus(status Status, n int, now time.Time) (iter.Seq[*Placement], int) {

@@ -131,6 +131,7 @@ func laidOut(l *lists) map[string]any {
 			out["yearly "+dpia], out["often "+dpia] = slices.Collect(due.yearly.all()), slices.Collect(due.often.all())
 		}
 	}
+	out["known"] = slices.Collect(l.known.all())
 	out["police"] = slices.Collect(l.police.all())
 	for at, list := range l.at {
 		out[fmt.Sprint("at ", at)] = slices.Collect(list.all())
