@@ -29,6 +29,12 @@
 // proof that they do: evidence that anyone can check without trusting this witness. A batch that merely does not fit may have
 // been spoilt on the way; the newest such batch is kept as a finding that proves nothing.
 //
+// # Seals
+//
+// A recorder's seals are checked as its entries come in (protocol/chain, Forward security), by what its row says of the epoch that runs. Entries that they do not hold are stored and
+// cosigned like any other, so that they cannot be taken back, and are kept as a finding, once. A recorder that goes on telling, without an entry, that its log has not grown is found when its newest
+// seal is an hour and a half old. An epoch begun anew, since its key was lost, is no finding here: the recorder says so itself, and the centre makes an incident of it.
+//
 // # Store
 //
 // One bbolt file of its own, never the ledger's: a row a recorder in "recorders"; under "logs" a bucket a recorder with headers, bodies,

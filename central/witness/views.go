@@ -20,11 +20,16 @@ import (
 
 // Kinds of findings.
 const (
-	Fork  = "fork"  // proven: the recorder's own signature stands under both
-	Unfit = "unfit" // proves nothing: it may have been spoilt on the way. Only the newest is kept.
+	Fork     = "fork"     // proven: the recorder's own signature stands under both
+	Unsealed = "unsealed" // proven, by itself or with the whole log: entries that the seals do not hold, or a seal that is missing (protocol/chain, Forward security). What the recorder wrote is kept and cosigned all the same
+	Late     = "late"     // proves nothing to who does not trust this witness's clock: the recorder is there, and seals nothing
+	Unfit    = "unfit"    // proves nothing: it may have been spoilt on the way. Only the newest is kept.
 )
 
 // Finding is a log that does not grow as it should. Ours and Theirs are both signed by the recorder.
+//
+// That the seals do not hold is proven under Theirs alone: Inclusion shows that it covers Entry, with Body, at place Seq. Where that is a seal, OurInclusion shows OurEntry, with OurBody,
+// at place Named, which names its key, and Proof that the log had Root before it. Another entry, or the seal of another epoch, is one too many in the log as a whole: chain.Verify shows it.
 //
 // A fork is proven in one of two ways, which Check checks. Theirs is no larger than Ours: Proof shows that the log under Ours had Root at that size,
 // and Theirs says another. Or Theirs is larger: Inclusion shows that it covers Entry at place Seq, and OurInclusion that Ours covers
@@ -43,11 +48,17 @@ type Finding struct {
 	Inclusion    tlog.RecordProof    `json:"inclusion,omitempty"`
 	OurEntry     []byte              `json:"ourEntry,omitempty"` // header line
 	OurInclusion tlog.RecordProof    `json:"ourInclusion,omitempty"`
+	Body         []byte              `json:"body,omitempty"`
+	Named        uint64              `json:"named,omitempty"`
+	OurBody      []byte              `json:"ourBody,omitempty"`
 	Times        uint64              `json:"times"` // seen
 }
 
-// Check verifies a fork from the finding alone: nil when the recorder's key signed both and they contradict each other.
+// Check verifies a finding from itself alone: nil when the recorder's key signed two logs that contradict each other, or a seal that is wrong.
 func (f Finding) Check(origin string, recorder note.Verifier) error {
+	if f.Kind == Unsealed {
+		return f.checkSeal(origin, recorder)
+	}
 	if f.Kind != Fork {
 		return fmt.Errorf("finding %q proves nothing by itself", f.Kind)
 	}
@@ -72,42 +83,89 @@ func (f Finding) Check(origin string, recorder note.Verifier) error {
 		chain.CheckInclusion(f.OurInclusion, ours.Size, ours.Root, f.Seq, f.OurEntry))
 }
 
+func (f Finding) checkSeal(origin string, recorder note.Verifier) error {
+	theirs, _, err := chain.OpenCheckpoint(f.Theirs, origin, recorder)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(chain.CheckInclusion(f.Inclusion, theirs.Size, theirs.Root, f.Seq, f.Entry),
+		chain.CheckInclusion(f.OurInclusion, theirs.Size, theirs.Root, f.Named, f.OurEntry),
+		chain.CheckConsistency(f.Proof, f.Seq, f.Root, theirs.Size, theirs.Root)); err != nil {
+		return err
+	}
+	var wrong *chain.Fault
+	err = chain.CheckSeal(origin, chain.Entry{Header: f.OurEntry, Body: f.OurBody}, chain.Entry{Header: f.Entry, Body: f.Body}, f.Root)
+	switch {
+	case err == nil:
+		return errors.New("the seal holds")
+	case errors.As(err, &wrong):
+		return nil
+	}
+	return fmt.Errorf("proves nothing without the log before it, which chain.Verify checks: %w", err)
+}
+
+// unsealed adds the proof to a finding about seals, and keeps it. r is the row as the batch leaves it.
+func (w *Witness) unsealed(log *bbolt.Bucket, r row, f Finding, id protocol.RecorderID) error {
+	f.Recorder, f.At, f.Theirs = id, protocol.T(w.now()), r.Checkpoint
+	tree := &overlay{base: log.Bucket(hashes), split: chain.HashCount(r.Head.Size)}
+	f.OurEntry, f.OurBody = bytes.Clone(log.Bucket(headers).Get(key(f.Named))), bytes.Clone(log.Bucket(bodies).Get(key(f.Named)))
+	var err error
+	if f.Inclusion, err = chain.InclusionProof(f.Seq, r.Head.Size, tree); err != nil {
+		return err
+	}
+	if f.OurInclusion, err = chain.InclusionProof(f.Named, r.Head.Size, tree); err != nil {
+		return err
+	}
+	if f.Proof, err = chain.ConsistencyProof(f.Seq, r.Head.Size, tree); err != nil {
+		return err
+	}
+	w.log.Error("a recorder's log breaks its own seals", "recorder", id, "entry", f.Seq, "detail", f.Detail)
+	return f.keep(log)
+}
+
 // mostForks are kept of a recorder. One proves that it lies; a recorder that signs a thousand must not fill the disk with them.
 const mostForks = 16
 
-// keep stores a finding: a fork once for each checkpoint that shows it, up to mostForks; of the unfit only the newest.
+// keep stores a finding and wakes who waits for one.
 func (w *Witness) keep(f Finding) error {
-	err := w.db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(logs).Bucket([]byte(f.Recorder)).Bucket(findings)
-		name := []byte(Unfit)
-		if f.Kind == Fork {
-			h := protocol.HashOf(f.Theirs)
-			name = append([]byte(Fork+" "), h[:]...)
-		}
-		if f.Kind == Fork && b.Get(name) == nil && b.Stats().KeyN >= mostForks {
-			name = []byte(Fork + " more")
-		}
-		f.Times = 1
-		if have := b.Get(name); have != nil {
-			var old Finding
-			if err := json.Unmarshal(have, &old); err != nil {
-				return err
-			}
-			f.Times = old.Times + 1
-			if f.Kind == Fork {
-				f.At = old.At
-			}
-		}
-		v, err := json.Marshal(f)
-		if err != nil {
-			return err
-		}
-		return b.Put(name, v)
-	})
+	err := w.db.Update(func(tx *bbolt.Tx) error { return f.keep(tx.Bucket(logs).Bucket([]byte(f.Recorder))) })
 	if err == nil {
 		w.wake()
 	}
 	return err
+}
+
+// keep stores a finding in the recorder's bucket: a fork once for each checkpoint that shows it, and broken seals once for each entry, up to mostForks; of the others only the newest.
+func (f Finding) keep(log *bbolt.Bucket) error {
+	b := log.Bucket(findings)
+	name := []byte(f.Kind)
+	switch f.Kind {
+	case Fork:
+		h := protocol.HashOf(f.Theirs)
+		name = append([]byte(Fork+" "), h[:]...)
+	case Unsealed:
+		name = append([]byte(Unsealed+" "), key(f.Seq)...)
+	}
+	proves := f.Kind == Fork || f.Kind == Unsealed
+	if proves && b.Get(name) == nil && b.Stats().KeyN >= mostForks {
+		name = []byte(f.Kind + " more")
+	}
+	f.Times = 1
+	if have := b.Get(name); have != nil {
+		var old Finding
+		if err := json.Unmarshal(have, &old); err != nil {
+			return err
+		}
+		f.Times = old.Times + 1
+		if proves {
+			f.At = old.At
+		}
+	}
+	v, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return b.Put(name, v)
 }
 
 // Recorder is how a recorder's log stands here.
@@ -324,11 +382,7 @@ func (w *Witness) OldestFootage(id protocol.RecorderID, camera protocol.CameraID
 
 // index notes what pages ask for. A body that cannot be read is stored like any other and left out here: a newer recorder, or a confused one,
 // does not stop its own log.
-func (w *Witness) index(log *bbolt.Bucket, id protocol.RecorderID, e chain.Entry) error {
-	h, err := chain.ParseHeader(e.Header)
-	if err != nil {
-		return err
-	}
+func (w *Witness) index(log *bbolt.Bucket, id protocol.RecorderID, h chain.Header, e chain.Entry) error {
 	note := func(camera protocol.CameraID, oldest *protocol.Time) error {
 		b, err := json.Marshal(footage{oldest, h.Seq, h.Time})
 		if err != nil {

@@ -55,7 +55,8 @@ type row struct {
 	Cosigned   []byte        `json:"cosigned"`   // the newest cosigned one
 	Size       uint64        `json:"size"`       // of Cosigned
 	CosignedAt protocol.Time `json:"cosignedAt"`
-	Heard      protocol.Time `json:"heard"` // when a checkpoint with a good signature last came
+	Epochs     chain.Epochs  `json:"epochs,omitzero"` // what the seals say up to Head
+	Heard      protocol.Time `json:"heard"`           // when a checkpoint with a good signature last came
 }
 
 // Buckets.
@@ -75,6 +76,9 @@ var (
 )
 
 const form = "beeldwacht/witness v1"
+
+// lateSeal is how much later than an epoch lasts a seal may come, by this witness's clock.
+const lateSeal = 30 * time.Minute
 
 // Open opens or makes a witness's store. The key is a private note key (chain.NewWitness).
 func Open(path, skey string, now func() time.Time, log *slog.Logger) (*Witness, error) {
@@ -387,8 +391,17 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 			return errMoved
 		}
 		log := tx.Bucket(logs).Bucket([]byte(id))
+		var broken []Finding
 		for _, e := range fresh {
 			seq, more := r.Head.Size, r.Head.Hashes(e.Header)
+			h, err := chain.ParseHeader(e.Header)
+			if err != nil {
+				return err
+			}
+			was := r.Epochs
+			if wrong := r.Epochs.Next(r.Origin, r.Head, h, e.Body); wrong != nil { // what the recorder wrote stands, and so does what is wrong with it
+				broken = append(broken, Finding{Kind: Unsealed, Detail: wrong.Error(), Seq: seq, Entry: e.Header, Body: e.Body, Named: was.Named, Root: r.Head.Root()})
+			}
 			if err := r.Head.Add(e); err != nil {
 				return err
 			}
@@ -403,7 +416,7 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 					return err
 				}
 			}
-			if err := w.index(log, id, e); err != nil {
+			if err := w.index(log, id, h, e); err != nil {
 				return err
 			}
 		}
@@ -411,6 +424,11 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 			return fmt.Errorf("stored entries give %d, root %s; the checkpoint says %d, %s", r.Head.Size, r.Head.Root(), b.checkpoint.Size, b.checkpoint.Root)
 		}
 		r.Checkpoint = b.note
+		for _, f := range broken {
+			if err := w.unsealed(log, r, f, id); err != nil {
+				return err
+			}
+		}
 		return r.put(tx, id)
 	})
 	if err == nil && len(fresh) > 0 {
@@ -433,6 +451,12 @@ func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err 
 		}
 		now := protocol.T(w.now())
 		r.Heard = now
+		if len(b.entries) == 0 && b.checkpoint.Size == r.Head.Size && r.Epochs.Key != "" && now.Sub(r.Epochs.Since.Time) > chain.MaxEpoch+lateSeal {
+			f := Finding{Recorder: id, At: now, Kind: Late, Theirs: b.note, Detail: fmt.Sprintf("the recorder says that its log has %d entries and no more, and its newest seal is of %s: an epoch lasts an hour", r.Head.Size, r.Epochs.Since)}
+			if err := f.keep(tx.Bucket(logs).Bucket([]byte(id))); err != nil {
+				return err
+			}
+		}
 		if b.checkpoint.Size >= r.Size && b.checkpoint.Size == r.Head.Size {
 			if b.checkpoint.Root != r.Head.Root() {
 				return errMoved
