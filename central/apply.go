@@ -61,7 +61,7 @@ func (f *RecorderEnrolled) apply(s *State, e Event) error {
 		return err
 	}
 	r := &Recorder{ID: f.Recorder, Key: f.Key, Origin: f.Origin, Viewer: f.Viewer, Roots: f.Roots, Roster: roster, RosterRaw: []byte(f.Roster), Enrolled: e.Time}
-	count(s.witnessed, s.recorders[f.Recorder].soleWitness(), r.soleWitness())
+	count(s.witnessed, s.recorders[f.Recorder].witnessing(), r.witnessing())
 	s.recorders[f.Recorder] = r
 	s.lists.recorders.put(r)
 	return nil
@@ -171,9 +171,9 @@ func (f *OrderIssued) apply(s *State, e Event) error {
 	s.documents++
 	switch d := signed.Document.(type) {
 	case *protocol.Roster:
-		was := r.soleWitness()
+		was := r.witnessing()
 		r.Roster, r.RosterRaw = d, signed.Raw
-		count(s.witnessed, was, r.soleWitness())
+		count(s.witnessed, was, r.witnessing())
 	case *protocol.Mandate:
 		return s.place(d.Camera, e, string(d.ID), func(p *Placement) { p.Mandates = append(p.Mandates, d) })
 	case *protocol.Hold:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/evidence"
 )
 
 // lists say again what the State says, in the order in which it is looked for: a country has 338,000 cameras and a million requests, and nobody who waits for a page, and no round of each
@@ -29,7 +30,7 @@ type lists struct {
 	at         map[Place]*ordered[*Placement]  // in use or suspended, by id
 	police     ordered[*Placement]             // WPG, but for drafts; by id
 
-	witnessed map[string]int // recorders that have this witness alone
+	witnessed map[string]int // recorders by witnessing
 
 	live     map[protocol.RequestID]*Request // that somebody may still have to do something about
 	ofRegime map[protocol.Regime][]*Request  // in order of filing, as the two that follow
@@ -211,16 +212,28 @@ func count[K comparable](m map[K]int, was, is K) {
 	}
 }
 
-// soleWitness is the one witness of a recorder; empty: it has several, or is nil.
-func (r *Recorder) soleWitness() string {
-	if r == nil || len(r.Roster.Witnesses) != 1 {
+// witnessing is how a recorder's releases are witnessed: "" where it is nil or needs somebody outside.
+func (r *Recorder) witnessing() string {
+	if r == nil {
 		return ""
 	}
-	return r.Roster.Witnesses[0]
+	own := uint64(0)
+	for _, key := range r.Roster.Witnesses {
+		name, _, _ := strings.Cut(key, "+")
+		if evidence.SelfWitnessed(r.Roster.Municipality, []string{name}) {
+			own++
+		}
+	}
+	if own < r.Roster.Quorum {
+		return ""
+	}
+	return selfWitnessed
 }
 
-// SoleWitness says whether there is a recorder whose roster knows this witness and no other.
-func (s *State) SoleWitness(key string) bool { return s.witnessed[key] > 0 }
+const selfWitnessed = "self"
+
+// SelfWitnessed says whether for any recorder the municipality's own witnesses are enough: nobody outside then has to agree before something is released or shown.
+func (s *State) SelfWitnessed() bool { return s.witnessed[selfWitnessed] > 0 }
 
 // filed puts a new request in the lists.
 func (s *State) filed(r *Request) {

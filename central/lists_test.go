@@ -57,7 +57,7 @@ func listsAreRight(t testing.TB, s *State) {
 	}
 	for _, r := range s.recorders {
 		walked.lists.recorders.put(r)
-		count(walked.witnessed, "", r.soleWitness())
+		count(walked.witnessed, "", r.witnessing())
 	}
 	for n, id := range s.order {
 		if s.requests[id].number != n {

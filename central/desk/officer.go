@@ -96,6 +96,10 @@ func (d *desk) logs(v *visit) {
 		return
 	}
 	size := d.Book.Size()
+	var witnesses []OutsideWitness
+	if d.Witnesses != nil {
+		witnesses = d.Witnesses()
+	}
 	alone := d.Site.SelfWitnessed != nil && d.Site.SelfWitnessed()
 	d.show(v, http.StatusOK, "logs.html", page.Both("Logboeken", "Logs"), func(st *central.State) any {
 		find := v.finder()
@@ -105,8 +109,9 @@ func (d *desk) logs(v *visit) {
 			Size       uint64
 			Checkpoint string
 			Alone      bool
+			Witnesses  []OutsideWitness
 			Find       finder
-		}{list, size, string(checkpoint), alone, find}
+		}{list, size, string(checkpoint), alone, witnesses, find}
 	}, wide)
 }
 

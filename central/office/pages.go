@@ -50,7 +50,7 @@ func (o *Office) pages(mailer *mail.Mailer) (http.Handler, error) {
 	if mailer != nil {
 		post = mailer.Status
 	}
-	staff, err := desk.New(desk.Config{Mail: post, Book: o.book, Identity: o.identity, Recorders: recorders{o}, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
+	staff, err := desk.New(desk.Config{Mail: post, Book: o.book, Identity: o.identity, Recorders: recorders{o}, Witnesses: o.outsideWitnesses, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
 		Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
@@ -103,12 +103,20 @@ func behindProxy(next http.Handler) http.Handler {
 	})
 }
 
-// selfWitnessed says whether any recorder's roster knows no other witness than this centre.
+// selfWitnessed says whether for any recorder the municipality's own witnesses are enough: nobody outside then has to agree before something is released or shown.
 func (o *Office) selfWitnessed() (alone bool) {
 	o.book.View(func(s *central.State) {
-		alone = s.SoleWitness(o.witness.Key())
+		alone = s.SelfWitnessed()
 	})
 	return alone
+}
+
+// outsideWitnesses is what the desk shows of them.
+func (o *Office) outsideWitnesses() (list []desk.OutsideWitness) {
+	for _, w := range o.courier.Witnesses() {
+		list = append(list, desk.OutsideWitness{Name: w.Name, Absent: protocol.T(w.Absent), Why: w.Why, Cosigned: protocol.T(w.Cosigned), Refused: w.Refused})
+	}
+	return list
 }
 
 // register is all that the public pages can reach.
@@ -188,6 +196,9 @@ func (r recorders) Chain(id protocol.RecorderID) desk.Chain {
 		Silent: r.o.Now().Sub(w.Heard.Time) > silence}
 	for _, f := range w.Findings {
 		c.Findings = append(c.Findings, findingWords(f))
+	}
+	for _, no := range r.o.courier.Refusals(w.Origin) {
+		c.Findings = append(c.Findings, central.Words{NL: "Een onafhankelijke getuige tekent dit logboek niet mee: " + no.Error(), EN: "An outside witness does not cosign this log: " + no.Error()})
 	}
 	// A status signed after the last entry known here, which counts fewer: the recorder's disk was put back (invariant 13). None at all is a journal that cannot be opened,
 	// of which the status itself says why.

@@ -35,8 +35,13 @@
 // cosigned like any other, so that they cannot be taken back, and are kept as a finding, once. A recorder that goes on telling, without an entry, that its log has not grown is found when its newest
 // seal is an hour and a half old. An epoch begun anew, since its key was lost, is no finding here: the recorder says so itself, and the centre makes an incident of it.
 //
+// # Retention
+//
+// Bodies go here too at the end of the term of their kind (protocol.BodyTerms), whether or not their recorder still is there to say so in its log; headers, seals and hashes
+// stay, and [Witness.LogFile] still verifies. bbolt leaves what was deleted in its free pages until they are written again: we say *destroyed* of the log, and *deleted* of the file.
+//
 // # Store
 //
 // One bbolt file of its own, never the ledger's: a row a recorder in "recorders"; under "logs" a bucket a recorder with headers, bodies,
-// hashes, findings, and what pages ask for: the accesses, and each camera's oldest footage.
+// hashes, findings, which months of bodies are gone, and what pages ask for: the accesses, and each camera's oldest footage.
 package witness

@@ -232,6 +232,25 @@ func view(tx *bbolt.Tx, id protocol.RecorderID, r row) (Recorder, error) {
 	return v, err
 }
 
+// Consistency proves that the first old entries of a recorder's log are the start of the first size (RFC 6962 section 2.1.2), as both are stored here.
+func (w *Witness) Consistency(id protocol.RecorderID, old, size uint64) (p tlog.TreeProof, err error) {
+	err = w.db.View(func(tx *bbolt.Tx) error {
+		r, err := readRow(tx, id)
+		if err != nil {
+			return err
+		}
+		if size > r.Head.Size {
+			return fmt.Errorf("only %d entries are here, not %d", r.Head.Size, size)
+		}
+		p, err = chain.ConsistencyProof(old, size, &overlay{base: tx.Bucket(logs).Bucket([]byte(id)).Bucket(hashes), split: chain.HashCount(size)})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("witness: recorder %s: %w", id, err)
+	}
+	return p, nil
+}
+
 // Silence lists the recorders that handed nothing in for this long, not even an idle checkpoint.
 func (w *Witness) Silence(now time.Time, longer time.Duration) []Recorder {
 	var silent []Recorder
