@@ -292,6 +292,7 @@ func (o *Office) Run(ctx context.Context) (err error) {
 	if o.client != nil { // else another centre has the recorders
 		parts.Go(func() { o.client.Run(ctx) })
 		parts.Go(func() { o.takeFacts(ctx) })
+		parts.Go(func() { o.oversee(ctx) })
 		parts.Go(func() { o.sendOrders(ctx) })
 	}
 	parts.Go(func() { o.tend(ctx) })

@@ -1,114 +1,21 @@
 package witness
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"go.etcd.io/bbolt"
-	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
-
-// Kinds of findings.
-const (
-	Fork  = "fork"  // proven: the recorder's own signature stands under both
-	Unfit = "unfit" // proves nothing: it may have been spoilt on the way. Only the newest is kept.
-)
-
-// Finding is a log that does not grow as it should. Ours and Theirs are both signed by the recorder.
-//
-// A fork is proven in one of two ways, which Check checks. Theirs is no larger than Ours: Proof shows that the log under Ours had Root at that size,
-// and Theirs says another. Or Theirs is larger: Inclusion shows that it covers Entry at place Seq, and OurInclusion that Ours covers
-// OurEntry there.
-type Finding struct {
-	Recorder     protocol.RecorderID `json:"recorder"`
-	At           protocol.Time       `json:"at"`
-	Kind         string              `json:"kind"`
-	Detail       string              `json:"detail"`
-	Ours         []byte              `json:"ours"`
-	Theirs       []byte              `json:"theirs"`
-	Root         protocol.Hash       `json:"root,omitzero"`
-	Proof        tlog.TreeProof      `json:"proof,omitempty"`
-	Seq          uint64              `json:"seq,omitempty"`
-	Entry        []byte              `json:"entry,omitempty"` // header line
-	Inclusion    tlog.RecordProof    `json:"inclusion,omitempty"`
-	OurEntry     []byte              `json:"ourEntry,omitempty"` // header line
-	OurInclusion tlog.RecordProof    `json:"ourInclusion,omitempty"`
-	Times        uint64              `json:"times"` // seen
-}
-
-// Check verifies a fork from the finding alone: nil when the recorder's key signed both and they contradict each other.
-func (f Finding) Check(origin string, recorder note.Verifier) error {
-	if f.Kind != Fork {
-		return fmt.Errorf("finding %q proves nothing by itself", f.Kind)
-	}
-	ours, _, err := chain.OpenCheckpoint(f.Ours, origin, recorder)
-	if err != nil {
-		return err
-	}
-	theirs, _, err := chain.OpenCheckpoint(f.Theirs, origin, recorder)
-	if err != nil {
-		return err
-	}
-	if theirs.Size <= ours.Size {
-		if theirs.Root == f.Root {
-			return errors.New("the two checkpoints agree")
-		}
-		return chain.CheckConsistency(f.Proof, theirs.Size, f.Root, ours.Size, ours.Root)
-	}
-	if bytes.Equal(f.Entry, f.OurEntry) {
-		return errors.New("the two entries are the same")
-	}
-	return errors.Join(chain.CheckInclusion(f.Inclusion, theirs.Size, theirs.Root, f.Seq, f.Entry),
-		chain.CheckInclusion(f.OurInclusion, ours.Size, ours.Root, f.Seq, f.OurEntry))
-}
-
-// mostForks are kept of a recorder. One proves that it lies; a recorder that signs a thousand must not fill the disk with them.
-const mostForks = 16
-
-// keep stores a finding: a fork once for each checkpoint that shows it, up to mostForks; of the unfit only the newest.
-func (w *Witness) keep(f Finding) error {
-	err := w.db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(logs).Bucket([]byte(f.Recorder)).Bucket(findings)
-		name := []byte(Unfit)
-		if f.Kind == Fork {
-			h := protocol.HashOf(f.Theirs)
-			name = append([]byte(Fork+" "), h[:]...)
-		}
-		if f.Kind == Fork && b.Get(name) == nil && b.Stats().KeyN >= mostForks {
-			name = []byte(Fork + " more")
-		}
-		f.Times = 1
-		if have := b.Get(name); have != nil {
-			var old Finding
-			if err := json.Unmarshal(have, &old); err != nil {
-				return err
-			}
-			f.Times = old.Times + 1
-			if f.Kind == Fork {
-				f.At = old.At
-			}
-		}
-		v, err := json.Marshal(f)
-		if err != nil {
-			return err
-		}
-		return b.Put(name, v)
-	})
-	if err == nil {
-		w.wake()
-	}
-	return err
-}
 
 // Recorder is how a recorder's log stands here.
 type Recorder struct {
@@ -171,7 +78,16 @@ func view(tx *bbolt.Tx, id protocol.RecorderID, r row) (Recorder, error) {
 		v.Findings = append(v.Findings, f)
 		return nil
 	})
+	slices.SortStableFunc(v.Findings, func(a, b Finding) int { return cmp.Compare(rank(a), rank(b)) })
 	return v, err
+}
+
+// rank puts forks first.
+func rank(f Finding) int {
+	if f.Kind == Fork {
+		return 0
+	}
+	return 1
 }
 
 // Silence lists the recorders that handed nothing in for this long, not even an idle checkpoint.
@@ -291,6 +207,8 @@ type footage struct {
 	Oldest *protocol.Time `json:"oldest,omitempty"`
 	Seq    uint64         `json:"seq"`
 	At     protocol.Time  `json:"at"`
+
+	Suspect uint64 `json:"suspect,omitzero"` // the entry that first named footage reported as deleted; 0: the newest did not
 }
 
 // OldestFootage is what the recorder last said of a camera, or false if it has said nothing.
@@ -322,53 +240,108 @@ func (w *Witness) OldestFootage(id protocol.RecorderID, camera protocol.CameraID
 	return f, found && err == nil
 }
 
-// index notes what pages ask for. A body that cannot be read is stored like any other and left out here: a newer recorder, or a confused one,
-// does not stop its own log.
-func (w *Witness) index(log *bbolt.Bucket, id protocol.RecorderID, e chain.Entry) error {
+// index notes what pages ask for, and what the log itself says is left of footage. A body that cannot be read is stored like any other and left out here: a newer
+// recorder, or a confused one, does not stop its own log.
+func (w *Witness) index(x *watcher, e chain.Entry) error {
 	h, err := chain.ParseHeader(e.Header)
 	if err != nil {
 		return err
 	}
-	note := func(camera protocol.CameraID, oldest *protocol.Time) error {
-		b, err := json.Marshal(footage{oldest, h.Seq, h.Time})
-		if err != nil {
-			return err
-		}
-		return log.Bucket(cameras).Put([]byte(camera), b)
-	}
-	var unreadable error
 	switch h.Kind {
 	case protocol.KindIntent, protocol.KindView:
-		return log.Bucket(accesses).Put(key(h.Seq), nil)
+		if err := x.log.Bucket(accesses).Put(key(h.Seq), nil); err != nil { // an access it is, whatever its body says
+			return err
+		}
+	}
+	var unreadable error
+	read := func(body any) bool {
+		unreadable = chain.ParseBody(e.Body, body)
+		return unreadable == nil
+	}
+	switch h.Kind {
+	case protocol.KindIntent, protocol.KindView:
+		var a protocol.Access
+		if read(&a) {
+			err = x.access(h, a)
+		}
 	case protocol.KindSealed:
 		var s protocol.Sealed
-		if unreadable = chain.ParseBody(e.Body, &s); unreadable != nil {
-			break
-		}
-		for _, c := range s.Cameras {
-			if protocol.ValidID(c.Camera) != nil {
-				continue
-			}
-			if err := note(c.Camera, &c.Oldest); err != nil {
-				return err
-			}
+		if read(&s) {
+			err = x.footage(h, s)
 		}
 	case protocol.KindExpired:
-		var x protocol.Expired
-		if unreadable = chain.ParseBody(e.Body, &x); unreadable != nil {
-			break
+		var d protocol.Expired
+		if read(&d) {
+			err = x.deleted(h, d)
 		}
-		for _, o := range x.Oldest {
-			if protocol.ValidID(o.Camera) != nil {
-				continue
-			}
-			if err := note(o.Camera, o.Oldest); err != nil {
-				return err
-			}
+	case protocol.KindOrder:
+		var o protocol.Order
+		if read(&o) {
+			err = x.order(h.Seq, o)
+		}
+	case protocol.KindHoldPlaced:
+		var p protocol.HoldPlaced
+		if read(&p) {
+			err = x.holdPlaced(h, p)
+		}
+	case protocol.KindHoldLifted:
+		var l protocol.HoldLifted
+		if read(&l) {
+			err = x.holdLifted(h, l)
+		}
+	case protocol.KindReleased:
+		var d protocol.Released
+		if read(&d) {
+			err = x.released(h, d)
 		}
 	}
 	if unreadable != nil {
-		w.log.Warn("an entry cannot be read for the pages", "recorder", id, "entry", h.Seq, "kind", h.Kind, "error", unreadable)
+		w.log.Warn("an entry cannot be read for the pages", "recorder", x.id, "entry", h.Seq, "kind", h.Kind, "error", unreadable)
+	}
+	return err
+}
+
+// footage takes in what was sealed, and what each camera's oldest is.
+func (x *watcher) footage(h chain.Header, s protocol.Sealed) error {
+	if err := x.sealed(h, s); err != nil {
+		return err
+	}
+	for _, c := range s.Cameras {
+		if protocol.ValidID(c.Camera) != nil {
+			continue
+		}
+		var have footage
+		if _, err := get(x.log.Bucket(cameras), []byte(c.Camera), &have); err != nil {
+			return err
+		}
+		have.Oldest, have.Seq, have.At = &c.Oldest, h.Seq, h.Time
+		if err := x.stillLists(h, c, &have); err != nil {
+			return err
+		}
+		if err := put(x.log.Bucket(cameras), []byte(c.Camera), have); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleted takes in what expired, and what each camera's oldest is then.
+func (x *watcher) deleted(h chain.Header, d protocol.Expired) error {
+	if err := x.expired(h, d); err != nil {
+		return err
+	}
+	for _, o := range d.Oldest {
+		if protocol.ValidID(o.Camera) != nil {
+			continue
+		}
+		var have footage
+		if _, err := get(x.log.Bucket(cameras), []byte(o.Camera), &have); err != nil {
+			return err
+		}
+		have.Oldest, have.Seq, have.At = o.Oldest, h.Seq, h.Time
+		if err := put(x.log.Bucket(cameras), []byte(o.Camera), have); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ var (
 	ErrUnknown = errors.New("recorder is not enrolled with this witness")
 	ErrGap     = errors.New("the batch begins after, or ends before, what is needed; send from the cosigned checkpoint on")
 	ErrFork    = errors.New("the recorder signed two logs that contradict each other; kept as a finding")
+	ErrBody    = errors.New("an entry came without its body, before any term of it has passed; kept as a finding")
 	ErrUnfit   = errors.New("the batch does not fit the log known here; kept as a finding")
 )
 
@@ -42,6 +43,13 @@ type Witness struct {
 	changed  chan struct{} // closed at the next change
 	progress map[protocol.RecorderID]progress
 	waiting  map[protocol.RecorderID]bool // those of which not all is taken in
+	statuses map[protocol.RecorderID]said // the newest of this run
+
+	opened protocol.Time // this run
+	found  chan struct{} // holds one while there are findings that nobody was told of
+
+	sweeping sync.Mutex            // guards due
+	due      map[due]protocol.Time // the log's time when it was first seen to be due
 
 	between func() error // for tests: a crash between storing and cosigning
 }
@@ -56,6 +64,7 @@ type row struct {
 	Size       uint64        `json:"size"`       // of Cosigned
 	CosignedAt protocol.Time `json:"cosignedAt"`
 	Heard      protocol.Time `json:"heard"` // when a checkpoint with a good signature last came
+	Watch      watch         `json:"watch,omitzero"`
 }
 
 // Buckets.
@@ -68,8 +77,12 @@ var (
 	bodies   = []byte("bodies")
 	hashes   = []byte("hashes")
 	findings = []byte("findings")
-	accesses = []byte("accesses") // seq → nothing
+	accesses = []byte("accesses") // seq → read, or nothing
 	cameras  = []byte("cameras")  // camera → footage
+	hours    = []byte("hours")    // clock hour → tallies
+	deleted  = []byte("deleted")  // camera → gone
+	windows  = []byte("windows")  // camera → windows
+	holds    = []byte("holds")    // hold → held
 
 	metaForm = []byte("form")
 )
@@ -89,7 +102,8 @@ func Open(path, skey string, now func() time.Time, log *slog.Logger) (*Witness, 
 	if err != nil {
 		return nil, fmt.Errorf("witness %s: %w", path, err)
 	}
-	w := &Witness{key: key, vkey: vkey, db: db, now: now, log: log, changed: make(chan struct{})}
+	w := &Witness{key: key, vkey: vkey, db: db, now: now, log: log, opened: protocol.T(now()), found: make(chan struct{}, 1), changed: make(chan struct{}),
+		statuses: map[protocol.RecorderID]said{}, due: map[due]protocol.Time{}}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{recorders, logs, meta} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -302,6 +316,8 @@ func (b batch) judge(known row, log *bbolt.Bucket) (fresh []chain.Entry, finding
 	tree := &overlay{base: log.Bucket(hashes), split: chain.HashCount(size)}
 	differs, end := size, size
 	head := known.Head
+	bare := size // the first new entry that came without its body
+	var withoutBody []byte
 	for i, e := range b.entries {
 		seq := b.first + uint64(i)
 		if seq < size && differs == size {
@@ -312,7 +328,14 @@ func (b batch) judge(known row, log *bbolt.Bucket) (fresh []chain.Entry, finding
 			tree.split = chain.HashCount(seq)
 		}
 		if differs == size { // beyond what is known: must fit the chain
-			if err := head.Add(e); err != nil {
+			add := func() error { return head.Add(e) }
+			if e.Body == nil {
+				add = func() error { return head.AddHeader(e.Header) }
+				if withoutBody == nil {
+					bare, withoutBody = seq, e.Header
+				}
+			}
+			if err := add(); err != nil {
 				return nil, b.unfit(known, err.Error()), fmt.Errorf("%w: %w", ErrUnfit, err)
 			}
 			fresh = append(fresh, e)
@@ -364,6 +387,12 @@ func (b batch) judge(known row, log *bbolt.Bucket) (fresh []chain.Entry, finding
 			return nil, nil, err
 		}
 		return nil, f, ErrFork
+	case withoutBody != nil:
+		f := b.bodiless(known, bare, withoutBody)
+		if f.Inclusion, err = chain.InclusionProof(bare, c.Size, tree); err != nil {
+			return nil, nil, err
+		}
+		return nil, f, ErrBody
 	}
 	return fresh, nil, nil
 }
@@ -378,6 +407,7 @@ func (b batch) unfit(known row, detail string) *Finding {
 
 // store keeps entries and the checkpoint over them, if the row still is what the batch was judged by.
 func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chain.Entry) error {
+	accused := false
 	err := w.db.Batch(func(tx *bbolt.Tx) error {
 		r, err := readRow(tx, id)
 		if err != nil {
@@ -387,6 +417,10 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 			return errMoved
 		}
 		log := tx.Bucket(logs).Bucket([]byte(id))
+		x := &watcher{log: log, id: id, watch: &r.Watch}
+		if err := x.begin(r.Head); err != nil {
+			return err
+		}
 		for _, e := range fresh {
 			seq, more := r.Head.Size, r.Head.Hashes(e.Header)
 			if err := r.Head.Add(e); err != nil {
@@ -403,7 +437,7 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 					return err
 				}
 			}
-			if err := w.index(log, id, e); err != nil {
+			if err := w.index(x, e); err != nil {
 				return err
 			}
 		}
@@ -411,8 +445,18 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 			return fmt.Errorf("stored entries give %d, root %s; the checkpoint says %d, %s", r.Head.Size, r.Head.Root(), b.checkpoint.Size, b.checkpoint.Root)
 		}
 		r.Checkpoint = b.note
+		for _, f := range x.found {
+			f.Recorder, f.At = id, protocol.T(w.now())
+			if err := f.put(tx, true); err != nil {
+				return err
+			}
+		}
+		accused = len(x.found) > 0
 		return r.put(tx, id)
 	})
+	if err == nil && accused {
+		w.tell()
+	}
 	if err == nil && len(fresh) > 0 {
 		w.mu.Lock()
 		p := w.progress[id]
@@ -426,11 +470,13 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 
 // cosign cosigns the stored checkpoint, unless a larger one has been cosigned: then that is the answer. Its time never goes back.
 func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err error) {
+	accused := false
 	err = w.db.Batch(func(tx *bbolt.Tx) error {
 		r, err := readRow(tx, id)
 		if err != nil {
 			return err
 		}
+		accused = false // this may run again
 		now := protocol.T(w.now())
 		r.Heard = now
 		if b.checkpoint.Size >= r.Size && b.checkpoint.Size == r.Head.Size {
@@ -444,12 +490,26 @@ func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err 
 				return err
 			}
 			r.Size, r.CosignedAt = b.checkpoint.Size, now
+			f, ahead, err := aheadOf(r, tx.Bucket(logs).Bucket([]byte(id)), now)
+			if err != nil {
+				return err
+			}
+			if ahead {
+				accused = true
+				f.Recorder, f.At = id, now
+				if err := f.put(tx, false); err != nil {
+					return err
+				}
+			}
 		}
 		cosigned = r.Cosigned
 		return r.put(tx, id)
 	})
 	if err != nil {
 		return nil, err
+	}
+	if accused {
+		w.tell()
 	}
 	w.wake()
 	return cosigned, nil
