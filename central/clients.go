@@ -255,6 +255,8 @@ func (c Through) decide(d *decision) error {
 		by, request = inner.By, inner.Request
 	case RenewDemand:
 		by, request = inner.By, inner.Request
+	case AcknowledgeProtocol: // a statement of the person's own, which the unit vouches for like all others
+		by = inner.By
 	case RecordDownload:
 		by, request, scope = inner.By, inner.Request, ScopeFetch
 	case ConfirmHandOver:

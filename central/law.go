@@ -152,6 +152,8 @@ var MatterTerms = []MatterTerm{
 	{Complaint, Words{"klacht", "complaint"}, 6, "art. 9:11 lid 1 Awb", "1999-07-01"},
 	{Objection, Words{"bezwaar", "objection"}, 6, "art. 7:10 lid 1 Awb, na de termijn van art. 6:7 Awb", "2009-10-01"},
 	{FromAuthority, Words{"brief van de toezichthouder", "letter from the supervisory authority"}, 0, "", "2018-05-25"},
+	{Weakness, Words{"melding over de beveiliging", "report about the security"}, 0, "", "2026-11-22"},
+	{Unlisted, Words{"camera die niet op de kaart staat", "camera that is not on the map"}, 0, "", "2026-11-22"},
 	{ToAuthority, Words{"brief aan de toezichthouder", "letter to the supervisory authority"}, 0, "", "2018-05-25"},
 }
 

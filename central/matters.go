@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
 // What comes in on paper and has a term (R27): complaints, which only the privacy officer reads; objections to decisions; letters to and from the supervisory
-// authority, with their follow-up. Names stay in the municipality's own letter file; here is its reference.
+// authority, with their follow-up. Names stay in the municipality's own letter file; here is its reference. And what anybody tells on the public site, without an
+// account (R25): doubts about security, complaints, a camera that is not on the map. It comes to the privacy officer alone, and is kept in a dossier as the rest.
 
 // MatterKind is what came in, or went out.
 type MatterKind string
@@ -20,9 +22,24 @@ const (
 	Objection     MatterKind = "objection"
 	FromAuthority MatterKind = "from-authority"
 	ToAuthority   MatterKind = "to-authority"
+	Weakness      MatterKind = "weakness" // somebody doubts the security
+	Unlisted      MatterKind = "unlisted" // somebody saw a camera that is not on the map
 )
 
-var MatterKinds = []MatterKind{Complaint, Objection, FromAuthority, ToAuthority}
+// MatterKinds are all of them; PublicKinds those that anybody may tell.
+var (
+	MatterKinds = []MatterKind{Complaint, Objection, FromAuthority, ToAuthority, Weakness, Unlisted}
+	PublicKinds = []MatterKind{Weakness, Complaint, Unlisted}
+)
+
+const (
+	// LongestTold and LongestContact are how much a person without an account can say, and of how to reach them, in characters.
+	LongestTold    = 4000
+	LongestContact = 200
+
+	// toldAnHour is how much the public form takes in an hour, of everybody together: it must not fill the ledger. Who comes after that is told to call.
+	toldAnHour = 60
+)
 
 func (k MatterKind) term() MatterTerm {
 	i := slices.IndexFunc(MatterTerms, func(t MatterTerm) bool { return t.Kind == k })
@@ -42,9 +59,16 @@ type MatterFacts struct {
 	Decided   protocol.Time `json:"decided,omitzero"` // objection: the day of the decision it is against
 	Due       protocol.Time `json:"due,omitzero"`     // as a letter says; otherwise by law
 	Text      string        `json:"text"`
+	Contact   string        `json:"contact,omitempty"` // how to reach whoever told it, if they say so
 }
 
 type (
+	// Tell is what anybody tells the privacy officer on the public site, without an account: no By.
+	Tell struct {
+		Kind    MatterKind
+		Text    string
+		Contact string
+	}
 	// OpenMatter by the privacy officer.
 	OpenMatter struct {
 		By protocol.PersonID
@@ -102,6 +126,34 @@ func (c OpenMatter) decide(d *decision) error {
 	d.record(&MatterOpened{f})
 	return nil
 }
+
+func (c Tell) decide(d *decision) error {
+	text, contact := strings.TrimSpace(c.Text), strings.TrimSpace(c.Contact)
+	switch {
+	case !slices.Contains(PublicKinds, c.Kind):
+		return missing("waar uw melding over gaat", "what your report is about")
+	case text == "":
+		return missing("wat u wilt melden", "what you want to report")
+	case utf8.RuneCountInString(text) > LongestTold:
+		return refuse(CodeInvalid, fmt.Sprintf("Maak uw melding korter: hoogstens %d tekens. Is het meer? Bel of schrijf ons.", LongestTold), fmt.Sprintf("Make your report shorter: at most %d characters. Is it more? Call or write to us.", LongestTold))
+	case utf8.RuneCountInString(contact) > LongestContact:
+		return refuse(CodeInvalid, fmt.Sprintf("Maak korter hoe wij u bereiken: hoogstens %d tekens.", LongestContact), fmt.Sprintf("Make shorter how we reach you: at most %d characters.", LongestContact))
+	}
+	lately := 0
+	for _, m := range d.matters {
+		if m.By == System && d.now.Sub(m.Received.Time) < time.Hour {
+			lately++
+		}
+	}
+	if lately >= toldAnHour {
+		return TooMuchTold
+	}
+	d.record(&MatterOpened{MatterFacts{Kind: c.Kind, Reference: fmt.Sprintf("web-%d", len(d.matters)+1), Received: d.now, Text: text, Contact: contact}})
+	return nil
+}
+
+// TooMuchTold is what the public form says when it takes no more for now.
+var TooMuchTold = &Refusal{CodeTooOften, Words{"Er komen nu te veel meldingen binnen. Bel of schrijf ons, of probeer het over een uur opnieuw.", "Too many reports are coming in now. Call or write to us, or try again in an hour."}}
 
 func (c FollowMatter) decide(d *decision) error {
 	if err := d.as(c.By, Officer, ""); err != nil {
@@ -170,7 +222,11 @@ func (s *State) matterTasks(add func(Task)) {
 	for _, m := range s.matters {
 		if m.Closed.IsZero() {
 			w := m.Kind.Words()
-			add(Task{Topic: TopicMatter, Key: fmt.Sprint(m.Number), Since: m.Received, Due: m.Deadline(), Words: w})
+			what := ""
+			if m.Kind == Weakness {
+				what = "weakness" // urgent: see stage
+			}
+			add(Task{What: what, Topic: TopicMatter, Key: fmt.Sprint(m.Number), Since: m.Received, Due: m.Deadline(), Words: w})
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package central
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -43,4 +44,40 @@ func TestR27_ComplaintsObjectionsAndLetters(t *testing.T) {
 	if n := len(c.s.Inbox(officer, c.now)); n != 4 {
 		t.Errorf("%d wait for the officer", n)
 	}
+}
+
+// Anybody tells the officer what they doubt, without an account; nobody else reads it; it lies under the key of its own dossier, and no flood fills the ledger.
+func TestR25_WhatAnybodyTellsComesToTheOfficerAlone(t *testing.T) {
+	c := newCentre(t)
+	c.refused(Tell{Kind: Objection, Text: "x"}, CodeInvalid)
+	c.refused(Tell{Kind: Weakness, Text: " "}, CodeInvalid)
+	c.refused(Tell{Kind: Weakness, Text: strings.Repeat("é", LongestTold+1)}, CodeInvalid)
+	c.refused(Tell{Kind: Weakness, Text: "x", Contact: strings.Repeat("é", LongestContact+1)}, CodeInvalid)
+	c.do(Tell{Weakness, "de kast met de recorder staat open " + strings.Repeat("é", LongestTold-50), "06 12345678"})
+	e := c.events[len(c.events)-1]
+	if e.By != System || e.Dossier != MatterDossier(1) {
+		t.Errorf("it is by %q, in dossier %q", e.By, e.Dossier)
+	}
+	list := c.s.Matters(officer, c.now)
+	if len(list) != 1 || list[0].Reference != "web-1" || list[0].Contact != "06 12345678" || !list[0].Received.Equal(c.now) {
+		t.Fatalf("the officer reads %+v", list)
+	}
+	tasks := c.s.Inbox(officer, c.now)
+	if len(tasks) != 1 || !tasks[0].Urgent {
+		t.Errorf("a doubt about security waits for the morning: %+v", tasks)
+	}
+	for _, by := range []protocol.PersonID{admin, registrar, handler, approver, requester, staff} {
+		if len(c.s.Matters(by, c.now)) > 0 || len(c.s.Inbox(by, c.now)) > len(c.s.Inbox(by, c.now.Add(-time.Second))) {
+			t.Errorf("%s reads what somebody told", by)
+		}
+	}
+	c.do(FollowMatter{officer, 1, "kast gesloten", true})
+
+	for range toldAnHour - 1 {
+		c.do(Tell{Kind: Unlisted, Text: "boven de deur van nummer 3"})
+	}
+	c.refused(Tell{Kind: Complaint, Text: "x"}, CodeTooOften)
+	c.do(OpenMatter{officer, MatterFacts{Kind: Complaint, Reference: "K-1", Received: day(-1), Text: "op papier"}})
+	c.now = c.now.Add(time.Hour)
+	c.do(Tell{Kind: Complaint, Text: "x"})
 }

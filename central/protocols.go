@@ -374,9 +374,17 @@ func (s *State) reads(person *Person, p *CameraProtocol, now time.Time) bool {
 
 // readingTasks remind a person of the protocols that they act under and have not acknowledged.
 func (s *State) readingTasks(person protocol.PersonID, now time.Time, add func(Task)) {
+	for _, rules := range s.Unread(person, now) {
+		add(Task{Topic: TopicProtocol, Key: rules.ID, Since: s.adoptions[rules.ref()].At, Due: s.ReadBy(rules),
+			Words: Words{"lees en bevestig het cameraprotocol", "read and acknowledge the camera protocol"}})
+	}
+}
+
+// Unread are the versions in use that a person acts under and has not acknowledged.
+func (s *State) Unread(person protocol.PersonID, now time.Time) (list []*CameraProtocol) {
 	p := s.people[person]
 	if p == nil {
-		return
+		return nil
 	}
 	var used map[ProtocolRef]bool
 	for _, rules := range s.protocols {
@@ -387,10 +395,10 @@ func (s *State) readingTasks(person protocol.PersonID, now time.Time, add func(T
 			used, _ = s.inUse()
 		}
 		if used[rules.ref()] {
-			add(Task{Topic: TopicProtocol, Key: rules.ID, Since: s.adoptions[rules.ref()].At, Due: s.ReadBy(rules),
-				Words: Words{"lees en bevestig het cameraprotocol", "read and acknowledge the camera protocol"}})
+			list = append(list, rules)
 		}
 	}
+	return list
 }
 
 // ProtocolLine is one field of a protocol, for a page or a comparison. Value is Words, text, a date, a window or whether.

@@ -1,9 +1,12 @@
 package central
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -199,12 +202,22 @@ func (c AmendRequest) decide(d *decision) error {
 	if regime != r.Regime {
 		return refuse(CodeRegime, "Vraag AVG- en WPG-camera's in twee aanvragen.", "Ask AVG and WPG cameras in two requests.")
 	}
+	same, err := sameFacts(f, r.RequestFacts)
+	if err != nil {
+		return err
+	}
+	held := func(camera protocol.CameraID) bool {
+		return slices.ContainsFunc(r.Holds, func(h *Hold) bool { return h.serves(f) && h.Camera == camera })
+	}
+	if same && (!f.Period.IsZero() || !slices.ContainsFunc(f.Cameras, func(camera protocol.CameraID) bool { return !held(camera) })) {
+		return nil // nothing changes, so nothing falls away: a system whose answer was lost sends the same again
+	}
 	d.record(&RequestAmended{r.ID, f})
 	if !f.Period.IsZero() {
 		return nil
 	}
 	for _, camera := range f.Cameras {
-		if slices.ContainsFunc(r.Holds, func(h *Hold) bool { return h.serves(f) && h.Camera == camera }) {
+		if held(camera) {
 			continue
 		}
 		if err := d.hold(r.ID, d.placements[camera], f); err != nil {
@@ -212,6 +225,16 @@ func (c AmendRequest) decide(d *decision) error {
 		}
 	}
 	return nil
+}
+
+// sameFacts: as the ledger would hold them.
+func sameFacts(a, b RequestFacts) (bool, error) {
+	one, err := json.Marshal(a, json.Deterministic(true))
+	if err != nil {
+		return false, err
+	}
+	other, err := json.Marshal(b, json.Deterministic(true))
+	return bytes.Equal(one, other), err
 }
 
 // serves: the hold keeps what is asked. What it keeps and nobody asks any more runs to its end, for no envelope alone lifts what was not released.

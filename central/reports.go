@@ -271,6 +271,14 @@ type Processing struct {
 	Processor  string // and its agreement; empty: nobody
 }
 
+// ControllerOf says who is the controller of footage under a regime (REQUIREMENTS section 1; art. 1 Wpg).
+func (s *State) ControllerOf(r protocol.Regime) Words {
+	if r == protocol.WPG {
+		return Words{"korpschef van politie (Wpg); de gemeente plaatst de camera", "chief of police (Wpg); the municipality places the camera"}
+	}
+	return Words{"college van de gemeente " + s.Municipality, "executive of the municipality of " + s.Municipality}
+}
+
 // Register of processing: every camera that is or was in use, by id.
 func (s *State) Register() []Processing {
 	var units []string
@@ -283,15 +291,12 @@ func (s *State) Register() []Processing {
 			continue
 		}
 		e := Processing{Placement: p, Recipients: units, Window: p.Window(),
-			Controller: Words{"college van de gemeente " + s.Municipality, "executive of the municipality of " + s.Municipality},
+			Controller: s.ControllerOf(p.Regime),
 			Basis:      s.Ground(p).Words(),
 			Storage:    p.Storage.Place,
 			Subjects:   Words{"bezoekers, medewerkers en voorbijgangers", "visitors, staff and passers-by"},
 			Data:       Words{"camerabeelden", "camera images"},
 			Measures:   Words{"versleutelde opslag, vier ogen, getuigd logboek, automatische vernietiging", "encrypted storage, four eyes, witnessed log, deletion by itself"}}
-		if p.Regime == protocol.WPG {
-			e.Controller = Words{"korpschef van politie (Wpg); de gemeente plaatst de camera", "chief of police (Wpg); the municipality places the camera"}
-		}
 		if p.Processor != "" {
 			e.Processor = p.Processor
 			if u := s.units[p.Processor]; u != nil {

@@ -57,6 +57,8 @@ func (t *Task) stage(now time.Time) {
 				t.Urgent = days == 1
 			}
 		}
+	case t.What == "weakness": // whoever found it may not be the only one
+		t.Urgent = true
 	case t.What == "look":
 		t.Urgent = t.Trouble.Number == 0 || t.Trouble.Waits()
 		before("last day", 24*time.Hour)

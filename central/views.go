@@ -90,7 +90,7 @@ func (s *State) Holds(person protocol.PersonID, role Role, regime protocol.Regim
 
 // Task is one thing that waits for a person.
 type Task struct {
-	What    string // "check", "decide", "decided", "write", "download", "confirm", "look", "ending", "activate", "lapsing", "keep", "deliver"; of a person filmed "forward", "identify", "answer", "answered", "watch"
+	What    string // "check", "decide", "decided", "write", "download", "confirm", "look", "ending", "activate", "lapsing", "keep", "deliver", "weakness"; of a person filmed "forward", "identify", "answer", "answered", "watch"
 	Words   Words
 	Since   protocol.Time
 	Request *Request   // or
@@ -253,11 +253,16 @@ func (s *State) Incidents(now time.Time) []Incident {
 	return list
 }
 
+// Late: no recorder has confirmed or refused it within HoldAlarm.
+func (h *Hold) Late(now time.Time) bool {
+	return h.State() == "asked" && !now.Before(h.Issued.Add(HoldAlarm))
+}
+
 // LateHolds are those that no recorder has confirmed or refused within HoldAlarm, oldest first.
 func (s *State) LateHolds(now time.Time) []*Hold {
 	var late []*Hold
 	for _, h := range s.holds {
-		if h.State() == "asked" && !now.Before(h.Issued.Add(HoldAlarm)) {
+		if h.Late(now) {
 			late = append(late, h)
 		}
 	}
@@ -322,12 +327,20 @@ func (s *State) Fetching(person protocol.PersonID, request protocol.RequestID, g
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(s.requests[request].Downloads, func(l Download) bool {
-		return l.Grant == grant && l.By == person && now.Sub(l.At.Time) < FetchTerm
-	}) {
+	if now.Sub(s.requests[request].Fetched(person, grant).Time) >= FetchTerm {
 		return nil, refuse(CodeState, "Leg eerst vast dat u de beelden ophaalt. Daarna kan het een uur lang.", "Record first that you fetch the footage. After that you can, for an hour.")
 	}
 	return g, nil
+}
+
+// Fetched is when this person last recorded to fetch this grant's bag; zero: never.
+func (r *Request) Fetched(person protocol.PersonID, grant protocol.GrantID) (at protocol.Time) {
+	for _, l := range r.Downloads {
+		if l.Grant == grant && l.By == person {
+			at = l.At
+		}
+	}
+	return at
 }
 
 // Access is one entry of a recorder's journal by which somebody got to footage: release.intent or access.view.

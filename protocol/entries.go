@@ -24,6 +24,8 @@ const (
 	KindView        = "access.view"      // Access with How "playback" or "live"
 	KindViewRefused = "access.refused"   // AccessRefused
 	KindLedger      = "ledger.seen"      // LedgerSeen: the centre's checkpoint, kept here
+	KindEpochBegun  = "epoch.begun"      // EpochBegun: the log is forward secure from here
+	KindEpochSealed = "epoch.sealed"     // EpochSealed: at most an hour after the one before
 )
 
 // Salted is embedded in every body. chain.Seal overwrites it with 16 fresh random bytes in hex, so that a short body cannot be guessed
@@ -223,4 +225,18 @@ type AccessRefused struct {
 type LedgerSeen struct {
 	Salted
 	Checkpoint string `json:"checkpoint"`
+}
+
+// EpochBegun names the public key of an epoch that no seal before it names: the first, or the next after a break.
+type EpochBegun struct {
+	Salted
+	Epoch uint64 `json:"epoch"`          // its number: 0 is the first of the log
+	Key   string `json:"key"`            // verifier key, under the log's origin
+	Lost  string `json:"lost,omitempty"` // after a break: why the epoch before this one cannot be sealed. What stands between its last seal and this entry is not proven, and more may have stood there
+}
+
+// EpochSealed ends an epoch (protocol/chain, Forward security).
+type EpochSealed struct {
+	Salted
+	Seal string `json:"seal"` // a signed note of the ending epoch's key
 }

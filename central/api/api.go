@@ -1,14 +1,17 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
+	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +25,7 @@ import (
 )
 
 // Version of the interface, in the header API-Version and in the document. The first number is also in the path.
-const Version = "1.0.0"
+const Version = "1.1.0"
 
 // Book is the ledger, as far as the API needs it.
 type Book interface {
@@ -32,15 +35,17 @@ type Book interface {
 
 // Config makes the API.
 type Config struct {
-	Book    Book
-	Vault   vault.Source
-	Bags    string       // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
-	Secret  []byte       // signs access tokens: at least 32 bytes, the same at every centre
-	URL     string       // base address of this centre
-	Name    string       // of the municipality
-	Contact page.Contact // for those who build on this
-	Now     func() time.Time
-	Log     *slog.Logger
+	Book  Book
+	Vault vault.Source
+	// Accesses are the newest that a recorder wrote in its journal.
+	Accesses func(protocol.RecorderID) ([]central.Access, error)
+	Bags     string       // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
+	Secret   []byte       // signs access tokens: at least 32 bytes, the same at every centre
+	URL      string       // base address of this centre
+	Name     string       // of the municipality
+	Contact  page.Contact // for those who build on this
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // API serves /v1. Safe for concurrent use.
@@ -49,8 +54,8 @@ type API struct {
 	base       string // of the API, without a slash at its end
 	operations []operation
 	document   []byte
-	systems    *limiter // by client
-	strangers  *limiter // by truncated address, before anybody is known
+	systems    *page.Limiter // by client
+	strangers  *page.Limiter // by truncated address, before anybody is known
 }
 
 // New makes the API. It expects page.Secure around it.
@@ -58,7 +63,7 @@ func New(c Config) (*API, error) {
 	if len(c.Secret) < 32 {
 		return nil, errors.New("api: the secret that signs access tokens needs at least 32 bytes")
 	}
-	a := &API{Config: c, base: strings.TrimSuffix(c.URL, "/") + "/v1", systems: newLimiter(20, 100), strangers: newLimiter(2, 30)}
+	a := &API{Config: c, base: strings.TrimSuffix(c.URL, "/") + "/v1", systems: page.NewLimiter(20, 100), strangers: page.NewLimiter(2, 30)}
 	a.operations = a.table()
 	var err error
 	if a.document, err = a.openAPI(); err != nil {
@@ -170,8 +175,11 @@ func (a *API) answer(c *call) (reply, error) {
 	if err := a.find(c); err != nil {
 		return reply{}, err
 	}
+	if !accepts(c.r.Header.Values("Accept"), cmp.Or(c.op.media, "application/json")) {
+		return reply{}, fault(codeAccept, "Hier komt "+cmp.Or(c.op.media, "application/json")+". Vraag daarom met Accept, of laat die header weg.", "This gives "+cmp.Or(c.op.media, "application/json")+". Ask for it with Accept, or leave that header out.")
+	}
 	if c.op.scope == "" {
-		if wait, ok := a.strangers.take(page.Truncate(c.r.RemoteAddr), c.now); !ok {
+		if wait, ok := a.strangers.Take(page.Truncate(c.r.RemoteAddr), c.now); !ok {
 			return reply{}, tooOften(c, wait)
 		}
 	} else if err := a.recognise(c); err != nil {
@@ -232,14 +240,14 @@ func (a *API) recognise(c *call) error {
 	scheme, token, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	t, ok := a.openToken(token, c.now)
 	if !strings.EqualFold(scheme, "Bearer") || !ok {
-		if wait, ok := a.strangers.take(page.Truncate(c.r.RemoteAddr), c.now); !ok {
+		if wait, ok := a.strangers.Take(page.Truncate(c.r.RemoteAddr), c.now); !ok {
 			return tooOften(c, wait)
 		}
 		c.w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		return fault(codeToken, "Geef een geldig toegangstoken mee: Authorization: Bearer …", "Give a valid access token: Authorization: Bearer …")
 	}
 	c.client = t.Client
-	if wait, ok := a.systems.take(string(c.client), c.now); !ok {
+	if wait, ok := a.systems.Take(string(c.client), c.now); !ok {
 		return tooOften(c, wait)
 	}
 	if !slices.Contains(t.Scopes, c.op.scope) {
@@ -307,6 +315,28 @@ func (c *call) query() error {
 		}
 	}
 	return nil
+}
+
+// accepts says whether the reader takes a media type (RFC 9110 section 12.5.1). The most specific range that fits decides.
+func accepts(headers []string, kind string) bool {
+	if len(headers) == 0 {
+		return true
+	}
+	family, _, _ := strings.Cut(kind, "/")
+	best, taken := -1, false
+	for _, part := range strings.Split(strings.Join(headers, ","), ",") {
+		ranged, options, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		fit := slices.Index([]string{"*/*", family + "/*", kind}, ranged)
+		if fit < 0 || fit < best {
+			continue
+		}
+		q, err := strconv.ParseFloat(cmp.Or(options["q"], "1"), 64)
+		best, taken = fit, err == nil && q > 0
+	}
+	return taken
 }
 
 // preferred is the language that the reader likes best of the two that there are; Dutch when in doubt.

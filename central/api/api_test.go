@@ -51,6 +51,7 @@ type world struct {
 	server *httptest.Server
 	log    *logged
 	bag    []byte
+	read   []central.Access // in the recorder's journal
 	seq    uint64
 
 	mu  sync.Mutex
@@ -119,7 +120,7 @@ func newWorld(t testing.TB) *world {
 	w.server.StartTLS()
 	t.Cleanup(w.server.Close)
 	w.server.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	w.api, err = New(Config{Book: w.book, Vault: w, Bags: dir, Secret: bytes.Repeat([]byte{7}, 32), URL: w.server.URL, Name: "Gemeente Stad", Contact: page.Contact{Email: "fg@stad.example"},
+	w.api, err = New(Config{Book: w.book, Vault: w, Accesses: func(protocol.RecorderID) ([]central.Access, error) { return slices.Clone(w.read), nil }, Bags: dir, Secret: bytes.Repeat([]byte{7}, 32), URL: w.server.URL, Name: "Gemeente Stad", Contact: page.Contact{Email: "fg@stad.example"},
 		Now: w.clock, Log: slog.New(slog.NewTextHandler(w.log, nil))})
 	w.check(err)
 

@@ -10,7 +10,10 @@
 // person must be a requester of the system's own unit and be active at this moment, as at the desk. That it really is this person the unit vouches for, under its agreement;
 // so the ledger holds both (by, via), and the pages show both. The three people of invariant 12 stay three: handler and approver come to the desk themselves.
 //
-// A request of another unit is not there. What is read is the unit's own requests, without the names of handler and approver, and the register without personal data.
+// What a unit's people see and do at the desk about their own requests its system sees and does here, and nothing more. A request of another unit is not there, nor is another
+// organisation's agreement. Of people a request names those of the unit who asked and fetched, by pseudonym; not who checks and decides. Of the register a chain partner's system
+// sees the cameras that are or were in use; drafts, and how the municipality runs its cameras, only the municipality's own systems. A test goes through every field of the
+// domain and expects it here, or a reason why not.
 //
 // # Coming in
 //
@@ -36,7 +39,7 @@
 //
 // The NL API Design Rules 2.1. Resource names, fields and query keys are Dutch; codes are the ledger's own. Every answer says API-Version. A path that ends in a slash is
 // not there. Times are UTC, RFC 3339. JSON is read strictly: a field that is unknown or given twice is refused, with a JSON pointer to where. Lists come in pages. Every JSON
-// answer to a GET has an ETag, and If-None-Match is honoured.
+// answer to a GET has an ETag, and If-None-Match is honoured. What Accept does not take is not given (406).
 //
 // What is wrong is said in problem+json (RFC 9457): type ends in the code of the refusal and can be looked up (/v1/fouten/{code}); title and detail are Dutch, or English if
 // Accept-Language prefers that. Form and content are 400, never 422. The token endpoint alone answers as RFC 6749 section 5.2 says.
@@ -44,8 +47,9 @@
 // # What is repeated happens once
 //
 // Filing carries an Idempotency-Key: the same key with the same content files once and gives the same answer, also much later and at another centre; with other content it is
-// refused (409). All other changes are PUT and may be repeated. Fetching is two steps, as at the desk: POST …/ophalingen records who fetches, then GET …/bestand gives the
-// bag, to that person, for an hour. The bag is decrypted and checked whole against the recorder's entry before its first byte leaves.
+// refused (409). All other changes are PUT and may be repeated; a request that is changed into what it is keeps its check and its decision. Fetching is two steps, as at the desk:
+// POST …/ophalingen records who fetches, then GET …/bestand gives the bag, to that person, for an hour; recorded again within that hour it is the same fetching. POST
+// /vooruitblikken says what would become of a request, and records nothing. The bag is decrypted and checked whole against the recorder's entry before its first byte leaves.
 //
 // # One table
 //

@@ -70,6 +70,7 @@ var tagWords = map[string]string{
 	"Toegang":      "Zo komt een systeem binnen.",
 	"Verzoeken":    "Beelden vragen en volgen wat ervan wordt.",
 	"Beelden":      "Ophalen, en de ontvangst bevestigen.",
+	"Organisatie":  "De eigen organisatie en de afspraak waarop zij hier werkt.",
 	"Medewerkers":  "Namens wie een systeem kan handelen.",
 	"Register":     "Plaatsingen, protocollen en besluiten, zonder persoonsgegevens.",
 	"Beschrijving": "Wat de API van zichzelf zegt.",
@@ -106,6 +107,9 @@ func (d *document) operation(op *operation) object {
 		if k.most > 0 {
 			schema["maximum"] = k.most
 		}
+		if k.text {
+			schema = object{"type": "string"}
+		}
 		if k.values != nil {
 			schema = object{"type": "string", "enum": each(k.values, func(c coded) string { return c.Code })}
 		}
@@ -135,7 +139,7 @@ func (d *document) operation(op *operation) object {
 	}
 	for _, status := range op.failures() {
 		answers[fmt.Sprint(status)] = d.answer(http.StatusText(status), "application/problem+json", object{"$ref": "#/components/schemas/Probleem"})
-		if op.own && status < 429 {
+		if op.own && (status == 400 || status == 401) {
 			answers[fmt.Sprint(status)] = d.answer(http.StatusText(status), "application/json", d.schema(reflect.TypeFor[tokenFout]()))
 		}
 	}
@@ -145,7 +149,7 @@ func (d *document) operation(op *operation) object {
 
 // failures are the statuses of the problems that an operation may answer with.
 func (o *operation) failures() []int {
-	list := []int{400, 429, 500}
+	list := []int{400, 406, 429, 500}
 	if o.scope != "" || o.own {
 		list = append(list, 401)
 	}

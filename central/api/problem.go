@@ -21,6 +21,7 @@ const (
 	codeJSON      = "json"
 	codeTooLarge  = "too-large"
 	codeMediaType = "media-type"
+	codeAccept    = "not-acceptable"
 	codeFault     = "fault"
 )
 
@@ -38,6 +39,7 @@ var kinds = []kind{
 	{codeJSON, http.StatusBadRequest, page.Both("De JSON klopt niet", "The JSON is not right")},
 	{codeTooLarge, http.StatusRequestEntityTooLarge, page.Both("Het verzoek is te groot", "The request is too large")},
 	{codeMediaType, http.StatusUnsupportedMediaType, page.Both("Dit mediatype kan hier niet", "This media type is not possible here")},
+	{codeAccept, http.StatusNotAcceptable, page.Both("Dit mediatype komt hier niet", "This media type is not given here")},
 	{codeFault, http.StatusInternalServerError, page.Both("Er is een storing", "There is a fault")},
 	{central.CodeForbidden, http.StatusForbidden, page.Both("Dit mag niet", "This is not allowed")},
 	{central.CodeInactive, http.StatusForbidden, page.Both("De rol, de afspraak of de koppeling is niet geldig", "The role, the agreement or the system is not valid")},

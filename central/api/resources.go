@@ -117,9 +117,14 @@ type verzoek struct {
 	Vraag              vraag                 `json:"vraag"`
 	Ingediend          tijdstip              `json:"ingediend"`
 	Aanvrager          protocol.PersonID     `json:"aanvrager" doc:"Wie nu de aanvrager is, met het nummer dat de gemeente gaf."`
+	EerdereAanvragers  []protocol.PersonID   `json:"eerdereAanvragers,omitempty" doc:"Van wie het verzoek is overgenomen."`
+	Ontvanger          string                `json:"ontvanger,omitempty" doc:"De organisatie die ontvangt."`
 	Systeem            central.ClientID      `json:"systeem,omitempty" doc:"Het systeem dat indiende en voor de aanvrager instaat. Ontbreekt: aan het bureau ingediend."`
 	SchriftelijkVoor   tijdstip              `json:"schriftelijkVoor,omitzero" doc:"Bij een mondelinge vordering: wanneer de schriftelijke er moet zijn."`
 	SchriftelijkSinds  tijdstip              `json:"schriftelijkSinds,omitzero"`
+	SchriftelijkStuk   *stuk                 `json:"schriftelijkStuk,omitempty" doc:"Het stuk dat op de mondelinge vordering volgde."`
+	NietBevestigdOp    tijdstip              `json:"nietBevestigdOp,omitzero" doc:"Wanneer is vastgesteld dat de mondelinge vordering niet op tijd schriftelijk was: dat is een incident."`
+	Toetsing           *toetsing             `json:"toetsing,omitempty"`
 	Bewaringen         []bewaring            `json:"bewaringen"`
 	Beslissing         *beslissing           `json:"beslissing,omitempty"`
 	Verstrekkingen     []verstrekking        `json:"verstrekkingen"`
@@ -128,27 +133,87 @@ type verzoek struct {
 	Leveringen         []levering            `json:"leveringen,omitempty"`
 	ToestemmingGestopt tijdstip              `json:"toestemmingGestopt,omitzero" doc:"Iemand die herkenbaar is trok de toestemming in."`
 	OntvangstBevestigd tijdstip              `json:"ontvangstBevestigd,omitzero"`
+	Verloop            []gebeurtenis         `json:"verloop" doc:"Wat er gebeurde, het oudste eerst."`
+	Gewist             *wissing              `json:"gewist,omitempty" doc:"De bewaartermijn van het dossier is voorbij; wat erin stond is vernietigd en wat hier nog staat is wat bleef."`
+}
+
+type wissing struct {
+	_     struct{} `doc:"Dat de inhoud van een dossier is vernietigd."`
+	Op    tijdstip `json:"op"`
+	Grond string   `json:"grond" doc:"Waarom, in woorden."`
+}
+
+type toetsing struct {
+	_            struct{}           `doc:"De toetsing door een behandelaar."`
+	Op           tijdstip           `json:"op"`
+	Volledig     bool               `json:"volledig"`
+	Noodzakelijk bool               `json:"noodzakelijk"`
+	Opmerking    string             `json:"opmerking,omitempty"`
+	Nagegaan     []central.Verified `json:"nagegaan,omitempty"`
+}
+
+type gebeurtenis struct {
+	_           struct{}          `doc:"Een regel uit het verloop van een verzoek."`
+	Op          tijdstip          `json:"op"`
+	Wat         string            `json:"wat" doc:"De gebeurtenis, zoals het grootboek haar noemt."`
+	Woorden     string            `json:"woorden" doc:"De gebeurtenis, voor een mens."`
+	Toelichting string            `json:"toelichting,omitempty"`
+	Medewerker  protocol.PersonID `json:"medewerker,omitempty" doc:"Wie van de eigen organisatie dit deed. Wie toetst en beslist wordt niet genoemd."`
+	Systeem     central.ClientID  `json:"systeem,omitempty" doc:"Het systeem waardoor."`
+	Regel       int               `json:"regel" doc:"Nummer in het grootboek."`
+}
+
+type toegang struct {
+	_            struct{}            `doc:"Een toegang tot beelden, zoals de recorder die opschreef voordat er iets werd gelezen."`
+	Recorder     protocol.RecorderID `json:"recorder"`
+	Regel        int                 `json:"regel" doc:"Nummer in het logboek van de recorder."`
+	Op           tijdstip            `json:"op"`
+	Handeling    string              `json:"handeling" doc:"release: verstrekken; playback: terugkijken; live."`
+	Camera       protocol.CameraID   `json:"camera"`
+	Tijdvak      *tijdvak            `json:"tijdvak,omitempty"`
+	Verstrekking protocol.GrantID    `json:"verstrekking"`
+	Niveau       protocol.Level      `json:"niveau"`
+	ZonderGrond  string              `json:"zonderGrond,omitempty" doc:"Wat eraan ontbreekt; ontbreekt dit veld, dan hoort de toegang bij de toestemming."`
 }
 
 type bewaring struct {
-	_          struct{}          `doc:"De opdracht aan een recorder om beelden te bewaren zolang het verzoek loopt."`
-	Camera     protocol.CameraID `json:"camera"`
-	Stand      holdState         `json:"stand"`
-	BewaardTot tijdstip          `json:"bewaardTot"`
-	Afgerond   *tijdvak          `json:"afgerond,omitempty" doc:"Zoals het wordt verstrekt: naar buiten afgerond op hele stukken."`
-	Stukken    int               `json:"stukken" doc:"Zoveel stukken beeld. 0 terwijl de bewaring bevestigd is: er zijn geen beelden."`
-	Vervangen  bool              `json:"vervangen,omitzero" doc:"Hoort bij de vraag van voor een wijziging."`
-	WaaromNiet string            `json:"waaromNiet,omitempty" doc:"Waarom de recorder weigerde."`
+	_           struct{}          `doc:"De opdracht aan een recorder om beelden te bewaren zolang het verzoek loopt."`
+	ID          protocol.HoldID   `json:"id"`
+	Camera      protocol.CameraID `json:"camera"`
+	Stand       holdState         `json:"stand"`
+	Grond       protocol.Ground   `json:"grond"`
+	Tijdvak     *tijdvak          `json:"tijdvak,omitempty" doc:"Zoals gevraagd."`
+	Gevraagd    tijdstip          `json:"gevraagd"`
+	Bevestigd   tijdstip          `json:"bevestigd,omitzero"`
+	TeLaat      bool              `json:"teLaat,omitzero" doc:"De recorder bevestigde niet binnen vijf minuten: de gemeente heeft een alarm."`
+	BewaardTot  tijdstip          `json:"bewaardTot"`
+	Afgerond    *tijdvak          `json:"afgerond,omitempty" doc:"Zoals het wordt verstrekt: naar buiten afgerond op hele stukken."`
+	Stukken     int               `json:"stukken" doc:"Zoveel stukken beeld. 0 terwijl de bewaring bevestigd is: er zijn geen beelden."`
+	Bytes       int               `json:"bytes"`
+	Wortel      *protocol.Hash    `json:"wortel,omitempty" doc:"Van de lijst van stukken (RFC 6962), zoals de recorder die in zijn logboek schreef."`
+	Ondertekend int               `json:"ondertekend,omitzero" doc:"Zoveel goedkeurders tekenden ervoor om langer te bewaren."`
+	Vervangen   bool              `json:"vervangen,omitzero" doc:"Hoort bij de vraag van voor een wijziging."`
+	WaaromNiet  string            `json:"waaromNiet,omitempty" doc:"Waarom de recorder weigerde."`
 }
 
 type beslissing struct {
-	_          struct{}        `doc:"De beslissing op een verzoek."`
-	Uitkomst   central.Outcome `json:"uitkomst"`
-	Reden      central.Reason  `json:"reden"`
-	Motivering string          `json:"motivering"`
-	Op         tijdstip        `json:"op"`
-	Beperking  string          `json:"beperking,omitempty" doc:"Waarvoor de beelden mogen worden gebruikt, en nergens anders voor."`
-	Niet       []nietVerstrekt `json:"niet,omitempty"`
+	_            struct{}        `doc:"De beslissing op een verzoek."`
+	Uitkomst     central.Outcome `json:"uitkomst"`
+	Reden        central.Reason  `json:"reden"`
+	Motivering   string          `json:"motivering"`
+	Op           tijdstip        `json:"op"`
+	Namens       string          `json:"namens" doc:"In wiens naam is beslist."`
+	Mandaat      string          `json:"mandaat,omitempty" doc:"Op grond waarvan de goedkeurder mocht beslissen."`
+	Geraadpleegd string          `json:"geraadpleegd,omitempty" doc:"Dat de privacy officer is geraadpleegd, en waar het advies is."`
+	Goedgekeurd  []goedgekeurd   `json:"goedgekeurd,omitempty"`
+	Beperking    string          `json:"beperking,omitempty" doc:"Waarvoor de beelden mogen worden gebruikt, en nergens anders voor."`
+	Niet         []nietVerstrekt `json:"niet,omitempty"`
+}
+
+type goedgekeurd struct {
+	_       struct{}          `doc:"Wat van een camera is toegekend, afgerond op hele stukken."`
+	Camera  protocol.CameraID `json:"camera"`
+	Tijdvak *tijdvak          `json:"tijdvak,omitempty"`
 }
 
 type verstrekking struct {
@@ -157,13 +222,25 @@ type verstrekking struct {
 	Camera     protocol.CameraID `json:"camera"`
 	Tijdvak    *tijdvak          `json:"tijdvak,omitempty"`
 	Stand      grantState        `json:"stand"`
+	Niveau     protocol.Level    `json:"niveau" doc:"Wie er zelf tekende."`
+	Afgegeven  tijdstip          `json:"afgegeven"`
+	GeldigTot  tijdstip          `json:"geldigTot" doc:"Tot dan kan de recorder het pakket maken."`
 	KlaarSinds tijdstip          `json:"klaarSinds,omitzero"`
 	OphalenTot tijdstip          `json:"ophalenTot,omitzero"`
 	Sha256     *protocol.Hash    `json:"sha256,omitempty" doc:"Van het pakket, zoals de recorder het in zijn logboek schreef."`
+	Manifest   *protocol.Hash    `json:"manifest,omitempty" doc:"SHA-256 van het manifest in het pakket."`
+	Bytes      int               `json:"bytes"`
 	Stukken    int               `json:"stukken"`
 	Gaten      int               `json:"gaten" doc:"Onderbrekingen; de reden staat in het pakket."`
 	Opgehaald  bool              `json:"opgehaald"`
+	Ophalingen []opgehaald       `json:"ophalingen,omitempty"`
 	WaaromNiet string            `json:"waaromNiet,omitempty"`
+}
+
+type opgehaald struct {
+	_          struct{}          `doc:"Een keer dat een medewerker het pakket ophaalde."`
+	Medewerker protocol.PersonID `json:"medewerker"`
+	Op         tijdstip          `json:"op"`
 }
 
 type (
@@ -205,6 +282,18 @@ var codes = map[reflect.Type][]coded{
 	reflect.TypeFor[central.Purpose]():       words(central.Purposes),
 	reflect.TypeFor[central.Reason]():        words(slices.Concat([]central.Reason{central.Complies}, central.RefusalReasons, central.EndReasons)),
 	reflect.TypeFor[central.Outcome]():       {{string(central.Grants), central.Words{NL: "toegekend"}}, {string(central.Partly), central.Words{NL: "deels toegekend"}}, {string(central.Ends), central.Words{NL: "bewaren beëindigd"}}, {string(central.Refuses), central.Words{NL: "afgewezen"}}},
+	reflect.TypeFor[central.Verified]():      words(central.Verifications),
+	reflect.TypeFor[central.CameraType]():    words(central.CameraTypes),
+	reflect.TypeFor[central.Mount]():         words(central.Mounts),
+	reflect.TypeFor[central.Quality]():       words(central.Qualities),
+	reflect.TypeFor[central.SmartFunction](): words(central.SmartFunctions),
+	reflect.TypeFor[central.Basis]():         words(each(central.Bases, func(l central.BasisLaw) central.Basis { return l.Code })),
+	reflect.TypeFor[central.ViewingForm]():   words(central.ViewingForms),
+	reflect.TypeFor[central.Role]():          words(central.ProtocolUsers),
+	reflect.TypeFor[central.Control]():       words(central.Controls),
+	reflect.TypeFor[central.UnitKind]():      words(central.UnitKinds),
+	reflect.TypeFor[protocol.Ground]():       grounds(),
+	reflect.TypeFor[protocol.Level]():        {{string(protocol.LevelPersons), central.Words{NL: "behandelaar en goedkeurder tekenden zelf"}}, {string(protocol.LevelCentre), central.Words{NL: "alleen de centrale staat ervoor in; dat is niet bestand tegen een kwaadwillende centrale"}}},
 	reflect.TypeFor[protocol.Regime]():       {{string(protocol.AVG), central.Words{NL: "gebouwen en eigendommen, de gemeente is verantwoordelijk"}}, {string(protocol.WPG), central.Words{NL: "openbare orde, de korpschef is verantwoordelijk"}}},
 	reflect.TypeFor[central.Article]():       articles(),
 	reflect.TypeFor[holdState]():             {{"asked", central.Words{NL: "gevraagd"}}, {"confirmed", central.Words{NL: "bevestigd door de recorder"}}, {"refused", central.Words{NL: "geweigerd door de recorder"}}, {"lifted", central.Words{NL: "opgeheven"}}},
@@ -226,11 +315,39 @@ func articles() (out []coded) {
 	return out
 }
 
-func newVerzoek(r *central.Request) verzoek {
+func grounds() (out []coded) {
+	for _, g := range []protocol.Ground{protocol.GroundRequest, protocol.GroundProvisional, protocol.GroundPreservation, protocol.GroundCourt} {
+		out = append(out, coded{string(g), central.GroundWords(g)})
+	}
+	return out
+}
+
+// newVerzoek is a request as its own unit sees it. Of people it names those of the unit who asked or fetched; not who checks and decides.
+func newVerzoek(st *central.State, r *central.Request, now time.Time) verzoek {
 	v := verzoek{ID: r.ID, Stand: r.Status, Regime: r.Regime, Vraag: asked(r.RequestFacts), Ingediend: at(r.Filed), Aanvrager: r.Requester, Systeem: r.History[0].Via, SchriftelijkVoor: at(r.OralDue()),
-		Bewaringen: []bewaring{}, Verstrekkingen: []verstrekking{}}
+		EerdereAanvragers: r.Before, Ontvanger: r.Unit, NietBevestigdOp: at(r.Overdue), Bewaringen: []bewaring{}, Verstrekkingen: []verstrekking{}}
+	if e := st.Erasure(central.DossierOf(r.ID)); e != nil {
+		v.Gewist = &wissing{Op: at(e.At), Grond: e.Words().NL}
+	}
+	own := append([]protocol.PersonID{r.Requester}, r.Before...)
+	for _, d := range r.Downloads {
+		own = append(own, d.By)
+	}
+	for _, m := range r.History {
+		g := gebeurtenis{Op: at(m.At), Wat: m.Name, Woorden: central.EventWords(m.Name).NL, Toelichting: m.Note, Systeem: m.Via, Regel: int(m.Seq)}
+		if slices.Contains(own, m.By) {
+			g.Medewerker = m.By
+		}
+		v.Verloop = append(v.Verloop, g)
+	}
+	if c := r.Check; c != nil {
+		v.Toetsing = &toetsing{Op: at(c.At), Volledig: c.Complete, Noodzakelijk: c.Necessary, Opmerking: c.Remark, Nagegaan: c.Verified}
+	}
 	if r.Written != nil {
 		v.SchriftelijkSinds = at(r.Written.At)
+		if r.Written.WrittenLater != (central.WrittenLater{}) { // else it was erased
+			v.SchriftelijkStuk = &stuk{Sha256: r.Written.Document, BewaardBij: r.Written.Kept}
+		}
 	}
 	if r.Withdrawn != nil {
 		v.ToestemmingGestopt = at(r.Withdrawn.At)
@@ -245,12 +362,13 @@ func newVerzoek(r *central.Request) verzoek {
 		v.Verlengingen = append(v.Verlengingen, verlenging{Kenmerk: n.Reference, Datum: at(n.Demanded), Tot: at(n.Until)})
 	}
 	for _, d := range r.Deliveries {
-		v.Leveringen = append(v.Leveringen, levering{Nummer: d.Number, Tijdvak: span(d.Asked), Toegekend: at(d.ApprovedAt), Afgerond: at(d.Done), Pakketten: each(r.DeliveryGrants(d), (*central.Grant).GrantID)})
+		v.Leveringen = append(v.Leveringen, levering{Nummer: d.Number, Cameras: d.Cameras, Klaargezet: at(d.At), Tijdvak: span(d.Asked), Toegekend: at(d.ApprovedAt), Afgerond: at(d.Done), Pakketten: each(r.DeliveryGrants(d), (*central.Grant).GrantID)})
 	}
 	for _, h := range r.Holds {
-		b := bewaring{Camera: h.Camera, Stand: holdState(h.State()), BewaardTot: at(h.End), Vervangen: h.Replaced, WaaromNiet: h.Refused}
+		b := bewaring{ID: h.HoldID(), Camera: h.Camera, Stand: holdState(h.State()), Grond: h.Ground, Tijdvak: span(h.Asked), Gevraagd: at(h.Issued), BewaardTot: at(h.End), Ondertekend: len(h.Approvers),
+			TeLaat: h.Late(now), Vervangen: h.Replaced, WaaromNiet: h.Refused}
 		if h.Confirmed != nil {
-			b.Stukken, b.BewaardTot = h.Confirmed.Segments, at(h.Confirmed.End)
+			b.Bevestigd, b.Stukken, b.Bytes, b.Wortel, b.BewaardTot = at(h.At), h.Confirmed.Segments, int(h.Confirmed.Bytes), &h.Confirmed.Root, at(h.Confirmed.End)
 			if b.Stukken > 0 {
 				b.Afgerond = span(h.Rounded())
 			}
@@ -258,7 +376,11 @@ func newVerzoek(r *central.Request) verzoek {
 		v.Bewaringen = append(v.Bewaringen, b)
 	}
 	if d := r.Decision; d != nil {
-		v.Beslissing = &beslissing{Uitkomst: d.Outcome, Reden: d.Reason, Motivering: d.Motivation, Op: at(d.At), Beperking: d.Restriction}
+		v.Beslissing = &beslissing{Uitkomst: d.Outcome, Reden: d.Reason, Motivering: d.Motivation, Op: at(d.At), Beperking: d.Restriction,
+			Namens: central.InNameOf(r.Regime).NL, Mandaat: d.Mandate, Geraadpleegd: d.Consulted}
+		for _, p := range d.Approved {
+			v.Beslissing.Goedgekeurd = append(v.Beslissing.Goedgekeurd, goedgekeurd{Camera: p.Camera, Tijdvak: span(p.Interval)})
+		}
 		for _, p := range d.Parts {
 			v.Beslissing.Niet = append(v.Beslissing.Niet, nietVerstrekt{Camera: p.Camera, Beperkt: span(p.Narrowed), Reden: p.Reason, Motivering: p.Motivation})
 		}
@@ -270,8 +392,13 @@ func newVerzoek(r *central.Request) verzoek {
 }
 
 func newVerstrekking(r *central.Request, g *central.Grant) verstrekking {
-	v := verstrekking{ID: g.GrantID(), Camera: g.Camera, Tijdvak: span(g.Interval), Stand: "pending",
-		Opgehaald: slices.ContainsFunc(r.Downloads, func(d central.Download) bool { return d.Grant == g.GrantID() })}
+	v := verstrekking{ID: g.GrantID(), Camera: g.Camera, Tijdvak: span(g.Interval), Stand: "pending", Niveau: g.Level, Afgegeven: at(g.Issued), GeldigTot: at(g.NotAfter)}
+	for _, d := range r.Downloads {
+		if d.Grant == g.GrantID() {
+			v.Ophalingen = append(v.Ophalingen, opgehaald{Medewerker: d.By, Op: at(d.At)})
+		}
+	}
+	v.Opgehaald = len(v.Ophalingen) > 0
 	switch {
 	case g.Voided != nil:
 		v.Stand, v.WaaromNiet = "void", g.Voided.Why.Words().NL
@@ -279,7 +406,7 @@ func newVerstrekking(r *central.Request, g *central.Grant) verstrekking {
 		v.Stand, v.WaaromNiet = "refused", g.Refused
 	case g.Released != nil:
 		v.Stand, v.KlaarSinds, v.OphalenTot = "ready", at(g.At), tijdstip{g.At.Add(protocol.HandOverTerm)}
-		v.Sha256, v.Stukken, v.Gaten = &g.Released.Bag, g.Released.Segments, g.Released.Gaps
+		v.Sha256, v.Manifest, v.Bytes, v.Stukken, v.Gaten = &g.Released.Bag, &g.Released.Manifest, int(g.Released.Size), g.Released.Segments, g.Released.Gaps
 	case g.Failed != "" && g.Final:
 		v.Stand, v.WaaromNiet = "failed", g.Failed
 	}
@@ -318,6 +445,18 @@ type medewerkerLijst struct {
 	bladwijzer
 }
 
+type organisatieLijst struct {
+	_            struct{}      `doc:"De eigen organisatie, met haar afspraak."`
+	Organisaties []organisatie `json:"organisaties"`
+	bladwijzer
+}
+
+type toegangLijst struct {
+	_         struct{}  `doc:"Een pagina van de toegangen tot de beelden van een verzoek: eerst die zonder grond, dan de nieuwste."`
+	Toegangen []toegang `json:"toegangen"`
+	bladwijzer
+}
+
 type foutLijst struct {
 	_      struct{} `doc:"Alle soorten fouten."`
 	Fouten []fout   `json:"fouten"`
@@ -329,12 +468,14 @@ type bladwijzer struct {
 	Aantal   int    `json:"aantal" doc:"Ten hoogste zoveel per pagina."`
 	Totaal   int    `json:"totaal" doc:"Zoveel zijn er in alle pagina's samen."`
 	Volgende string `json:"volgende,omitempty" doc:"Adres van de volgende pagina; ontbreekt op de laatste."`
+	Vorige   string `json:"vorige,omitempty" doc:"Adres van de vorige pagina; ontbreekt op de eerste."`
 }
 
 type medewerker struct {
-	_      struct{}          `doc:"Een aanvrager van de eigen organisatie, zonder naam."`
-	ID     protocol.PersonID `json:"id" doc:"Voor de header Medewerker."`
-	Actief bool              `json:"actief" doc:"Mag nu aanvragen."`
+	_       struct{}          `doc:"Een aanvrager van de eigen organisatie, zonder naam."`
+	ID      protocol.PersonID `json:"id" doc:"Voor de header Medewerker."`
+	Actief  bool              `json:"actief" doc:"Mag nu aanvragen."`
+	TeLezen []leesplicht      `json:"teLezen,omitempty" doc:"Protocollen die deze medewerker nog moet lezen en bevestigen."`
 }
 
 type fout struct {
@@ -345,87 +486,24 @@ type fout struct {
 	Stand int      `json:"status" doc:"De HTTP-status waarmee zij komt."`
 }
 
-type plaatsing struct {
-	_                 struct{}            `doc:"Een camera in het register."`
-	ID                protocol.CameraID   `json:"id"`
-	Naam              string              `json:"naam"`
-	Regime            protocol.Regime     `json:"regime"`
-	Stand             central.Status      `json:"stand"`
-	Breedtegraad      float64             `json:"breedtegraad" doc:"WGS 84, graden."`
-	Lengtegraad       float64             `json:"lengtegraad" doc:"WGS 84, graden."`
-	Plaats            string              `json:"plaats" doc:"In woorden."`
-	Richting          int                 `json:"richting" doc:"Graden vanaf het noorden, met de klok mee."`
-	Doelen            []central.Purpose   `json:"doelen"`
-	Subsidiariteit    string              `json:"subsidiariteit" doc:"Waarom het niet minder ingrijpend kan."`
-	Proportionaliteit string              `json:"proportionaliteit" doc:"Waarom dit niet meer is dan nodig."`
-	Besluit           string              `json:"besluit,omitempty" doc:"Kenmerk; zie /besluiten."`
-	Protocol          *protocolverwijzing `json:"protocol,omitempty"`
-	Bewaartermijn     string              `json:"bewaartermijn,omitempty" doc:"ISO 8601, zoals P7D. Ontbreekt: nog nooit in gebruik."`
-	Geluid            bool                `json:"geluid"`
-	Publicatie        central.Publication `json:"publicatie" doc:"Hoe precies de plaats openbaar is."`
-	Contact           string              `json:"contact"`
-	Gewijzigd         tijdstip            `json:"gewijzigd"`
-}
-
-type protocolverwijzing struct {
-	_      struct{} `doc:"Een versie van een cameraprotocol."`
-	ID     string   `json:"id"`
-	Versie int      `json:"versie"`
-}
-
-func newPlaatsing(p *central.Placement, now time.Time) plaatsing {
-	v := plaatsing{ID: p.Camera, Naam: p.Name, Regime: p.Regime, Stand: p.StatusAt(now), Breedtegraad: p.Position.Lat(), Lengtegraad: p.Position.Lon(), Plaats: p.Place, Richting: p.Direction,
-		Doelen: p.Purposes, Subsidiariteit: p.Subsidiarity, Proportionaliteit: p.Proportionality, Besluit: p.Besluit.Reference, Geluid: p.Sound != central.Sound{}, Publicatie: p.Publication,
-		Contact: p.Contact, Gewijzigd: at(p.Changed)}
-	if p.Protocol.ID != "" {
-		v.Protocol = &protocolverwijzing{ID: p.Protocol.ID, Versie: p.Protocol.Version}
-	}
-	if w := p.Window(); w != 0 {
-		v.Bewaartermijn = w.String()
-	}
-	return v
-}
-
-type cameraprotocol struct {
-	_               struct{}          `doc:"Een versie van de regels voor camera's van een soort."`
-	ID              string            `json:"id"`
-	Versie          int               `json:"versie"`
-	Titel           string            `json:"titel"`
-	Regime          protocol.Regime   `json:"regime"`
-	Doelen          []central.Purpose `json:"doelen"`
-	Bewaartermijn   string            `json:"bewaartermijn" doc:"ISO 8601, zoals P7D."`
-	LangsteBewaring string            `json:"langsteBewaring" doc:"ISO 8601: zo lang kan een verzoek beelden ten hoogste vasthouden."`
-	Geluid          bool              `json:"geluid" doc:"Camera's onder dit protocol mogen geluid opnemen, elk om een eigen reden."`
-	VastgesteldDoor string            `json:"vastgesteldDoor"`
-	VastgesteldOp   tijdstip          `json:"vastgesteldOp"`
-	Gepubliceerd    string            `json:"gepubliceerd" doc:"Waar: adres of kenmerk."`
-	Sha256          *protocol.Hash    `json:"sha256,omitempty" doc:"Van de vastgestelde tekst."`
-}
-
-func newProtocol(p *central.CameraProtocol) cameraprotocol {
-	v := cameraprotocol{ID: p.ID, Versie: p.Version, Titel: p.Title, Regime: p.Regime, Doelen: p.Purposes, Bewaartermijn: p.Window.String(), LangsteBewaring: p.LongestHold.String(), Geluid: p.Sound,
-		VastgesteldDoor: p.AdoptedBy, VastgesteldOp: at(p.AdoptedOn), Gepubliceerd: p.Published}
-	if !p.Document.IsZero() {
-		v.Sha256 = &p.Document
-	}
-	return v
-}
-
-type besluit struct {
-	_           struct{}            `doc:"Het formele besluit achter plaatsingen."`
-	Kenmerk     string              `json:"kenmerk"`
-	Datum       tijdstip            `json:"datum"`
-	Orgaan      string              `json:"orgaan" doc:"Wie besloot."`
-	Gebied      string              `json:"gebied,omitempty"`
-	GeldigVan   tijdstip            `json:"geldigVan"`
-	GeldigTot   tijdstip            `json:"geldigTot"`
-	Plaatsingen []protocol.CameraID `json:"plaatsingen"`
-}
-
 type ophaling struct {
 	_       struct{} `doc:"Vastgelegd dat een medewerker een pakket ophaalt."`
 	Bestand string   `json:"bestand" doc:"Adres van het pakket, voor deze medewerker."`
 	Tot     tijdstip `json:"tot" doc:"Daarna is vastleggen opnieuw nodig."`
+}
+
+type vooruitblik struct {
+	_       struct{}        `doc:"Wat er zou gebeuren als dit werd ingediend. Er is niets vastgelegd en niets bewaard."`
+	Regime  protocol.Regime `json:"regime" doc:"AVG: de gemeente toetst en beslist. WPG: de politie zelf."`
+	Cameras []uitzicht      `json:"cameras"`
+}
+
+type uitzicht struct {
+	_             struct{}          `doc:"Hoe lang het gevraagde van een camera er nog is, als er niets gebeurt."`
+	Camera        protocol.CameraID `json:"camera"`
+	Bewaartermijn string            `json:"bewaartermijn,omitempty" doc:"ISO 8601, zoals P7D."`
+	Verdwijnt     tijdstip          `json:"verdwijnt,omitzero" doc:"Wanneer het begin van het tijdvak de bewaartermijn bereikt. Ontbreekt bij toekomstige gegevens."`
+	Weg           bool              `json:"weg,omitzero" doc:"Dat is voorbij: (een deel) is waarschijnlijk al verwijderd."`
 }
 
 type stuk struct {
@@ -447,12 +525,14 @@ type verlenging struct {
 }
 
 type levering struct {
-	_         struct{}           `doc:"Een deel van toekomstige gegevens."`
-	Nummer    int                `json:"nummer"`
-	Tijdvak   *tijdvak           `json:"tijdvak,omitempty"`
-	Toegekend tijdstip           `json:"toegekend,omitzero"`
-	Afgerond  tijdstip           `json:"afgerond,omitzero" doc:"De ontvangst is bevestigd, of niemand haalde het op."`
-	Pakketten []protocol.GrantID `json:"pakketten" doc:"De verstrekkingen van dit deel."`
+	_          struct{}            `doc:"Een deel van toekomstige gegevens."`
+	Nummer     int                 `json:"nummer"`
+	Tijdvak    *tijdvak            `json:"tijdvak,omitempty"`
+	Toegekend  tijdstip            `json:"toegekend,omitzero"`
+	Afgerond   tijdstip            `json:"afgerond,omitzero" doc:"De ontvangst is bevestigd, of niemand haalde het op."`
+	Cameras    []protocol.CameraID `json:"cameras"`
+	Klaargezet tijdstip            `json:"klaargezet"`
+	Pakketten  []protocol.GrantID  `json:"pakketten" doc:"De verstrekkingen van dit deel."`
 }
 
 type nietVerstrekt struct {

@@ -1,12 +1,15 @@
 package api
 
 import (
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -36,7 +39,8 @@ type operation struct {
 // parameter is a query key.
 type parameter struct {
 	name, says string
-	values     []coded // empty: whole numbers from 1
+	values     []coded // empty: whole numbers from 1, or text
+	text       bool
 	most       int
 }
 
@@ -62,12 +66,16 @@ func (a *API) table() []operation {
 			takes: tokenAanvraag{}, status: 200, gives: toegangstoken{}, own: true, do: a.admit},
 
 		{id: "lijstVerzoeken", method: "GET", path: "/verzoeken", tag: "Verzoeken", title: "Verzoeken van de eigen organisatie", scope: central.ScopeFollow, paged: true,
-			filters: []parameter{{name: "stand", says: "Alleen verzoeken die zover zijn.", values: words(central.RequestStatuses)}}, status: 200, gives: verzoekLijst{}, do: a.listRequests},
+			filters: []parameter{{name: "stand", says: "Alleen verzoeken die zover zijn.", values: words(central.RequestStatuses)}, {name: "kenmerk", says: "Alleen verzoeken met dit kenmerk.", text: true}},
+			status:  200, gives: verzoekLijst{}, do: a.listRequests},
 		{id: "dienVerzoekIn", method: "POST", path: "/verzoeken", tag: "Verzoeken", title: "Verzoek indienen",
 			says:  "De beelden worden meteen bewaard; de recorder bevestigt dat. Een behandelaar en een goedkeurder van de gemeente (bij WPG: van de politie) toetsen en beslissen aan het bureau. Een systeem kan dat niet.",
 			scope: central.ScopeFile, acts: true, once: true, takes: vraag{}, status: 201, gives: verzoek{}, do: a.file},
+		{id: "bekijkVooruit", method: "POST", path: "/vooruitblikken", tag: "Verzoeken", title: "Bekijken wat er van een verzoek zou worden",
+			says:  "Zegt wat er mist of waarom het niet kan, en hoe lang de beelden er nog zijn. Er wordt niets vastgelegd of bewaard.",
+			scope: central.ScopeFile, acts: true, takes: vraag{}, status: 200, gives: vooruitblik{}, do: a.preview},
 		{id: "leesVerzoek", method: "GET", path: one, tag: "Verzoeken", title: "Verzoek met stand, beslissing en verstrekkingen", scope: central.ScopeFollow, status: 200, gives: verzoek{}, do: a.request},
-		{id: "wijzigVerzoek", method: "PUT", path: one, tag: "Verzoeken", title: "Verzoek wijzigen", says: "Alleen door de aanvrager, zolang er niets is opgehaald. Toetsing, beslissing en toestemmingen vervallen: er wordt opnieuw beslist.",
+		{id: "wijzigVerzoek", method: "PUT", path: one, tag: "Verzoeken", title: "Verzoek wijzigen", says: "Alleen door de aanvrager, zolang er niets is opgehaald. Toetsing, beslissing en toestemmingen vervallen: er wordt opnieuw beslist. Zonder verschil met wat er staat gebeurt er niets.",
 			scope: central.ScopeFile, acts: true, takes: vraag{}, status: 200, gives: verzoek{}, do: a.amend},
 		{id: "neemVerzoekOver", method: "PUT", path: one + "/aanvrager", tag: "Verzoeken", title: "Verzoek overnemen", says: "De medewerker in de header wordt de aanvrager. Wie het eerst was blijft zichtbaar.",
 			scope: central.ScopeFile, acts: true, status: 200, gives: verzoek{}, do: a.takeOver},
@@ -80,7 +88,10 @@ func (a *API) table() []operation {
 		{id: "trekVerzoekIn", method: "PUT", path: one + "/intrekking", tag: "Verzoeken", title: "Verzoek intrekken", says: "Behandelaar en goedkeurder beëindigen het daarna, en heffen de bewaring op.",
 			scope: central.ScopeFile, acts: true, takes: intrekking{}, status: 200, gives: verzoek{}, do: a.withdraw},
 
-		{id: "legOphalenVast", method: "POST", path: bag + "/ophalingen", tag: "Beelden", title: "Vastleggen dat een medewerker ophaalt", says: "Eerst dit, dan een uur lang het bestand. Het staat in het grootboek voordat er een beeld is gelezen.",
+		{id: "lijstToegangen", method: "GET", path: one + "/toegangen", tag: "Verzoeken", title: "Toegangen tot de beelden van een verzoek", says: "Uit de logboeken van de recorders zelf: van elke recorder de nieuwste 500. Wat ouder is staat in zijn logboek.",
+			scope: central.ScopeFollow, paged: true, status: 200, gives: toegangLijst{}, do: a.accesses},
+
+		{id: "legOphalenVast", method: "POST", path: bag + "/ophalingen", tag: "Beelden", title: "Vastleggen dat een medewerker ophaalt", says: "Eerst dit, dan een uur lang het bestand. Herhaald binnen dat uur is het dezelfde ophaling. Het staat in het grootboek voordat er een beeld is gelezen.",
 			scope: central.ScopeFetch, acts: true, status: 201, gives: ophaling{}, do: a.recordDownload},
 		{id: "haalBestand", method: "GET", path: bag + "/bestand", tag: "Beelden", title: "Pakket met beelden", says: "Een zip volgens BagIt, die zonder ons te controleren is. Wordt geheel nagekeken voordat de eerste byte vertrekt.",
 			scope: central.ScopeFetch, acts: true, status: 200, media: "application/zip", do: a.fetch},
@@ -91,8 +102,13 @@ func (a *API) table() []operation {
 
 		{id: "lijstMedewerkers", method: "GET", path: "/medewerkers", tag: "Medewerkers", title: "Aanvragers van de eigen organisatie, zonder namen", scope: central.ScopeFile, paged: true, status: 200, gives: medewerkerLijst{}, do: a.colleagues},
 
+		{id: "bevestigLezen", method: "PUT", path: "/protocollen/{protocol}/versies/{versie}/lezing", tag: "Medewerkers", title: "Bevestigen dat een medewerker een cameraprotocol las en ernaar handelt", scope: central.ScopeFile, acts: true, status: 200, gives: lezing{}, do: a.acknowledge},
+		{id: "lijstOrganisaties", method: "GET", path: "/organisaties", tag: "Organisatie", title: "De eigen organisatie", scope: central.ScopeFollow, paged: true, status: 200, gives: organisatieLijst{}, do: a.organisations},
+		{id: "leesOrganisatie", method: "GET", path: "/organisaties/{organisatie}", tag: "Organisatie", title: "De eigen organisatie met haar afspraak", scope: central.ScopeFollow, status: 200, gives: organisatie{}, do: a.organisation},
+
 		{id: "lijstPlaatsingen", method: "GET", path: "/plaatsingen", tag: "Register", title: "Plaatsingen", scope: central.ScopeRegister, paged: true,
-			filters: []parameter{{name: "stand", says: "Alleen plaatsingen met deze stand.", values: words(central.Statuses)}}, status: 200, gives: plaatsingLijst{}, do: a.placements},
+			filters: []parameter{{name: "stand", says: "Alleen plaatsingen met deze stand.", values: words(central.Statuses)}, {name: "regime", says: "Alleen plaatsingen onder dit regime.", values: codes[reflect.TypeFor[protocol.Regime]()]},
+				{name: "protocol", says: "Alleen plaatsingen onder dit cameraprotocol.", text: true}, {name: "versie", says: "En onder deze versie ervan."}}, status: 200, gives: plaatsingLijst{}, do: a.placements},
 		{id: "leesPlaatsing", method: "GET", path: "/plaatsingen/{plaatsing}", tag: "Register", title: "Plaatsing", scope: central.ScopeRegister, status: 200, gives: plaatsing{}, do: a.placement},
 		{id: "lijstProtocollen", method: "GET", path: "/protocollen", tag: "Register", title: "Cameraprotocollen", scope: central.ScopeRegister, paged: true, status: 200, gives: protocolLijst{}, do: a.protocols},
 		{id: "leesProtocol", method: "GET", path: "/protocollen/{protocol}/versies/{versie}", tag: "Register", title: "Versie van een cameraprotocol", scope: central.ScopeRegister, status: 200, gives: cameraprotocol{}, do: a.protocol},
@@ -114,7 +130,7 @@ func (a *API) mine(c *call) (v verzoek, err error) {
 			err = fault(central.CodeUnknown, "Dit verzoek is er niet, of niet voor uw organisatie.", "There is no such request, or not for your organisation.")
 			return
 		}
-		v = newVerzoek(r)
+		v = newVerzoek(st, r, c.now)
 	})
 	return v, err
 }
@@ -127,15 +143,15 @@ func (a *API) request(c *call) (reply, error) {
 func (a *API) listRequests(c *call) (reply, error) {
 	var list verzoekLijst
 	var err error
-	stand := central.RequestStatus(c.r.URL.Query().Get("stand"))
+	stand, reference := central.RequestStatus(c.r.URL.Query().Get("stand")), c.r.URL.Query().Get("kenmerk")
 	a.Book.View(func(st *central.State) {
 		requests := st.UnitRequests(c.unit)
-		if stand != "" {
-			requests = slices.DeleteFunc(requests, func(r *central.Request) bool { return r.Status != stand })
-		}
+		requests = slices.DeleteFunc(requests, func(r *central.Request) bool {
+			return stand != "" && r.Status != stand || reference != "" && r.Reference != reference
+		})
 		var here []*central.Request
 		here, list.bladwijzer, err = pageOf(a, c, requests)
-		list.Verzoeken = each(here, newVerzoek)
+		list.Verzoeken = each(here, func(r *central.Request) verzoek { return newVerzoek(st, r, c.now) })
 	})
 	return reply{body: list}, err
 }
@@ -165,6 +181,67 @@ func (a *API) file(c *call) (reply, error) {
 	out, err := a.request(c)
 	out.location = "/verzoeken/" + c.path["verzoek"]
 	return out, err
+}
+
+// preview decides on a filing as the ledger would, and throws the outcome away.
+func (a *API) preview(c *call) (reply, error) {
+	var v vraag
+	if err := c.take(&v); err != nil {
+		return reply{}, err
+	}
+	out, err := vooruitblik{}, error(nil)
+	a.Book.View(func(st *central.State) {
+		var events []central.Event
+		if events, err = central.Decide(st, central.Through{Client: c.client, Once: rand.Text(), Command: central.FileRequest{By: c.person, RequestFacts: v.facts()}}, c.now); err != nil {
+			return
+		}
+		filed := events[0].Fact.(*central.RequestFiled)
+		out.Regime = filed.Regime
+		for _, camera := range filed.Cameras {
+			window := st.Placement(camera).Window()
+			u := uitzicht{Camera: camera, Bewaartermijn: window.String()}
+			if !filed.Asked.IsZero() {
+				u.Verdwijnt = tijdstip{filed.Asked.From.Add(window.Duration())}
+				u.Weg = !c.now.Before(u.Verdwijnt.Time)
+			}
+			out.Cameras = append(out.Cameras, u)
+		}
+	})
+	return reply{body: out}, err
+}
+
+// accesses are what the recorders of a request's cameras wrote before anything of it was read.
+func (a *API) accesses(c *call) (reply, error) {
+	if _, err := a.mine(c); err != nil {
+		return reply{}, err
+	}
+	id := protocol.RequestID(c.path["verzoek"])
+	var recorders []protocol.RecorderID
+	a.Book.View(func(st *central.State) {
+		for _, camera := range st.Request(id).Cameras {
+			if r := st.Placement(camera).Recorder; !slices.Contains(recorders, r) {
+				recorders = append(recorders, r)
+			}
+		}
+	})
+	var mine []central.Access
+	for _, recorder := range recorders {
+		all, err := a.Accesses(recorder)
+		if err != nil {
+			return reply{}, fmt.Errorf("accesses of %s: %w", recorder, err)
+		}
+		mine = append(mine, slices.DeleteFunc(all, func(e central.Access) bool { return e.Access.Request != id })...)
+	}
+	var list toegangLijst
+	var err error
+	a.Book.View(func(st *central.State) {
+		var here []central.MatchedAccess
+		here, list.bladwijzer, err = pageOf(a, c, st.Match(mine))
+		list.Toegangen = each(here, func(m central.MatchedAccess) toegang {
+			return toegang{Recorder: m.Recorder, Regel: int(m.Seq), Op: at(m.At), Handeling: m.How, Camera: m.Camera, Tijdvak: span(m.Interval), Verstrekking: m.Access.Access.Grant, Niveau: m.Level, ZonderGrond: m.Why.NL}
+		})
+	})
+	return reply{body: list}, err
 }
 
 // onceHeader is the header of a filing that a retry repeats.
@@ -270,11 +347,25 @@ func (a *API) confirmHandOver(c *call) (reply, error) {
 
 func (a *API) recordDownload(c *call) (reply, error) {
 	id, grant := protocol.RequestID(c.path["verzoek"]), protocol.GrantID(c.path["verstrekking"])
-	if _, err := a.Book.Do(c.r.Context(), central.Through{Client: c.client, Command: central.RecordDownload{By: c.person, Request: id, Grant: grant}}); err != nil {
-		return reply{}, err
+	recorded := func() (at time.Time) {
+		a.Book.View(func(st *central.State) {
+			if r := st.ClientRequest(c.client, id); r != nil {
+				if _, err := st.Fetching(c.person, id, grant, c.now); err == nil {
+					at = r.Fetched(c.person, grant).Time
+				}
+			}
+		})
+		return at
+	}
+	from := recorded() // a repeated call, whose answer was lost
+	if from.IsZero() {
+		if _, err := a.Book.Do(c.r.Context(), central.Through{Client: c.client, Command: central.RecordDownload{By: c.person, Request: id, Grant: grant}}); err != nil {
+			return reply{}, err
+		}
+		from = recorded()
 	}
 	place := fmt.Sprintf("/verzoeken/%s/verstrekkingen/%s/bestand", id, grant)
-	return reply{body: ophaling{Bestand: a.base + place, Tot: tijdstip{c.now.Add(central.FetchTerm)}}, location: place}, nil
+	return reply{body: ophaling{Bestand: a.base + place, Tot: tijdstip{from.Add(central.FetchTerm)}}, location: place}, nil
 }
 
 // fetch gives a bag to the person who recorded to fetch it. It was decrypted and checked whole before its first byte goes out.
@@ -330,82 +421,12 @@ func (a *API) colleagues(c *call) (reply, error) {
 		}
 		people, list.bladwijzer, err = pageOf(a, c, people)
 		list.Medewerkers = each(people, func(p *central.Person) medewerker {
-			return medewerker{ID: p.Person, Actief: st.Holds(p.Person, central.Requester, "", c.now)}
+			m := medewerker{ID: p.Person, Actief: st.Holds(p.Person, central.Requester, "", c.now)}
+			for _, rules := range st.Unread(p.Person, c.now) {
+				m.TeLezen = append(m.TeLezen, leesplicht{ID: rules.ID, Versie: rules.Version, Uiterlijk: at(st.ReadBy(rules))})
+			}
+			return m
 		})
-	})
-	return reply{body: list}, err
-}
-
-// The register.
-
-func (a *API) placements(c *call) (reply, error) {
-	var list plaatsingLijst
-	var err error
-	stand := central.Status(c.r.URL.Query().Get("stand"))
-	a.Book.View(func(st *central.State) {
-		all := slices.DeleteFunc(st.Placements(), func(p *central.Placement) bool { return stand != "" && p.StatusAt(c.now) != stand })
-		all, list.bladwijzer, err = pageOf(a, c, all)
-		list.Plaatsingen = each(all, func(p *central.Placement) plaatsing { return newPlaatsing(p, c.now) })
-	})
-	return reply{body: list}, err
-}
-
-func (a *API) placement(c *call) (out reply, err error) {
-	err = fault(central.CodeUnknown, "Deze plaatsing is er niet.", "There is no such placement.")
-	a.Book.View(func(st *central.State) {
-		if p := st.Placement(protocol.CameraID(c.path["plaatsing"])); p != nil {
-			out, err = reply{body: newPlaatsing(p, c.now)}, nil
-		}
-	})
-	return out, err
-}
-
-func (a *API) protocols(c *call) (reply, error) {
-	var list protocolLijst
-	var err error
-	a.Book.View(func(st *central.State) {
-		var all []*central.CameraProtocol
-		all, list.bladwijzer, err = pageOf(a, c, slices.Clone(st.Protocols()))
-		list.Protocollen = each(all, newProtocol)
-	})
-	return reply{body: list}, err
-}
-
-func (a *API) protocol(c *call) (out reply, err error) {
-	err = fault(central.CodeUnknown, "Deze versie is er niet.", "There is no such version.")
-	version, wrong := strconv.Atoi(c.path["versie"])
-	if wrong != nil {
-		return out, err
-	}
-	a.Book.View(func(st *central.State) {
-		if p := st.Protocol(central.ProtocolRef{ID: c.path["protocol"], Version: version}); p != nil {
-			out, err = reply{body: newProtocol(p)}, nil
-		}
-	})
-	return out, err
-}
-
-func (a *API) besluiten(c *call) (reply, error) {
-	var list besluitLijst
-	var err error
-	a.Book.View(func(st *central.State) {
-		var all []*besluit
-		known := map[central.Besluit]*besluit{}
-		for _, p := range st.Placements() {
-			if p.Besluit == (central.Besluit{}) {
-				continue
-			}
-			b := known[p.Besluit]
-			if b == nil {
-				b = &besluit{Kenmerk: p.Besluit.Reference, Datum: at(p.Besluit.Date), Orgaan: p.Besluit.Body, Gebied: p.Besluit.Area, GeldigVan: at(p.Besluit.ValidFrom), GeldigTot: at(p.Besluit.ValidUntil)}
-				known[p.Besluit] = b
-				all = append(all, b)
-			}
-			b.Plaatsingen = append(b.Plaatsingen, p.Camera)
-		}
-		slices.SortStableFunc(all, func(a, b *besluit) int { return strings.Compare(a.Kenmerk, b.Kenmerk) })
-		all, list.bladwijzer, err = pageOf(a, c, all)
-		list.Besluiten = each(all, func(b *besluit) besluit { return *b })
 	})
 	return reply{body: list}, err
 }
@@ -449,23 +470,47 @@ func each[T, R any](list []T, f func(T) R) []R {
 
 // pageOf cuts out the page that is asked for, and says which it is.
 func pageOf[T any](a *API, c *call, list []T) ([]T, bladwijzer, error) {
-	b := bladwijzer{Pagina: 1, Aantal: perPage, Totaal: len(list)}
-	query := c.r.URL.Query()
-	for name, into := range map[string]*int{"pagina": &b.Pagina, "aantal": &b.Aantal} {
-		if text := query.Get(name); text != "" {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 || n > 1<<30 || name == "aantal" && n > mostPerPage {
-				return nil, b, fault(central.CodeInvalid, name+" is een heel getal vanaf 1; aantal ten hoogste 100.", name+" is a whole number from 1; aantal at most 100.")
-			}
-			*into = n
-		}
+	b := bladwijzer{Totaal: len(list)}
+	var err error
+	if b.Pagina, err = c.number("pagina", 1); err != nil {
+		return nil, b, err
+	}
+	if b.Aantal, err = c.number("aantal", perPage); err != nil {
+		return nil, b, err
+	}
+	link := func(rel string, page int) string {
+		query := c.r.URL.Query()
+		query.Set("pagina", strconv.Itoa(page))
+		address := a.base + strings.TrimPrefix(c.r.URL.EscapedPath(), "/v1") + "?" + query.Encode()
+		c.w.Header().Add("Link", fmt.Sprintf("<%s>; rel=%q", address, rel))
+		return address
 	}
 	from := min((b.Pagina-1)*b.Aantal, len(list))
 	to := min(from+b.Aantal, len(list))
 	if to < len(list) {
-		query.Set("pagina", strconv.Itoa(b.Pagina+1))
-		b.Volgende = a.base + c.op.path + "?" + query.Encode()
-		c.w.Header().Set("Link", "<"+b.Volgende+`>; rel="next"`)
+		b.Volgende = link("next", b.Pagina+1)
+	}
+	if last := max(1, (len(list)+b.Aantal-1)/b.Aantal); b.Pagina > 1 {
+		b.Vorige = link("prev", min(b.Pagina-1, last))
 	}
 	return list[from:to], b, nil
+}
+
+// number is a query key that is a whole number from 1.
+func (c *call) number(name string, without int) (int, error) {
+	text := c.r.URL.Query().Get(name)
+	if text == "" {
+		return without, nil
+	}
+	most := 1 << 30
+	for _, k := range c.op.keys() {
+		if k.name == name && k.most > 0 {
+			most = k.most
+		}
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		return 0, fault(central.CodeInvalid, fmt.Sprintf("%s is een heel getal van 1 tot en met %d.", name, most), fmt.Sprintf("%s is a whole number from 1 to %d.", name, most))
+	}
+	return n, nil
 }

@@ -154,7 +154,7 @@ func (s *screen) bogus(on bool) {
 // unnamed are the things on a page that a screen reader could not name, and the fields and headings that it needs.
 const unnamed = `[
 	...[...document.querySelectorAll('input:not([type=hidden]), select, textarea')].filter(e => !e.labels.length).map(e => 'no label: ' + e.name),
-	...[...document.querySelectorAll('button, a')].filter(e => !e.innerText.trim() && !e.closest('[hidden]')).map(e => 'no words: ' + e.outerHTML),
+	...[...document.querySelectorAll('button, a')].filter(e => e.checkVisibility() && !e.innerText.trim()).map(e => 'no words: ' + e.outerHTML),
 	...[...document.querySelectorAll('[id]')].filter(e => document.querySelectorAll('#' + CSS.escape(e.id)).length > 1).map(e => 'id twice: ' + e.id),
 	...(document.querySelectorAll('h1').length === 1 ? [] : ['not one h1']),
 	...(document.documentElement.lang ? [] : ['no language']),

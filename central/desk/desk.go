@@ -113,6 +113,7 @@ type desk struct {
 	Config
 	pages *page.Set
 	bags  *bags
+	waits waits
 }
 
 // New makes the handler for /bureau and everything below. It expects page.Languages and page.Secure around it.
@@ -345,7 +346,8 @@ func (d *desk) show(v *visit, status int, name string, title central.Words, body
 	var made page.Rendered
 	d.Book.View(func(st *central.State) {
 		if v.in.Person != "" && !v.in.Owes {
-			f.Nav = d.nav(st, v)
+			f.Nav = d.menu(st, v)
+			f.Scripts = append(f.Scripts, "menu.js")
 		}
 		f.Body = view{body(st), v.in.CSRF, v.now}
 		made = d.pages.Render(v.r, status, name, f)
@@ -370,45 +372,6 @@ func fresh(f *page.Frame) { f.Scripts = append(f.Scripts, "fresh.js") }
 func withMap(f *page.Frame) {
 	f.Styles = append(f.Styles, "leaflet.css")
 	f.Scripts = append(f.Scripts, "leaflet.js", "map.js")
-}
-
-// nav is the menu of what this person can do.
-func (d *desk) nav(st *central.State, v *visit) []page.Link {
-	links := []page.Link{{Path: "/bureau", Words: page.Both("Begin", "Start")}}
-	add := func(path, nl, en string, roles ...central.Role) {
-		if slices.ContainsFunc(roles, func(role central.Role) bool { return st.Holds(v.me(), role, "", v.now) }) {
-			links = append(links, page.Link{Path: path, Words: page.Both(nl, en)})
-		}
-	}
-	add("/bureau/aanvragen", "Aanvragen", "Requests", central.Requester, central.Handler, central.Approver, central.Staff, central.Officer)
-	add("/bureau/aanvragen/nieuw", "Nieuwe aanvraag", "New request", central.Requester)
-	add("/bureau/cameras", "Camera's", "Cameras", central.Staff, central.Registrar, central.Approver, central.Officer, central.Auditor)
-	add("/bureau/protocollen", "Protocollen", "Protocols", central.Requester, central.Staff, central.Handler, central.Approver, central.Registrar, central.Officer, central.Auditor)
-	add("/bureau/organisaties", "Organisaties", "Organisations", central.Administrator, central.Registrar, central.Officer, central.Auditor)
-	add("/bureau/herbevestigen", "Herbevestigen", "Re-confirm", central.Staff, central.Registrar, central.Officer, central.Auditor)
-	add("/bureau/dpia", "DPIA's", "DPIAs", central.Registrar, central.Officer, central.Auditor)
-	add("/bureau/meekijken", "Terugkijken", "Looking back", central.Staff)
-	add("/bureau/toegang", "Toegang", "Accesses", central.Officer, central.Auditor)
-	add("/bureau/logboeken", "Logboeken", "Logs", central.Officer, central.Auditor)
-	add("/bureau/bewaring", "Bewaring", "Holds", central.Officer)
-	add("/bureau/vernietiging", "Vernietiging", "Destruction", central.Officer, central.Auditor)
-	add("/bureau/betrokkenen", "Betrokkenen", "People filmed", central.Handler, central.Approver, central.Officer)
-	add("/bureau/steekproeven", "Steekproeven", "Samples", central.Officer, central.Auditor)
-	add("/bureau/klachten", "Klachten", "Complaints", central.Officer)
-	add("/bureau/verklaringen", "Verklaringen", "Statements", central.Registrar, central.Officer, central.Auditor, central.CollegeMember)
-	add("/bureau/herzien", "Herzien", "Reviews", central.Registrar, central.Administrator, central.Officer, central.Auditor)
-	add("/bureau/adviezen", "Adviezen", "Advice", central.Officer, central.Auditor, central.Registrar, central.Approver, central.Handler)
-	add("/bureau/college", "College", "College", central.Officer, central.CollegeMember)
-	add("/bureau/verslagen", "Verslagen", "Reports", central.CollegeMember, central.Registrar, central.Officer, central.Auditor)
-	add("/bureau/inzage", "Inzage", "Readings", central.Officer, central.Auditor)
-	add("/bureau/inlogcijfers", "Inlogcijfers", "Log-ins", central.Officer, central.Auditor)
-	add("/bureau/incidenten", "Incidenten", "Incidents", central.Officer, central.Auditor)
-	add("/bureau/recorders", "Recorders", "Recorders", central.Administrator, central.Officer)
-	add("/bureau/mensen", "Mensen", "People", central.Administrator)
-	add("/bureau/koppelingen", "Koppelingen", "Systems", central.Administrator, central.Officer, central.Auditor)
-	add("/bureau/koppelen", "Koppelen", "Connecting", central.Requester)
-	add("/bureau/opleidingen", "Opleidingen", "Training", central.Administrator)
-	return links
 }
 
 // do gives a command. The refusal, if there is one, is for the reader; other errors have been answered and ok is false.
@@ -493,7 +456,7 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 	return template.FuncMap{
 		"who":    who,
 		"cell":   d.cell(l, who),
-		"topic":  topicPath,
+		"task":   taskPath,
 		"local":  localInput,
 		"ground": func(g protocol.Ground) string { return l.In(central.GroundWords(g)) },
 		// drawn is the dot of the "fill" part.

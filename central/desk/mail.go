@@ -17,10 +17,8 @@ import (
 // gave, never a camera, a protocol or a DPIA: their ids are somebody's words, and may say where a camera hangs.
 func PathOf(t central.Task) string {
 	switch {
-	case t.Request != nil:
-		return "/bureau/aanvragen/" + string(t.Request.ID)
-	case t.Topic == central.TopicSubject, t.Topic == central.TopicSample, t.Topic == central.TopicAudit, t.Topic == central.TopicMatter:
-		return topicPath(t)
+	case t.Request != nil, t.Topic == central.TopicSubject, t.Topic == central.TopicSample, t.Topic == central.TopicAudit, t.Topic == central.TopicMatter:
+		return taskPath(t)
 	}
 	return "/bureau" // incidents too: an administrator sees them there alone
 }

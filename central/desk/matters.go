@@ -10,7 +10,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/page"
 )
 
-// Complaints, objections and letters of the supervisory authority (R27): the privacy officer's alone.
+// Complaints, objections, letters of the supervisory authority (R27) and what anybody tells on the public site (R25): the privacy officer's alone.
 
 func matterState(v *visit, m *central.Matter) badge {
 	switch due := m.Deadline(); {
@@ -30,8 +30,8 @@ func (d *desk) showMatters(v *visit, status int, f form) {
 		for _, m := range st.Matters(v.me(), v.now) {
 			t.Rows = append(t.Rows, []any{to{fmt.Sprintf("/bureau/klachten/%d", m.Number), strconv.Itoa(m.Number)}, m.Kind.Words(), m.Reference, onDay{m.Received}, onDay{m.Deadline()}, matterState(v, m)})
 		}
-		return sheet{Heading: page.Both("Klachten, bezwaren en toezichthouder", "Complaints, objections and authority"), Tables: []table{t},
-			Intro: page.Both("Dit leest alleen de privacy officer. Schrijf geen namen op: alleen het kenmerk van de brief.", "Only the privacy officer reads this. Write no names: only the reference of the letter."),
+		return sheet{Heading: page.Both("Klachten, meldingen, bezwaren en toezichthouder", "Complaints, reports, objections and authority"), Tables: []table{t},
+			Intro: page.Both("Dit leest alleen de privacy officer. Wat mensen op de openbare site melden, staat er ook. Schrijf geen namen op: alleen het kenmerk van de brief.", "Only the privacy officer reads this. What people report on the public site is here too. Write no names: only the reference of the letter."),
 			Fills: []fill{{ID: "nieuw", Action: "/bureau/klachten", Title: page.Both("Vastleggen", "Record"), Button: page.Both("Vastleggen", "Record"), Fields: []field{choice("soort", "radio", "Soort", "Kind", central.MatterKinds), entry("kenmerk", "text", "Kenmerk", "Reference", nil),
 				entry("ontvangen", "date", "Ontvangen of verstuurd op", "Received or sent on", nil), entry("besluit", "date", "Bezwaar: dag van het besluit", "Objection: day of the decision", nil),
 				entry("voor", "date", "Antwoord voor (leeg: volgens de wet)", "Answer by (empty: by law)", nil), entry("tekst", "area", "Waar gaat het over?", "What is it about?", nil)}}}}
@@ -64,7 +64,7 @@ func (d *desk) showMatter(v *visit, status int, f form) {
 		m := find(st)
 		w := m.Kind.Words()
 		s := sheet{Back: &page.Link{Path: "/bureau/klachten", Words: page.Both("Alles", "All")}, Heading: page.Both(fmt.Sprintf("%d: %s", m.Number, w.NL), fmt.Sprintf("%d: %s", m.Number, w.EN)), Warn: erased(st, central.MatterDossier(m.Number)), State: matterState(v, m), History: m.History,
-			Facts: []fact{{page.Both("Kenmerk", "Reference"), m.Reference}, {page.Both("Ontvangen of verstuurd", "Received or sent"), onDay{m.Received}}, {page.Both("Antwoord voor", "Answer by"), onDay{m.Deadline()}}, {page.Both("Waar het over gaat", "What it is about"), m.Text}}}
+			Facts: []fact{{page.Both("Kenmerk", "Reference"), m.Reference}, {page.Both("Ontvangen of verstuurd", "Received or sent"), onDay{m.Received}}, {page.Both("Antwoord voor", "Answer by"), onDay{m.Deadline()}}, {page.Both("Waar het over gaat", "What it is about"), m.Text}, {page.Both("Te bereiken via", "To be reached at"), m.Contact}}}
 		if m.Late() {
 			s.Warn = append(s.Warn, page.Both("Dit bezwaar kwam na de zes weken van art. 6:7 Awb.", "This objection came after the six weeks of art. 6:7 Awb."))
 		}

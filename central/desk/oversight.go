@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -87,8 +88,16 @@ func (d *desk) writeNote(v *visit) {
 	})
 }
 
-// topicPath is the page of a task's topic.
-func topicPath(t central.Task) string {
+// taskPath is the page where a task is done.
+func taskPath(t central.Task) string {
+	switch {
+	case t.Request != nil:
+		return "/bureau/aanvragen/" + string(t.Request.ID)
+	case t.Camera != nil:
+		return "/bureau/cameras/" + string(t.Camera.Camera)
+	case t.Trouble != nil && t.Trouble.Number > 0:
+		return fmt.Sprintf("/bureau/incidenten/%d", t.Trouble.Number)
+	}
 	switch t.Topic {
 	case central.TopicSubject:
 		return "/bureau/betrokkenen/" + t.Key

@@ -203,6 +203,21 @@ func TestR11_ASampleOnThePages(t *testing.T) {
 	}
 }
 
+// What anybody told on the public site is among the officer's matters, with how to reach them, and on nobody else's pages.
+func TestR25_WhatWasToldIsTheOfficersAlone(t *testing.T) {
+	o := newOffice(t)
+	o.do(central.Tell{Kind: central.Weakness, Text: "de kast staat open", Contact: "06 12345678"})
+	v := o.as(officer)
+	says(t, v.get("/bureau"), 200, "melding over de beveiliging (1)")
+	says(t, v.get("/bureau/klachten/1"), 200, "web-1", "de kast staat open", "Te bereiken via 06 12345678")
+	for _, who := range []protocol.PersonID{admin, registrar, handler, approver, requester, staff} {
+		b := o.as(who)
+		if w := b.get("/bureau/klachten/1"); w.Code != 403 || strings.Contains(b.get("/bureau").Body.String(), "melding over de beveiliging") {
+			t.Errorf("%s: %d", who, w.Code)
+		}
+	}
+}
+
 func TestR27_ComplaintsAreTheOfficersAlone(t *testing.T) {
 	o := newOffice(t)
 	v := o.as(officer)

@@ -292,10 +292,6 @@ func sections(st *central.State, p *central.Placement, now time.Time) []section 
 		storage += " (" + p.Storage.Country + ")"
 	}
 	b := p.Besluit
-	control := page.Both("college van "+st.Municipality, "executive of "+st.Municipality)
-	if p.Regime == protocol.WPG {
-		control = page.Both("korpschef van politie; de gemeente plaatst de camera", "chief of police; the municipality places the camera")
-	}
 	more := section{page.Both("Besluit: publicatie, evaluatie en live meekijken", "Decision: publication, evaluation and live viewing"), []fact{
 		row("Gebied", "Area", b.Area), row("Gepubliceerd", "Published", b.Published), row("Evalueren vóór", "Evaluate before", dated(b.Evaluate)), row("Ingetrokken", "Withdrawn", dated(b.Withdrawn))}}
 	if p.Regime == protocol.WPG {
@@ -303,7 +299,7 @@ func sections(st *central.State, p *central.Placement, now time.Time) []section 
 	}
 	return []section{privacy, owners, more,
 		{page.Both("Waar de beelden staan", "Where the footage is kept"), []fact{
-			row("Verwerkingsverantwoordelijke", "Controller", control), row("Opslagplaats", "Storage place", storage), row("Verwerker", "Processor", processor)}},
+			row("Verwerkingsverantwoordelijke", "Controller", st.ControllerOf(p.Regime)), row("Opslagplaats", "Storage place", storage), row("Verwerker", "Processor", processor)}},
 		{page.Both("De camera zelf", "The camera itself"), []fact{
 			row("Type", "Type", p.Type.Words()), row("Bevestiging", "Mount", p.Mount.Words()), row("Hoogte", "Height", number(p.Height, "cm")), row("Hoek onder de horizon", "Angle below the horizon", number(p.Angle, "°")),
 			row("BAG-nummer", "BAG id", p.BAG), row("Beeldvlak", "View", strings.ReplaceAll(corners(p.View), "\n", "; ")), row("Camera in Beeld", "Camera in Beeld", p.CameraInBeeld)}},

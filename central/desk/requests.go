@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -195,7 +196,7 @@ func (d *desk) fileRequest(v *visit) {
 		d.failed(v, "file a request", err)
 		return
 	}
-	v.onward("/bureau/aanvragen/" + string(filed(events)))
+	v.onward("/bureau/aanvragen/" + cmp.Or(v.r.PathValue("id"), string(filed(events))))
 }
 
 // askingFor is the command behind the form.
@@ -206,14 +207,11 @@ func askingFor(v *visit, facts central.RequestFacts) central.Command {
 	return central.FileRequest{By: v.me(), RequestFacts: facts}
 }
 
-// filed is the id of the request among the events of asking it.
+// filed is the id of the request among the events of filing it.
 func filed(events []central.Event) protocol.RequestID {
 	for _, e := range events {
-		switch f := e.Fact.(type) {
-		case *central.RequestFiled:
+		if f, ok := e.Fact.(*central.RequestFiled); ok {
 			return f.ID
-		case *central.RequestAmended:
-			return f.Request
 		}
 	}
 	return ""

@@ -1,9 +1,11 @@
 package office
 
 import (
+	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -57,7 +59,7 @@ func (o *Office) pages(mailer *mail.Mailer) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	systems, err := api.New(api.Config{Book: o.book, Vault: o.vault, Bags: c.Data, Secret: secret, URL: c.Pages.URL, Name: c.Name, Contact: site.Officer, Now: o.Now, Log: o.Log})
+	systems, err := api.New(api.Config{Book: o.book, Vault: o.vault, Accesses: recorders{o}.accesses, Bags: c.Data, Secret: secret, URL: c.Pages.URL, Name: c.Name, Contact: site.Officer, Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +131,19 @@ func (r register) Documents() (list []central.PublicDocument) {
 	return list
 }
 
+func (r register) Tell(ctx context.Context, c central.Tell) (string, error) {
+	events, err := r.o.book.Do(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range events {
+		if m, ok := e.Fact.(*central.MatterOpened); ok {
+			return m.Reference, nil
+		}
+	}
+	return "", errors.New("what was told made no matter")
+}
+
 func (r register) Facts(id protocol.CameraID) public.Facts {
 	var recorder protocol.RecorderID
 	r.o.book.View(func(s *central.State) {
@@ -180,16 +195,20 @@ func (r recorders) Chain(id protocol.RecorderID) desk.Chain {
 }
 
 func (r recorders) Accesses() ([]central.Access, error) {
-	const newest = 500 // of each recorder; the log itself has them all
 	var all []central.Access
 	for _, w := range r.o.witness.Recorders() {
-		list, err := r.o.witness.Accesses(w.ID, newest)
+		list, err := r.accesses(w.ID)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, list...)
 	}
 	return all, nil
+}
+
+// accesses are the newest of one recorder; its log itself has them all.
+func (r recorders) accesses(id protocol.RecorderID) ([]central.Access, error) {
+	return r.o.witness.Accesses(id, 500)
 }
 
 func (r recorders) Export(id protocol.RecorderID, w io.Writer) error {

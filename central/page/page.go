@@ -33,6 +33,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/beeldwacht/beeldwacht/central"
@@ -133,12 +134,27 @@ type MapBackground struct {
 type Link struct {
 	Path  string
 	Words Words
+	Waits int // how many things wait there for the reader
+}
+
+// Group is the links to one kind of work. In the menu it is its words, which open to the links; without words the links stand in the menu themselves.
+type Group struct {
+	Words Words
+	Links []Link
+}
+
+// Waits is how many things wait behind the group's links.
+func (g Group) Waits() (n int) {
+	for _, l := range g.Links {
+		n += l.Waits
+	}
+	return n
 }
 
 // Frame is what one page gives the layout.
 type Frame struct {
 	Title   Words
-	Nav     []Link
+	Nav     []Group
 	Account *Account // nil: nobody has logged in, or logging in is not for this page
 	Wide    bool     // tables and maps, rather than text to read
 	Scripts []string // assets, beside the page; never needed to read it
@@ -245,8 +261,34 @@ type framed struct {
 	Main template.HTML
 }
 
-// Current says whether a link leads to this page.
-func (f framed) Current(path string) bool { return f.Path == path }
+// Current is the link that leads to this page, or else to the nearest page above it; nil where the menu has none.
+func (f framed) Current() (current *Link) {
+	for _, g := range f.Nav {
+		for _, l := range g.Links {
+			within := f.Path == l.Path || strings.HasPrefix(f.Path, l.Path+"/")
+			if within && (current == nil || len(l.Path) > len(current.Path)) {
+				current = &l
+			}
+		}
+	}
+	return current
+}
+
+// Mark is what aria-current says of a link: "page", "true" for the nearest page above this one, or nothing.
+func (f framed) Mark(l Link) string {
+	switch current := f.Current(); {
+	case current == nil || current.Path != l.Path:
+		return ""
+	case l.Path == f.Path:
+		return "page"
+	}
+	return "true"
+}
+
+// Within says whether this page belongs to a group.
+func (f framed) Within(g Group) bool {
+	return slices.ContainsFunc(g.Links, func(l Link) bool { return f.Mark(l) != "" })
+}
 
 // Other is the path of this page in the other language.
 func (f framed) Other() string { return f.Lang.Other().Path(f.Path) }

@@ -8,6 +8,8 @@
 //	/camera/{id}               one camera
 //	/bord/{id}                 the sign, to print
 //	/documenten                statements and camera protocols, in all their versions (R26)
+//	/melden                    tell the privacy officer something (R25)
+//	/rechten                   how to ask for footage of oneself (R14)
 //	/cameras.geojson           the same facts as open data (RFC 7946)
 //	/.well-known/security.txt  RFC 9116
 //
@@ -16,6 +18,7 @@
 package public
 
 import (
+	"context"
 	"embed"
 	"fmt"
 	"net/http"
@@ -42,12 +45,14 @@ type Facts struct {
 	CosignedAt time.Time // when a witness last confirmed the log that Oldest comes from
 }
 
-// Register is all that the public pages read.
+// Register is all that the public pages read, and the one thing they can record.
 type Register interface {
 	Public(now time.Time) []central.PublicPlacement
 	PublicCamera(id protocol.CameraID, now time.Time) (central.PublicPlacement, bool)
 	Facts(id protocol.CameraID) Facts
 	Documents() []central.PublicDocument
+	// Tell records what somebody tells the privacy officer, and gives its reference; a *central.Refusal says what is wrong with it.
+	Tell(context.Context, central.Tell) (reference string, err error)
 }
 
 // Config makes the public site.
@@ -64,7 +69,8 @@ var templates embed.FS
 
 type site struct {
 	Config
-	pages *page.Set
+	pages   *page.Set
+	tellers *page.Limiter // by truncated address
 }
 
 // New makes the handler. It expects page.Languages and page.Secure around it.
@@ -73,7 +79,7 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{c, pages}
+	s := &site{c, pages, page.NewLimiter(toldPerSecond, toldAtOnce)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.all)
 	mux.HandleFunc("GET /camera/{id}", s.camera)
@@ -81,10 +87,14 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /documenten", s.documents)
 	mux.HandleFunc("GET /documenten/{kind}/{id}", s.document)
 	mux.HandleFunc("GET /documenten/{kind}/{id}/{version}", s.document)
+	mux.HandleFunc("GET /melden", s.tellForm)
+	mux.HandleFunc("POST /melden", s.tell)
+	mux.HandleFunc("GET /melden/ontvangen/{reference}", s.told)
+	mux.HandleFunc("GET /rechten", s.rights)
 	mux.HandleFunc("GET /cameras.geojson", s.data)
 	mux.HandleFunc("GET /.well-known/security.txt", s.security)
 	mux.HandleFunc("/", s.nothing)
-	return mux, nil
+	return http.NewCrossOriginProtection().Handler(mux), nil
 }
 
 // camera is one camera as the templates see it.
@@ -262,6 +272,9 @@ func (s *site) security(w http.ResponseWriter, r *http.Request) {
 	}
 	day := s.Now().UTC().Truncate(24 * time.Hour)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if u, err := url.Parse(s.URL); err == nil && u.Scheme == "https" { // RFC 9116 section 2.5.3: in the order of preference
+		contact += "\nContact: " + strings.TrimSuffix(s.URL, "/") + "/melden?over=" + string(central.Weakness)
+	}
 	text := fmt.Sprintf("Contact: %s\nExpires: %s\nPreferred-Languages: nl, en\n", contact, day.AddDate(0, 11, 0).Format(time.RFC3339))
 	if u, err := url.Parse(s.URL); err == nil && u.Host != "" {
 		text += "Canonical: " + u.Scheme + "://" + u.Host + "/.well-known/security.txt\n"

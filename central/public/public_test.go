@@ -1,6 +1,7 @@
 package public
 
 import (
+	"context"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -24,6 +25,8 @@ type register struct {
 	facts map[protocol.CameraID]Facts
 
 	documents []central.PublicDocument
+
+	tell func(central.Tell) (string, error)
 }
 
 func (r register) Public(time.Time) []central.PublicPlacement { return r.list }
@@ -38,6 +41,8 @@ func (r register) PublicCamera(id protocol.CameraID, _ time.Time) (central.Publi
 func (r register) Facts(id protocol.CameraID) Facts { return r.facts[id] }
 
 func (r register) Documents() []central.PublicDocument { return r.documents }
+
+func (r register) Tell(_ context.Context, c central.Tell) (string, error) { return r.tell(c) }
 
 func day(y, m, d int) protocol.Time {
 	return protocol.T(time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC))

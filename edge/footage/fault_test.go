@@ -18,6 +18,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/edge/disk/disktest"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -328,7 +329,7 @@ func (p *play) thief(image string) {
 	holder, err := os.ReadFile(filepath.Join(image, "keys", "generation.key"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return
-	} else if err != nil || len(holder) != 2*slotSize {
+	} else if err != nil || len(holder) != 2*disk.SlotSize {
 		return // of a volume that is not there yet
 	}
 	told := p.told()
@@ -339,8 +340,8 @@ func (p *play) thief(image string) {
 		}
 	}
 	var private []*blindPrivate
-	for _, block := range [][]byte{holder[:slotSize], holder[slotSize:]} {
-		_, part, ok := parseSlotBlock(block)
+	for _, block := range [][]byte{holder[:disk.SlotSize], holder[disk.SlotSize:]} {
+		_, part, ok := disk.ParseSlot(block, slotMagic)
 		for _, raw := range p.tables {
 			_, head, rest, err := readTable(raw)
 			if err != nil || !ok {
@@ -458,9 +459,9 @@ func (p *play) drain() {
 	if err != nil {
 		p.Fatal(err)
 	}
-	for _, slot := range [][]byte{holder[:slotSize], holder[slotSize:]} {
-		_, key, ok := parseSlotBlock(slot)
-		if !ok && !bytes.Equal(slot, make([]byte, slotSize)) {
+	for _, slot := range [][]byte{holder[:disk.SlotSize], holder[disk.SlotSize:]} {
+		_, key, ok := disk.ParseSlot(slot, slotMagic)
+		if !ok && !bytes.Equal(slot, make([]byte, disk.SlotSize)) {
 			p.Error("the holder has half a key")
 		}
 		th := &thief{p.T, p.volume, map[string]bool{}}

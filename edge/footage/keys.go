@@ -235,7 +235,7 @@ func newKeyring(c *Config, volume string) (*keyring, error) {
 		if disk.Absent(k.disk, file) && !disk.Absent(k.disk, k.table()) {
 			return nil, fmt.Errorf("%s is missing, and %s opens only with it; put both back as they were", file, k.table())
 		}
-		h, err := newSlots(k.disk, file)
+		h, err := disk.NewSlots(k.disk, file, slotMagic)
 		if err != nil {
 			return nil, err
 		}

@@ -48,8 +48,8 @@ func (r *rig) searchWith(shares []protocol.Share, later string, images ...string
 		r.Fatal(err)
 	}
 	var parts [][]byte
-	for _, b := range [][]byte{holder[:slotSize], holder[slotSize:]} {
-		if _, key, ok := parseSlotBlock(b); ok {
+	for _, b := range [][]byte{holder[:disk.SlotSize], holder[disk.SlotSize:]} {
+		if _, key, ok := disk.ParseSlot(b, slotMagic); ok {
 			parts = append(parts, key)
 		}
 	}
@@ -667,7 +667,7 @@ func noKeyInTheClear(t *testing.T, centre *keeper) {
 // The holder has the key of one generation, or for a moment of two; what it destroys is not in its file any more.
 func TestI02_HolderOverwrites(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "generation.key")
-	h, err := newSlots(disk.OS, file)
+	h, err := disk.NewSlots(disk.OS, file, slotMagic)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -693,7 +693,7 @@ func TestI02_HolderOverwrites(t *testing.T) {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(file)
-		if err != nil || g > 1 && bytes.Contains(b, key(g - 1)[:8]) || !bytes.Contains(b, key(g)) || len(b) != 2*slotSize {
+		if err != nil || g > 1 && bytes.Contains(b, key(g - 1)[:8]) || !bytes.Contains(b, key(g)) || len(b) != 2*disk.SlotSize {
 			t.Fatalf("after generation %d alone is kept: %v", g, err)
 		}
 		if _, err := h.Key(g - 1); err == nil {
@@ -726,8 +726,8 @@ func TestI06_MissingOrForeignKeysAreRefused(t *testing.T) {
 		{"no table", func(cfg *Config) error { return os.Remove(filepath.Join(cfg.Keys, "keys.tbl")) }, "put the folder of the keys back"},
 		{"no holder", func(cfg *Config) error { return os.Remove(filepath.Join(cfg.Keys, "generation.key")) }, "is missing"},
 		{"wiped holder", func(cfg *Config) error {
-			return os.WriteFile(filepath.Join(cfg.Keys, "generation.key"), make([]byte, 2*slotSize), 0o600)
-		}, "has no key of generation"},
+			return os.WriteFile(filepath.Join(cfg.Keys, "generation.key"), make([]byte, 2*disk.SlotSize), 0o600)
+		}, "no such key"},
 		{"changed table", func(cfg *Config) error {
 			name := filepath.Join(cfg.Keys, "keys.tbl")
 			b, err := os.ReadFile(name)

@@ -36,6 +36,32 @@
 //
 // One entry is proven with a C2SP tlog-proof file, see [NewProof].
 //
+// # Forward security
+//
+// A cosignature protects only what reached a witness. What a recorder wrote and could not yet hand in is protected by seals: root on it tomorrow cannot rewrite
+// yesterday. Time is cut into epochs of at most an hour. An epoch ends with an entry epoch.sealed, also when nothing else stands in it, whose body is a checkpoint of the
+// log before that entry, signed with the key of the ending epoch, which names the public key of the next (see [EpochSeal]). Then the old private key is destroyed.
+// An entry epoch.begun names the first key.
+//
+// [Epochs] checks, entry by entry: each seal is signed with the key that the seal before it names, over exactly the entries before it; epochs are numbered without a hole; no
+// entry but its seal stands in an epoch that is an hour old. So, with all that is on the disk when it is taken:
+//
+//   - an entry of an earlier epoch cannot be changed, dropped, inserted or moved: the next seal is over another root, and nobody has its key any more. A newer seal does not
+//     excuse an older one: every one is checked, in order;
+//   - the log cannot be cut back to an earlier seal and go on: the epoch after that seal has a key too, and it is gone;
+//   - an empty epoch cannot be left out, nor what stood in a full one be called empty: its seal would be missing, and the next one bears another number and another key.
+//
+// Not covered:
+//
+//   - the epoch that runs: who has its key can write it anew, back to the last seal, except for what is cosigned;
+//   - a log that ends: one that was cut back and does not go on looks like a recorder that was switched off then. A witness knows better, and notices the silence;
+//   - a whole log made anew from its first entry. Seals carry trust on from an entry that somebody saw: the first key must have reached a witness, as it does when the recorder
+//     is put into use, and a checkpoint covers it;
+//   - a key that a copy, a snapshot or worn flash kept; see edge/disk, Slots.
+//
+// A recorder whose key is gone cannot seal: it begins an epoch anew with an entry epoch.begun that says why. Who has taken the disk can do that too, and cut off what followed the
+// last seal: so a break is never silent. [Verify] lists each, and the centre opens an incident.
+//
 // # Stream
 //
 // A log file is the entries from the first on, an empty line, and the newest (cosigned) checkpoint. A body that was destroyed at the

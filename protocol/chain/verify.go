@@ -30,12 +30,22 @@ type Verdict struct {
 
 	Head Head // of the entries that chain
 
+	Epochs Epochs  // of the entries that chain: from Epochs.First on the log is forward secure, up to Epochs.Sealed, except for Breaks
+	Breaks []Break // in order
+
 	Checkpoint   *Checkpoint // signed by the log; nil if the stream ends without one
 	Matches      bool        // the entries give the checkpoint's root
 	Cosignatures []Cosignature
 	Quorum       bool // at least Verifier.Quorum, and that at least 1
 
 	Fault *Fault // the first bad entry; nil if none
+}
+
+// Break is where the key of an epoch was lost before its seal. Nothing sealed is touched by it; what stood behind the last seal may have been changed or left out.
+type Break struct {
+	From uint64 // the first entry behind the last seal before it
+	Seq  uint64 // the entry that says so, and begins the next epoch
+	Why  string // in the words of the recorder
 }
 
 // Verify reads a whole log, from its first entry, and recomputes everything. A log with something wrong gives an error: the
@@ -51,7 +61,7 @@ func Verify(r io.Reader, v Verifier) (Verdict, error) {
 			break
 		}
 		if err == nil {
-			err = d.add(e, in)
+			err = d.add(e, in, v.Origin)
 		}
 		if errors.As(err, &d.Fault) {
 			break
@@ -86,8 +96,9 @@ func Verify(r io.Reader, v Verifier) (Verdict, error) {
 }
 
 // add takes the next entry, or says with a *Fault which entry is the first that is not as it was written.
-func (d *Verdict) add(e Entry, in *Reader) error {
+func (d *Verdict) add(e Entry, in *Reader, origin string) error {
 	line, due := in.Line(), d.Head.Size
+	var unsealed *Fault
 	fault := func(seq uint64, format string, a ...any) error {
 		return &Fault{Seq: seq, Line: line, What: fmt.Sprintf(format, a...)}
 	}
@@ -121,7 +132,27 @@ func (d *Verdict) add(e Entry, in *Reader) error {
 	} else if err := h.CheckBody(e.Body); err != nil {
 		return fault(due, "%v", err)
 	}
+	if err := d.epoch(origin, h, e.Body); errors.As(err, &unsealed) {
+		unsealed.Line = 2*unsealed.Seq + 1
+		return unsealed
+	}
 	d.Head.push(h, e.Header, d.Head.Hashes(e.Header))
+	return nil
+}
+
+// epoch holds an entry against the seals.
+func (d *Verdict) epoch(origin string, h Header, body []byte) error {
+	breaks, sealed := d.Epochs.Breaks, d.Epochs.Sealed
+	if err := d.Epochs.Next(origin, d.Head, h, body); err != nil {
+		return err
+	}
+	if d.Epochs.Breaks > breaks {
+		var b protocol.EpochBegun
+		if err := ParseBody(body, &b); err != nil {
+			return err
+		}
+		d.Breaks = append(d.Breaks, Break{From: sealed, Seq: h.Seq, Why: b.Lost})
+	}
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package api
+package page
 
 import (
 	"maps"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// limiter lets each name through at a steady pace, with some at once: it keeps one system from taking the centre from the others. It counts at this centre alone; what
+// Limiter lets each name through at a steady pace, with some at once: it keeps one from taking the centre from the others. It counts at this centre alone; what
 // must hold over all centres stands in the ledger.
-type limiter struct {
+type Limiter struct {
 	perSecond, burst float64
 
 	mu      sync.Mutex
@@ -23,12 +23,13 @@ type bucket struct {
 // mostBuckets bounds the memory that names take; those that are full again are forgotten first.
 const mostBuckets = 10_000
 
-func newLimiter(perSecond, burst float64) *limiter {
-	return &limiter{perSecond: perSecond, burst: burst, buckets: map[string]bucket{}}
+// NewLimiter lets burst through at once, and perSecond after that.
+func NewLimiter(perSecond, burst float64) *Limiter {
+	return &Limiter{perSecond: perSecond, burst: burst, buckets: map[string]bucket{}}
 }
 
-// take lets one through, or says how long to wait.
-func (l *limiter) take(name string, now time.Time) (wait time.Duration, ok bool) {
+// Take lets one through, or says how long to wait.
+func (l *Limiter) Take(name string, now time.Time) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	left := l.left(l.buckets[name], now)
@@ -45,7 +46,7 @@ func (l *limiter) take(name string, now time.Time) (wait time.Duration, ok bool)
 	return 0, true
 }
 
-func (l *limiter) left(b bucket, now time.Time) float64 {
+func (l *Limiter) left(b bucket, now time.Time) float64 {
 	if b.at.IsZero() {
 		return l.burst
 	}

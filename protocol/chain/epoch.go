@@ -1,0 +1,231 @@
+package chain
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// MaxEpoch is how long an epoch may last while the log goes on.
+const MaxEpoch = time.Hour
+
+// Epochs is what the seals of a log say up to a place: enough to check the next entry and to make the next seal. The zero Epochs is that of a log that has none yet. It may be
+// stored as JSON.
+type Epochs struct {
+	Key      string        `json:"key"`              // public, of the epoch that runs; empty: the log has no epochs yet
+	Number   uint64        `json:"number"`           // of that epoch
+	Since    protocol.Time `json:"since"`            // its beginning: the time of the entry that names Key
+	Named    uint64        `json:"named"`            // that entry
+	First    uint64        `json:"first"`            // the entry that began the log's first epoch
+	Sealed   uint64        `json:"sealed"`           // entries under the newest seal: nobody can have changed them since it was made
+	SealedAt protocol.Time `json:"sealedAt"`         // when that was; zero: never
+	Breaks   uint64        `json:"breaks,omitempty"` // how many times the key of an epoch was lost before its seal
+	Failed   bool          `json:"failed,omitempty"` // Next found a fault: nothing is believed until an epoch is begun anew
+}
+
+// EpochSeal is what the key of an ending epoch signs: a checkpoint of the log as it is before the entry that carries it (C2SP tlog-checkpoint), with three extension lines:
+//
+//	rec-1.helmond/beeldwacht
+//	20852163
+//	CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+//	epoch 7
+//	ended 2026-11-21T03:00:00.000Z
+//	next rec-1.helmond/beeldwacht+d2f1a4c0+AZx…
+//
+//	— rec-1.helmond/beeldwacht 9nzgrn…
+type EpochSeal struct {
+	Checkpoint
+	Epoch uint64
+	Ended protocol.Time // also the time of the entry that carries it
+	Next  string        // public key of the next epoch
+}
+
+// String is the seal's text as it is signed.
+func (s EpochSeal) String() string {
+	return fmt.Sprintf("%sepoch %d\nended %s\nnext %s\n", s.Checkpoint, s.Epoch, s.Ended, s.Next)
+}
+
+// ParseEpochSeal reads a seal's text, without its signature, in its one form.
+func ParseEpochSeal(text string) (s EpochSeal, err error) {
+	lines := strings.SplitAfter(text, "\n")
+	if len(lines) != 7 || lines[6] != "" {
+		return s, errors.New("seal: want six lines: origin, size, root, epoch, ended, next")
+	}
+	if s.Checkpoint, err = ParseCheckpoint(strings.Join(lines[:3], "")); err != nil {
+		return s, fmt.Errorf("seal: %w", err)
+	}
+	value := func(line, word string) string {
+		v, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), word+" ")
+		if !ok && err == nil {
+			err = fmt.Errorf("seal: want a line that begins with %q, have %.60q", word, line)
+		}
+		return v
+	}
+	epoch, ended := value(lines[3], "epoch"), value(lines[4], "ended")
+	s.Next = value(lines[5], "next")
+	if err != nil {
+		return s, err
+	}
+	if s.Epoch, err = strconv.ParseUint(epoch, 10, 64); err != nil || s.Epoch > MaxInteger {
+		return s, fmt.Errorf("seal: epoch %.40q: want an integer up to 2^53", epoch)
+	}
+	if !quickTime([]byte(ended), &s.Ended) {
+		return s, fmt.Errorf("seal: ended %.40q: want a time as 2006-01-02T15:04:05.000Z", ended)
+	}
+	if s.String() != text {
+		return s, errors.New("seal: not in its one form")
+	}
+	return s, nil
+}
+
+// Seal makes the seal that ends the running epoch at the head of the log, and the time that the entry which carries it must have. The key is that of the ending epoch.
+func (e Epochs) Seal(head Head, key note.Signer, next string, now time.Time) (protocol.EpochSealed, time.Time, error) {
+	own, err := epochKey(key.Name(), e.Key)
+	if err != nil {
+		return protocol.EpochSealed{}, now, err
+	}
+	at := protocol.T(now)
+	if at.Before(head.Time.Time) {
+		at = head.Time
+	}
+	s := EpochSeal{Checkpoint: Checkpoint{Origin: key.Name(), Size: head.Size, Root: head.Root()}, Epoch: e.Number, Ended: at, Next: next}
+	signed, err := note.Sign(&note.Note{Text: s.String()}, key)
+	if err == nil { // with another key nobody would believe it
+		_, err = note.Open(signed, note.VerifierList(own))
+	}
+	if err != nil {
+		return protocol.EpochSealed{}, now, fmt.Errorf("seal of epoch %d: %w", e.Number, err)
+	}
+	return protocol.EpochSealed{Seal: string(signed)}, at.Time, nil
+}
+
+// epochKey reads the public key of an epoch, which bears the log's origin as the log's own key does.
+func epochKey(origin, vkey string) (note.Verifier, error) {
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		return nil, fmt.Errorf("key %.100q of an epoch: %w", vkey, err)
+	}
+	if v.Name() != origin {
+		return nil, fmt.Errorf("the key of an epoch is named %q, the log %q", v.Name(), origin)
+	}
+	return v, nil
+}
+
+// Next takes the entry that comes after head, whose place in the chain the caller has checked. What is wrong is a *[Fault], whose Seq is the first entry that may not be as it was
+// written, and Line 0. After a fault nothing is said until an epoch is begun anew, which counts as a break.
+func (e *Epochs) Next(origin string, head Head, h Header, body []byte) error {
+	err := e.next(origin, head, h, body)
+	if err != nil {
+		e.Failed = true
+	}
+	return err
+}
+
+func (e *Epochs) next(origin string, head Head, h Header, body []byte) error {
+	fault := func(from uint64, format string, a ...any) error {
+		return &Fault{Seq: from, What: fmt.Sprintf(format, a...)}
+	}
+	switch {
+	case h.Kind == protocol.KindEpochBegun:
+		b, err := e.begun(origin, body)
+		if err != nil {
+			return fault(h.Seq, "%v", err)
+		}
+		if e.Key == "" {
+			e.First = h.Seq
+		} else {
+			e.Breaks++
+		}
+		e.Key, e.Number, e.Since, e.Named, e.Failed = b.Key, b.Epoch, h.Time, h.Seq, false
+	case e.Failed:
+	case h.Kind == protocol.KindEpochSealed:
+		if e.Key == "" {
+			return fault(h.Seq, "it seals an epoch that was never begun")
+		}
+		next, err := e.sealed(origin, head, h, body)
+		if err != nil {
+			return fault(e.Sealed, "entries %d to %d are not as they were sealed: %v", e.Sealed, h.Seq, err)
+		}
+		e.Key, e.Number, e.Since, e.Named = next, e.Number+1, h.Time, h.Seq
+		e.Sealed, e.SealedAt = head.Size, h.Time
+	case e.Key != "" && h.Time.Sub(e.Since.Time) >= MaxEpoch:
+		return fault(h.Seq, "epoch %d began at %s and is not sealed before this entry of %s: the seal is missing", e.Number, e.Since, h.Time)
+	}
+	return nil
+}
+
+// begun checks an entry that begins an epoch out of nothing.
+func (e *Epochs) begun(origin string, body []byte) (b protocol.EpochBegun, err error) {
+	if body == nil {
+		return b, errors.New("the body that names the key of an epoch is gone; it is never destroyed")
+	}
+	if err := ParseBody(body, &b); err != nil {
+		return b, err
+	}
+	if _, err := epochKey(origin, b.Key); err != nil {
+		return b, err
+	}
+	switch {
+	case b.Key == e.Key:
+		return b, errors.New("it begins an epoch with the key of the epoch before")
+	case e.Key == "" && (b.Epoch != 0 || b.Lost != ""):
+		return b, fmt.Errorf("it begins epoch %d after a break, and there was none before", b.Epoch)
+	case e.Key != "" && (b.Epoch <= e.Number || b.Epoch != e.Number+1 && !e.Failed):
+		return b, fmt.Errorf("it begins epoch %d, after epoch %d", b.Epoch, e.Number)
+	case e.Key != "" && b.Lost == "":
+		return b, fmt.Errorf("it begins epoch %d and does not say why epoch %d is not sealed", b.Epoch, e.Number)
+	}
+	return b, nil
+}
+
+// sealed checks the seal of the running epoch and returns the next one's key.
+func (e *Epochs) sealed(origin string, head Head, h Header, body []byte) (next string, err error) {
+	if body == nil {
+		return "", errors.New("the body with the seal is gone; it is never destroyed")
+	}
+	var b protocol.EpochSealed
+	if err := ParseBody(body, &b); err != nil {
+		return "", err
+	}
+	key, err := epochKey(origin, e.Key)
+	if err != nil {
+		return "", err
+	}
+	n, err := note.Open([]byte(b.Seal), note.VerifierList(key))
+	if err != nil {
+		// Not believed, but it helps whoever looks.
+		text, _, _ := strings.Cut(b.Seal, "\n\n")
+		if s, unsigned := ParseEpochSeal(text + "\n"); unsigned == nil && s.Epoch != e.Number {
+			return "", fmt.Errorf("the seal of epoch %d stands where epoch %d must be sealed", s.Epoch, e.Number)
+		}
+		return "", fmt.Errorf("the seal is not signed with the key that entry %d names for epoch %d (%w)", e.Named, e.Number, err)
+	}
+	s, err := ParseEpochSeal(n.Text)
+	if err != nil {
+		return "", err
+	}
+	if _, err := epochKey(origin, s.Next); err != nil {
+		return "", err
+	}
+	switch {
+	case s.Origin != origin:
+		err = fmt.Errorf("the seal is of %q", s.Origin)
+	case s.Epoch != e.Number:
+		err = fmt.Errorf("the seal is of epoch %d, this is epoch %d", s.Epoch, e.Number)
+	case s.Size != head.Size:
+		err = fmt.Errorf("the seal of epoch %d is over %d entries, and stands behind %d", s.Epoch, s.Size, head.Size)
+	case s.Root != head.Root():
+		err = fmt.Errorf("the seal of epoch %d says root %s, the entries before it give %s", s.Epoch, s.Root, head.Root())
+	case !s.Ended.Equal(h.Time.Time):
+		err = fmt.Errorf("epoch %d ended at %s, the entry with its seal says %s", s.Epoch, s.Ended, h.Time)
+	case s.Next == e.Key:
+		err = fmt.Errorf("the seal of epoch %d names its own key for the next", s.Epoch)
+	}
+	return s.Next, err
+}
