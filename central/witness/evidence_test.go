@@ -162,6 +162,7 @@ func (p *place) stands(r *recorder, e Evidence, proof bool, signatures int) {
 }
 
 func TestI11_ForkAsEvidence(t *testing.T) {
+	t.Parallel()
 	for name, grown := range map[string]int{"smaller": 1, "larger": 9} {
 		t.Run(name, func(t *testing.T) {
 			r := newRecorder(t)
@@ -181,6 +182,7 @@ func TestI11_ForkAsEvidence(t *testing.T) {
 
 // A copy of the disk is put back: the recorder's own next status says so, before it has written past what is known.
 func TestI13_RollbackAsEvidence(t *testing.T) {
+	t.Parallel()
 	r := newRecorder(t)
 	p := newPlace(t, r)
 	r.grow(t, 6)
@@ -201,6 +203,7 @@ func TestI13_RollbackAsEvidence(t *testing.T) {
 
 // What was never handed in is cut off: the recorder counted it before.
 func TestI11_TruncationAsEvidence(t *testing.T) {
+	t.Parallel()
 	r := newRecorder(t)
 	p := newPlace(t, r)
 	r.grow(t, 6)
@@ -221,6 +224,7 @@ func TestI11_TruncationAsEvidence(t *testing.T) {
 }
 
 func TestI11_SilenceAsEvidence(t *testing.T) {
+	t.Parallel()
 	r := newRecorder(t)
 	p := newPlace(t, r)
 	p.sweep() // never heard
@@ -241,6 +245,7 @@ func TestI11_SilenceAsEvidence(t *testing.T) {
 }
 
 func TestI11_ClockAheadAsEvidence(t *testing.T) {
+	t.Parallel()
 	r := newRecorder(t)
 	p := newPlace(t, r)
 	r.now = start.Add(ClockSlack)
@@ -268,6 +273,7 @@ func TestI11_ClockAheadAsEvidence(t *testing.T) {
 
 // An entry that holds the ledger's checkpoint is dated before the ledger's own entry.
 func TestI11_ClockBehindAsEvidence(t *testing.T) {
+	t.Parallel()
 	r := newRecorder(t)
 	p := newPlace(t, r)
 	ledger := newRecorder(t)
@@ -292,6 +298,7 @@ func TestI11_ClockBehindAsEvidence(t *testing.T) {
 }
 
 func TestI11_MissingBodyAsEvidence(t *testing.T) {
+	t.Parallel()
 	r := newRecorder(t)
 	p := newPlace(t, r)
 	r.grow(t, 2)
@@ -375,6 +382,7 @@ func (x *tape) film(minutes int, skip func(i int) bool) {
 func never(int) bool { return false }
 
 func TestI02_FootageThatNeverExpiresAsEvidence(t *testing.T) {
+	t.Parallel()
 	x := newTape(t)
 	x.film(300, never)
 	x.p.none("every minute went in time")
@@ -392,6 +400,7 @@ func TestI02_FootageThatNeverExpiresAsEvidence(t *testing.T) {
 
 // A hold excuses what it holds, and no longer.
 func TestI05_AHoldExcuses(t *testing.T) {
+	t.Parallel()
 	x := newTape(t)
 	begin := x.now
 	first := x.minute(begin)
@@ -407,6 +416,7 @@ func TestI05_AHoldExcuses(t *testing.T) {
 }
 
 func TestI06_ExpiredFootageStillListedAsEvidence(t *testing.T) {
+	t.Parallel()
 	x := newTape(t)
 	begin := x.now
 	x.film(300, never)
@@ -419,6 +429,7 @@ func TestI06_ExpiredFootageStillListedAsEvidence(t *testing.T) {
 }
 
 func TestI06_ExpiredFootageReleasedAsEvidence(t *testing.T) {
+	t.Parallel()
 	x := newTape(t)
 	begin := x.now
 	x.film(300, never)
@@ -434,6 +445,7 @@ func TestI06_ExpiredFootageReleasedAsEvidence(t *testing.T) {
 }
 
 func TestI06_ExpiredFootageInTheStatusAsEvidence(t *testing.T) {
+	t.Parallel()
 	x := newTape(t)
 	oldest := protocol.T(x.now.Add(5 * time.Minute))
 	x.film(300, never)
@@ -446,6 +458,7 @@ func TestI06_ExpiredFootageInTheStatusAsEvidence(t *testing.T) {
 
 // An access is evidence as it stands in the log.
 func TestI12_AccessAsEvidence(t *testing.T) {
+	t.Parallel()
 	r := newRecorder(t)
 	p := newPlace(t, r)
 	r.grow(t, 3)
@@ -459,4 +472,30 @@ func TestI12_AccessAsEvidence(t *testing.T) {
 	if _, ok, err := p.EvidenceOf(id, 4); ok || err != nil {
 		t.Error("an entry that is not there", err)
 	}
+}
+
+// A crash between the deletion of several disks' footage and its index: the entries come again, and count once.
+func TestI02_DeletionsToldAgainAfterACrash(t *testing.T) {
+	t.Parallel()
+	x := newTape(t)
+	x.now = start.Truncate(time.Hour).Add(5 * time.Minute) // all within one clock hour
+	begin := x.now
+	at := func(i int) time.Time { return begin.Add(time.Duration(i) * time.Minute) }
+	var seqs []uint64
+	for range 10 {
+		seqs = append(seqs, x.minute(begin))
+	}
+	for i := range 8 {
+		x.expire(seqs[i], at(i))
+	}
+	x.add(t, protocol.KindStarted, protocol.Started{Software: "test", Volume: "v"})
+	x.expire(seqs[6], at(6))
+	x.expire(seqs[7], at(7))
+	x.deliver()
+	for range 3 {
+		x.now = x.now.Add(time.Minute)
+		x.add(t, protocol.KindSealed, protocol.Sealed{Count: 1, Cameras: []protocol.SealedCamera{{Camera: "hal", Count: 1, First: protocol.T(begin.Add(time.Hour)), Last: protocol.T(begin.Add(61 * time.Minute)), Oldest: protocol.T(at(8))}}})
+		x.deliver()
+	}
+	x.p.none("two minutes are left")
 }

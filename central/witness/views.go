@@ -253,6 +253,9 @@ func (w *Witness) index(x *watcher, e chain.Entry) error {
 			return err
 		}
 	}
+	if h.Kind == protocol.KindStarted {
+		x.watch.Run = 0
+	}
 	var unreadable error
 	read := func(body any) bool {
 		unreadable = chain.ParseBody(e.Body, body)

@@ -38,8 +38,12 @@ const (
 type watch struct {
 	Begun   bool          `json:"begun"`
 	Since   protocol.Time `json:"since,omitzero"` // the indexes know nothing of footage before it: the store is older than they are
-	Expired uint64        `json:"expired"`        // the newest footage.expired entry: a crash may write one twice
+	Expired []uint64      `json:"expired"`        // the newest footage.expired entries, at most mostAgain, oldest first: a crash may write some twice
+	Run     int           `json:"run"`            // how many of those since the recorder started
 }
+
+// mostAgain is how many entries a recorder may write again after a crash: one for each of its disks.
+const mostAgain = 8
 
 // tally is what the log says of one camera's footage of one clock hour, as long as any is left.
 type tally struct {
@@ -86,6 +90,46 @@ type watcher struct {
 	id    protocol.RecorderID
 	watch *watch
 	found []Finding
+
+	windows map[protocol.CameraID][]window // read in this batch
+	edited  map[uint64][]tally             // hours that the entry at hand changes; see flush
+}
+
+// hour gives the tallies of an hour to change; flush keeps them.
+func (x *watcher) hour(t protocol.Time) (uint64, []tally, error) {
+	n := hourOf(t)
+	if list, ok := x.edited[n]; ok {
+		return n, list, nil
+	}
+	var list []tally
+	_, err := get(x.log.Bucket(hours), key(n), &list)
+	return n, list, err
+}
+
+func (x *watcher) flush() error {
+	for n, list := range x.edited {
+		if len(list) == 0 {
+			if err := x.log.Bucket(hours).Delete(key(n)); err != nil {
+				return err
+			}
+		} else if err := put(x.log.Bucket(hours), key(n), list); err != nil {
+			return err
+		}
+	}
+	clear(x.edited)
+	return nil
+}
+
+// windowOf is windowOf with the windows of this batch's cameras at hand.
+func (x *watcher) windowOf(camera protocol.CameraID, i protocol.Interval) (window, error) {
+	list, ok := x.windows[camera]
+	if !ok {
+		if _, err := get(x.log.Bucket(windows), []byte(camera), &list); err != nil {
+			return window{}, err
+		}
+		x.windows[camera] = list
+	}
+	return longestOf(list, i), nil
 }
 
 // begin makes the indexes where there are none yet: on a store that is older than they are, they know nothing of what was sealed before.
@@ -123,7 +167,7 @@ func put(b *bbolt.Bucket, k []byte, v any) error {
 	return b.Put(k, raw)
 }
 
-func hourOf(t protocol.Time) []byte { return key(uint64(max(t.Unix(), 0)) / 3600) }
+func hourOf(t protocol.Time) uint64 { return uint64(max(t.Unix(), 0)) / 3600 }
 
 // order keeps the windows of mandates: at most the last eight of a camera.
 func (x *watcher) order(seq uint64, o protocol.Order) error {
@@ -140,6 +184,7 @@ func (x *watcher) order(seq uint64, o protocol.Order) error {
 		return err
 	}
 	list = append(list, window{seq, m.NotBefore, m.Window})
+	delete(x.windows, m.Camera)
 	return put(x.log.Bucket(windows), []byte(m.Camera), list[max(0, len(list)-8):])
 }
 
@@ -149,7 +194,10 @@ func windowOf(log *bbolt.Bucket, camera protocol.CameraID, i protocol.Interval) 
 	if _, err := get(log.Bucket(windows), []byte(camera), &list); err != nil {
 		return window{}, err
 	}
-	var w window
+	return longestOf(list, i), nil
+}
+
+func longestOf(list []window, i protocol.Interval) (w window) {
 	for _, one := range list {
 		switch {
 		case !one.NotBefore.After(i.From): // in force at the start: takes the place of what came before
@@ -161,21 +209,20 @@ func windowOf(log *bbolt.Bucket, camera protocol.CameraID, i protocol.Interval) 
 	if w.Window == 0 {
 		w.Window = protocol.MaxWindow
 	}
-	return w, nil
+	return w
 }
 
 func (x *watcher) sealed(h chain.Header, s protocol.Sealed) error {
-	hours := x.log.Bucket(hours)
 	for _, c := range s.Cameras {
 		if protocol.ValidID(c.Camera) != nil || c.Count <= 0 || c.Last.Before(c.First.Time) {
 			continue
 		}
-		w, err := windowOf(x.log, c.Camera, protocol.Span(c.First.Time, c.Last.Time))
+		w, err := x.windowOf(c.Camera, protocol.Span(c.First.Time, c.Last.Time))
 		if err != nil {
 			return err
 		}
-		var list []tally
-		if _, err := get(hours, hourOf(c.First), &list); err != nil {
+		hour, list, err := x.hour(c.First)
+		if err != nil {
 			return err
 		}
 		i := slices.IndexFunc(list, func(t tally) bool { return t.Camera == c.Camera })
@@ -186,11 +233,9 @@ func (x *watcher) sealed(h chain.Header, s protocol.Sealed) error {
 		t.Left += c.Count
 		t.First, t.Last = earlier(t.First, c.First), later(t.Last, c.Last)
 		t.Due = later(t.Due, protocol.T(c.Last.Add(w.Window.Duration())))
-		if err := put(hours, hourOf(c.First), list); err != nil {
-			return err
-		}
+		x.edited[hour] = list
 	}
-	return nil
+	return x.flush()
 }
 
 // stillLists compares what the recorder calls a camera's oldest footage with what its log says is left; the second time in a row that it names footage reported as deleted is a
@@ -237,10 +282,12 @@ func earliest(log *bbolt.Bucket, camera protocol.CameraID) (protocol.Time, error
 }
 
 func (x *watcher) expired(h chain.Header, e protocol.Expired) error {
-	again, err := x.again(e)
-	x.watch.Expired = h.Seq
-	if err != nil || again {
-		return err
+	again := x.again(e)
+	x.watch.Expired = append(x.watch.Expired, h.Seq)
+	x.watch.Expired = x.watch.Expired[max(0, len(x.watch.Expired)-mostAgain):]
+	x.watch.Run = min(x.watch.Run+1, mostAgain)
+	if again {
+		return nil
 	}
 	minutes := map[uint64]protocol.Sealed{}
 	for _, s := range e.Segments {
@@ -259,28 +306,27 @@ func (x *watcher) expired(h chain.Header, e protocol.Expired) error {
 			return err
 		}
 	}
-	return nil
+	return x.flush()
 }
 
-// again says whether the newest footage.expired entry has told the same before.
-func (x *watcher) again(e protocol.Expired) (bool, error) {
-	body := x.log.Bucket(bodies).Get(key(x.watch.Expired))
-	var last protocol.Expired
-	if x.watch.Expired == 0 || body == nil || chain.ParseBody(body, &last) != nil {
-		return false, nil
+// again says whether an earlier footage.expired entry has told the same: the last one, or one of the run before that a crash ended.
+func (x *watcher) again(e protocol.Expired) bool {
+	last := x.watch.Expired
+	if x.watch.Run >= mostAgain && len(last) > 0 {
+		last = last[len(last)-1:]
 	}
-	for _, s := range e.Segments {
-		if !slices.ContainsFunc(last.Segments, func(l protocol.ExpiredSegment) bool { return l.Run == s.Run && l.N == s.N }) {
-			return false, nil
-		}
-	}
-	return true, nil
+	return slices.ContainsFunc(last, func(seq uint64) bool {
+		var before protocol.Expired
+		body := x.log.Bucket(bodies).Get(key(seq))
+		return body != nil && chain.ParseBody(body, &before) == nil && !slices.ContainsFunc(e.Segments, func(s protocol.ExpiredSegment) bool {
+			return !slices.ContainsFunc(before.Segments, func(b protocol.ExpiredSegment) bool { return b.Run == s.Run && b.N == s.N })
+		})
+	})
 }
 
 func (x *watcher) countOff(h chain.Header, camera protocol.CameraID, minute protocol.Time) error {
-	hours, hour := x.log.Bucket(hours), hourOf(minute)
-	var list []tally
-	if _, err := get(hours, hour, &list); err != nil {
+	hour, list, err := x.hour(minute)
+	if err != nil {
 		return err
 	}
 	i := slices.IndexFunc(list, func(t tally) bool { return t.Camera == camera })
@@ -299,10 +345,8 @@ func (x *watcher) countOff(h chain.Header, camera protocol.CameraID, minute prot
 		}
 		list = slices.Delete(list, i, i+1)
 	}
-	if len(list) == 0 {
-		return hours.Delete(hour)
-	}
-	return put(hours, hour, list)
+	x.edited[hour] = list
+	return nil
 }
 
 // left is how many segments of an interval there can be by the log; −1: it cannot be said, because newer ones may not be in it yet, or older ones were stored before there
@@ -537,32 +581,58 @@ func (w *Witness) Sweep() error {
 			return err
 		}
 	}
-	for _, r := range w.Recorders() {
-		found, err := w.overdue(r.ID)
+	for _, id := range w.turn(now) {
+		found, err := w.overdue(id)
 		for _, f := range found {
 			if err == nil {
-				f.Recorder, f.At = r.ID, now
+				f.Recorder, f.At = id, now
 				err = w.keepOnce(f)
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("witness: recorder %s: %w", r.ID, err)
+			return fmt.Errorf("witness: recorder %s: %w", id, err)
 		}
 	}
 	return nil
 }
 
+// Each recorder's footage is looked through as often as a deletion may be late; of many recorders some at a time.
+const sweepAtLeast = 50
+
+func (w *Witness) turn(now protocol.Time) []protocol.RecorderID {
+	all := w.Recorders()
+	w.sweeping.Lock()
+	defer w.sweeping.Unlock()
+	var ids []protocol.RecorderID
+	for _, r := range all {
+		if since := now.Sub(w.swept[r.ID].Time); since >= deletionSlack || since < 0 {
+			ids = append(ids, r.ID)
+		}
+	}
+	slices.SortStableFunc(ids, func(a, b protocol.RecorderID) int { return w.swept[a].Compare(w.swept[b].Time) })
+	ids = ids[:min(len(ids), max(sweepAtLeast, len(all)/10))]
+	for _, id := range ids {
+		w.swept[id] = now
+	}
+	return ids
+}
+
 // due is an hour of a camera that should be gone.
 type due struct {
-	recorder protocol.RecorderID
-	camera   protocol.CameraID
-	hour     uint64
+	camera protocol.CameraID
+	hour   uint64
 }
 
 // overdue are the hours of footage that should be gone, and still were not deletionSlack later by the log's own time. A hold on any of an hour excuses all of it.
 func (w *Witness) overdue(id protocol.RecorderID) (found []Finding, err error) {
 	w.sweeping.Lock()
 	defer w.sweeping.Unlock()
+	before, still := w.due[id], map[due]protocol.Time{}
+	defer func() {
+		if w.due[id] = still; len(still) == 0 {
+			delete(w.due, id)
+		}
+	}()
 	err = w.db.View(func(tx *bbolt.Tx) error {
 		r, err := readRow(tx, id)
 		if err != nil {
@@ -588,14 +658,16 @@ func (w *Witness) overdue(id protocol.RecorderID) (found []Finding, err error) {
 						at = later(at, h.Until)
 					}
 				}
-				one := due{id, t.Camera, number(k)}
-				since, known := w.due[one]
-				switch {
-				case !r.Head.Time.After(at.Time):
-					delete(w.due, one)
-				case !known:
-					w.due[one] = r.Head.Time
-				case r.Head.Time.Sub(since.Time) > deletionSlack:
+				if !r.Head.Time.After(at.Time) {
+					continue
+				}
+				one := due{t.Camera, number(k)}
+				since, known := before[one]
+				if !known {
+					since = r.Head.Time
+				}
+				still[one] = since
+				if r.Head.Time.Sub(since.Time) > deletionSlack {
 					given, err := windowOf(log, t.Camera, protocol.Span(t.First.Time, t.Last.Time))
 					if err != nil {
 						return err

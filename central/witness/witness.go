@@ -48,8 +48,9 @@ type Witness struct {
 	opened protocol.Time // this run
 	found  chan struct{} // holds one while there are findings that nobody was told of
 
-	sweeping sync.Mutex            // guards due
-	due      map[due]protocol.Time // the log's time when it was first seen to be due
+	sweeping sync.Mutex // guards what follows
+	swept    map[protocol.RecorderID]protocol.Time
+	due      map[protocol.RecorderID]map[due]protocol.Time // the log's time when it was first seen to be due
 
 	between func() error // for tests: a crash between storing and cosigning
 }
@@ -103,7 +104,8 @@ func Open(path, skey string, now func() time.Time, log *slog.Logger) (*Witness, 
 		return nil, fmt.Errorf("witness %s: %w", path, err)
 	}
 	w := &Witness{key: key, vkey: vkey, db: db, now: now, log: log, opened: protocol.T(now()), found: make(chan struct{}, 1), changed: make(chan struct{}),
-		statuses: map[protocol.RecorderID]said{}, due: map[due]protocol.Time{}}
+		statuses: map[protocol.RecorderID]said{}, swept: map[protocol.RecorderID]protocol.Time{},
+		due: map[protocol.RecorderID]map[due]protocol.Time{}}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{recorders, logs, meta} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -417,7 +419,7 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 			return errMoved
 		}
 		log := tx.Bucket(logs).Bucket([]byte(id))
-		x := &watcher{log: log, id: id, watch: &r.Watch}
+		x := &watcher{log: log, id: id, watch: &r.Watch, windows: map[protocol.CameraID][]window{}, edited: map[uint64][]tally{}}
 		if err := x.begin(r.Head); err != nil {
 			return err
 		}
