@@ -319,10 +319,10 @@ func (s *State) Client(id ClientID) *Client { return s.clients[id] }
 // Clients, by id.
 func (s *State) Clients() []*Client { return sorted(s.clients) }
 
-// ClientRequest is a request that a system may follow: its own unit's. Nil for all others, which are not there.
+// ClientRequest is a request that a system may follow: its own unit's. Nil for all others, which are not there; nor is one that was erased, of which nothing says whose it was.
 func (s *State) ClientRequest(client ClientID, id protocol.RequestID) *Request {
 	c, r := s.clients[client], s.requests[id]
-	if c == nil || r == nil || c.Unit == "" || r.Unit != c.Unit {
+	if c == nil || r == nil || c.Unit == "" || r.Unit != c.Unit || s.Erasure(DossierOf(id)) != nil {
 		return nil
 	}
 	return r

@@ -236,6 +236,7 @@ func (c RecordIncident) decide(d *decision) error {
 // findingIncidents are the kinds of incidents that the witness's findings open.
 var findingIncidents = map[string]string{
 	"fork": "log-fork", "rollback": "log-rollback", "truncation": "log-truncated", "silence": "log-silent", "clock": "log-clock", "body": "log-body", "unfit": "log-unfit",
+	"unsealed": "log-unsealed", "late": "log-seal-late",
 	"overdue": "footage-overdue", "listed": "footage-listed",
 }
 

@@ -35,6 +35,9 @@ var LapseWarnings = []int{60, 14, 1}
 // mustHear are the roles that hear of urgent things at once, whatever they would like: others wait for them, or a term of the law runs.
 var mustHear = []Role{Handler, Approver, Requester, Officer, Administrator}
 
+// mostlyHarmless are incidents that a cut line or a broken disk opens by the hundred: they go with the overview until their last day, for hundreds of urgent mails tell nobody anything.
+var mostlyHarmless = []string{"log-silent", "log-unfit"}
+
 // stage says how far a task has come, since when, and whether it is urgent. At each stage it is told again.
 func (t *Task) stage(now time.Time) {
 	t.From = earliest(t.Since, protocol.T(now))
@@ -60,8 +63,8 @@ func (t *Task) stage(now time.Time) {
 	case t.What == "weakness": // whoever found it may not be the only one
 		t.Urgent = true
 	case t.What == "look":
-		t.Urgent = t.Trouble.Number == 0 || t.Trouble.Waits()
-		before("last day", 24*time.Hour)
+		lastDay := before("last day", 24*time.Hour)
+		t.Urgent = t.Trouble.Number == 0 || t.Trouble.Waits() && (lastDay || !slices.Contains(mostlyHarmless, t.Trouble.Kind))
 	case t.What == "decide" || t.What == "keep" || t.What == "ending": // an approver is asked
 		t.Urgent = true
 	case t.What == "check" || t.What == "decided":

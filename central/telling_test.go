@@ -39,6 +39,23 @@ func (c *centre) told(when string, person protocol.PersonID, morning time.Time, 
 	}
 }
 
+// TestSilentRecordersComeWithTheOverview, until their last day: a cut line silences hundreds.
+func TestSilentRecordersComeWithTheOverview(t *testing.T) {
+	c := newCentre(t)
+	yesterday, morning := start.Add(-20*time.Hour), start.Add(4*time.Hour)
+	for i, kind := range []string{"log-silent", "log-unfit"} {
+		c.do(RecordIncident{Source: Source{Recorder: "rec-1", Seq: uint64(9000 + i)}, Incident: protocol.Incident{What: kind, Detail: "plein"}})
+	}
+	c.told("it can wait until morning", officer, yesterday, "")
+	c.do(RecordIncident{Source: Source{Recorder: "rec-1", Seq: 9002}, Incident: protocol.Incident{What: "log-fork", Detail: "plein"}})
+	c.told("what is proven cannot wait", officer, yesterday, "! look")
+	c.now = morning.Add(time.Minute)
+	c.told("in the morning", officer, morning, "look, look")
+	c.told("and the administrator", admin, yesterday, "! look")
+	c.now = start.Add(BreachTerm - 23*time.Hour)
+	c.told("the last day", officer, morning, "! look last day, look last day, look last day")
+}
+
 // TestPeopleAreToldOnce: urgent things at once, the rest with the morning's overview, and nothing twice at the same stage.
 func TestPeopleAreToldOnce(t *testing.T) {
 	c := newCentre(t)

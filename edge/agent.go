@@ -9,7 +9,7 @@
 //
 // # Start and stop
 //
-//	identity → journal → time → orders (replayed from the journal) → footage (which finishes what was begun and expires, invariant 4)
+//	identity → journal → time → the epoch that ended meanwhile sealed → orders (replayed from the journal) → footage (which finishes what was begun and expires, invariant 4)
 //	→ mandates and holds applied → recording → releases that were begun → uplink → viewer
 //
 // Nothing is served before expiry has run. On stop: viewer and releases first, then recording, then footage seals what is open, the journal says that
@@ -149,6 +149,7 @@ type Agent struct {
 	streams map[string]*stream // by camera/stream; each stream guards itself
 	seen    ledgerSeen         // owned by the uplink's goroutine once it runs
 	begun   uint64             // entries that the journal had at the start
+	breaks  uint64             // of its epochs, at the start
 	heard   time.Time          // time of the last cosignature; as seen
 }
 
@@ -196,7 +197,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	case errors.Is(err, journal.ErrInUse):
 		return err
 	case err == nil:
-		a.journal, a.begun, a.orders, a.seen = h.journal, h.begun, h.orders, h.seen
+		a.journal, a.begun, a.breaks, a.orders, a.seen = h.journal, h.begun, h.breaks, h.orders, h.seen
 	default:
 		if h.volume, err = a.withoutJournal(err); err != nil {
 			return err

@@ -115,6 +115,7 @@ func (a *Agent) withoutJournal(why error) (volume string, err error) {
 type history struct {
 	journal *journal.Journal
 	begun   uint64 // entries that it had
+	breaks  uint64 // of its epochs
 	orders  *orders.Orders
 	volume  string     // the disk with footage
 	clean   bool       // the run before this one stopped in order, or there was none
@@ -130,9 +131,12 @@ func (a *Agent) readJournal() (h history, err error) {
 	if err != nil {
 		return h, err
 	}
-	h.begun = h.journal.Head().Size
+	h.begun, h.breaks = h.journal.Head().Size, h.journal.Epochs().Breaks
 	if a.clock == nil {
 		a.openClock(h.journal.Head().Time.Time)
+	}
+	if err = h.journal.SealEpochs(a.Config.keysDir()); err != nil {
+		return h, errors.Join(err, h.journal.Close())
 	}
 	if h.orders, err = orders.Open(h.journal, a.Config.Recorder, a.identity.Roots, a.identity.Roster, a.Now, a.Log); err == nil {
 		err = h.before()

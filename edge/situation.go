@@ -101,6 +101,7 @@ type JournalSituation struct {
 	Broken     string         `json:"broken,omitempty"`     // why it cannot be written
 	Unopened   bool           `json:"unopened"`             // not even be opened: what is in it is not known
 	Behind     bool           `json:"behind"`
+	Breaks     uint64         `json:"breaks"`   // keys of epochs that were lost before their seal, since the start
 	Newest     protocol.Time  `json:"newest"`   // time of its newest entry
 	Progress   protocol.Time  `json:"progress"` // when its writer last answered
 	Hangs      bool           `json:"hangs"`    // it has not for too long
@@ -137,7 +138,7 @@ func (a *Agent) Situation() Situation {
 	s := Situation{V: situationVersion, Recorder: a.Config.Recorder, Software: Software, Time: protocol.T(now),
 		Footage: FootageSituation{Dir: a.Config.footageDir(), Bytes: usage.Bytes, Held: usage.Held, HoldShare: int(a.orders.Roster().HoldShare),
 			Free: usage.Free, Size: usage.Total, MaxBytes: a.Config.Footage.MaxBytes, Overdue: usage.Overdue, Keys: usage.Keys, Early: usage.Early},
-		Journal: JournalSituation{Dir: a.journalDir(), Entries: a.journal.Head().Size, Owed: usage.Owed, Behind: a.journal.Behind(), Newest: a.journal.Head().Time},
+		Journal: JournalSituation{Dir: a.journalDir(), Entries: a.journal.Head().Size, Owed: usage.Owed, Behind: a.journal.Behind(), Breaks: a.journal.Epochs().Breaks - a.breaks, Newest: a.journal.Head().Time},
 		Orders:  OrdersSituation{Used: a.orders.LastOrder(), Dropped: a.orders.Dropped()}}
 	if usage.Early > 0 {
 		t := protocol.T(usage.EarlyAt)
@@ -321,6 +322,10 @@ func (s *Situation) judgeJournal(add func(failing bool, what, do string)) {
 	if s.Clock.State != clock.Unconfirmed && j.Newest.Sub(s.Time.Time) > time.Minute { // until somebody says what time it is, it may be so
 		add(false, fmt.Sprintf("The journal's newest entry is of %s, which is still to come: this recorder's time was once ahead. Entries keep that time until then.", j.Newest),
 			"Nothing to mend: their order is right, and times in them and of footage are right too. Tell the privacy officer.")
+	}
+	if j.Breaks > 0 {
+		add(false, "The key that seals this journal was lost, so what was written in the last hour before it cannot be proven here. A new one is in use, and the centre is told.",
+			"Did somebody put back the folder of the keys, or the journal, from a copy, or another disk? Neither belongs in a backup. Tell the privacy officer either way.")
 	}
 	if j.Behind {
 		add(true, "The witness knows more of this journal than this recorder does: was the disk put back from a copy?",

@@ -54,7 +54,7 @@ func TestEveryFieldOfTheDomainIsInTheAPI(t *testing.T) {
 		}, nil},
 		{central.Request{History: []central.Moment{{}}}, func(v any) string {
 			r := v.(central.Request)
-			return text(newVerzoek(&st, &r, start))
+			return text(newVerzoek(&r, start))
 		}, map[string]string{
 			"RequestFacts.Purpose":   "of a standing grant to view, which staff ask at the desk",
 			"RequestFacts.ViewerKey": "of a standing grant to view, which staff ask at the desk",
@@ -66,7 +66,7 @@ func TestEveryFieldOfTheDomainIsInTheAPI(t *testing.T) {
 		}},
 		{central.Hold{}, func(v any) string {
 			h := v.(central.Hold)
-			return text(newVerzoek(&st, &central.Request{History: []central.Moment{{}}, Holds: []*central.Hold{&h}}, start))
+			return text(newVerzoek(&central.Request{History: []central.Moment{{}}, Holds: []*central.Hold{&h}}, start))
 		}, map[string]string{
 			"Heading": "of the order to the recorder", "Number": "of the order to the recorder", "Request": "the one it stands in", "LiftSent": "an order on its way; lifted shows", "At": "shows with what was confirmed",
 			"Hold.Heading": "of the order to the recorder; the id shows", "Hold.Request": "the one it stands in",
@@ -374,5 +374,24 @@ func TestAcceptIsHonoured(t *testing.T) {
 		if status == 406 {
 			w.problem(a, 406, "not-acceptable")
 		}
+	}
+}
+
+// TestAnErasedRequestIsNotThere: nothing says any more whose it was, also while the ledger is still reading itself anew.
+func TestAnErasedRequestIsNotThere(t *testing.T) {
+	w := newWorld(t)
+	id := w.file(w.police, requester, w.theft(), once)
+	w.confirm(id, w.of(id).Holds[0])
+	w.do(central.CheckRequest{By: handler, Request: id, Complete: true, Necessary: false, Remark: "te ruim"})
+	w.do(central.DecideRequest{By: approver, Request: id, Outcome: central.Refuses, Reason: central.TooBroad, Motivation: "te ruim gevraagd"})
+	w.later(12 * 365 * 24 * time.Hour)
+	w.agree("basisteam", protocol.T(w.clock().AddDate(1, 0, 0)))
+	w.do(central.EraseDue{})
+	for _, path := range []string{"", "/toegangen"} {
+		w.problem(w.call(w.police, "GET", "/verzoeken/"+string(id)+path, "", nil), 404, "unknown")
+	}
+	w.problem(w.call(w.police, "PUT", "/verzoeken/"+string(id), requester, w.theft()), 404, "unknown")
+	if a := w.call(w.police, "GET", "/verzoeken", "", nil); !strings.Contains(string(a.Body), `"totaal":0`) {
+		t.Errorf("%s", a.Body)
 	}
 }

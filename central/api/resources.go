@@ -134,13 +134,6 @@ type verzoek struct {
 	ToestemmingGestopt tijdstip              `json:"toestemmingGestopt,omitzero" doc:"Iemand die herkenbaar is trok de toestemming in."`
 	OntvangstBevestigd tijdstip              `json:"ontvangstBevestigd,omitzero"`
 	Verloop            []gebeurtenis         `json:"verloop" doc:"Wat er gebeurde, het oudste eerst."`
-	Gewist             *wissing              `json:"gewist,omitempty" doc:"De bewaartermijn van het dossier is voorbij; wat erin stond is vernietigd en wat hier nog staat is wat bleef."`
-}
-
-type wissing struct {
-	_     struct{} `doc:"Dat de inhoud van een dossier is vernietigd."`
-	Op    tijdstip `json:"op"`
-	Grond string   `json:"grond" doc:"Waarom, in woorden."`
 }
 
 type toetsing struct {
@@ -323,12 +316,9 @@ func grounds() (out []coded) {
 }
 
 // newVerzoek is a request as its own unit sees it. Of people it names those of the unit who asked or fetched; not who checks and decides.
-func newVerzoek(st *central.State, r *central.Request, now time.Time) verzoek {
+func newVerzoek(r *central.Request, now time.Time) verzoek {
 	v := verzoek{ID: r.ID, Stand: r.Status, Regime: r.Regime, Vraag: asked(r.RequestFacts), Ingediend: at(r.Filed), Aanvrager: r.Requester, Systeem: r.History[0].Via, SchriftelijkVoor: at(r.OralDue()),
 		EerdereAanvragers: r.Before, Ontvanger: r.Unit, NietBevestigdOp: at(r.Overdue), Bewaringen: []bewaring{}, Verstrekkingen: []verstrekking{}}
-	if e := st.Erasure(central.DossierOf(r.ID)); e != nil {
-		v.Gewist = &wissing{Op: at(e.At), Grond: e.Words().NL}
-	}
 	own := append([]protocol.PersonID{r.Requester}, r.Before...)
 	for _, d := range r.Downloads {
 		own = append(own, d.By)

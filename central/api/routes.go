@@ -130,7 +130,7 @@ func (a *API) mine(c *call) (v verzoek, err error) {
 			err = fault(central.CodeUnknown, "Dit verzoek is er niet, of niet voor uw organisatie.", "There is no such request, or not for your organisation.")
 			return
 		}
-		v = newVerzoek(st, r, c.now)
+		v = newVerzoek(r, c.now)
 	})
 	return v, err
 }
@@ -147,11 +147,11 @@ func (a *API) listRequests(c *call) (reply, error) {
 	a.Book.View(func(st *central.State) {
 		requests := st.UnitRequests(c.unit)
 		requests = slices.DeleteFunc(requests, func(r *central.Request) bool {
-			return stand != "" && r.Status != stand || reference != "" && r.Reference != reference
+			return st.ClientRequest(c.client, r.ID) == nil || stand != "" && r.Status != stand || reference != "" && r.Reference != reference
 		})
 		var here []*central.Request
 		here, list.bladwijzer, err = pageOf(a, c, requests)
-		list.Verzoeken = each(here, func(r *central.Request) verzoek { return newVerzoek(st, r, c.now) })
+		list.Verzoeken = each(here, func(r *central.Request) verzoek { return newVerzoek(r, c.now) })
 	})
 	return reply{body: list}, err
 }
@@ -212,13 +212,14 @@ func (a *API) preview(c *call) (reply, error) {
 
 // accesses are what the recorders of a request's cameras wrote before anything of it was read.
 func (a *API) accesses(c *call) (reply, error) {
-	if _, err := a.mine(c); err != nil {
+	now, err := a.mine(c)
+	if err != nil {
 		return reply{}, err
 	}
 	id := protocol.RequestID(c.path["verzoek"])
 	var recorders []protocol.RecorderID
 	a.Book.View(func(st *central.State) {
-		for _, camera := range st.Request(id).Cameras {
+		for _, camera := range now.Vraag.Cameras {
 			if r := st.Placement(camera).Recorder; !slices.Contains(recorders, r) {
 				recorders = append(recorders, r)
 			}
@@ -233,7 +234,6 @@ func (a *API) accesses(c *call) (reply, error) {
 		mine = append(mine, slices.DeleteFunc(all, func(e central.Access) bool { return e.Access.Request != id })...)
 	}
 	var list toegangLijst
-	var err error
 	a.Book.View(func(st *central.State) {
 		var here []central.MatchedAccess
 		here, list.bladwijzer, err = pageOf(a, c, st.Match(mine))

@@ -671,6 +671,7 @@ func TestLogInSaysNothingOfWhoExists(t *testing.T) {
 		t.Errorf("after log-out: %d", w.Code)
 	}
 	delete(o.sessions, staff)
+	says(t, b.get("/bureau/inloggen?nog-ingelogd=aanbieder"), 200, "U bent hier uitgelogd.", "sluit op een gedeelde computer alle vensters van de browser")
 }
 
 // The link from a viewer comes from another site, without the cookie; the page reloads itself once from here.

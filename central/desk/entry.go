@@ -19,6 +19,7 @@ import (
 type doors struct {
 	form
 	Passwords, Provider bool
+	Still               bool // who just logged out here may still be logged in at the provider
 }
 
 func (d *desk) logInForm(v *visit) {
@@ -30,7 +31,7 @@ func (d *desk) logInForm(v *visit) {
 }
 
 func (d *desk) doors(v *visit, status int, f form) {
-	d.entry(v, status, "login.html", doors{f, !d.Identity.NoPasswords, d.Identity.HasProvider()})
+	d.entry(v, status, "login.html", doors{f, !d.Identity.NoPasswords, d.Identity.HasProvider(), v.r.URL.Query().Get("nog-ingelogd") != ""})
 }
 
 var titleEntry = page.Both("Inloggen", "Log in")
@@ -62,7 +63,7 @@ func (d *desk) logIn(v *visit) {
 // admitted gives the browser what it got in with. A session that this browser had ends.
 func (d *desk) admitted(v *visit, e identity.Entry) bool {
 	if in, ok := identity.Of(v.r.Context()); ok {
-		if err := d.Identity.LogOut(in); err != nil {
+		if _, err := d.Identity.LogOut(v.r.Context(), in); err != nil {
 			d.failed(v, "the session before", err)
 			return false
 		}
@@ -265,12 +266,21 @@ func onlyHere(to string) string {
 }
 
 func (d *desk) logOut(v *visit) {
-	if err := d.Identity.LogOut(v.in); err != nil {
+	left, err := d.Identity.LogOut(v.r.Context(), v.in)
+	if err != nil {
 		d.failed(v, "log-out", err)
 		return
 	}
 	identity.SetCookie(v.w, v.r, identity.SessionCookie, "")
-	v.onward("/bureau/inloggen")
+	switch {
+	case left.Onward != "":
+		v.in = identity.Session{}
+		d.onPage(v, left.Onward) // form-action forbids a redirect of a form to elsewhere
+	case left.Provider:
+		v.onward(identity.OutPath + "?nog-ingelogd=aanbieder")
+	default:
+		v.onward(identity.OutPath)
+	}
 }
 
 func (d *desk) invitationForm(v *visit) { d.entry(v, http.StatusOK, "invitation.html", form{}) }

@@ -43,7 +43,8 @@
 // # Rows
 //
 // All of it lies on a [Shelf]: a bbolt file ([File]) or a PostgreSQL database that several centres share ([Database]). Names and addresses live here and never in the ledger, which knows
-// pseudonyms only. What counts attempts is in memory, of each centre for itself.
+// pseudonyms only. Attempts are counted there too, so that all centres count together, under keys from which no address can be read after about an hour; and before that in the memory of
+// each centre, so that a flood does not reach the shelf.
 package identity
 
 import (
@@ -186,7 +187,7 @@ type Config struct {
 type Store struct {
 	Config
 	shelf    Shelf
-	tries    *tries
+	flood    *flood
 	locked   atomic.Int32 // refusals not counted on the shelf yet, which a flood shall not write to
 	webauthn *webauthn.WebAuthn
 	provider *provider // nil: there is none
@@ -209,7 +210,7 @@ func Open(shelf Shelf, c Config) (s *Store, err error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s = &Store{Config: c, shelf: shelf, tries: newTries()}
+	s = &Store{Config: c, shelf: shelf, flood: newFlood()}
 	err = shelf.Update(func(rows Rows) error {
 		version, err := rows.Get(meta, "version")
 		if err != nil || string(version) == formatVersion {
@@ -397,7 +398,7 @@ func (s *Store) setPassword(login, password, was string, where Where) error {
 		}
 		r.Password, r.Since = hashed, protocol.T(s.Now())
 		r.happened(PasswordSet, r.Since, where)
-		return errors.Join(put(rows, accounts, r.Login, r), endAll(rows, login))
+		return errors.Join(put(rows, accounts, r.Login, r), endAll(rows, login), s.forget(rows, login))
 	})
 }
 
@@ -410,9 +411,8 @@ func endAll(rows Rows, login string) error {
 
 // ChangePassword is the person's own; all their sessions end.
 func (s *Store) ChangePassword(ctx context.Context, in Session, present, password string, where Where) error {
-	if !s.tries.allowed(in.Login, "session of "+in.Login, s.Now()) {
-		s.locked.Add(1)
-		return ErrRefused
+	if err := s.attempt(in.Login, "session of "+in.Login); err != nil {
+		return err
 	}
 	var r record
 	err := s.shelf.View(func(rows Rows) (err error) {
@@ -432,7 +432,6 @@ func (s *Store) ChangePassword(ctx context.Context, in Session, present, passwor
 	if !right {
 		return ErrRefused
 	}
-	s.tries.forget(in.Login)
 	return s.setPassword(in.Login, password, r.Password, where)
 }
 
@@ -494,7 +493,11 @@ func (s *Store) Of(person protocol.PersonID) (Listed, bool) {
 		r, found, err = recordOf(rows, person)
 		return err
 	})
-	return r.listed(), found && err == nil
+	if err != nil { // a page then shows the pseudonym
+		s.Log.Error("an account could not be read", "err", err)
+		return Listed{}, false
+	}
+	return r.listed(), found
 }
 
 // List is all accounts, by name.

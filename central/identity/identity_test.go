@@ -91,7 +91,7 @@ func TestLogInVisitAndLogOut(t *testing.T) {
 	if err != nil || !ok || in.Person != "p-4f2a" || in.Name != "Anna de Vries" || len(in.CSRF) < 40 {
 		t.Fatalf("%+v %v %v", in, ok, err)
 	}
-	if err := s.LogOut(in); err != nil {
+	if _, err := s.LogOut(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, _ := s.Visit(secret); ok {
@@ -155,6 +155,14 @@ func TestEveryFailureLooksAlike(t *testing.T) {
 	}
 }
 
+// unlock forgets what was tried of a login.
+func unlock(t *testing.T, s *Store, login string) {
+	t.Helper()
+	if err := s.shelf.Update(func(rows Rows) error { return s.forget(rows, login) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAnUnknownLoginCostsTheSameWork(t *testing.T) {
 	s, _, _ := withAnna(t)
 	best := map[string]time.Duration{"anna": time.Hour, "niemand": time.Hour}
@@ -165,7 +173,7 @@ func TestAnUnknownLoginCostsTheSameWork(t *testing.T) {
 				t.Fatal(err)
 			}
 			best[login] = min(best[login], time.Since(began))
-			s.tries.forget(login)
+			unlock(t, s, login)
 		}
 	}
 	if known, unknown := best["anna"], best["niemand"]; unknown < known/3 || unknown > known*3 {
@@ -199,28 +207,35 @@ func TestLockOutHoldsForKnownAndUnknownAlike(t *testing.T) {
 }
 
 func TestOneAddressCannotTryForEverNorLockOthersOut(t *testing.T) {
-	tr := newTries()
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s, c, _ := withAnna(t)
 	for i := range triesPerAddress {
-		tr.allowed(fmt.Sprint("user", i), "x", now)
-	}
-	if tr.allowed("another", "x", now) {
-		t.Error("an address is not limited")
+		if err := s.attempt(fmt.Sprint("user", i), "x"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for range 10 {
-		tr.allowed("anna", "x", now)
+		if err := s.attempt("anna", "x"); !errors.Is(err, ErrRefused) {
+			t.Errorf("an address is not limited: %v", err)
+		}
 	}
-	if !tr.allowed("anna", "elsewhere", now) {
-		t.Error("a blocked address locked someone else's login")
+	if err := s.attempt("anna", "elsewhere"); err != nil {
+		t.Errorf("a blocked address locked someone else's login: %v", err)
 	}
 	for i := range mostRemembered + 10 {
-		tr.allowed(fmt.Sprint("l", i), fmt.Sprint("f", i), now)
+		s.flood.passes(fmt.Sprint("f", i), c.now())
 	}
-	if len(tr.seen) > mostRemembered+2 {
-		t.Errorf("%d remembered: memory is not bounded", len(tr.seen))
+	if len(s.flood.seen) > mostRemembered {
+		t.Errorf("%d remembered: memory is not bounded", len(s.flood.seen))
 	}
-	if !tr.allowed("anna", "y", now.Add(LockTerm)) {
-		t.Error("the flood is not forgotten")
+	if err := s.attempt("bert", "elsewhere"); err != nil {
+		t.Errorf("who was there before the flood: %v", err)
+	}
+	if err := s.attempt("bert", "y"); !errors.Is(err, ErrRefused) {
+		t.Errorf("in the flood: %v", err)
+	}
+	c.t = c.t.Add(LockTerm)
+	if err := s.attempt("anna", "y"); err != nil {
+		t.Errorf("the flood is not forgotten: %v", err)
 	}
 }
 

@@ -229,9 +229,8 @@ func (s *Store) ShowPasskey(stepToken, answer string, from Client) (secret strin
 	}); err != nil {
 		return "", err
 	}
-	if !s.tries.allowed("passkey of "+login, from.Address, s.Now()) {
-		s.locked.Add(1)
-		return "", ErrRefused
+	if err := s.attempt("passkey of "+login, from.Address); err != nil {
+		return "", err
 	}
 	var refused error
 	err = s.shelf.Update(func(rows Rows) error {
@@ -260,10 +259,8 @@ func (s *Store) ShowPasskey(stepToken, answer string, from Client) (secret strin
 		if err := rows.Delete(steps, sum(stepToken)); err != nil {
 			return err
 		}
-		secret, err = s.start(rows, r, from.Where, st.ByProvider, true)
-		s.tries.forget("passkey of " + st.Login)
-		s.tries.forget(st.Login)
-		return err
+		secret, err = s.start(rows, r, from.Where, st.ByProvider, st.Hint, true)
+		return errors.Join(err, s.forget(rows, "passkey of "+st.Login))
 	})
 	return secret, errors.Join(err, refused)
 }

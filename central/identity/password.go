@@ -7,8 +7,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
-	"sync"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -76,74 +74,4 @@ func checkPassword(ctx context.Context, record, password string) (bool, error) {
 		return false, ctx.Err()
 	}
 	return subtle.ConstantTimeCompare(want, argon2.IDKey([]byte(password), salt, time, memory, lanes, uint32(len(want)))) == 1, nil
-}
-
-// Failures allowed before a lock-out. A login is locked for LockTerm after its fifth failure in a row; an address after many, since a whole police
-// station may share one.
-const (
-	triesPerLogin   = 5
-	triesPerAddress = 50
-	LockTerm        = 15 * time.Minute
-	mostRemembered  = 20_000 // logins and addresses together; memory is bounded
-)
-
-// tries counts attempts per login, known or not, and per address, over LockTerm. Owned by its mutex.
-type tries struct {
-	mu    sync.Mutex
-	seen  map[string]tried
-	swept time.Time // a full memory is swept once a minute, or a flood would also cost a sweep an attempt
-}
-
-type tried struct {
-	count int
-	since time.Time // of the first that counts
-}
-
-func newTries() *tries { return &tries{seen: map[string]tried{}} }
-
-// allowed counts this attempt and says whether it may go on. An attempt counts before its outcome is known, so that many at once are many.
-func (t *tries) allowed(login, from string, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.seen) >= mostRemembered && now.Sub(t.swept) >= time.Minute {
-		t.swept = now
-		for k, v := range t.seen {
-			if now.Sub(v.since) >= LockTerm {
-				delete(t.seen, k)
-			}
-		}
-	}
-	if len(t.seen) >= mostRemembered {
-		return false // an attack of this size: nobody logs in for a while, rather than everybody unlimited
-	}
-	byAddress := t.count("a:"+from, now) <= triesPerAddress
-	byLogin := byAddress && t.count("l:"+login, now) <= triesPerLogin // a blocked address cannot lock others out
-	return byAddress && byLogin
-}
-
-func (t *tries) count(key string, now time.Time) int {
-	if len(key) > 80 {
-		key = key[:80]
-	}
-	v := t.seen[key]
-	if now.Sub(v.since) >= LockTerm {
-		v = tried{since: now}
-	}
-	v.count++
-	t.seen[key] = v
-	return v.count
-}
-
-// address counts an attempt that has no login yet.
-func (t *tries) address(from string, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.seen) < mostRemembered && t.count("a:"+from, now) <= triesPerAddress
-}
-
-// forget clears a login's failures after a success; its address keeps its count.
-func (t *tries) forget(login string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.seen, "l:"+login)
 }

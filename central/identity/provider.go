@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -69,6 +70,7 @@ var signatures = []string{oidc.RS256, oidc.PS256, oidc.ES256}
 const (
 	awayTerm     = 10 * time.Minute // to log in at the provider
 	providerWait = 10 * time.Second // for one answer
+	outWait      = 3 * time.Second  // for it to say where people log out; who leaves does not wait long
 	skew         = time.Minute      // between its clock and ours
 )
 
@@ -95,7 +97,8 @@ type provider struct {
 // found is what the provider says of itself.
 type found struct {
 	provider *oidc.Provider
-	issParam bool // its answers name it (RFC 9207)
+	issParam bool   // its answers name it (RFC 9207)
+	end      string // where it ends a log-in; empty: it does not
 	style    oauth2.AuthStyle
 }
 
@@ -222,12 +225,13 @@ func (p *provider) find(ctx context.Context, now time.Time) (found, oauth2.Confi
 		var says struct {
 			IssParam bool     `json:"authorization_response_iss_parameter_supported"`
 			JWKS     string   `json:"jwks_uri"`
+			End      string   `json:"end_session_endpoint"`
 			Methods  []string `json:"token_endpoint_auth_methods_supported"`
 		}
 		if err := op.Claims(&says); err != nil {
 			return found{}, oauth2.Config{}, err
 		}
-		for _, address := range []string{op.Endpoint().AuthURL, op.Endpoint().TokenURL, says.JWKS} {
+		for _, address := range []string{op.Endpoint().AuthURL, op.Endpoint().TokenURL, says.JWKS, cmp.Or(says.End, p.Issuer)} {
 			if err := secure(address); err != nil {
 				return found{}, oauth2.Config{}, err
 			}
@@ -237,7 +241,7 @@ func (p *provider) find(ctx context.Context, now time.Time) (found, oauth2.Confi
 		if p.Key != nil || len(says.Methods) > 0 && !slices.Contains(says.Methods, "client_secret_basic") { // with a key, client_id goes beside the assertion; there is no secret to send
 			style = oauth2.AuthStyleInParams
 		}
-		p.found, p.read = found{op, says.IssParam, style}, now
+		p.found, p.read = found{op, says.IssParam, says.End, style}, now
 	}
 	c := oauth2.Config{ClientID: p.ClientID, ClientSecret: p.Secret, Endpoint: p.provider.Endpoint(), RedirectURL: p.redirect, Scopes: append([]string{oidc.ScopeOpenID}, p.Scopes...)}
 	c.Endpoint.AuthStyle = p.style
@@ -253,9 +257,8 @@ func (s *Store) Away(ctx context.Context, in *Session, onward string, from Clien
 	if in != nil && !in.Fresh(s.Now()) {
 		return "", "", ErrNotFresh
 	}
-	if !s.tries.address(from.Address, s.Now()) {
-		s.locked.Add(1)
-		return "", "", ErrRefused
+	if err := s.attempt("", from.Address); err != nil {
+		return "", "", err
 	}
 	_, c, err := s.provider.find(ctx, s.Now())
 	if err != nil {
@@ -287,9 +290,8 @@ func (s *Store) Back(ctx context.Context, query url.Values, cookie string, from 
 	if s.provider == nil {
 		return e, "", ErrNoProvider
 	}
-	if !s.tries.address(from.Address, s.Now()) {
-		s.locked.Add(1)
-		return e, "", ErrRefused
+	if err := s.attempt("", from.Address); err != nil {
+		return e, "", err
 	}
 	var st step
 	browser := sha256.Sum256([]byte(cookie))
@@ -329,7 +331,7 @@ func (s *Store) Back(ctx context.Context, query url.Values, cookie string, from 
 			return err
 		}
 		if r, err = s.known(rows, who, from.Where); err == nil {
-			e, err = s.admit(rows, r, from.Where, true)
+			e, err = s.admit(rows, r, from.Where, true, who.Hint)
 		}
 		return err
 	})
@@ -343,8 +345,33 @@ func (s *Store) counted(add func(*Day)) error {
 	return s.shelf.Update(func(rows Rows) error { return s.count(rows, add) })
 }
 
+// OutPath is where the provider sends people back to whom it has logged out; Config.URL with it is what it must know.
+const OutPath = "/bureau/inloggen"
+
+// out is the address at the provider that ends the log-in there. hint is the ID token that it gave.
+func (p *provider) out(ctx context.Context, hint string, now time.Time) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, outWait)
+	defer cancel()
+	found, _, err := p.find(ctx, now)
+	if err != nil || found.end == "" {
+		return "", err
+	}
+	address, err := url.Parse(found.end)
+	if err != nil {
+		return "", err
+	}
+	query := address.Query()
+	query.Set("client_id", p.ClientID)
+	query.Set("post_logout_redirect_uri", strings.TrimSuffix(p.redirect, CallbackPath)+OutPath)
+	if hint != "" {
+		query.Set("id_token_hint", hint)
+	}
+	address.RawQuery = query.Encode()
+	return address.String(), nil
+}
+
 // visitor is who the provider says somebody is.
-type visitor struct{ Subject, Login, Name string }
+type visitor struct{ Subject, Login, Name, Hint string }
 
 // who takes the code to the provider and believes its answer when all of it is in order.
 func (p *provider) who(ctx context.Context, a away, query url.Values, now time.Time) (v visitor, err error) {
@@ -413,7 +440,7 @@ func (p *provider) who(ctx context.Context, a away, query url.Values, now time.T
 	if p.RoleClaim != "" && !holds(claims[p.RoleClaim], p.Role) {
 		return v, ErrNoRole
 	}
-	return visitor{checked.Subject, normal(text(p.LoginClaim)), strings.TrimSpace(text(p.NameClaim))}, nil
+	return visitor{checked.Subject, normal(text(p.LoginClaim)), strings.TrimSpace(text(p.NameClaim)), raw}, nil
 }
 
 // holds says whether a claim is this value, or a list with it.

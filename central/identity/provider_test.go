@@ -599,6 +599,97 @@ func TestGoingToTheProviderIsLimitedPerAddress(t *testing.T) {
 	}
 }
 
+// TestLoggingOutEndsTheLogInAtTheProviderToo, where it says how, with a passkey between as well; and who came by a password does not go there.
+func TestLoggingOutEndsTheLogInAtTheProviderToo(t *testing.T) {
+	p := newTied(t)
+	p.h.discover = func(says map[string]any) {
+		says["end_session_endpoint"] = p.h.server.URL + "/end?realm=stad"
+	}
+	out := func() Left {
+		t.Helper()
+		e, err := p.comes(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, ok, err := p.Visit(e.Session)
+		if err != nil || !ok {
+			t.Fatal(err)
+		}
+		left, err := p.LogOut(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := p.Visit(e.Session); ok || err != nil {
+			t.Errorf("still in here: %v", err)
+		}
+		return left
+	}
+	left := out()
+	u, err := url.Parse(left.Onward)
+	if err != nil || !left.Provider {
+		t.Fatal(left, err)
+	}
+	q := u.Query()
+	if u.Scheme+"://"+u.Host+u.Path != p.h.server.URL+"/end" || q.Get("realm") != "stad" || q.Get("client_id") != clientID || q.Get("post_logout_redirect_uri") != "https://desk.stad.example/bureau/inloggen" {
+		t.Errorf("%s", left.Onward)
+	}
+	token, err := jwt.ParseSigned(q.Get("id_token_hint"), []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c jwt.Claims
+	if err := token.Claims(p.h.key.Public(), &c); err != nil || c.Subject != "sub-anna" {
+		t.Errorf("%+v: %v", c, err)
+	}
+
+	// It is down, or names no such address: they are out here all the same, and are told.
+	p.clock.t = p.clock.t.Add(2 * time.Hour)
+	e, err := p.comes(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, _, err := p.Visit(e.Session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.provider.provider, p.h.down = nil, true // as after a start, when nothing is known of it yet
+	left, err = p.LogOut(t.Context(), in)
+	if err != nil || left != (Left{Provider: true}) || !strings.Contains(p.log.String(), "to log somebody out") || strings.Contains(p.log.String(), "anna") {
+		t.Errorf("%+v %v: %s", left, err, p.log.String())
+	}
+	if _, ok, err := p.Visit(e.Session); ok || err != nil {
+		t.Errorf("still in here: %v", err)
+	}
+	p.h.down, p.h.discover = false, nil
+	if left = out(); left != (Left{Provider: true}) {
+		t.Errorf("%+v", left)
+	}
+
+	// A password is of this house alone.
+	if err := p.Add(Account{Person: "p-bert", Login: "bert", Name: "Bert"}, goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	secret, err := logIn(t, p.Store, "bert", goodPassword, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in, _, err = p.Visit(secret); err != nil {
+		t.Fatal(err)
+	}
+	if left, err = p.LogOut(t.Context(), in); err != nil || left != (Left{}) {
+		t.Errorf("%+v %v", left, err)
+	}
+
+	// A provider that would have people send their ID token over a plain line, or to a script, is not believed at all.
+	for _, lie := range []string{"http://elders.example/end", "javascript:alert(1)", "//elders.example/end", "/end"} {
+		p := newTied(t)
+		p.h.discover = func(says map[string]any) { says["end_session_endpoint"] = lie }
+		if _, err := p.comes(t); !errors.Is(err, ErrProviderDown) {
+			t.Errorf("%s: %v", lie, err)
+		}
+	}
+}
+
 var formAction = regexp.MustCompile(`<form method="post" action="([^"]+)"`)
 
 // TestDex is the whole way with a provider that is not ours.
@@ -668,6 +759,11 @@ func TestDex(t *testing.T) {
 	}
 	if in, ok, err := s.Visit(e.Session); err != nil || !ok || in.Person != protocol.PersonID("p-"+"anna") || in.Name != "Anna de Vries" {
 		t.Fatalf("%+v %v %v", in, ok, err)
+	}
+	if in, _, err := s.Visit(e.Session); err != nil {
+		t.Fatal(err)
+	} else if left, err := s.LogOut(t.Context(), in); err != nil || !left.Provider || left.Onward != "" { // this Dex keeps no log-in of its own to end
+		t.Errorf("%+v %v", left, err)
 	}
 	if _, _, err := s.Back(t.Context(), q, cookie, here); !errors.Is(err, ErrStale) {
 		t.Errorf("the same redirect again: %v", err)

@@ -15,7 +15,7 @@ import (
 
 // Client is where a log-in comes from.
 type Client struct {
-	Address string // tells apart who tries; kept in memory for a quarter of an hour and never written down
+	Address string // tells apart who tries; never written down but under a key of its own, see pepper
 	Where
 }
 
@@ -51,13 +51,15 @@ func (in Session) Fresh(now time.Time) bool { return now.Sub(in.Started) < Fresh
 
 // session is as it is stored. Account facts are read anew at each visit.
 type session struct {
-	Login   string        `json:"login"`
-	CSRF    string        `json:"csrf"`
-	Started protocol.Time `json:"started"`
-	Seen    protocol.Time `json:"seen"`
-	Where   `json:",inline"`
-	Passkey bool `json:"passkey,omitempty"`
-	Last    Last `json:"last,omitzero"`
+	Login      string        `json:"login"`
+	CSRF       string        `json:"csrf"`
+	Started    protocol.Time `json:"started"`
+	Seen       protocol.Time `json:"seen"`
+	Where      `json:",inline"`
+	Passkey    bool   `json:"passkey,omitempty"`
+	Last       Last   `json:"last,omitzero"`
+	ByProvider bool   `json:"by-provider,omitempty"`
+	Hint       string `json:"hint,omitempty"` // the provider's ID token, by which it knows whom to log out
 }
 
 func (s session) alive(now time.Time) bool {
@@ -76,9 +78,10 @@ func (s *Store) LogIn(ctx context.Context, login, password string, from Client) 
 	if s.NoPasswords {
 		return Entry{}, ErrRefused
 	}
-	if !s.tries.allowed(login, from.Address, s.Now()) {
-		s.locked.Add(1)
-		return Entry{}, ErrRefused
+	if err := s.attempt(login, from.Address); errors.Is(err, ErrRefused) {
+		return Entry{}, err
+	} else if err != nil {
+		return Entry{}, fmt.Errorf("log-in: %w", err)
 	}
 	var r record
 	var known bool
@@ -112,12 +115,9 @@ func (s *Store) LogIn(ctx context.Context, login, password string, from Client) 
 		if !known || now.Password != r.Password { // changed while it was checked
 			return ErrRefused
 		}
-		entry, err = s.admit(rows, now, from.Where, false)
+		entry, err = s.admit(rows, now, from.Where, false, "")
 		return err
 	})
-	if err == nil && entry.Session != "" {
-		s.tries.forget(login)
-	}
 	return entry, err
 }
 
@@ -139,20 +139,20 @@ func (s *Store) failed(login string, count func(*Day)) error {
 }
 
 // admit lets somebody in who has shown who they are; with a passkey they show that first.
-func (s *Store) admit(rows Rows, r record, where Where, byProvider bool) (e Entry, err error) {
+func (s *Store) admit(rows Rows, r record, where Where, byProvider bool, hint string) (e Entry, err error) {
 	if len(r.Passkeys) > 0 {
-		e.Step, err = s.begin(rows, step{Kind: stepLogIn, Login: r.Login, ByProvider: byProvider}, stepTerm)
+		e.Step, err = s.begin(rows, step{Kind: stepLogIn, Login: r.Login, ByProvider: byProvider, Hint: hint}, stepTerm)
 		return e, err
 	}
 	if r.Due.IsZero() && s.needs(r.Person) {
 		r.Due = protocol.T(s.Now().Add(s.Grace))
 	}
-	e.Session, err = s.start(rows, r, where, byProvider, false)
+	e.Session, err = s.start(rows, r, where, byProvider, hint, false)
 	return e, err
 }
 
 // start makes a session and remembers the log-in.
-func (s *Store) start(rows Rows, r record, where Where, byProvider, passkey bool) (string, error) {
+func (s *Store) start(rows Rows, r record, where Where, byProvider bool, hint string, passkey bool) (string, error) {
 	secret, err := token()
 	if err != nil {
 		return "", err
@@ -170,7 +170,7 @@ func (s *Store) start(rows Rows, r record, where Where, byProvider, passkey bool
 	}
 	r.Failed = 0
 	r.happened(CameIn, now, where)
-	err = errors.Join(put(rows, accounts, r.Login, r),
+	err = errors.Join(put(rows, accounts, r.Login, r), s.forget(rows, r.Login),
 		s.count(rows, func(d *Day) {
 			d.LoggedIn++
 			if byProvider {
@@ -180,7 +180,7 @@ func (s *Store) start(rows Rows, r record, where Where, byProvider, passkey bool
 				d.WithPasskey++
 			}
 		}),
-		put(rows, sessions, sum(secret), session{Login: r.Login, CSRF: csrf, Started: now, Seen: now, Where: where, Passkey: passkey, Last: last}))
+		put(rows, sessions, sum(secret), session{Login: r.Login, CSRF: csrf, Started: now, Seen: now, Where: where, Passkey: passkey, Last: last, ByProvider: byProvider, Hint: hint}))
 	if err == nil { // what is over goes when someone comes
 		_, err = drop(rows, sessions, func(_ string, stored session) bool { return !stored.alive(now.Time) })
 	}
@@ -227,9 +227,28 @@ func (s *Store) Visit(secret string) (Session, bool, error) {
 
 func (s *Store) needs(p protocol.PersonID) bool { return s.Needs != nil && s.Needs(p) }
 
-// LogOut ends a session.
-func (s *Store) LogOut(in Session) error {
-	return s.shelf.Update(func(rows Rows) error { return rows.Delete(sessions, in.hash) })
+// Left is how far somebody is logged out.
+type Left struct {
+	Provider bool   // they came from the provider, and are still logged in there
+	Onward   string // its address that ends that too (OpenID Connect RP-Initiated Logout 1.0); empty: it has none, or does not answer
+}
+
+// LogOut ends a session, here at once. Where it began at the provider it says how to end it there: for whoever logs in next on the same machine.
+func (s *Store) LogOut(ctx context.Context, in Session) (Left, error) {
+	var stored session
+	err := s.shelf.Update(func(rows Rows) error {
+		stored = session{}
+		_, err := get(rows, sessions, in.hash, &stored)
+		return errors.Join(err, rows.Delete(sessions, in.hash))
+	})
+	if err != nil || !stored.ByProvider || s.provider == nil {
+		return Left{}, err
+	}
+	left := Left{Provider: true}
+	if left.Onward, err = s.provider.out(ctx, stored.Hint, s.Now()); err != nil { // they are out here all the same
+		s.Log.Error("the provider of log-ins cannot be reached to log somebody out", "issuer", s.provider.Issuer, "err", err)
+	}
+	return left, nil
 }
 
 // Open is one of a person's sessions, as a list shows them.

@@ -41,11 +41,12 @@ const (
 	invitations Kind = "invitations" // SHA-256 of the code → invitation
 	steps       Kind = "steps"       // SHA-256 of a token → step: what is under way and works once
 	counts      Kind = "counts"      // day → Day
+	tries       Kind = "tries"       // see pepper → tried
 	meta        Kind = "meta"
 )
 
 // Kinds are all of them, as a store must have them.
-var Kinds = []Kind{accounts, people, subjects, sessions, invitations, steps, counts, meta}
+var Kinds = []Kind{accounts, people, subjects, sessions, invitations, steps, counts, tries, meta}
 
 // Copy puts all that is on one shelf on another, in the place of what was there.
 func Copy(from, to Shelf) error {

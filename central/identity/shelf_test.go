@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,17 +134,20 @@ func TestAShelfIsSerial(t *testing.T) {
 	})
 }
 
+// centreOn is one of the centres that share a shelf.
+func centreOn(t *testing.T, shelf Shelf, c *clock) *Store {
+	s, err := Open(shelf, Config{Now: c.now, URL: "https://desk.stad.example", Name: "Gemeente Stad"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // What a person meets is the same on each shelf; and with two centres, a session made at one is known at the other, and what works once works at one of them.
 func TestTwoCentresKnowOneSession(t *testing.T) {
 	eachShelf(t, func(t *testing.T, shelf Shelf, another func() Shelf) {
 		c := &clock{time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)}
-		centre := func(shelf Shelf) *Store {
-			s, err := Open(shelf, Config{Now: c.now, URL: "https://desk.stad.example", Name: "Gemeente Stad"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		}
+		centre := func(shelf Shelf) *Store { return centreOn(t, shelf, c) }
 		one := centre(shelf)
 		two := one
 		if another != nil {
@@ -181,6 +186,86 @@ func TestTwoCentresKnowOneSession(t *testing.T) {
 		}
 		if _, ok, err := one.Visit(e.Session); ok || err != nil {
 			t.Errorf("ended at one centre, alive at the other: %v", err)
+		}
+	})
+}
+
+// TestALockOutHoldsAtEveryCentre, for a login that there is and one that there is not, and after a start; what is kept of it names no address.
+func TestALockOutHoldsAtEveryCentre(t *testing.T) {
+	eachShelf(t, func(t *testing.T, shelf Shelf, another func() Shelf) {
+		c := &clock{time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)}
+		centre := func(shelf Shelf) *Store { return centreOn(t, shelf, c) }
+		next := func() *Store { return centre(shelf) } // the same centre, started again
+		if another != nil {
+			next = func() *Store { return centre(another()) }
+		}
+		centres := []*Store{centre(shelf), next(), next()}
+		if err := centres[0].Add(Account{Person: "p-a", Login: "anna", Name: "Anna"}, goodPassword); err != nil {
+			t.Fatal(err)
+		}
+		for _, login := range []string{"anna", "niemand"} {
+			for i := range triesPerLogin {
+				if _, err := centres[i%3].LogIn(t.Context(), login, "fout", Client{Address: fmt.Sprint("192.0.2.", i)}); !errors.Is(err, ErrRefused) {
+					t.Fatal(err)
+				}
+			}
+			for _, s := range append(centres, next()) {
+				if _, err := s.LogIn(t.Context(), login, goodPassword, Client{Address: "198.51.100.7"}); !errors.Is(err, ErrRefused) {
+					t.Errorf("%s elsewhere: %v", login, err)
+				}
+			}
+		}
+		// At once at all of them it is no more than in a row.
+		var passed atomic.Int32
+		var all sync.WaitGroup
+		for i := range 30 {
+			all.Go(func() {
+				switch err := centres[i%3].attempt("bert", fmt.Sprint("203.0.113.", i)); {
+				case err == nil:
+					passed.Add(1)
+				case !errors.Is(err, ErrRefused):
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if passed.Load() != triesPerLogin {
+			t.Errorf("%d of 30 at once passed", passed.Load())
+		}
+		for i := range triesPerAddress + 3 {
+			if err := centres[i%3].attempt("", "192.0.2.200"); (err == nil) != (i < triesPerAddress) {
+				t.Errorf("attempt %d from one address: %v", i, err)
+			}
+		}
+		kept := func() (n int) {
+			if err := shelf.View(func(rows Rows) error {
+				n = 0
+				return rows.Each(tries, func(key string, value []byte) error {
+					if n++; strings.Contains(key+string(value), "192.0.2") || strings.Contains(key+string(value), "anna") {
+						t.Errorf("%q: %s", key, value)
+					}
+					return nil
+				})
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		if kept() == 0 {
+			t.Error("nothing is counted")
+		}
+		c.t = c.t.Add(LockTerm)
+		if _, err := centres[1].LogIn(t.Context(), "anna", goodPassword, here); err != nil {
+			t.Errorf("after the lock-out: %v", err)
+		}
+		for range triesPerLogin - 1 {
+			if err := centres[2].attempt("anna", "192.0.2.9"); err != nil {
+				t.Errorf("a log-in does not clear what failed before it: %v", err)
+			}
+		}
+		c.t = c.t.Add(pepperTerm)
+		if err := centres[0].attempt("anna", "192.0.2.1"); err != nil || kept() != 2 {
+			t.Errorf("%d rows stay: %v", kept(), err)
 		}
 	})
 }

@@ -16,6 +16,7 @@ type step struct {
 
 	Ceremony   jsontext.Value `json:"ceremony,omitempty"` // webauthn.SessionData: the challenge and to whom
 	ByProvider bool           `json:"by-provider,omitempty"`
+	Hint       string         `json:"hint,omitempty"` // see session
 	Away       away           `json:"away,omitzero"`
 }
 

@@ -656,13 +656,17 @@ func TestFactsComeUp(t *testing.T) {
 	r.write(protocol.KindReleaseFail, failed)
 	r.release(grant, []byte("stored"))
 	r.write(protocol.KindIncident, protocol.Incident{What: "unlink-failed", Detail: "read-only file system"})
+	r.write(protocol.KindEpochBegun, protocol.EpochBegun{Key: w.town.LogKey})
+	_, next, err := protocol.NewKey(w.town.Log.Name())
+	w.check(err)
+	r.write(protocol.KindEpochBegun, protocol.EpochBegun{Epoch: 1, Key: next, Lost: "the file is gone"})
 	r.write(protocol.KindHoldLifted, map[string]any{"hold": "h-1", "since": "a newer version"})
 	r.deliver()
 	w.until("all facts are in", func() bool { return slices.Contains(w.incidents(), "entry-unreadable") })
 	if s := w.request(asked.ID).Status; s != central.Released {
 		t.Errorf("the request is %s", s)
 	}
-	if got := fmt.Sprint(w.incidents()); got != "[entry-unreadable unlink-failed release-failed]" {
+	if got := fmt.Sprint(w.incidents()); got != "[entry-unreadable seals-broken unlink-failed release-failed]" {
 		t.Error(got)
 	}
 	size := w.office.book.Size()

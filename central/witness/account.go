@@ -56,6 +56,16 @@ var kinds = map[string]struct{ promised, seen, worth central.Words }{
 		promised: central.Words{NL: "Wat als verwijderd is gemeld, bestaat niet meer en wordt niet meer genoemd, bewaard of verstrekt.", EN: "What was reported as deleted exists no more and is not named, held or released any more."},
 		worth:    central.Words{NL: "Bewezen is dat de recorder deze regels schreef en ervoor tekende. Dat zij elkaar tegenspreken, is eruit te lezen; waar het om aantallen gaat is het hele logboek nodig om na te tellen.", EN: "Proven is that the recorder wrote these entries and signed for them. That they contradict each other can be read in them; where it is about numbers, the whole log is needed to count again."},
 	},
+	Unsealed: {
+		promised: central.Words{NL: "Elk uur verzegelt de recorder zijn logboek met een sleutel die daarna wordt vernietigd. Wie later de recorder in handen krijgt, kan het oude niet meer namaken.", EN: "Every hour the recorder seals its log with a key that is then destroyed. Whoever gets hold of the recorder later cannot forge the old any more."},
+		seen:     central.Words{NL: "In het logboek klopt een zegel niet, of er ontbreekt een.", EN: "A seal in the log is not right, or one is missing."},
+		worth:    central.Words{NL: "Dit is een bewijs. De recorder tekende voor een logboek waarin de zegels niet kloppen. Wat er precies mis is, toont beeldwacht verify op het hele logboek.", EN: "This is proof. The recorder signed for a log in which the seals are not right. What exactly is wrong beeldwacht verify shows on the whole log."},
+	},
+	Late: {
+		promised: central.Words{NL: "Elk uur verzegelt de recorder zijn logboek, ook als er niets gebeurt.", EN: "Every hour the recorder seals its log, also when nothing happens."},
+		seen:     central.Words{NL: "De recorder laat van zich horen, maar verzegelt zijn logboek niet.", EN: "The recorder is heard, but does not seal its log."},
+		worth:    central.Words{NL: "Dit berust op de klok van deze centrale. Wat sinds het laatste zegel is geschreven, is minder goed beschermd.", EN: "This rests on this centre's clock. What was written since the last seal is less well protected."},
+	},
 	Unfit: {
 		promised: central.Words{NL: "Wat een recorder inlevert, past aan wat hij eerder inleverde.", EN: "What a recorder hands in fits what it handed in before."},
 		seen:     central.Words{NL: "Een stuk logboek paste niet bij wat hier al was.", EN: "A piece of the log did not fit what was here."},
@@ -228,7 +238,7 @@ func (e Evidence) readme(signatures []Signature, english bool) []byte {
 	}
 	line("Alles in één keer, met Python 3 en openssl:\n  python3 controle.py\nDe sleutel van de recorder is %s. Vergelijk die met de sleutel op het papier van zijn aanmelding; deze centrale kan hem niet veranderen zonder dat dit uitkomt.",
 		"All at once, with Python 3 and openssl:\n  python3 controle.py\nThe recorder's key is %s. Compare it with the key on the paper of its enrolment; this centre cannot change it without that showing.", e.Log)
-	if e.Kind == Overdue || e.Kind == Listed || e.Kind == Access {
+	if e.Kind == Overdue || e.Kind == Listed || e.Kind == Access || e.Kind == Unsealed {
 		line("Het hele logboek haalt u op onder Logboeken; beeldwacht verify gaat het na.", "The whole log is under Logs; beeldwacht verify checks it.")
 	}
 	return []byte(b.String())

@@ -52,10 +52,18 @@
 //	                                  of the log's own time beyond
 //	expired and still listed          entries: the oldest footage (twice in a row), a    proven are the entries and the status; that they contradict        footage-listed
 //	                                  hold or release of more than is left; Status      each other shows in them, for a count in the whole log
+//	a broken seal                     store (see Seals)                                 proof, by itself or with the whole log                             log-unsealed
+//	no seal for an hour and a half    cosign, of an idle checkpoint                     this witness's clock                                               log-seal-late
 //	a batch that does not fit         Receive                                           nothing: it may have been spoilt on the way                        log-unfit
 //
 // The counts are of clock hours: a hold on part of an hour excuses all of that hour, and what is left of an hour covers for what was deleted of it. So they accuse late
 // rather than wrongly. A store from before them knows nothing of footage that was sealed then, and accuses nobody of it.
+//
+// # Seals
+//
+// A recorder's seals are checked as its entries come in (protocol/chain, Forward security), by what its row says of the epoch that runs. Entries that they do not hold are stored and
+// cosigned like any other, so that they cannot be taken back, and are kept as a finding, once. A recorder that goes on telling, without an entry, that its log has not grown is found when its newest
+// seal is an hour and a half old. An epoch begun anew, since its key was lost, is no finding here: the recorder says so itself, and the centre makes an incident of it.
 //
 // # Store
 //

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -26,6 +27,8 @@ const (
 	Bodiless   = "body"
 	Overdue    = "overdue"
 	Listed     = "listed"
+	Unsealed   = "unsealed"
+	Late       = "late"
 	Unfit      = "unfit"  // only the newest is kept
 	Access     = "access" // never kept: made of an entry when somebody asks for it
 )
@@ -34,6 +37,10 @@ const (
 //
 // A fork is proven in one of two ways, which Check checks. Theirs is no larger than Ours: Proof shows that the log under Ours had Root at that size, and Theirs says another. Or
 // Theirs is larger: Inclusion shows that it covers Entry at place Seq, and OurInclusion that Ours covers OurEntry there.
+//
+// That the seals do not hold is proven under Theirs alone: Inclusion shows that it covers Entry, with Body, at place Seq. Where that is a seal, OurInclusion shows OurEntry, with
+// OurBody, at place Named, which names its key, and Proof that the log had Root before it. Another entry, or the seal of another epoch, is one too many in the log as a whole:
+// chain.Verify shows it.
 //
 // Of the other kinds Ours is the recorder's checkpoint, cosigned here, that covers the entries Shown (of a truncation it may be an earlier status); Theirs, where there is one, is
 // the status or, of a body, the checkpoint that shows it; of a clock that was behind, the centre's ledger checkpoint that the shown entry holds, and Inclusion shows that it
@@ -55,23 +62,29 @@ type Finding struct {
 	Inclusion    tlog.RecordProof    `json:"inclusion,omitempty"`
 	OurEntry     []byte              `json:"ourEntry,omitempty"` // header line
 	OurInclusion tlog.RecordProof    `json:"ourInclusion,omitempty"`
+	Body         []byte              `json:"body,omitempty"`
+	Named        uint64              `json:"named,omitempty"`
+	OurBody      []byte              `json:"ourBody,omitempty"`
 	Seqs         []uint64            `json:"seqs,omitempty"`  // of the entries that it rests on
 	Shown        []Shown             `json:"shown,omitempty"` // those, under Ours; where it is empty, under the newest checkpoint when somebody asks
 	Times        uint64              `json:"times"`           // seen
 }
 
-// Words says what was seen.
+// Words says what was seen, with times for people.
 func (f Finding) Words() central.Words {
-	if f.Seen != (central.Words{}) {
-		return f.Seen
+	w := f.Seen
+	if w == (central.Words{}) {
+		k := kinds[f.Kind]
+		w = central.Words{NL: k.seen.NL + " (" + f.Detail + ")", EN: k.seen.EN + " (" + f.Detail + ")"}
 	}
-	k := kinds[f.Kind]
-	return central.Words{NL: k.seen.NL + " (" + f.Detail + ")", EN: k.seen.EN + " (" + f.Detail + ")"}
+	return central.Words{NL: stamp.ReplaceAllString(w.NL, "$1 $2 UTC"), EN: stamp.ReplaceAllString(w.EN, "$1 $2 UTC")}
 }
+
+var stamp = regexp.MustCompile(`(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\.\d{3}Z`)
 
 // Growth says that it is about the log itself: it did not grow as it should.
 func (f Finding) Growth() bool {
-	return f.Kind == Fork || f.Kind == Rollback || f.Kind == Truncation || f.Kind == Bodiless || f.Kind == Unfit
+	return f.Kind == Fork || f.Kind == Rollback || f.Kind == Truncation || f.Kind == Bodiless || f.Kind == Unsealed || f.Kind == Unfit
 }
 
 // ErrWord: a finding whose notes and entries are what they say, and which proves nothing by itself.
@@ -87,6 +100,13 @@ func (f Finding) Check(origin string, recorder note.Verifier, witnesses ...note.
 		return f.checkShrunk(origin, recorder)
 	case Clock:
 		return f.checkClock(origin, recorder, witnesses)
+	case Unsealed:
+		return f.checkSeal(origin, recorder)
+	case Late:
+		if _, _, err := chain.OpenCheckpoint(f.Theirs, origin, recorder); err != nil {
+			return err
+		}
+		return fmt.Errorf("the recorder signed for a log; that its newest seal is too old rests on this witness's clock: %w", ErrWord)
 	case Unfit:
 		return fmt.Errorf("finding %q: %w", f.Kind, ErrWord)
 	case Bodiless:
@@ -210,13 +230,53 @@ func (f Finding) checkClock(origin string, recorder note.Verifier, witnesses []n
 	return err
 }
 
+func (f Finding) checkSeal(origin string, recorder note.Verifier) error {
+	theirs, _, err := chain.OpenCheckpoint(f.Theirs, origin, recorder)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(chain.CheckInclusion(f.Inclusion, theirs.Size, theirs.Root, f.Seq, f.Entry),
+		chain.CheckInclusion(f.OurInclusion, theirs.Size, theirs.Root, f.Named, f.OurEntry),
+		chain.CheckConsistency(f.Proof, f.Seq, f.Root, theirs.Size, theirs.Root)); err != nil {
+		return err
+	}
+	var wrong *chain.Fault
+	err = chain.CheckSeal(origin, chain.Entry{Header: f.OurEntry, Body: f.OurBody}, chain.Entry{Header: f.Entry, Body: f.Body}, f.Root)
+	switch {
+	case err == nil:
+		return errors.New("the seal holds")
+	case errors.As(err, &wrong):
+		return nil
+	}
+	return fmt.Errorf("proves nothing without the log before it, which chain.Verify checks: %w", err)
+}
+
+// unsealed adds the proof to a finding about seals, and keeps it. r is the row as the batch leaves it.
+func (w *Witness) unsealed(log *bbolt.Bucket, r row, f Finding, id protocol.RecorderID) error {
+	f.Recorder, f.At, f.Theirs = id, protocol.T(w.now()), r.Checkpoint
+	tree := &overlay{base: log.Bucket(hashes), split: chain.HashCount(r.Head.Size)}
+	f.OurEntry, f.OurBody = bytes.Clone(log.Bucket(headers).Get(key(f.Named))), bytes.Clone(log.Bucket(bodies).Get(key(f.Named)))
+	var err error
+	if f.Inclusion, err = chain.InclusionProof(f.Seq, r.Head.Size, tree); err != nil {
+		return err
+	}
+	if f.OurInclusion, err = chain.InclusionProof(f.Named, r.Head.Size, tree); err != nil {
+		return err
+	}
+	if f.Proof, err = chain.ConsistencyProof(f.Seq, r.Head.Size, tree); err != nil {
+		return err
+	}
+	w.log.Error("a recorder's log breaks its own seals", "recorder", id, "entry", f.Seq, "detail", f.Detail)
+	return f.put(log, true)
+}
+
 // Bounds of what is kept of a recorder: one that signs a thousand lies must not fill the disk with them.
 const (
-	mostForks    = 16
+	mostForks    = 16   // and as many broken seals: one proves that it lies
 	mostFindings = 1000 // of all kinds
 )
 
-// keep stores a finding: a fork once for each checkpoint that shows it, up to mostForks; of the unfit only the newest; of other kinds the first of each key.
+// keep stores a finding: a fork once for each checkpoint that shows it, up to mostForks; of broken seals as many; of the unfit only the newest; of other kinds the first of each key.
 func (w *Witness) keep(f Finding) error { return w.keeping(f, true) }
 
 // keepOnce is keep for what is looked for again and again: once known, it is not counted.
@@ -233,7 +293,7 @@ func (w *Witness) keepOnce(f Finding) error {
 }
 
 func (w *Witness) keeping(f Finding, count bool) error {
-	err := w.db.Update(func(tx *bbolt.Tx) error { return f.put(tx, count) })
+	err := w.db.Update(func(tx *bbolt.Tx) error { return f.put(tx.Bucket(logs).Bucket([]byte(f.Recorder)), count) })
 	if err == nil {
 		w.tell()
 		w.wake()
@@ -241,27 +301,28 @@ func (w *Witness) keeping(f Finding, count bool) error {
 	return err
 }
 
-func (f Finding) put(tx *bbolt.Tx, count bool) error {
-	b := tx.Bucket(logs).Bucket([]byte(f.Recorder)).Bucket(findings)
+// put stores a finding in the recorder's bucket.
+func (f Finding) put(log *bbolt.Bucket, count bool) error {
+	b := log.Bucket(findings)
 	name := []byte(f.Name())
 	if f.Kind == Fork {
 		h := protocol.HashOf(f.Theirs)
 		name = append([]byte(Fork+" "), h[:]...)
 	}
 	if b.Get(name) == nil {
-		forks, all := 0, 0
+		like, all := 0, 0
 		if err := b.ForEach(func(k, _ []byte) error {
-			if all++; bytes.HasPrefix(k, []byte(Fork+" ")) {
-				forks++
+			if all++; bytes.HasPrefix(k, []byte(f.Kind+" ")) {
+				like++
 			}
 			return nil
 		}); err != nil {
 			return err
 		}
-		switch {
-		case f.Kind == Fork && forks >= mostForks:
+		switch proves := f.Kind == Fork || f.Kind == Unsealed; {
+		case f.Kind == Fork && like >= mostForks:
 			name = []byte(Fork + " more")
-		case f.Kind != Fork && f.Kind != Unfit && all >= mostFindings:
+		case proves && like >= mostForks, f.Kind != Fork && f.Kind != Unfit && all >= mostFindings:
 			f.Key = f.Kind + " more"
 			name = []byte(f.Key)
 		}
@@ -347,7 +408,7 @@ func (w *Witness) EvidenceOf(id protocol.RecorderID, seq uint64) (Evidence, bool
 	if err != nil {
 		return Evidence{}, false, err
 	}
-	e, err := w.evidence(r, Finding{Recorder: id, Kind: Access, Seqs: []uint64{seq}, Seen: central.Words{
+	e, err := w.evidence(r, Finding{Recorder: id, Kind: Access, Seqs: []uint64{seq}, At: h.Time, Seen: central.Words{
 		NL: fmt.Sprintf("Regel %d van het logboek, van %s, zegt dat beelden zijn gelezen. De centrale kent geen toestemming die dit toestond.", seq, h.Time),
 		EN: fmt.Sprintf("Entry %d of the log, of %s, says that footage was read. The centre knows no grant that allowed this.", seq, h.Time)}})
 	return e, err == nil, err

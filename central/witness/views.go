@@ -242,11 +242,7 @@ func (w *Witness) OldestFootage(id protocol.RecorderID, camera protocol.CameraID
 
 // index notes what pages ask for, and what the log itself says is left of footage. A body that cannot be read is stored like any other and left out here: a newer
 // recorder, or a confused one, does not stop its own log.
-func (w *Witness) index(x *watcher, e chain.Entry) error {
-	h, err := chain.ParseHeader(e.Header)
-	if err != nil {
-		return err
-	}
+func (w *Witness) index(x *watcher, h chain.Header, e chain.Entry) (err error) {
 	switch h.Kind {
 	case protocol.KindIntent, protocol.KindView:
 		if err := x.log.Bucket(accesses).Put(key(h.Seq), nil); err != nil { // an access it is, whatever its body says

@@ -64,7 +64,8 @@ type row struct {
 	Cosigned   []byte        `json:"cosigned"`   // the newest cosigned one
 	Size       uint64        `json:"size"`       // of Cosigned
 	CosignedAt protocol.Time `json:"cosignedAt"`
-	Heard      protocol.Time `json:"heard"` // when a checkpoint with a good signature last came
+	Epochs     chain.Epochs  `json:"epochs,omitzero"` // what the seals say up to Head
+	Heard      protocol.Time `json:"heard"`           // when a checkpoint with a good signature last came
 	Watch      watch         `json:"watch,omitzero"`
 }
 
@@ -89,6 +90,9 @@ var (
 )
 
 const form = "beeldwacht/witness v1"
+
+// lateSeal is how much later than an epoch lasts a seal may come, by this witness's clock.
+const lateSeal = 30 * time.Minute
 
 // Open opens or makes a witness's store. The key is a private note key (chain.NewWitness).
 func Open(path, skey string, now func() time.Time, log *slog.Logger) (*Witness, error) {
@@ -423,8 +427,17 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 		if err := x.begin(r.Head); err != nil {
 			return err
 		}
+		var broken []Finding
 		for _, e := range fresh {
 			seq, more := r.Head.Size, r.Head.Hashes(e.Header)
+			h, err := chain.ParseHeader(e.Header)
+			if err != nil {
+				return err
+			}
+			was := r.Epochs
+			if wrong := r.Epochs.Next(r.Origin, r.Head, h, e.Body); wrong != nil { // what the recorder wrote stands, and so does what is wrong with it
+				broken = append(broken, Finding{Kind: Unsealed, Key: fmt.Sprintf("%s %d", Unsealed, seq), Detail: wrong.Error(), Seq: seq, Entry: e.Header, Body: e.Body, Named: was.Named, Root: r.Head.Root()})
+			}
 			if err := r.Head.Add(e); err != nil {
 				return err
 			}
@@ -439,7 +452,7 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 					return err
 				}
 			}
-			if err := w.index(x, e); err != nil {
+			if err := w.index(x, h, e); err != nil {
 				return err
 			}
 		}
@@ -449,11 +462,16 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 		r.Checkpoint = b.note
 		for _, f := range x.found {
 			f.Recorder, f.At = id, protocol.T(w.now())
-			if err := f.put(tx, true); err != nil {
+			if err := f.put(log, true); err != nil {
 				return err
 			}
 		}
-		accused = len(x.found) > 0
+		for _, f := range broken {
+			if err := w.unsealed(log, r, f, id); err != nil {
+				return err
+			}
+		}
+		accused = len(x.found)+len(broken) > 0
 		return r.put(tx, id)
 	})
 	if err == nil && accused {
@@ -481,6 +499,13 @@ func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err 
 		accused = false // this may run again
 		now := protocol.T(w.now())
 		r.Heard = now
+		if len(b.entries) == 0 && b.checkpoint.Size == r.Head.Size && r.Epochs.Key != "" && now.Sub(r.Epochs.Since.Time) > chain.MaxEpoch+lateSeal {
+			f := Finding{Recorder: id, At: now, Kind: Late, Key: fmt.Sprintf("%s %s", Late, r.Epochs.Since), Theirs: b.note, Detail: fmt.Sprintf("the recorder says that its log has %d entries and no more, and its newest seal is of %s: an epoch lasts an hour", r.Head.Size, r.Epochs.Since)}
+			if err := f.put(tx.Bucket(logs).Bucket([]byte(id)), true); err != nil {
+				return err
+			}
+			accused = true
+		}
 		if b.checkpoint.Size >= r.Size && b.checkpoint.Size == r.Head.Size {
 			if b.checkpoint.Root != r.Head.Root() {
 				return errMoved
@@ -499,7 +524,7 @@ func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err 
 			if ahead {
 				accused = true
 				f.Recorder, f.At = id, now
-				if err := f.put(tx, false); err != nil {
+				if err := f.put(tx.Bucket(logs).Bucket([]byte(id)), false); err != nil {
 					return err
 				}
 			}

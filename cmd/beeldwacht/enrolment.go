@@ -12,6 +12,7 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/cmd/beeldwacht/enrol"
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
 
 func rootsCommand(_ context.Context, args []string, stdout, stderr io.Writer) error {
@@ -58,6 +59,12 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 	flags.Func("approver", "who may approve requests: AVG/p-13; may be given again", seats(&people.Approvers))
 	flags.BoolVar(&people.LevelCentre, "level-centre", false, "accept the centre's word for handler and approver; does not withstand a hostile centre")
 	flags.BoolVar(&people.Sound, "sound", false, "mandates may allow sound; without this no camera of this recorder is recorded with sound, whatever the centre says")
+	flags.Func("witness", "key of an outside witness, as `beeldwacht witness init` printed it; may be given again. The centre's own always is one", func(key string) error {
+		people.Witnesses = append(people.Witnesses, key)
+		_, err := chain.WitnessVerifier(key)
+		return err
+	})
+	flags.IntVar(&people.Quorum, "quorum", 0, "how many of the witnesses must have cosigned before anything is released or shown; 0: all of them")
 	out := flags.String("out", "", "folder to make; carry it to the recorder by hand")
 	if err := parse(flags, args, "recorder", "municipality", "centre", "roots", "sign", "officer", "out"); err != nil {
 		return err
@@ -74,6 +81,9 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 	fmt.Fprintf(stdout, "Recorder %s is enrolled. Carry %s to it and set `identity:` in its configuration to that folder.\n", *recorder, *out)
 	fmt.Fprintf(stdout, "Decide where the keys of its footage are before it starts (keys_holder in edge.yaml). With \"centre\" a stolen recorder cannot be read; but when the centre loses\n")
 	fmt.Fprintf(stdout, "its share, and the recorder starts before it got another, the footage it has is lost for good. No backup may hold the centre's folder of shares.\n")
+	if len(people.Witnesses) > 0 {
+		fmt.Fprintf(stdout, "Each outside witness must know this log before it cosigns; these lines belong in its witness.yaml, under logs:\n  - origin: %s\n    key: %s\n", protocol.Origin(protocol.RecorderID(*recorder), *municipality), key)
+	}
 	fmt.Fprintf(stdout, "The centre reads its key from there too (recorders: in setup.yaml):\n  %s\n", key)
 	return nil
 }

@@ -5,6 +5,7 @@
 //	beeldwacht certificate  what a camera's log proves of the destruction of its footage, per day
 //	beeldwacht roots        makes the three offline root keys
 //	beeldwacht centre       makes the centre's keys and certificates
+//	beeldwacht witness      the privacy officer's own witness, outside the centre
 //	beeldwacht enrol        makes a recorder's folder: keys, certificate, pinned roots, first roster
 package main
 
@@ -31,6 +32,7 @@ var commands = []command{
 	{"certificate", "what a log proves of the destruction of footage, per camera and day", certificateCommand},
 	{"roots", "makes the three offline root keys", rootsCommand},
 	{"centre", "makes the centre's keys and certificates", centreCommand},
+	{"witness", "the privacy officer's own witness, outside the centre", witnessCommand},
 	{"enrol", "makes a recorder's folder: keys, certificate, pinned roots, first roster", enrolCommand},
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/beeldwacht/beeldwacht/central/office"
+	"github.com/beeldwacht/beeldwacht/cmd/beeldwacht/outside"
 	"github.com/beeldwacht/beeldwacht/edge"
 )
 
@@ -46,12 +47,13 @@ func readUnit(t *testing.T, file string) unit {
 func TestUnits(t *testing.T) {
 	t.Parallel()
 	bin := t.TempDir()
-	if out, err := exec.Command("go", "build", "-race", "-o", bin+"/", "../beeldwacht-edge", "../beeldwacht-central").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-race", "-o", bin+"/", "../beeldwacht", "../beeldwacht-edge", "../beeldwacht-central").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for name, want := range map[string]map[string]string{
 		"beeldwacht-edge":    {"Service.Type": "notify", "Service.WatchdogSec": "120s", "Service.SystemCallFilter": "@system-service adjtimex"},
 		"beeldwacht-central": {"Service.Type": "exec"},
+		"beeldwacht-witness": {"Service.Type": "exec"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("..", "..", "deploy", name+".service")
@@ -87,7 +89,7 @@ func TestUnits(t *testing.T) {
 			} else if u["Unit.RequiresMountsFor"][0] != data {
 				t.Errorf("waits for the mount of %s, not of %s", u["Unit.RequiresMountsFor"][0], data)
 			}
-			verifyUnit(t, file, command[0], filepath.Join(bin, name))
+			verifyUnit(t, file, command[0], filepath.Join(bin, filepath.Base(command[0])))
 		})
 	}
 }
@@ -96,6 +98,13 @@ func shippedData(t *testing.T, name string) string {
 	t.Helper()
 	if name == "beeldwacht-central" {
 		c, err := office.LoadConfig("../../deploy/central.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Data
+	}
+	if name == "beeldwacht-witness" {
+		c, err := outside.LoadConfig("../../deploy/witness.yaml")
 		if err != nil {
 			t.Fatal(err)
 		}

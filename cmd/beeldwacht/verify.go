@@ -307,6 +307,10 @@ type logReport struct {
 	Root          string              `json:"root,omitempty"`
 	Cosigned      []evidence.Cosigned `json:"cosigned,omitempty"`
 	SelfWitnessed bool                `json:"selfWitnessed"`
+	SecureFrom    *uint64             `json:"secureFrom,omitempty"` // from this entry on the log is forward secure; absent: not, or no witness has seen where that began
+	Sealed        uint64              `json:"sealed"`               // entries under the newest seal
+	SealedAt      *protocol.Time      `json:"sealedAt,omitempty"`   // when that was made
+	Breaks        int                 `json:"breaks"`               // times that the key of an epoch was lost before its seal
 	Fault         *logFault           `json:"fault,omitempty"`
 	Sentences     []evidence.Text     `json:"sentences"`
 }
@@ -337,6 +341,14 @@ func (v *verifier) judgeLog(d chain.Verdict, err error) *logReport {
 	if d.Destroyed > 0 {
 		say(l.State, "Van %d regels is de inhoud vernietigd; dat ze er waren, staat vast.", "Of %d entries the body was destroyed; that they were there is certain.", d.Destroyed)
 	}
+	l.Sealed, l.Breaks = d.Epochs.Sealed, len(d.Breaks)
+	if l.Sealed > 0 {
+		l.SealedAt = &d.Epochs.SealedAt
+	}
+	for _, b := range d.Breaks {
+		say(evidence.NotShown, "Regel %d zegt dat de sleutel voor de verzegeling er niet meer was (%s). Wat voor die regel staat vanaf regel %d is niet aangetoond, en er kan meer gestaan hebben.",
+			"Entry %d says that the key for the seal was gone (%s). What stands before it from entry %d on is not shown, and more may have stood there.", b.Seq, b.Why, b.From)
+	}
 	if d.Checkpoint == nil {
 		if err == nil {
 			say(evidence.NotShown, "Er is geen checkpoint: dat er niets af is, is niet aangetoond.", "There is no checkpoint: that nothing is missing is not shown.")
@@ -356,6 +368,10 @@ func (v *verifier) judgeLog(d chain.Verdict, err error) *logReport {
 	}
 	if !d.Quorum {
 		say(evidence.NotShown, "%d van de opgegeven getuigen tekenden mee; nodig zijn er %d.", "%d of the witnesses given cosigned; %d are needed.", len(names), max(v.keys.quorum, 1))
+	}
+	if e := d.Epochs; e.Key != "" && d.Quorum && d.Matches && e.First < d.Checkpoint.Size && e.Sealed > 0 {
+		l.SecureFrom = &e.First
+		say(l.State, "Vanaf regel %d is elk uur verzegeld met een sleutel die daarna is vernietigd; het laatst op %s, de eerste %d regels.", "From entry %d on each hour is sealed with a key that was then destroyed; last at %s, the first %d entries.", e.First, e.SealedAt, e.Sealed)
 	}
 	if d.Uncovered > 0 && d.Fault == nil {
 		say(evidence.NotShown, "De laatste %d regels vallen nog niet onder een checkpoint.", "The last %d entries are not yet under a checkpoint.", d.Uncovered)

@@ -13,6 +13,7 @@
 //	bodies-2026-11.log   body lines of the entries whose header's time is in that month (UTC), in the same order
 //	hashes               the tree's stored hashes, 32 bytes each; recomputable, and recomputed where missing or wrong
 //	cosigned             the last accepted checkpoint with its cosignatures, a C2SP note, replaced whole
+//	epoch.key            elsewhere, in the folder of the keys: the private key of the epoch that runs, a file of two slots (edge/disk, Slots)
 //	behind               if there: the checkpoint that showed this log to be rolled back or forked
 //
 // Bodies stand apart from headers so that a month whose term has passed can be destroyed by removing its file; the chain is over
@@ -24,4 +25,14 @@
 // has its body. After a crash, what is left of an unfinished batch — bodies without header, a torn last line — is cut back to the
 // last whole, chained entry, and said so. Anything else that does not chain is refused with its place: then somebody must look
 // (copy the directory first) before the recorder serves again.
+//
+// # Seals
+//
+// Each epoch is sealed with a key that is then destroyed (protocol/chain, Forward security), when an hour is over, also when nothing was written, and before anything that is written
+// later: the writer looks before each batch. A clock that goes back ends the epoch too. In this order: the next key is on the disk, the seal is written and synced, the old key
+// is overwritten and that is synced. A crash in between leaves two keys, of which the next start destroys the one that the log does not name. The private key is read only to seal;
+// while an epoch runs it is not in memory. A key that cannot be kept or destroyed leaves the journal broken, as a failed write does.
+//
+// A key that is gone is logged, and journalled: an entry epoch.begun says which and why, and begins the next epoch. What the seals cannot prove then is what stands between the
+// last one and that entry.
 package journal

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/edge/disk/disktest"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
@@ -22,6 +23,8 @@ type scene struct {
 	name        string
 	before, act func(p *play)
 }
+
+const hour = 3600_000 // ms
 
 var scenes = []scene{
 	{"a new journal", func(p *play) {}, func(p *play) { p.start(); p.append(3) }},
@@ -40,6 +43,28 @@ var scenes = []scene{
 		p.tear("headers.log", -7)
 		p.tear("hashes", -40)
 	}, func(p *play) { p.start(); p.append(2) }},
+	{"an epoch's end", func(p *play) { p.start(); p.append(3) }, func(p *play) {
+		p.start()
+		p.clock.Add(hour)
+		p.append(1)
+		p.clock.Add(hour)
+		p.ping() // nothing happened in it
+		p.append(1)
+	}},
+	{"off for a while", func(p *play) { p.start(); p.append(3); p.clock.Add(5 * hour) }, func(p *play) { p.start(); p.append(1) }},
+	{"a journal from before there were seals", func(p *play) {
+		keys := p.keys
+		p.keys = ""
+		p.start()
+		p.append(3)
+		p.keys = keys
+	}, func(p *play) { p.start(); p.append(1) }},
+	{"a lost key", func(p *play) {
+		p.start()
+		p.append(3)
+		p.must(disk.WriteFile(p.disk, filepath.Join(p.keys, epochFile), make([]byte, 2*disk.SlotSize)))
+		p.stop()
+	}, func(p *play) { p.lost = 1; p.start(); p.append(1) }},
 }
 
 // play is a journal in a scene: it goes on after every error, and remembers what it may rely on.
@@ -50,6 +75,7 @@ type play struct {
 	answers []error
 	acked   []string // header lines by number, of what was acknowledged or told to anybody; "" of the others
 	note    []byte   // the last checkpoint that was taken
+	lost    uint64   // keys of epochs that were taken away
 }
 
 func newPlay(t *testing.T, w *world, root, from string) *play {
@@ -60,7 +86,7 @@ func newPlay(t *testing.T, w *world, root, from string) *play {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := &world{t: t, dir: filepath.Join(root, "journal"), disk: d, signer: w.signer, log: w.log, witness: w.witness, witnesses: w.witnesses}
+	own := &world{t: t, dir: filepath.Join(root, "journal"), keys: filepath.Join(root, "keys"), disk: d, signer: w.signer, log: w.log, witness: w.witness, witnesses: w.witnesses}
 	own.clock.Store(w.clock.Load())
 	return &play{world: own, disk: d}
 }
@@ -101,6 +127,13 @@ func (p *play) append(n int) {
 		if p.hear(err) == nil && seq < size {
 			p.t.Errorf("entry %d is given out again", seq)
 		}
+		p.look()
+	}
+}
+
+func (p *play) ping() {
+	if p.j != nil {
+		p.hear(p.j.Ping(context.Background()))
 		p.look()
 	}
 }
@@ -154,6 +187,20 @@ func (p *play) check() {
 	}
 	if p.j.Behind() {
 		p.t.Error("behind its witnesses")
+	}
+	if d.Epochs.Breaks != p.lost {
+		p.t.Errorf("%d breaks of the epochs, %d keys were lost: %+v", d.Epochs.Breaks, p.lost, d.Breaks)
+	}
+	// After an entry was taken there is the key of the running epoch, and no other.
+	slots, err := disk.ReadFile(p.disk, filepath.Join(p.keys, epochFile))
+	if p.hear(err) == nil && p.j.Err() == nil && d.Epochs.Key != "" {
+		for i := range uint64(2) {
+			slot := slots[i*disk.SlotSize : (i+1)*disk.SlotSize]
+			n, _, ok := disk.ParseSlot(slot, epochMagic)
+			if running := i == d.Epochs.Number%2; running != ok || ok && n != d.Epochs.Number || !ok && strings.Trim(string(slot), "\x00") != "" {
+				p.t.Errorf("epoch %d: slot %d has key %d (%v)", d.Epochs.Number, i, n, ok)
+			}
+		}
 	}
 	if p.note != nil {
 		if p.j.CosignedNote() == nil {
@@ -288,7 +335,7 @@ func (p *play) spoil(s scene, op disktest.Op, f flaw) {
 		p.check()
 	}
 	q := newPlay(t, p.world, filepath.Dir(p.dir)+".again", p.cut(f.loss))
-	q.acked, q.note = p.acked, p.note
+	q.acked, q.note, q.lost = p.acked, p.note, p.lost
 	if q.start(); len(q.answers) > 0 {
 		t.Fatal("after a power cut: ", q.answers)
 	}

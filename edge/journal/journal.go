@@ -69,6 +69,9 @@ type Journal struct {
 	month                   string    // of bodies
 	at                      place     // where the next entry goes
 	tried                   time.Time // when mending was, last
+	epochAt                 time.Time // by the clock as it was read: when the epoch began. Zero until it is looked at
+	onlyKey                 bool      // no key but that of the running epoch is on the disk
+	unsealed                error     // what recovery found wrong with the seals
 
 	stored disk.File // hashes, for reading
 
@@ -76,7 +79,9 @@ type Journal struct {
 
 	mu           sync.Mutex // guards what follows
 	head         chain.Head
-	marks        []place // where entry i×markEvery begins
+	epochs       chain.Epochs
+	keys         *disk.Slots // nil until SealEpochs
+	marks        []place     // where entry i×markEvery begins
 	broken       error
 	brokenAt     time.Time
 	behind       bool
@@ -231,10 +236,14 @@ func (j *Journal) Append(ctx context.Context, kind string, body any) (seq uint64
 // write is the writer goroutine.
 func (j *Journal) write() {
 	defer close(j.done)
+	look := time.NewTicker(sealLook)
+	defer look.Stop()
 	for {
 		select {
 		case <-j.quit:
 			return
+		case <-look.C:
+			j.commit(nil)
 		case answer := <-j.pings:
 			j.commit(nil)
 			answer <- j.Err()
@@ -257,66 +266,103 @@ func (j *Journal) write() {
 func (j *Journal) commit(batch []*waiting) {
 	now := j.now()
 	j.mu.Lock()
-	head, broken, since := j.head, j.broken, j.brokenAt
+	broken, since := j.broken, j.brokenAt
 	j.mu.Unlock()
-	if broken != nil && j.mend(now) {
+	mended := broken != nil && j.mend(now)
+	if mended {
 		what := protocol.Incident{What: "journal", Detail: fmt.Sprintf("could not be written since %s: %v", protocol.T(since), broken)}
 		batch = slices.Insert(batch, 0, &waiting{kind: protocol.KindIncident, body: what, answer: make(chan answer, 1)})
-		broken = nil
 	}
+	if broken == nil || mended {
+		broken = nil
+		if err := j.tendEpoch(now); err == errUnsealed {
+			broken = err
+		} else if err != nil {
+			broken = j.fail(err, now)
+		}
+	}
+	if broken != nil {
+		for _, w := range batch {
+			w.answer <- answer{err: broken}
+		}
+	} else if err := j.put(batch, now); err == nil && mended {
+		j.log.Warn("journal: can be written again", "dir", j.dir, "since", since)
+	}
+}
 
+// put makes entries, writes and syncs them, and answers.
+func (j *Journal) put(batch []*waiting, now time.Time) error {
+	j.mu.Lock()
+	head, epochs := j.head, j.epochs
+	j.mu.Unlock()
 	var entries []chain.Entry
 	var sealed []*waiting
 	first := head.Size
 	var hashes bytes.Buffer
 	for _, w := range batch {
-		if broken != nil {
-			w.answer <- answer{err: broken}
-			continue
-		}
-		e, err := chain.Seal(&head, w.kind, w.body, now)
-		if err == nil {
-			stored := head.Hashes(e.Header)
-			if err = head.Add(e); err == nil {
-				for _, h := range stored {
-					hashes.Write(h[:])
-				}
-			}
-		}
+		e, stored, err := j.next(&head, &epochs, w, now)
 		if err != nil { // this one cannot be an entry; the others can
 			w.answer <- answer{err: fmt.Errorf("journal: %w", err)}
 			continue
 		}
+		for _, h := range stored {
+			hashes.Write(h[:])
+		}
 		entries, sealed = append(entries, e), append(sealed, w)
 	}
 	if len(entries) == 0 {
-		return
+		return nil
 	}
 	marks, err := j.store(entries, first, monthOf(head.Time), hashes.Bytes())
-
-	j.mu.Lock()
-	was := j.broken
 	if err != nil {
-		broken = fmt.Errorf("%w: %w", ErrBroken, err)
-		if was == nil {
-			j.broken, j.brokenAt, j.tried = broken, now, now
-		}
+		err = j.fail(err, now)
 	} else {
-		j.head, j.broken = head, nil
+		j.mu.Lock()
+		j.head, j.epochs, j.broken = head, epochs, nil
 		j.marks = append(j.marks, marks...)
-	}
-	j.announce()
-	j.mu.Unlock()
-
-	switch {
-	case err != nil:
-		j.log.Error("journal: cannot be written; nothing is served until it can", "dir", j.dir, "entries", first, "error", err)
-	case was != nil:
-		j.log.Warn("journal: can be written again", "dir", j.dir, "since", since)
+		j.announce()
+		j.mu.Unlock()
 	}
 	for i, w := range sealed {
-		w.answer <- answer{seq: first + uint64(i), err: broken}
+		w.answer <- answer{seq: first + uint64(i), err: err}
 	}
+	return err
+}
+
+// next makes the entry that comes next, and its stored hashes.
+func (j *Journal) next(head *chain.Head, epochs *chain.Epochs, w *waiting, now time.Time) (chain.Entry, []tlog.Hash, error) {
+	e, err := chain.Seal(head, w.kind, w.body, now)
+	if err != nil {
+		return e, nil, err
+	}
+	h, err := chain.ParseHeader(e.Header)
+	if err == nil {
+		after := *epochs
+		if err = after.Next(j.origin, *head, h, e.Body); err == nil {
+			*epochs = after
+		}
+	}
+	if err != nil {
+		return e, nil, err
+	}
+	stored := head.Hashes(e.Header)
+	return e, stored, head.Add(e)
+}
+
+// fail leaves the journal broken: what is on the disk is not known.
+func (j *Journal) fail(err error, now time.Time) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if errors.Is(err, ErrBroken) { // said already
+		return err
+	}
+	broken := fmt.Errorf("%w: %w", ErrBroken, err)
+	if j.broken == nil {
+		j.broken, j.brokenAt, j.tried = broken, now, now
+	}
+	j.announce()
+	j.log.Error("journal: cannot be written; nothing is served until it can", "dir", j.dir, "entries", j.head.Size, "error", err)
+	return broken
 }
 
 // store puts entries on the disk: bodies synced, then headers synced. All are of one month, since they have one time.

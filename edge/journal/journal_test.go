@@ -32,6 +32,7 @@ type world struct {
 	t         testing.TB
 	disk      disk.Disk // nil: the machine's own
 	dir       string
+	keys      string // folder of the epochs' keys; "": they are not sealed
 	signer    note.Signer
 	log       note.Verifier
 	witness   []*chain.Witness
@@ -71,7 +72,13 @@ func (w *world) must(err error) {
 func (w *world) now() time.Time { return time.UnixMilli(w.clock.Load()) }
 
 func (w *world) tryOpen() (*Journal, error) {
-	return OpenOn(w.disk, w.dir, origin, w.signer, w.now, slog.New(slog.NewTextHandler(&w.logged, nil)))
+	j, err := OpenOn(w.disk, w.dir, origin, w.signer, w.now, slog.New(slog.NewTextHandler(&w.logged, nil)))
+	if err == nil && w.keys != "" {
+		if err = j.SealEpochs(w.keys); err != nil {
+			return nil, errors.Join(err, j.Close())
+		}
+	}
+	return j, err
 }
 
 func (w *world) open() *Journal {

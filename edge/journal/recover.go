@@ -41,9 +41,14 @@ func (j *Journal) recover() error {
 			break
 		}
 		if err == nil {
-			stored := j.head.Hashes(e.Header)
+			before, stored := j.head, j.head.Hashes(e.Header)
 			if err = j.add(e, h); err == nil {
 				err = hashes.add(stored)
+			}
+			if err == nil {
+				if wrong := j.epochs.Next(j.origin, before, h, e.Body); wrong != nil && j.unsealed == nil { // the chain is whole: it is said, and an epoch begun anew
+					j.unsealed = wrong
+				}
 			}
 		}
 		if errors.As(err, &t) {

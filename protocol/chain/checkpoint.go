@@ -199,15 +199,14 @@ func WitnessVerifier(vkey string) (note.Verifier, error) {
 // Cosign adds a witness's cosignature to a checkpoint note, in place of an older one of the same key. It checks nothing: the caller has
 // verified the log's signature and that this checkpoint extends the last one it cosigned, and has stored it (invariant 11).
 func Cosign(signed []byte, w *Witness, now time.Time) ([]byte, error) {
-	_, err := note.Open(signed, nil)
-	var unverified *note.UnverifiedNoteError
-	if !errors.As(err, &unverified) {
+	n, err := unverified(signed)
+	if err != nil {
 		return nil, fmt.Errorf("cosign as %s: %w", w.name, err)
 	}
-	if _, err := ParseCheckpoint(unverified.Note.Text); err != nil {
+	if _, err := ParseCheckpoint(n.Text); err != nil {
 		return nil, fmt.Errorf("cosign as %s: %w", w.name, err)
 	}
-	cosigned, err := note.Sign(unverified.Note, w.At(now))
+	cosigned, err := note.Sign(n, w.At(now))
 	if err != nil {
 		return nil, fmt.Errorf("cosign as %s: %w", w.name, err)
 	}

@@ -36,6 +36,19 @@
 //
 // One entry is proven with a C2SP tlog-proof file, see [NewProof].
 //
+// # Submission
+//
+// Whoever saw the log at one size is shown a later checkpoint with the consistency proof between them (RFC 6962 section 2.1.2), in the form that C2SP tlog-witness has for add-checkpoint:
+// a witness, which answers with its cosignature line, and a recorder, which keeps the checkpoints of the centre's ledger.
+//
+//	old 20852014
+//	PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=
+//	…
+//
+//	rec-1.helmond/beeldwacht
+//	20852163
+//	…
+//
 // # Forward security
 //
 // A cosignature protects only what reached a witness. What a recorder wrote and could not yet hand in is protected by seals: root on it tomorrow cannot rewrite

@@ -84,11 +84,12 @@ func ParseEpochSeal(text string) (s EpochSeal, err error) {
 	return s, nil
 }
 
-// Seal makes the seal that ends the running epoch at the head of the log, and the time that the entry which carries it must have. The key is that of the ending epoch.
-func (e Epochs) Seal(head Head, key note.Signer, next string, now time.Time) (protocol.EpochSealed, time.Time, error) {
+// Seal makes the seal that ends the running epoch at the head of the log, for an entry that is made for the same head at the same time. The key is that of the ending epoch, next the public
+// key of the one that follows.
+func (e Epochs) Seal(head Head, key note.Signer, next string, now time.Time) (protocol.EpochSealed, error) {
 	own, err := epochKey(key.Name(), e.Key)
 	if err != nil {
-		return protocol.EpochSealed{}, now, err
+		return protocol.EpochSealed{}, err
 	}
 	at := protocol.T(now)
 	if at.Before(head.Time.Time) {
@@ -100,9 +101,9 @@ func (e Epochs) Seal(head Head, key note.Signer, next string, now time.Time) (pr
 		_, err = note.Open(signed, note.VerifierList(own))
 	}
 	if err != nil {
-		return protocol.EpochSealed{}, now, fmt.Errorf("seal of epoch %d: %w", e.Number, err)
+		return protocol.EpochSealed{}, fmt.Errorf("seal of epoch %d: %w", e.Number, err)
 	}
-	return protocol.EpochSealed{Seal: string(signed)}, at.Time, nil
+	return protocol.EpochSealed{Seal: string(signed)}, nil
 }
 
 // epochKey reads the public key of an epoch, which bears the log's origin as the log's own key does.
@@ -146,9 +147,9 @@ func (e *Epochs) next(origin string, head Head, h Header, body []byte) error {
 	case e.Failed:
 	case h.Kind == protocol.KindEpochSealed:
 		if e.Key == "" {
-			return fault(h.Seq, "it seals an epoch that was never begun")
+			return fault(0, "entry %d seals an epoch that no entry before it began", h.Seq)
 		}
-		next, err := e.sealed(origin, head, h, body)
+		next, err := e.sealed(origin, head.Size, head.Root(), h, body)
 		if err != nil {
 			return fault(e.Sealed, "entries %d to %d are not as they were sealed: %v", e.Sealed, h.Seq, err)
 		}
@@ -184,8 +185,62 @@ func (e *Epochs) begun(origin string, body []byte) (b protocol.EpochBegun, err e
 	return b, nil
 }
 
-// sealed checks the seal of the running epoch and returns the next one's key.
-func (e *Epochs) sealed(origin string, head Head, h Header, body []byte) (next string, err error) {
+// CheckSeal checks one seal without the rest of the log: named is the entry that names the epoch's key (the seal before it, or an epoch.begun), seal the entry that ends it, root that of the
+// log before seal. A seal that is wrong is a *[Fault]; any other error says that these entries prove nothing, as the seal of another epoch does.
+func CheckSeal(origin string, named, seal Entry, root protocol.Hash) error {
+	n, err := ParseHeader(named.Header)
+	if err == nil {
+		err = n.CheckBody(named.Body)
+	}
+	if err != nil {
+		return fmt.Errorf("entry that names the key: %w", err)
+	}
+	h, err := ParseHeader(seal.Header)
+	if err == nil {
+		err = h.CheckBody(seal.Body)
+	}
+	if err != nil {
+		return fmt.Errorf("entry with the seal: %w", err)
+	}
+	e := Epochs{Named: n.Seq, Since: n.Time}
+	switch n.Kind {
+	case protocol.KindEpochBegun:
+		var b protocol.EpochBegun
+		if err := ParseBody(named.Body, &b); err != nil {
+			return err
+		}
+		e.Key, e.Number = b.Key, b.Epoch
+	case protocol.KindEpochSealed:
+		s, err := unsigned(named.Body) // it has been checked before, or it is the one to be complained of
+		if err != nil {
+			return err
+		}
+		e.Key, e.Number = s.Next, s.Epoch+1
+	}
+	if e.Key == "" || h.Kind != protocol.KindEpochSealed || h.Seq <= n.Seq {
+		return fmt.Errorf("entry %d, %s, does not name the key that entry %d, %s, is sealed with", n.Seq, n.Kind, h.Seq, h.Kind)
+	}
+	if s, err := unsigned(seal.Body); err == nil && s.Epoch != e.Number {
+		return fmt.Errorf("entry %d names the key of epoch %d, entry %d seals epoch %d", n.Seq, e.Number, h.Seq, s.Epoch)
+	}
+	if _, err = e.sealed(origin, h.Seq, root, h, seal.Body); err != nil {
+		return &Fault{Seq: h.Seq, What: err.Error()}
+	}
+	return nil
+}
+
+// unsigned reads what a seal says, without believing it.
+func unsigned(body []byte) (EpochSeal, error) {
+	var b protocol.EpochSealed
+	if err := ParseBody(body, &b); err != nil {
+		return EpochSeal{}, err
+	}
+	text, _, _ := strings.Cut(b.Seal, "\n\n")
+	return ParseEpochSeal(text + "\n")
+}
+
+// sealed checks the seal of the running epoch, over a log of this size and root, and returns the next one's key.
+func (e *Epochs) sealed(origin string, size uint64, root protocol.Hash, h Header, body []byte) (next string, err error) {
 	if body == nil {
 		return "", errors.New("the body with the seal is gone; it is never destroyed")
 	}
@@ -199,9 +254,7 @@ func (e *Epochs) sealed(origin string, head Head, h Header, body []byte) (next s
 	}
 	n, err := note.Open([]byte(b.Seal), note.VerifierList(key))
 	if err != nil {
-		// Not believed, but it helps whoever looks.
-		text, _, _ := strings.Cut(b.Seal, "\n\n")
-		if s, unsigned := ParseEpochSeal(text + "\n"); unsigned == nil && s.Epoch != e.Number {
+		if s, err := unsigned(body); err == nil && s.Epoch != e.Number { // not believed, but it helps whoever looks
 			return "", fmt.Errorf("the seal of epoch %d stands where epoch %d must be sealed", s.Epoch, e.Number)
 		}
 		return "", fmt.Errorf("the seal is not signed with the key that entry %d names for epoch %d (%w)", e.Named, e.Number, err)
@@ -218,10 +271,10 @@ func (e *Epochs) sealed(origin string, head Head, h Header, body []byte) (next s
 		err = fmt.Errorf("the seal is of %q", s.Origin)
 	case s.Epoch != e.Number:
 		err = fmt.Errorf("the seal is of epoch %d, this is epoch %d", s.Epoch, e.Number)
-	case s.Size != head.Size:
-		err = fmt.Errorf("the seal of epoch %d is over %d entries, and stands behind %d", s.Epoch, s.Size, head.Size)
-	case s.Root != head.Root():
-		err = fmt.Errorf("the seal of epoch %d says root %s, the entries before it give %s", s.Epoch, s.Root, head.Root())
+	case s.Size != size:
+		err = fmt.Errorf("the seal of epoch %d is over %d entries, and stands behind %d", s.Epoch, s.Size, size)
+	case s.Root != root:
+		err = fmt.Errorf("the seal of epoch %d says root %s, the entries before it give %s", s.Epoch, s.Root, root)
 	case !s.Ended.Equal(h.Time.Time):
 		err = fmt.Errorf("epoch %d ended at %s, the entry with its seal says %s", s.Epoch, s.Ended, h.Time)
 	case s.Next == e.Key:

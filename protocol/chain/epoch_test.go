@@ -73,9 +73,8 @@ func (l *sealed) seal() {
 	l.t.Helper()
 	l.now = l.epochs.Since.Add(chain.MaxEpoch)
 	next, vkey := l.newKey()
-	body, at, err := l.epochs.Seal(l.head, l.key, vkey, l.now)
+	body, err := l.epochs.Seal(l.head, l.key, vkey, l.now)
 	must(l.t, err)
-	l.now = at
 	must(l.t, l.write(protocol.KindEpochSealed, body))
 	l.key = next
 }

@@ -114,3 +114,16 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseSubmission(f *testing.F) {
+	x := newFixture(f, 5)
+	p, err := chain.ConsistencyProof(2, 5, x.hashes)
+	must(f, err)
+	f.Add(chain.MarshalSubmission(chain.Submission{Old: 2, Proof: p, Note: x.checkpoint(f, 5)}))
+	f.Add([]byte("old 0\n\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, err := chain.ParseSubmission(b); err == nil && !bytes.Equal(chain.MarshalSubmission(s), b) {
+			t.Error("a submission has two spellings")
+		}
+	})
+}

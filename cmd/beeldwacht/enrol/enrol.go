@@ -6,11 +6,13 @@
 //	           ca.crt ca.tls server.crt server.tls centre.crt centre.tls   TLS: authority, pages and broker, the centre as MQTT client
 //	recorder/  recorder.key client.{crt,tls} viewer.{crt,tls} ca.crt roots.txt roster   carried to the cabinet by hand
 //	           keys.txt                                            public: what `beeldwacht verify` needs
+//	witness/   witness.{key,pub} server.{crt,tls} witness.yaml     an outside witness, on a machine of the privacy officer's own
 //
 // Secret files are written with mode 0600. A folder is made whole or not at all, and never over another: an identity is made once (invariant 6).
 package enrol
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -114,13 +116,16 @@ func centre(dir, municipality string, hosts []string, now time.Time) error {
 	return issue(dir, dir, "centre", centreName, nil, now)
 }
 
-// People is who the first roster gives a task.
+// People is who the first roster gives a task, and who witnesses.
 type People struct {
 	Officer     protocol.PersonID
 	Handlers    []protocol.Seat
 	Approvers   []protocol.Seat
 	LevelCentre bool
 	Sound       bool // mandates may allow sound
+
+	Witnesses []string // keys of outside witnesses, beside the centre's own
+	Quorum    int      // how many of all witnesses must cosign; zero: all
 }
 
 // valid wants, for each regime, somebody who can check and somebody else who can approve: otherwise nothing could ever be released.
@@ -211,25 +216,26 @@ func recorder(out string, id protocol.RecorderID, municipality, centreDir, roots
 	if err != nil {
 		return err
 	}
-	if _, err := protocol.OpenRoster(roster, roots); err != nil {
+	r, err := protocol.OpenRoster(roster, roots)
+	if err != nil {
 		return fmt.Errorf("first roster of %s: %w", id, err)
 	}
 	if err := writeNew(filepath.Join(out, "roster"), string(roster), 0o644); err != nil {
 		return err
 	}
-	witness, err := ReadLine(filepath.Join(centreDir, "witness.pub"))
-	if err != nil {
-		return err
-	}
-	return writeNew(filepath.Join(out, "keys.txt"), verifierKeys(id, municipality, vkey, witness, roots), 0o644)
+	return writeNew(filepath.Join(out, "keys.txt"), verifierKeys(r, roots), 0o644)
 }
 
 // verifierKeys is the file that `beeldwacht verify -keys` reads: everything in it is public, and it is worth nothing when it comes along with what it is
 // to verify. Hand it over on another road.
-func verifierKeys(id protocol.RecorderID, municipality, vkey, witness string, roots protocol.Roots) string {
+func verifierKeys(r *protocol.Roster, roots protocol.Roots) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Keys to verify the log and the evidence of recorder %s with. Public.\n", id)
-	fmt.Fprintf(&b, "origin %s\nlog %s\nwitness %s\nquorum 1\n", protocol.Origin(id, municipality), vkey, witness)
+	fmt.Fprintf(&b, "# Keys to verify the log and the evidence of recorder %s with. Public.\n", r.Recorder)
+	fmt.Fprintf(&b, "origin %s\nlog %s\n", protocol.Origin(r.Recorder, r.Municipality), r.RecorderKey)
+	for _, witness := range r.Witnesses {
+		fmt.Fprintf(&b, "witness %s\n", witness)
+	}
+	fmt.Fprintf(&b, "quorum %d\n", r.Quorum)
 	for _, root := range roots {
 		fmt.Fprintf(&b, "root %s\n", root)
 	}
@@ -242,7 +248,7 @@ func firstRoster(id protocol.RecorderID, vkey, municipality, centreDir string, p
 			NotBefore: protocol.T(now.Add(-time.Minute)), NotAfter: protocol.T(now.Add(365 * 24 * time.Hour))},
 		Version: 1, Municipality: municipality, RecorderKey: vkey,
 		Officer: people.Officer, Handlers: people.Handlers, Approvers: people.Approvers, LevelCentre: people.LevelCentre,
-		Quorum: 1, MaxWindow: protocol.MaxWindow, MaxHold: protocol.Window(protocol.MaxHold), HoldShare: 50,
+		MaxWindow: protocol.MaxWindow, MaxHold: protocol.Window(protocol.MaxHold), HoldShare: 50,
 	}
 	if people.Sound {
 		r.Sound = protocol.SoundAllowed
@@ -258,8 +264,48 @@ func firstRoster(id protocol.RecorderID, vkey, municipality, centreDir string, p
 	if err != nil {
 		return nil, err
 	}
-	r.Witnesses = []string{witness}
+	r.Witnesses = append([]string{witness}, people.Witnesses...)
+	for _, key := range r.Witnesses {
+		if _, err := chain.WitnessVerifier(key); err != nil {
+			return nil, err
+		}
+	}
+	r.Quorum = uint64(cmp.Or(people.Quorum, len(r.Witnesses)))
 	return protocol.Compose(r)
+}
+
+// Witness makes the folder of an outside witness: its key, a certificate of its own making for hosts, which the centre pins, and its configuration.
+func Witness(dir, name string, hosts []string, config string, now time.Time) error {
+	hosts, err := validHosts(hosts)
+	if err != nil {
+		return err
+	}
+	return whole(dir, func(dir string) error {
+		skey, _, err := protocol.NewKey(name)
+		if err != nil {
+			return fmt.Errorf("name %q: %w", name, err)
+		}
+		_, vkey, err := chain.NewWitness(skey)
+		if err != nil {
+			return err
+		}
+		if err := writePair(dir, "witness", skey, vkey); err != nil {
+			return err
+		}
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return err
+		}
+		template := certificate(name, hosts, now.Add(authorityTerm), now)
+		der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+		if err != nil {
+			return err
+		}
+		if err := writeCertificate(dir, "server", der, key); err != nil {
+			return err
+		}
+		return writeNew(filepath.Join(dir, "witness.yaml"), config, 0o644)
+	})
 }
 
 // ReadLine reads a file of one line.
@@ -410,25 +456,29 @@ func issue(caDir, out, file, name string, hosts []string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	template := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateTerm),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true,
-	}
-	if len(hosts) > 0 {
-		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	}
-	for _, h := range hosts {
-		if ip := net.ParseIP(h); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, h)
-		}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, ca, &key.PublicKey, caKey)
+	der, err := x509.CreateCertificate(rand.Reader, certificate(name, hosts, now.Add(certificateTerm), now), ca, &key.PublicKey, caKey)
 	if err != nil {
 		return err
 	}
 	return writeCertificate(out, file, der, key)
+}
+
+func certificate(name string, hosts []string, until, now time.Time) *x509.Certificate {
+	c := &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: until,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true,
+	}
+	if len(hosts) > 0 {
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			c.IPAddresses = append(c.IPAddresses, ip)
+		} else {
+			c.DNSNames = append(c.DNSNames, h)
+		}
+	}
+	return c
 }
 
 func writeCertificate(dir, name string, der []byte, key *ecdsa.PrivateKey) error {
