@@ -22,8 +22,9 @@ packages: ## installs the Debian packages that the tests need and that are missi
 	if [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
 	else echo "The tests need these Debian packages:$$missing"; echo "Install them with: sudo apt-get install --no-install-recommends$$missing"; exit 1; fi
 
-bench: ## what a recorder costs beside ffmpeg and a bare reader on this machine, seven minutes; BENCH=-h lists what it can be told; what a start of the centre on ENTRIES entries costs beside bare reading of them; and a centre with a country's register (PLACEMENTS, RECORDERS, REQUESTS; 10 GB of memory)
+bench: ## what a recorder costs beside ffmpeg and a bare reader on this machine, seven minutes, BENCH=-h lists what it can be told; the steady traffic of FLEET recorders (20000) on the witness with both brokers, twenty minutes; a start of the centre on ENTRIES entries beside bare reading of them; and a centre with a country's register (PLACEMENTS, RECORDERS, REQUESTS; 10 GB of memory)
 	go run ./cmd/beeldwacht/bench $(BENCH)
+	go run ./cmd/beeldwacht/bench -fleet $(or $(FLEET),20000)
 	LEDGER_ENTRIES=$(or $(ENTRIES),1000000) go test -run '^$$' -bench Start -benchtime 1x -timeout 30m ./central/ledger
 	go test -run '^$$' -bench Country -benchtime 1x -timeout 60m ./central/office
 

@@ -5,10 +5,12 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // The children are this test's own program.
@@ -45,5 +47,24 @@ func TestBenchMeasuresReceiversThatReceive(t *testing.T) {
 	}
 	if !seen["bare"] || !seen["recorder"] {
 		t.Errorf("the table:\n%s", out.String())
+	}
+}
+
+// The whole of the witness's measurement, made small: a fleet connects, all it writes is cosigned, and again after the centre was away.
+func TestBenchWitnessesAFleet(t *testing.T) {
+	t.Chdir("../../..") // where deploy is
+	var out bytes.Buffer
+	p := plan{fleet: 5, minute: 2 * time.Second, witnessFor: 4 * time.Second, brokers: "mosquitto", dir: os.TempDir()} // a folder that Mosquitto can enter
+	if err := p.witnessing(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, broker := range strings.Split(p.brokers, ",") {
+		row := regexp.MustCompile(broker + ` +(\d+) +[\d.]+ s`).FindStringSubmatch(out.String())
+		if row == nil {
+			t.Fatalf("no row of %s:\n%s", broker, out.String())
+		}
+		if n, _ := strconv.Atoi(row[1]); n < 60 { // five each two seconds are 150 a minute
+			t.Errorf("%s: %d cosigned a minute", broker, n)
+		}
 	}
 }

@@ -15,6 +15,10 @@
 //
 // The ratios count, for other work on the machine and its age touch all three alike; the percentages are for orientation. After that come the benchmarks of
 // the packages that have something to be compared with: `go test -bench Cost`.
+//
+//	go run ./cmd/beeldwacht/bench -fleet 20000 [-witness 3m] [-brokers embedded,mosquitto]
+//
+// measures the centre instead: see witnessing.
 package main
 
 import (
@@ -49,7 +53,7 @@ func main() {
 
 // roles are the child processes that this command starts of itself. Each says "ready …" on its output when it is, and ends at SIGTERM.
 var roles = map[string]func(ctx context.Context, args []string, out io.Writer) error{
-	"source": source, "recorder": recorder, "bare": bare,
+	"source": source, "recorder": recorder, "bare": bare, "centre": runCentre, "fleet": runFleet,
 }
 
 type plan struct {
@@ -61,6 +65,10 @@ type plan struct {
 	profile      string
 	packages     bool
 	segments     int
+	fleet        int
+	witnessFor   time.Duration
+	brokers      string
+	minute       time.Duration // of the fleet
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -69,7 +77,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return role(ctx, args[1:], out)
 		}
 	}
-	var p plan
+	p := plan{minute: time.Minute}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	streams := flags.String("streams", "16,48", "numbers of streams")
 	only := flags.String("only", "bare,recorder,ffmpeg", "what to measure")
@@ -77,9 +85,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.DurationVar(&p.warm, "warm", 5*time.Second, "how long each runs before it is measured")
 	flags.IntVar(&p.rounds, "rounds", 1, "how often; medians are shown")
 	flags.StringVar(&p.dir, "dir", os.TempDir(), "where to write; the disk is part of what is measured")
-	flags.StringVar(&p.profile, "profile", "", "folder for a processor and a heap profile of the recorder")
+	flags.StringVar(&p.profile, "profile", "", "folder for a processor and a heap profile of the recorder, or of the centre with its fleet")
 	flags.BoolVar(&p.packages, "packages", true, "also the benchmarks of the packages")
 	flags.IntVar(&p.segments, "segments", 200_000, "how many segments an index with many has; 64 cameras have 2580480 in four weeks, which takes 4 GB and some minutes more")
+	flags.IntVar(&p.fleet, "fleet", 0, "instead of all that: the steady traffic of so many recorders on the witness of a centre; 20000 is the Netherlands, and takes twenty minutes")
+	flags.DurationVar(&p.witnessFor, "witness", 3*time.Minute, "how long the fleet's traffic is measured")
+	flags.StringVar(&p.brokers, "brokers", "embedded,mosquitto", "with which brokers")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -95,6 +106,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return errors.New("-rounds and -window want at least 1 and 1s")
 	}
 	fmt.Fprintln(out, machine(p.dir))
+	if p.fleet > 0 {
+		return p.witnessing(ctx, out)
+	}
 	if err := p.recording(ctx, out); err != nil {
 		return err
 	}

@@ -196,18 +196,24 @@ func resident(of []*process) (total float64) {
 		field = "Pss:"
 	}
 	for _, p := range of {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.cmd.Process.Pid))
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(b)) {
-			if rest, ok := strings.CutPrefix(line, field); ok {
-				kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-				total += kb * 1024
-			}
-		}
+		total += memoryOf(p, field)
 	}
 	return total
+}
+
+// memoryOf is a line of what the kernel says of a process's memory, in bytes.
+func memoryOf(p *process, field string) float64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, field); ok {
+			kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kb * 1024
+		}
+	}
+	return 0
 }
 
 // size is what the files in a folder hold.
