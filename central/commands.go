@@ -168,6 +168,12 @@ type (
 		Recorder  protocol.RecorderID
 		LastOrder uint64
 	}
+	// Alarm: this centre itself found what a person must look at; an incident, once a day of each kind and recorder. Recorder is empty where it is about none.
+	Alarm struct {
+		Recorder protocol.RecorderID
+		Kind     AlarmKind
+		Detail   string
+	}
 	RecordRefusedOrder struct {
 		Source
 		Refused protocol.OrderRefused

@@ -202,6 +202,24 @@ func (c RecordAhead) decide(d *decision) error {
 	return nil
 }
 
+// AlarmKind is the kind of an incident that the centre itself opens; state.go has the words.
+type AlarmKind string
+
+const (
+	WitnessAbsent  AlarmKind = "witness-absent"  // an outside witness does not answer
+	WitnessRefuses AlarmKind = "witness-refuses" // an outside witness does not cosign a recorder's log
+)
+
+func (c Alarm) decide(d *decision) error {
+	if c.Recorder != "" && d.recorders[c.Recorder] == nil {
+		return unknown("Recorder", "Recorder", string(c.Recorder))
+	}
+	if d.lately(c.Recorder, string(c.Kind), 24*time.Hour) == 0 {
+		d.trouble(IncidentOpened{Source: Source{Recorder: c.Recorder}, Kind: string(c.Kind), Detail: c.Detail})
+	}
+	return nil
+}
+
 func (c GiveShare) decide(d *decision) error {
 	r := d.recorders[c.Recorder]
 	switch {

@@ -434,6 +434,8 @@ var incidentWords = map[string]Words{
 	"share-lost":       {"recorder vraagt om een sleuteldeel dat hier niet is", "recorder asks for a share that is not here"},
 	"entry-unreadable": {"regel in het logboek van de recorder is niet te lezen", "entry of the recorder's log cannot be read"},
 	"seals-broken":     {"de verzegeling van het logboek van de recorder is verbroken", "the seals of the recorder's log were broken"},
+	"witness-absent":   {"een onafhankelijke getuige antwoordt niet", "an outside witness does not answer"},
+	"witness-refuses":  {"een onafhankelijke getuige tekent een logboek niet mee", "an outside witness does not cosign a log"},
 	"orders-ahead":     {"recorder telt meer opdrachten dan deze centrale gaf", "recorder counts more orders than this centre issued"},
 	"hold-lost":        {"recorder hief een bewaring op die nog liep", "recorder lifted a hold that was still running"},
 	"lift-failed":      {"bewaring kon niet worden opgeheven; zij eindigt vanzelf", "hold could not be lifted; it ends by itself"},

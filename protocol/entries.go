@@ -26,6 +26,8 @@ const (
 	KindLedger      = "ledger.seen"      // LedgerSeen: the centre's checkpoint, kept here
 	KindEpochBegun  = "epoch.begun"      // EpochBegun: the log is forward secure from here
 	KindEpochSealed = "epoch.sealed"     // EpochSealed: at most an hour after the one before
+
+	KindBodiesDestroyed = "log.bodies-destroyed" // BodiesDestroyed: bodies whose term is over
 )
 
 // Salted is embedded in every body. chain.Seal overwrites it with 16 fresh random bytes in hex, so that a short body cannot be guessed
@@ -239,4 +241,17 @@ type EpochBegun struct {
 type EpochSealed struct {
 	Salted
 	Seal string `json:"seal"` // a signed note of the ending epoch's key
+}
+
+// BodiesDestroyed is written before the bodies go, which the recorder then does, also after a crash. A month stands in one such entry for each kind.
+type BodiesDestroyed struct {
+	Salted
+	Month string          `json:"month"` // of the entries' time (UTC): "2026-11"
+	Kinds []KindDestroyed `json:"kinds"`
+}
+
+type KindDestroyed struct {
+	Kind  string `json:"kind"`
+	Count uint64 `json:"count"` // all that there were in the month
+	Root  Hash   `json:"root"`  // RFC 6962 root over their header lines, each of which has the hash of its body
 }

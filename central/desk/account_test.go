@@ -514,6 +514,8 @@ func TestLogInByTheMunicipalityInABrowser(t *testing.T) {
 
 	// A link that somebody else sends, to the end of a log-in that they began, logs nobody in.
 	b.logOut()
+	b.says("Bij de inlogdienst van de gemeente bent u misschien nog wel ingelogd") // Dex does not say how to end that
+	b.picture("9-logged-out")
 	b.goTo(identity.CallbackPath + "?state=planted&code=planted&iss=planted")
 	b.says("Deze inlogpoging is al gebruikt, duurde te lang of begon in een andere browser.")
 	b.picture("8-stale")

@@ -89,6 +89,15 @@ type Chain struct {
 	Findings   []central.Words // forks, rollbacks, overdue deletion
 }
 
+// OutsideWitness is how a witness outside this centre stands.
+type OutsideWitness struct {
+	Name     string
+	Absent   protocol.Time // since when it does not answer; zero: it does
+	Why      string
+	Cosigned protocol.Time // when it last cosigned anything since this centre started
+	Refused  int           // logs that it does not cosign now
+}
+
 // Vault keeps released bags.
 type Vault = vault.Source
 
@@ -98,8 +107,9 @@ type Config struct {
 	Identity  *identity.Store
 	Recorders Recorders
 	Vault     Vault
-	Mail      func() mail.Status // how the mail stands; nil: nobody is mailed
-	Bags      string             // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
+	Witnesses func() []OutsideWitness // nil: there are none
+	Mail      func() mail.Status      // how the mail stands; nil: nobody is mailed
+	Bags      string                  // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
 	Site      page.Site
 	URL       string // base address of this centre, for invitations
 	Now       func() time.Time

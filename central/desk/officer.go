@@ -79,6 +79,10 @@ func (d *desk) logs(v *visit) {
 		return
 	}
 	size := d.Book.Size()
+	var witnesses []OutsideWitness
+	if d.Witnesses != nil {
+		witnesses = d.Witnesses()
+	}
 	alone := d.Site.SelfWitnessed != nil && d.Site.SelfWitnessed()
 	d.show(v, http.StatusOK, "logs.html", page.Both("Logboeken", "Logs"), func(st *central.State) any {
 		return struct {
@@ -86,7 +90,8 @@ func (d *desk) logs(v *visit) {
 			Size       uint64
 			Checkpoint string
 			Alone      bool
-		}{d.recorderLogs(st, v.now), size, string(checkpoint), alone}
+			Witnesses  []OutsideWitness
+		}{d.recorderLogs(st, v.now), size, string(checkpoint), alone, witnesses}
 	}, wide)
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/public"
 	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/evidence"
 )
 
 // silence is how long a recorder may say nothing: it speaks once a minute when all is well.
@@ -50,7 +51,7 @@ func (o *Office) pages(mailer *mail.Mailer) (http.Handler, error) {
 	if mailer != nil {
 		post = mailer.Status
 	}
-	staff, err := desk.New(desk.Config{Mail: post, Book: o.book, Identity: o.identity, Recorders: recorders{o}, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
+	staff, err := desk.New(desk.Config{Mail: post, Book: o.book, Identity: o.identity, Recorders: recorders{o}, Witnesses: o.outsideWitnesses, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
 		Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
@@ -103,14 +104,29 @@ func behindProxy(next http.Handler) http.Handler {
 	})
 }
 
-// selfWitnessed says whether any recorder's roster knows no other witness than this centre.
+// selfWitnessed says whether for any recorder the municipality's own witnesses are enough: nobody outside then has to agree before something is released or shown.
 func (o *Office) selfWitnessed() (alone bool) {
 	o.book.View(func(s *central.State) {
 		for _, r := range s.Recorders() {
-			alone = alone || len(r.Roster.Witnesses) == 1 && r.Roster.Witnesses[0] == o.witness.Key()
+			own := uint64(0)
+			for _, key := range r.Roster.Witnesses {
+				name, _, _ := strings.Cut(key, "+")
+				if evidence.SelfWitnessed(r.Roster.Municipality, []string{name}) {
+					own++
+				}
+			}
+			alone = alone || own >= r.Roster.Quorum
 		}
 	})
 	return alone
+}
+
+// outsideWitnesses is what the desk shows of them.
+func (o *Office) outsideWitnesses() (list []desk.OutsideWitness) {
+	for _, w := range o.courier.Witnesses() {
+		list = append(list, desk.OutsideWitness{Name: w.Name, Absent: protocol.T(w.Absent), Why: w.Why, Cosigned: protocol.T(w.Cosigned), Refused: w.Refused})
+	}
+	return list
 }
 
 // register is all that the public pages can reach.
@@ -191,6 +207,9 @@ func (r recorders) Chain(id protocol.RecorderID) desk.Chain {
 		}
 	}
 	slices.Reverse(c.Findings)
+	for _, no := range r.o.courier.Refusals(w.Origin) {
+		c.Findings = append(c.Findings, central.Words{NL: "Een onafhankelijke getuige tekent dit logboek niet mee: " + no.Error(), EN: "An outside witness does not cosign this log: " + no.Error()})
+	}
 	return c
 }
 

@@ -43,8 +43,8 @@
 //	clock behind                      the office: an entry that holds a ledger          proof, given the centre's clock: the entry, and the ledger's       log-clock
 //	                                  checkpoint is dated before the ledger's entry.     own entry under the checkpoint in it
 //	                                  How long it was silent does not matter for either
-//	body missing before its time      Receive: a header without its body. No body has   proven is that the recorder signed for the entry; that its         log-body
-//	                                  a term yet, so each is before its time             body did not come is this witness's word
+//	body missing before its time      Receive: a header without its body, while the     proven is that the recorder signed for the entry; that its         log-body
+//	                                  term of its kind runs (protocol.BodyTerms)        body did not come is this witness's word
 //	access without a grant            central.RecordAccess, from the entry              proven is the access; that there was no grant is the               access-orphan
 //	                                                                                    centre's word, by its ledger
 //	sealed and never expired          Sweep: tallies by camera and clock hour, windows  proven are entry and mandate; that no deletion follows shows       footage-overdue
@@ -65,9 +65,14 @@
 // cosigned like any other, so that they cannot be taken back, and are kept as a finding, once. A recorder that goes on telling, without an entry, that its log has not grown is found when its newest
 // seal is an hour and a half old. An epoch begun anew, since its key was lost, is no finding here: the recorder says so itself, and the centre makes an incident of it.
 //
+// # Retention
+//
+// Bodies go here too at the end of the term of their kind (protocol.BodyTerms), whether or not their recorder still is there to say so in its log; headers, seals and hashes
+// stay, and [Witness.LogFile] still verifies. bbolt leaves what was deleted in its free pages until they are written again: we say *destroyed* of the log, and *deleted* of the file.
+//
 // # Store
 //
 // One bbolt file of its own, never the ledger's: a row a recorder in "recorders"; under "logs" a bucket a recorder with headers, bodies,
-// hashes, findings, what pages ask for (the accesses, and each camera's oldest footage), and what findings are found by: tallies by clock hour, what is deleted, windows and
-// holds.
+// hashes, findings, which months of bodies are gone, what pages ask for (the accesses, and each camera's oldest footage), and what findings are found by: tallies by clock hour,
+// what is deleted, windows and holds.
 package witness

@@ -316,6 +316,14 @@ func TestI11_MissingBodyAsEvidence(t *testing.T) {
 	}
 	p.stands(r, e, false, 2)
 	p.receive(r, r.batch(t, 2, 5)) // and refuted
+
+	// Once the term is over the header alone will do.
+	old := newRecorder(t)
+	q := newPlace(t, old)
+	old.grow(t, 3)
+	q.now = start.AddDate(5, 2, 0)
+	q.receive(old, stream(t, []chain.Entry{old.entries[0], {Header: old.entries[1].Header}, old.entries[2]}, old.checkpoint(t, 3)))
+	q.none("its term was over")
 }
 
 // tape is a log of footage: segments of a minute, one camera, a mandate of an hour.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"go.etcd.io/bbolt"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -88,6 +89,25 @@ func rank(f Finding) int {
 		return 0
 	}
 	return 1
+}
+
+// Consistency proves that the first old entries of a recorder's log are the start of the first size (RFC 6962 section 2.1.2), as both are stored here.
+func (w *Witness) Consistency(id protocol.RecorderID, old, size uint64) (p tlog.TreeProof, err error) {
+	err = w.db.View(func(tx *bbolt.Tx) error {
+		r, err := readRow(tx, id)
+		if err != nil {
+			return err
+		}
+		if size > r.Head.Size {
+			return fmt.Errorf("only %d entries are here, not %d", r.Head.Size, size)
+		}
+		p, err = chain.ConsistencyProof(old, size, &overlay{base: tx.Bucket(logs).Bucket([]byte(id)).Bucket(hashes), split: chain.HashCount(size)})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("witness: recorder %s: %w", id, err)
+	}
+	return p, nil
 }
 
 // Silence lists the recorders that handed nothing in for this long, not even an idle checkpoint.
@@ -254,6 +274,9 @@ func (w *Witness) index(x *watcher, h chain.Header, e chain.Entry) (err error) {
 	}
 	var unreadable error
 	read := func(body any) bool {
+		if e.Body == nil {
+			return false // its term was over before it came
+		}
 		unreadable = chain.ParseBody(e.Body, body)
 		return unreadable == nil
 	}

@@ -617,8 +617,8 @@ func (w *Witness) turn(now protocol.Time) []protocol.RecorderID {
 	return ids
 }
 
-// due is an hour of a camera that should be gone.
-type due struct {
+// lateHour is an hour of a camera that should be gone.
+type lateHour struct {
 	camera protocol.CameraID
 	hour   uint64
 }
@@ -627,7 +627,7 @@ type due struct {
 func (w *Witness) overdue(id protocol.RecorderID) (found []Finding, err error) {
 	w.sweeping.Lock()
 	defer w.sweeping.Unlock()
-	before, still := w.due[id], map[due]protocol.Time{}
+	before, still := w.due[id], map[lateHour]protocol.Time{}
 	defer func() {
 		if w.due[id] = still; len(still) == 0 {
 			delete(w.due, id)
@@ -661,7 +661,7 @@ func (w *Witness) overdue(id protocol.RecorderID) (found []Finding, err error) {
 				if !r.Head.Time.After(at.Time) {
 					continue
 				}
-				one := due{t.Camera, number(k)}
+				one := lateHour{t.Camera, number(k)}
 				since, known := before[one]
 				if !known {
 					since = r.Head.Time

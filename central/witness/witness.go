@@ -50,7 +50,7 @@ type Witness struct {
 
 	sweeping sync.Mutex // guards what follows
 	swept    map[protocol.RecorderID]protocol.Time
-	due      map[protocol.RecorderID]map[due]protocol.Time // the log's time when it was first seen to be due
+	due      map[protocol.RecorderID]map[lateHour]protocol.Time // the log's time when it was first seen to be due
 
 	between func() error // for tests: a crash between storing and cosigning
 }
@@ -109,7 +109,7 @@ func Open(path, skey string, now func() time.Time, log *slog.Logger) (*Witness, 
 	}
 	w := &Witness{key: key, vkey: vkey, db: db, now: now, log: log, opened: protocol.T(now()), found: make(chan struct{}, 1), changed: make(chan struct{}),
 		statuses: map[protocol.RecorderID]said{}, swept: map[protocol.RecorderID]protocol.Time{},
-		due: map[protocol.RecorderID]map[due]protocol.Time{}}
+		due: map[protocol.RecorderID]map[lateHour]protocol.Time{}}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{recorders, logs, meta} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -284,7 +284,7 @@ func (w *Witness) receive(id protocol.RecorderID, b batch) (cosigned []byte, err
 		if known, err = readRow(tx, id); err != nil {
 			return err
 		}
-		fresh, finding, err = b.judge(known, tx.Bucket(logs).Bucket([]byte(id)))
+		fresh, finding, err = b.judge(known, w.now(), tx.Bucket(logs).Bucket([]byte(id)))
 		return err
 	})
 	switch {
@@ -312,7 +312,7 @@ func (w *Witness) receive(id protocol.RecorderID, b batch) (cosigned []byte, err
 }
 
 // judge decides what a batch is, changing nothing: entries to store, or a finding, or what is wrong. log is the recorder's bucket.
-func (b batch) judge(known row, log *bbolt.Bucket) (fresh []chain.Entry, finding *Finding, err error) {
+func (b batch) judge(known row, now time.Time, log *bbolt.Bucket) (fresh []chain.Entry, finding *Finding, err error) {
 	size, c := known.Head.Size, b.checkpoint
 	stored := &overlay{base: log.Bucket(hashes), split: chain.HashCount(size)}
 	if len(b.entries) > 0 && b.first > size {
@@ -337,7 +337,7 @@ func (b batch) judge(known row, log *bbolt.Bucket) (fresh []chain.Entry, finding
 			add := func() error { return head.Add(e) }
 			if e.Body == nil {
 				add = func() error { return head.AddHeader(e.Header) }
-				if withoutBody == nil {
+				if withoutBody == nil && bodyMustBe(e.Header, now) {
 					bare, withoutBody = seq, e.Header
 				}
 			}
@@ -403,6 +403,13 @@ func (b batch) judge(known row, log *bbolt.Bucket) (fresh []chain.Entry, finding
 	return fresh, nil, nil
 }
 
+// bodyMustBe says that the term of an entry's body is not over.
+func bodyMustBe(header []byte, now time.Time) bool {
+	h, err := chain.ParseHeader(header)
+	due, ends := protocol.BodiesDue(h.Kind, protocol.MonthOf(h.Time))
+	return err != nil || !ends || now.Before(due)
+}
+
 func (b batch) fork(known row, detail string) *Finding {
 	return &Finding{Kind: Fork, Detail: detail, Ours: known.Checkpoint, Theirs: b.note}
 }
@@ -438,14 +445,20 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 			if wrong := r.Epochs.Next(r.Origin, r.Head, h, e.Body); wrong != nil { // what the recorder wrote stands, and so does what is wrong with it
 				broken = append(broken, Finding{Kind: Unsealed, Key: fmt.Sprintf("%s %d", Unsealed, seq), Detail: wrong.Error(), Seq: seq, Entry: e.Header, Body: e.Body, Named: was.Named, Root: r.Head.Root()})
 			}
-			if err := r.Head.Add(e); err != nil {
+			add := r.Head.Add
+			if e.Body == nil { // its term is over; judge has seen to it
+				add = func(e chain.Entry) error { return r.Head.AddHeader(e.Header) }
+			}
+			if err := add(e); err != nil {
 				return err
 			}
 			if err := log.Bucket(headers).Put(key(seq), e.Header); err != nil {
 				return err
 			}
-			if err := log.Bucket(bodies).Put(key(seq), e.Body); err != nil {
-				return err
+			if e.Body != nil {
+				if err := log.Bucket(bodies).Put(key(seq), e.Body); err != nil {
+					return err
+				}
 			}
 			for i, h := range more {
 				if err := log.Bucket(hashes).Put(key(uint64(chain.HashCount(seq))+uint64(i)), h[:]); err != nil {

@@ -339,7 +339,8 @@ func (v *verifier) judgeLog(d chain.Verdict, err error) *logReport {
 	}
 	say(l.State, "%d regels gelezen die aan elkaar sluiten.", "%d entries read that are chained soundly.", d.Entries)
 	if d.Destroyed > 0 {
-		say(l.State, "Van %d regels is de inhoud vernietigd; dat ze er waren, staat vast.", "Of %d entries the body was destroyed; that they were there is certain.", d.Destroyed)
+		say(l.State, "Van %d regels is de inhoud vernietigd omdat de bewaartermijn voorbij was; dat ze er waren, staat vast. Van %d zegt het logboek dat niet zelf.",
+			"Of %d entries the body was destroyed since its term was over; that they were there is certain. Of %d the log does not say so itself.", d.Destroyed, d.Unsaid)
 	}
 	l.Sealed, l.Breaks = d.Epochs.Sealed, len(d.Breaks)
 	if l.Sealed > 0 {

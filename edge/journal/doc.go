@@ -16,7 +16,7 @@
 //	epoch.key            elsewhere, in the folder of the keys: the private key of the epoch that runs, a file of two slots (edge/disk, Slots)
 //	behind               if there: the checkpoint that showed this log to be rolled back or forked
 //
-// Bodies stand apart from headers so that a month whose term has passed can be destroyed by removing its file; the chain is over
+// Bodies stand apart from headers so that those whose term has passed can be destroyed (see Retention); the chain is over
 // headers and still verifies. The plain files can be read with cat while the recorder runs, and checked with [OpenLog] and chain.Verify.
 //
 // # Order of writing
@@ -25,6 +25,12 @@
 // has its body. After a crash, what is left of an unfinished batch — bodies without header, a torn last line — is cut back to the
 // last whole, chained entry, and said so. Anything else that does not chain is refused with its place: then somebody must look
 // (copy the directory first) before the recorder serves again.
+//
+// # Retention
+//
+// Bodies of a kind go when the term of their kind is over (protocol.BodyTerms): a month at a time, and only when a witness has cosigned at so late a time. First an entry
+// log.bodies-destroyed is written; then a file of that month with a line "-" in the place of each takes the place of the one before. A start finishes what it finds begun. The
+// disk forgets the old file as it forgets any that is deleted: we say *destroyed* of the log, and *deleted* of the disk.
 //
 // # Seals
 //

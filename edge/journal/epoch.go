@@ -123,7 +123,11 @@ func (j *Journal) beginEpoch(keys *disk.Slots, number uint64, lost string, now t
 
 // turnKey writes the entry that names the key of an epoch, and destroys every other.
 func (j *Journal) turnKey(keys *disk.Slots, kind string, body any, now time.Time, number uint64) error {
-	w := &waiting{kind: kind, body: body, answer: make(chan answer, 1)}
+	b, err := chain.NewBody(body)
+	if err != nil {
+		return err
+	}
+	w := &waiting{kind: kind, body: b, answer: make(chan answer, 1)}
 	if err := j.put([]*waiting{w}, now); err != nil {
 		return err
 	}

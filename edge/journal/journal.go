@@ -9,12 +9,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -43,6 +43,9 @@ var (
 	// ErrBehind: a cosigned checkpoint shows that this log was rolled back or forked. The recorder records, and serves nothing, until
 	// a resume order starts a successor log (invariant 13).
 	ErrBehind = errors.New("journal: behind its witnesses (rolled back or forked); nothing is served until it is resumed")
+
+	// ErrQuorum: a checkpoint came back that too few witnesses have cosigned. It counts for nothing; see Lacking.
+	ErrQuorum = errors.New("journal: too few witnesses cosigned")
 )
 
 // Journal is a recorder's log. Its methods may be called from any goroutine.
@@ -72,8 +75,11 @@ type Journal struct {
 	epochAt                 time.Time // by the clock as it was read: when the epoch began. Zero until it is looked at
 	onlyKey                 bool      // no key but that of the running epoch is on the disk
 	unsealed                error     // what recovery found wrong with the seals
+	bodiesOf                map[monthKind]*ofMonth
 
 	stored disk.File // hashes, for reading
+
+	moving sync.RWMutex // held by who puts another bodies file in the place of one, and shared by who looks up a place in it and opens it; before mu
 
 	cosigning sync.Mutex // one Cosigned at a time
 
@@ -88,13 +94,16 @@ type Journal struct {
 	cosigned     chain.Checkpoint // verified since Open
 	cosignedAt   time.Time
 	cosignedNote []byte
+	lacking      []string // see Lacking
+	delivered    uint64   // see Delivered
+	deliveredAt  time.Time
 	changed      chan struct{} // closed at the next change of any of these
 }
 
 // waiting is one Append on its way.
 type waiting struct {
 	kind   string
-	body   any         // its JSON
+	body   chain.Body
 	answer chan answer // buffered: nobody may be waiting any more
 }
 
@@ -126,7 +135,7 @@ func OpenOn(d disk.Disk, dir, origin string, signer note.Signer, now func() time
 func newJournal(d disk.Disk, dir, origin string, signer note.Signer, now func() time.Time, log *slog.Logger) *Journal {
 	return &Journal{
 		disk: d, dir: dir, origin: origin, signer: signer, now: now, log: log,
-		appends: make(chan *waiting), pings: make(chan chan error), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
+		bodiesOf: map[monthKind]*ofMonth{}, appends: make(chan *waiting), pings: make(chan chan error), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
 	}
 }
 
@@ -212,12 +221,12 @@ func (j *Journal) closeFiles() error {
 // an error the act that the entry was for must not happen; the entry itself may still have been written (when ctx ended, or when the
 // disk kept what it said it had not).
 func (j *Journal) Append(ctx context.Context, kind string, body any) (seq uint64, err error) {
-	// Marshalled here, so that the caller may change body as soon as this returns.
-	b, err := json.Marshal(body, json.Deterministic(true))
+	// Here, so that the caller may change body as soon as this returns, and because the writer is one goroutine.
+	b, err := chain.NewBody(body)
 	if err != nil {
 		return 0, fmt.Errorf("journal: %s: %w", kind, err)
 	}
-	w := &waiting{kind: kind, body: jsontext.Value(b), answer: make(chan answer, 1)}
+	w := &waiting{kind: kind, body: b, answer: make(chan answer, 1)}
 	select {
 	case j.appends <- w:
 	case <-j.done:
@@ -244,22 +253,31 @@ func (j *Journal) write() {
 			return
 		case <-look.C:
 			j.commit(nil)
+			j.destroyDue(j.now())
 		case answer := <-j.pings:
 			j.commit(nil)
+			j.destroyDue(j.now())
 			answer <- j.Err()
 		case first := <-j.appends:
-			batch := []*waiting{first}
-			for more := true; more && len(batch) < maxBatch-1; {
-				select {
-				case w := <-j.appends:
-					batch = append(batch, w)
-				default:
-					more = false
-				}
-			}
-			j.commit(batch)
+			j.commit(j.gather(first))
 		}
 	}
+}
+
+// gather takes what else waits to be written. Those who were answered by the batch before and come again at once are given a moment to come: alone, the first of them would have a sync to itself,
+// and the others the next.
+func (j *Journal) gather(first *waiting) []*waiting {
+	batch := []*waiting{first}
+	for moments := 4; moments > 0 && len(batch) < maxBatch-1; {
+		select {
+		case w := <-j.appends:
+			batch = append(batch, w)
+		default:
+			runtime.Gosched()
+			moments--
+		}
+	}
+	return batch
 }
 
 // commit makes entries of a batch, writes and syncs them, and answers. On a journal that is mended the first of them says that it was broken.
@@ -270,8 +288,12 @@ func (j *Journal) commit(batch []*waiting) {
 	j.mu.Unlock()
 	mended := broken != nil && j.mend(now)
 	if mended {
-		what := protocol.Incident{What: "journal", Detail: fmt.Sprintf("could not be written since %s: %v", protocol.T(since), broken)}
-		batch = slices.Insert(batch, 0, &waiting{kind: protocol.KindIncident, body: what, answer: make(chan answer, 1)})
+		what, err := chain.NewBody(protocol.Incident{What: "journal", Detail: fmt.Sprintf("could not be written since %s: %v", protocol.T(since), broken)})
+		if err != nil {
+			j.log.Error("journal: that it was broken cannot be said", "error", err)
+		} else {
+			batch = slices.Insert(batch, 0, &waiting{kind: protocol.KindIncident, body: what, answer: make(chan answer, 1)})
+		}
 	}
 	if broken == nil || mended {
 		broken = nil
@@ -296,11 +318,12 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 	head, epochs := j.head, j.epochs
 	j.mu.Unlock()
 	var entries []chain.Entry
+	var made []chain.Header
 	var sealed []*waiting
 	first := head.Size
 	var hashes bytes.Buffer
 	for _, w := range batch {
-		e, stored, err := j.next(&head, &epochs, w, now)
+		h, e, stored, err := j.next(&head, &epochs, w, now)
 		if err != nil { // this one cannot be an entry; the others can
 			w.answer <- answer{err: fmt.Errorf("journal: %w", err)}
 			continue
@@ -308,7 +331,7 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 		for _, h := range stored {
 			hashes.Write(h[:])
 		}
-		entries, sealed = append(entries, e), append(sealed, w)
+		entries, made, sealed = append(entries, e), append(made, h), append(sealed, w)
 	}
 	if len(entries) == 0 {
 		return nil
@@ -322,6 +345,9 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 		j.marks = append(j.marks, marks...)
 		j.announce()
 		j.mu.Unlock()
+		for i, h := range made {
+			j.count(h, entries[i].Body)
+		}
 	}
 	for i, w := range sealed {
 		w.answer <- answer{seq: first + uint64(i), err: err}
@@ -330,23 +356,18 @@ func (j *Journal) put(batch []*waiting, now time.Time) error {
 }
 
 // next makes the entry that comes next, and its stored hashes.
-func (j *Journal) next(head *chain.Head, epochs *chain.Epochs, w *waiting, now time.Time) (chain.Entry, []tlog.Hash, error) {
-	e, err := chain.Seal(head, w.kind, w.body, now)
+func (j *Journal) next(head *chain.Head, epochs *chain.Epochs, w *waiting, now time.Time) (chain.Header, chain.Entry, []tlog.Hash, error) {
+	h, e, err := head.Seal(w.kind, w.body, now)
 	if err != nil {
-		return e, nil, err
+		return h, e, nil, err
 	}
-	h, err := chain.ParseHeader(e.Header)
-	if err == nil {
-		after := *epochs
-		if err = after.Next(j.origin, *head, h, e.Body); err == nil {
-			*epochs = after
-		}
+	after := *epochs
+	if err := after.Next(j.origin, *head, h, e.Body); err != nil {
+		return h, e, nil, err
 	}
-	if err != nil {
-		return e, nil, err
-	}
-	stored := head.Hashes(e.Header)
-	return e, stored, head.Add(e)
+	*epochs = after
+	stored, err := head.Push(h, e.Header)
+	return h, e, stored, err
 }
 
 // fail leaves the journal broken: what is on the disk is not known.
@@ -497,6 +518,7 @@ func (j *Journal) each(from uint64, do func(chain.Header, chain.Entry) error) er
 	if j.unopened != nil {
 		return j.unopened
 	}
+	j.moving.RLock()
 	j.mu.Lock()
 	size := j.head.Size
 	var at place
@@ -505,9 +527,11 @@ func (j *Journal) each(from uint64, do func(chain.Header, chain.Entry) error) er
 	}
 	j.mu.Unlock()
 	if from >= size {
+		j.moving.RUnlock()
 		return nil
 	}
 	c, err := openCursor(j.disk, j.dir, at)
+	j.moving.RUnlock()
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -577,15 +601,15 @@ func (j *Journal) Cosigned(signed []byte, witnesses []note.Verifier, quorum int)
 	if err != nil {
 		return fmt.Errorf("journal: cosigned: %w", err)
 	}
-	if len(cosigned) < quorum {
-		return fmt.Errorf("journal: cosigned: %d of %d witnesses signed the checkpoint of size %d, %d are needed", len(cosigned), len(witnesses), c.Size, quorum)
-	}
-	// The time by which a quorum had seen it: the latest that quorum of them reach.
+	// Latest first.
 	slices.SortFunc(cosigned, func(a, b chain.Cosignature) int { return b.Time.Compare(a.Time) })
-	at := cosigned[quorum-1].Time
-
 	j.cosigning.Lock()
 	defer j.cosigning.Unlock()
+	if len(cosigned) < quorum {
+		return j.lacks(c, cosigned, witnesses, quorum)
+	}
+	// The time by which a quorum had seen it: the latest that quorum of them reach.
+	at := cosigned[quorum-1].Time
 	if err := j.compare(c); errors.Is(err, ErrBehind) {
 		return errors.Join(err, j.fallBehind(signed, err))
 	} else if err != nil {
@@ -602,9 +626,50 @@ func (j *Journal) Cosigned(signed []byte, witnesses []note.Verifier, quorum int)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.cosigned, j.cosignedAt, j.cosignedNote = c, at, slices.Clone(signed)
+	j.cosigned, j.cosignedAt, j.cosignedNote, j.lacking = c, at, slices.Clone(signed), nil
+	j.deliver(c.Size, cosigned[0].Time)
 	j.announce()
 	return nil
+}
+
+// lacks takes a checkpoint that too few witnesses have cosigned: it counts for nothing, but what it covers need not be handed in again.
+func (j *Journal) lacks(c chain.Checkpoint, cosigned []chain.Cosignature, witnesses []note.Verifier, quorum int) error {
+	var lacking []string
+	for _, w := range witnesses {
+		if !slices.ContainsFunc(cosigned, func(s chain.Cosignature) bool { return s.Name == w.Name() }) {
+			lacking = append(lacking, w.Name())
+		}
+	}
+	err := fmt.Errorf("%w: %d of %d witnesses the checkpoint of size %d, %d are needed; not %s", ErrQuorum, len(cosigned), len(witnesses), c.Size, quorum, strings.Join(lacking, ", "))
+	if len(cosigned) == 0 {
+		return err
+	}
+	if fits := j.compare(c); fits != nil { // too few for a verdict on this log
+		return fmt.Errorf("%w; nor does it fit this log: %v", err, fits)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if c.Size > j.cosigned.Size || cosigned[0].Time.After(j.cosignedAt) { // not an old one again
+		j.lacking = lacking
+		j.deliver(c.Size, cosigned[0].Time)
+		j.announce()
+	}
+	return err
+}
+
+// deliver notes what some witness has; call with mu held.
+func (j *Journal) deliver(size uint64, at time.Time) {
+	if size > j.delivered || size == j.delivered && at.After(j.deliveredAt) {
+		j.delivered, j.deliveredAt = size, at
+	}
+}
+
+// Delivered is how many entries the newest checkpoint covers that came back with a witness's cosignature, and when that was made: what need not be handed in again. Where the quorum needs
+// a witness that is absent it runs ahead of CosignedHead.
+func (j *Journal) Delivered() (size uint64, at time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.delivered, j.deliveredAt
 }
 
 // compare says with ErrBehind that this log does not lead to a checkpoint.
@@ -673,6 +738,13 @@ func (j *Journal) CosignedHead() (size uint64, at time.Time) {
 	return j.cosigned.Size, j.cosignedAt
 }
 
+// Lacking are the witnesses, by name, that have not cosigned the newest checkpoint that came back, where the quorum needs them. It is empty as soon as one comes that counts.
+func (j *Journal) Lacking() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lacking
+}
+
 // CosignedNote is the last cosigned checkpoint, nil if there is none. After Open it is that of the earlier run, which counts only when
 // it is given to [Journal.Cosigned]: the witnesses are in the roster, and the roster is in the journal.
 func (j *Journal) CosignedNote() []byte {
@@ -696,6 +768,9 @@ func (j *Journal) WaitCosigned(ctx context.Context, seq uint64) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			if lacking := j.Lacking(); len(lacking) > 0 {
+				return fmt.Errorf("journal: entry %d is not yet cosigned by %s, whose signature the roster asks for; ask whoever runs that witness whether it is switched on: %w", seq, strings.Join(lacking, ", "), ctx.Err())
+			}
 			return fmt.Errorf("journal: entry %d is not yet cosigned: %w", seq, ctx.Err())
 		}
 	}

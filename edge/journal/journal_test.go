@@ -366,7 +366,8 @@ func TestDamageInTheMiddleIsRefusedWithItsPlace(t *testing.T) {
 	}
 }
 
-func TestMonthOfBodiesCanBeDestroyed(t *testing.T) {
+// A log whose bodies somebody took away goes on, and says so: as a fault while they should be there, and as what no entry says once their term is over.
+func TestMonthOfBodiesIsMissing(t *testing.T) {
 	w := newWorld(t)
 	j := w.open()
 	w.fill(j, 12)
@@ -382,9 +383,14 @@ func TestMonthOfBodiesCanBeDestroyed(t *testing.T) {
 	}
 	check(j)
 	w.must(j.Close())
-	check(w.open())
+	j = w.open()
+	check(j)
+	if d, err := w.verify(); err == nil || !strings.Contains(err.Error(), "a body of incident of 2026-11 is kept until 2029-12-01") || d.Fault.Seq != 0 || !d.Matches {
+		t.Errorf("%+v, %v", d, err)
+	}
+	w.must(j.Cosigned(w.cosign(j, time.Date(2029, 12, 1, 0, 0, 0, 0, time.UTC), w.witness...), w.witnesses, 2))
 	d, err := w.verify()
-	if err != nil || d.Destroyed != 5 || !d.Matches || !d.Quorum {
+	if err != nil || d.Destroyed != 5 || d.Unsaid != 5 || !d.Matches || !d.Quorum {
 		t.Errorf("%+v, %v", d, err)
 	}
 }
@@ -535,6 +541,34 @@ func TestReceiptOfAnIntentWithoutOutcome(t *testing.T) {
 	_, err = j.Append(ctx, protocol.KindReleaseFail, protocol.ReleaseFailed{Grant: "g-1", Final: true})
 	w.must(err)
 	refused("failed for good", failed.Seq(), "g-1", "plein", minute)
+}
+
+// Where the quorum needs a witness that is absent: nothing is covered, the error says who is missing, and what the other has need not be handed in again.
+func TestI13_QuorumOfTwoTrulyWaitsForBoth(t *testing.T) {
+	w := newWorld(t)
+	j := w.open()
+	w.fill(j, 3)
+	size := j.Head().Size
+	if err := j.Cosigned(w.cosign(j, start, w.witness[0]), w.witnesses, 2); !errors.Is(err, ErrQuorum) {
+		t.Fatal(err)
+	}
+	soon, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := j.WaitCosigned(soon, 0); err == nil || !strings.Contains(err.Error(), "not yet cosigned by "+w.witnesses[1].Name()) {
+		t.Errorf("%v", err)
+	}
+	if have, at := j.Delivered(); have != size || !at.Equal(start) {
+		t.Errorf("delivered %d at %s", have, at)
+	}
+	if err := j.Cosigned(w.cosign(j, start.Add(time.Minute), w.witness...), w.witnesses, 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.WaitCosigned(t.Context(), size-1); err != nil || len(j.Lacking()) != 0 {
+		t.Errorf("%v %v", err, j.Lacking())
+	}
+	if err := j.Cosigned(w.cosign(j, start, w.witness[0]), w.witnesses, 2); !errors.Is(err, ErrQuorum) || len(j.Lacking()) != 0 {
+		t.Errorf("an old one that comes again says that a witness is missing: %v %v", err, j.Lacking())
+	}
 }
 
 func TestI13_OnlyOwnCheckpointWithAQuorumCounts(t *testing.T) {

@@ -21,8 +21,11 @@ const (
 	behindFile   = "behind"
 )
 
+// goneLine stands in the place of a body that was destroyed.
+const goneLine = "-"
+
 func bodiesFile(month string) string { return "bodies-" + month + ".log" }
-func monthOf(t protocol.Time) string { return t.UTC().Format("2006-01") }
+func monthOf(t protocol.Time) string { return protocol.MonthOf(t) }
 
 // place is where an entry begins in the files.
 type place struct {
@@ -126,6 +129,9 @@ func (c *cursor) next() (chain.Entry, chain.Header, error) {
 	c.at.header += int64(len(e.Header)) + 1
 	if e.Body != nil {
 		c.at.body += int64(len(e.Body)) + 1
+	}
+	if string(e.Body) == goneLine {
+		e.Body = nil
 	}
 	return e, h, nil
 }

@@ -46,6 +46,7 @@ func (j *Journal) recover() error {
 				err = hashes.add(stored)
 			}
 			if err == nil {
+				j.count(h, e.Body)
 				if wrong := j.epochs.Next(j.origin, before, h, e.Body); wrong != nil && j.unsealed == nil { // the chain is whole: it is said, and an epoch begun anew
 					j.unsealed = wrong
 				}

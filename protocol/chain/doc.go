@@ -75,6 +75,14 @@
 // A recorder whose key is gone cannot seal: it begins an epoch anew with an entry epoch.begun that says why. Who has taken the disk can do that too, and cut off what followed the
 // last seal: so a break is never silent. [Verify] lists each, and the centre opens an incident.
 //
+// # Retention
+//
+// A body is destroyed when the term of its kind is over (protocol.BodyTerms), which counts from the end of the month that the entry is of. Headers and the bodies that prove the rest
+// stay, so the chain, the tree and the seals still verify. An entry log.bodies-destroyed says before the act which kinds of which month go, how many, and the root over their header lines.
+// [Verify] holds each missing body against that: one that is missing before its term is over is a fault, with its place and kind; so is one more than was said, and one of
+// a kind that is never destroyed. Whether the term is over is judged by the time of the entry that says so, and where no entry does (a copy that somebody else keeps, the centre's) by the
+// latest time in the log or of a cosignature.
+//
 // # Stream
 //
 // A log file is the entries from the first on, an empty line, and the newest (cosigned) checkpoint. A body that was destroyed at the

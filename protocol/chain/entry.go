@@ -137,18 +137,36 @@ func (h Header) line() []byte {
 // had, and chains the header. It does not advance head; [Head.Add] does, once the entry is stored. A clock that went back does not stop the log:
 // the entry then carries the previous entry's time, since times in a log never fall.
 func Seal(head *Head, kind string, body any, now time.Time) (Entry, error) {
-	line, err := sealBody(body)
+	b, err := NewBody(body)
 	if err != nil {
 		return Entry{}, fmt.Errorf("entry %d %s: %w", head.Size, kind, err)
 	}
-	h := Header{V: Version, Seq: head.Size, Time: protocol.T(now), Kind: kind, Prev: head.Last, Body: protocol.HashOf(line)}
-	if h.Time.Before(head.Time.Time) {
-		h.Time = head.Time
+	_, e, err := head.Seal(kind, b, now)
+	return e, err
+}
+
+// Body is a body line that can become an entry's.
+type Body struct {
+	line []byte
+	hash protocol.Hash
+}
+
+// NewBody is the part of [Seal] that needs no head, and takes most of the time: who has many entries can have it done ahead, in any order.
+func NewBody(body any) (Body, error) {
+	line, err := sealBody(body)
+	return Body{line, protocol.HashOf(line)}, err
+}
+
+// Seal is the rest of the function [Seal]. It also returns the entry's header, for [Head.Push].
+func (h *Head) Seal(kind string, b Body, now time.Time) (Header, Entry, error) {
+	header := Header{V: Version, Seq: h.Size, Time: protocol.T(now), Kind: kind, Prev: h.Last, Body: b.hash}
+	if header.Time.Before(h.Time.Time) {
+		header.Time = h.Time
 	}
-	if err := h.valid(); err != nil {
-		return Entry{}, fmt.Errorf("entry %d: %w", head.Size, err)
+	if err := header.valid(); err != nil {
+		return header, Entry{}, fmt.Errorf("entry %d: %w", h.Size, err)
 	}
-	return Entry{Header: h.line(), Body: line}, nil
+	return header, Entry{Header: header.line(), Body: b.line}, nil
 }
 
 const (

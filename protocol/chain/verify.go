@@ -25,13 +25,16 @@ type Verifier struct {
 // after that is merely well chained.
 type Verdict struct {
 	Entries   uint64 // read and sound, up to the first fault
-	Destroyed uint64 // of those, bodies that are gone; whether their term had passed is for the reader of the log to judge
+	Destroyed uint64 // of those, bodies that are gone, since their term was over (see Retention; one that went before is a Fault)
+	Unsaid    uint64 // of those, not destroyed by an entry of this log
 	Uncovered uint64 // of those, not yet covered by the checkpoint
 
 	Head Head // of the entries that chain
 
 	Epochs Epochs  // of the entries that chain: from Epochs.First on the log is forward secure, up to Epochs.Sealed, except for Breaks
 	Breaks []Break // in order
+
+	gone Gone
 
 	Checkpoint   *Checkpoint // signed by the log; nil if the stream ends without one
 	Matches      bool        // the entries give the checkpoint's root
@@ -52,7 +55,7 @@ type Break struct {
 // Verdict's *Fault, or what is wrong with the checkpoint or with reading; the Verdict then still says what was found. A log
 // without a checkpoint, without cosignatures enough, or with entries not yet covered is not wrong; the Verdict says so.
 func Verify(r io.Reader, v Verifier) (Verdict, error) {
-	var d Verdict
+	d := Verdict{gone: Gone{}}
 	var hashes Hashes
 	in := NewReader(r)
 	for {
@@ -89,6 +92,7 @@ func Verify(r io.Reader, v Verifier) (Verdict, error) {
 	if err := d.judge(in, v, hashes); err != nil {
 		return d, err
 	}
+	d.retention()
 	if d.Fault != nil {
 		return d, d.Fault
 	}
@@ -98,7 +102,7 @@ func Verify(r io.Reader, v Verifier) (Verdict, error) {
 // add takes the next entry, or says with a *Fault which entry is the first that is not as it was written.
 func (d *Verdict) add(e Entry, in *Reader, origin string) error {
 	line, due := in.Line(), d.Head.Size
-	var unsealed *Fault
+	var found *Fault
 	fault := func(seq uint64, format string, a ...any) error {
 		return &Fault{Seq: seq, Line: line, What: fmt.Sprintf(format, a...)}
 	}
@@ -128,13 +132,20 @@ func (d *Verdict) add(e Entry, in *Reader, origin string) error {
 		return fault(due, "its time %s is before the previous entry's %s", h.Time, d.Head.Time)
 	}
 	if e.Body == nil {
+		if err := d.gone.missing(h, e.Header); err != nil {
+			return fault(due, "%v", err)
+		}
 		d.Destroyed++
 	} else if err := h.CheckBody(e.Body); err != nil {
 		return fault(due, "%v", err)
 	}
-	if err := d.epoch(origin, h, e.Body); errors.As(err, &unsealed) {
-		unsealed.Line = 2*unsealed.Seq + 1
-		return unsealed
+	err = d.epoch(origin, h, e.Body)
+	if err == nil && h.Kind == protocol.KindBodiesDestroyed {
+		err = d.gone.destroyed(h, e.Body)
+	}
+	if errors.As(err, &found) {
+		found.Line = 2*found.Seq + 1
+		return found
 	}
 	d.Head.push(h, e.Header, d.Head.Hashes(e.Header))
 	return nil
@@ -154,6 +165,21 @@ func (d *Verdict) epoch(origin string, h Header, body []byte) error {
 		d.Breaks = append(d.Breaks, Break{From: sealed, Seq: h.Seq, Why: b.Lost})
 	}
 	return nil
+}
+
+// retention judges the bodies that are gone by the latest time that the log and its witnesses tell.
+func (d *Verdict) retention() {
+	latest := d.Head.Time.Time
+	for _, c := range d.Cosignatures {
+		if c.Time.After(latest) {
+			latest = c.Time
+		}
+	}
+	unsaid, fault := d.gone.judge(latest)
+	d.Unsaid = unsaid
+	if fault != nil && (d.Fault == nil || fault.Seq < d.Fault.Seq) {
+		d.Fault, d.Entries = fault, min(d.Entries, fault.Seq)
+	}
 }
 
 // peek reads one entry further, to tell two causes apart. Its reader has found a fault and goes no further itself.

@@ -805,6 +805,14 @@ func (c *check) afterStop() {
 		if err != nil {
 			return "", err
 		}
+		for _, name := range c.names {
+			if bytes.Contains(theirs.Bytes(), []byte(name)) {
+				return "", fmt.Errorf("the journal holds the name of a person: %s", name)
+			}
+		}
+		if v.Epochs.Key == "" || len(v.Breaks) > 0 {
+			return "", fmt.Errorf("the journal's epochs: %+v, %v", v.Epochs, v.Breaks)
+		}
 		return fmt.Sprintf("the centre's copy equals the recorder's journal, entry for entry: %d, all cosigned %v; the log says that it stopped in order", v.Entries, v.Uncovered == 0), nil
 	})
 }

@@ -108,6 +108,7 @@ type town struct {
 
 	stopRecorder context.CancelFunc
 	began        time.Time // when the besluiten were entered
+	names        []string  // of the people
 }
 
 func (t *town) pages() string {
@@ -387,6 +388,7 @@ func (t *town) setup(ctx context.Context) error {
 	t.began = now
 	day := protocol.T(now.Add(-30 * 24 * time.Hour))
 	person := func(id, login, name string, cameras []protocol.CameraID, posts ...string) office.SetupPerson {
+		t.names = append(t.names, name)
 		return office.SetupPerson{Person: protocol.PersonID(id), Login: login, Name: name, Password: password, Posts: posts, Cameras: cameras, Secrecy: day}
 	}
 	var all []protocol.CameraID

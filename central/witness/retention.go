@@ -1,0 +1,162 @@
+package witness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+)
+
+var destroyed = []byte("destroyed") // kind → the last month whose bodies of that kind are gone
+
+// atOnce is how many entries one transaction goes through: recorders wait no longer than that takes.
+const atOnce = 2000
+
+// Destroy destroys the bodies whose term is over (protocol.BodyTerms), of every recorder, also of one that is gone, and says how many. Recorders do the same with theirs, and say so in
+// their logs. The time is this machine's, but no later than the newest entry of any recorder: one clock that runs ahead destroys nothing. What cannot be done now is done the next time.
+func (w *Witness) Destroy(ctx context.Context) (count int, err error) {
+	now := time.Time{}
+	var ids []protocol.RecorderID
+	err = w.db.View(func(tx *bbolt.Tx) error {
+		return eachRow(tx, func(id protocol.RecorderID, r row) error {
+			ids = append(ids, id)
+			if r.Head.Time.After(now) {
+				now = r.Head.Time.Time
+			}
+			return nil
+		})
+	})
+	if here := w.now(); here.Before(now) {
+		now = here
+	}
+	for _, id := range ids {
+		n, wrong := w.destroyOf(ctx, id, now)
+		count += n
+		if wrong != nil {
+			err = errors.Join(err, fmt.Errorf("witness: recorder %s: bodies whose term is over: %w", id, wrong))
+		}
+	}
+	return count, err
+}
+
+// span is what is to be destroyed of some kinds: the entries from first to before last, of months up to and including one.
+type span struct {
+	first, last uint64
+	month       string
+	kinds       []string
+}
+
+func (w *Witness) destroyOf(ctx context.Context, id protocol.RecorderID, now time.Time) (count int, err error) {
+	var spans []span
+	err = w.db.View(func(tx *bbolt.Tx) (err error) {
+		spans, err = due(tx.Bucket(logs).Bucket([]byte(id)), now)
+		return err
+	})
+	for _, s := range spans {
+		for from := s.first; err == nil; {
+			if err = ctx.Err(); err != nil {
+				break
+			}
+			n := 0
+			err = w.db.Update(func(tx *bbolt.Tx) (err error) {
+				from, n, err = s.destroy(tx.Bucket(logs).Bucket([]byte(id)), from)
+				return err
+			})
+			if err != nil {
+				break
+			}
+			if count += n; from >= s.last {
+				break
+			}
+		}
+	}
+	return count, err
+}
+
+// due lists what is to be destroyed of a log.
+func due(log *bbolt.Bucket, now time.Time) (spans []span, err error) {
+	size := uint64(0)
+	if k, _ := log.Bucket(headers).Cursor().Last(); k != nil {
+		size = number(k) + 1
+	}
+	// begin is the first entry of a month or later; times never fall.
+	begin := func(month time.Time) uint64 {
+		return uint64(sort.Search(int(size), func(seq int) bool {
+			h, wrong := chain.ParseHeader(log.Bucket(headers).Get(key(uint64(seq))))
+			err = errors.Join(err, wrong)
+			return !h.Time.Before(month)
+		}))
+	}
+	done := log.Bucket(destroyed)
+	for _, term := range protocol.BodyTerms {
+		if term.Years == 0 || size == 0 {
+			continue
+		}
+		last := time.Date(now.Year()-term.Years, now.Month(), 1, 0, 0, 0, 0, time.UTC) // the first month that is still to be kept
+		month := last.AddDate(0, -1, 0).Format("2006-01")
+		for _, kind := range term.Kinds {
+			from := uint64(0)
+			if done != nil {
+				if v := done.Get([]byte(kind)); v != nil {
+					if string(v) >= month {
+						continue
+					}
+					gone, wrong := time.Parse("2006-01", string(v))
+					if wrong != nil {
+						return nil, wrong
+					}
+					from = begin(gone.AddDate(0, 1, 0))
+				}
+			}
+			s := span{first: from, last: begin(last), month: month}
+			if s.first >= s.last { // none of these months are here
+				continue
+			}
+			i := slices.IndexFunc(spans, func(o span) bool { return o.first == s.first && o.last == s.last && o.month == s.month })
+			if i < 0 {
+				spans, i = append(spans, s), len(spans)
+			}
+			spans[i].kinds = append(spans[i].kinds, kind)
+		}
+	}
+	return spans, err
+}
+
+// destroy goes through some entries, and says where it is to go on.
+func (s span) destroy(log *bbolt.Bucket, from uint64) (next uint64, count int, err error) {
+	done, err := log.CreateBucketIfNotExists(destroyed)
+	if err != nil {
+		return from, 0, err
+	}
+	c := log.Bucket(headers).Cursor()
+	k, header := c.Seek(key(from))
+	for next = from; k != nil && number(k) < s.last && next < from+atOnce; k, header = c.Next() {
+		next = number(k) + 1
+		h, err := chain.ParseHeader(header)
+		if err != nil {
+			return from, 0, err
+		}
+		if slices.Contains(s.kinds, h.Kind) && log.Bucket(bodies).Get(k) != nil {
+			if err := log.Bucket(bodies).Delete(k); err != nil {
+				return from, 0, err
+			}
+			count++
+		}
+	}
+	if k == nil || number(k) >= s.last {
+		next = s.last
+		for _, kind := range s.kinds {
+			if err := done.Put([]byte(kind), []byte(s.month)); err != nil {
+				return from, 0, err
+			}
+		}
+	}
+	return next, count, nil
+}

@@ -1,0 +1,66 @@
+package chain_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+)
+
+// kept has three accesses of November 2026 and an entry of five years later that says that their bodies went, with a change that a liar makes.
+func kept(t *testing.T, late time.Time, change func(*protocol.BodiesDestroyed)) *sealed {
+	l := newSealed(t)
+	must(t, l.write(protocol.KindOpened, protocol.Opened{}))
+	var went chain.Went
+	for range 3 {
+		must(t, l.write(protocol.KindView, protocol.Access{How: "live"}))
+		e := l.entries[len(l.entries)-1]
+		h, err := chain.ParseHeader(e.Header)
+		must(t, err)
+		went.Add(h, e.Header)
+	}
+	l.now = late
+	d := protocol.BodiesDestroyed{Month: "2026-11", Kinds: []protocol.KindDestroyed{went.Of(protocol.KindView)}}
+	if change != nil {
+		change(&d)
+	}
+	must(t, l.write(protocol.KindBodiesDestroyed, d))
+	return l
+}
+
+func (l *sealed) without(bodies ...int) *sealed {
+	for _, i := range bodies {
+		l.entries[i].Body = nil
+	}
+	return l
+}
+
+// A missing body is judged: was its term over, and does an entry say that it went?
+func TestI11_MissingBodyIsJudged(t *testing.T) {
+	due := time.Date(2031, 12, 1, 0, 0, 0, 0, time.UTC)
+	for _, l := range []*sealed{kept(t, due, nil), kept(t, due, nil).without(2), kept(t, due, nil).without(1, 2, 3)} { // the entry stands before the act
+		gone := uint64(0)
+		for _, e := range l.entries {
+			if e.Body == nil {
+				gone++
+			}
+		}
+		if d, err := l.verify(); err != nil || d.Destroyed != gone || d.Unsaid != 0 {
+			t.Errorf("%d gone: %+v, %v", gone, d, err)
+		}
+	}
+	kept(t, due.Add(-time.Millisecond), nil).without(1, 2, 3).found("before their term was over", 1, 1)
+	kept(t, due.Add(-time.Millisecond), nil).found("before their term was over", 4, 4)
+	kept(t, due, func(d *protocol.BodiesDestroyed) { d.Kinds[0].Count = 2 }).without(1, 2, 3).found("are not the 2 that entry 4 says", 1, 1)
+	kept(t, due, func(d *protocol.BodiesDestroyed) { d.Kinds[0].Root[0]++ }).without(1, 2, 3).found("are not the 3 that entry 4 says", 1, 1)
+	kept(t, due, func(d *protocol.BodiesDestroyed) { d.Kinds = append(d.Kinds, d.Kinds[0]) }).without(1, 2, 3).found("says again", 4, 4)
+	kept(t, due, func(d *protocol.BodiesDestroyed) { d.Kinds[0].Kind = protocol.KindOrder }).found("before their term was over", 4, 4)
+	kept(t, due, nil).without(0, 1, 2, 3).found("a body of log.opened is never destroyed", 0, 0)
+	kept(t, due, nil).without(4).found("is never destroyed", 4, 4)
+	other := func(d *protocol.BodiesDestroyed) { d.Kinds = nil }
+	kept(t, due.Add(-time.Millisecond), other).without(2).found("a body of access.view of 2026-11 is kept until 2031-12-01", 2, 2)
+	if d, err := kept(t, due, other).without(2).verify(); err != nil || d.Unsaid != 1 {
+		t.Errorf("gone in time, and nobody says so: %+v, %v", d, err)
+	}
+}
