@@ -22,15 +22,16 @@ packages: ## installs the Debian packages that the tests need and that are missi
 	if [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
 	else echo "The tests need these Debian packages:$$missing"; echo "Install them with: sudo apt-get install --no-install-recommends$$missing"; exit 1; fi
 
-bench: ## what a recorder costs beside ffmpeg and a bare reader on this machine, seven minutes, BENCH=-h lists what it can be told; the steady traffic of FLEET recorders (20000) on the witness with both brokers, twenty minutes; a start of the centre on ENTRIES entries beside bare reading of them; and a centre with a country's register (PLACEMENTS, RECORDERS, REQUESTS; 10 GB of memory)
+bench: ## what a recorder costs beside ffmpeg and a bare reader on this machine, seven minutes, BENCH=-h lists what it can be told; the steady traffic of FLEET recorders (20000) on the witness with both brokers, twenty minutes; a start of the centre on ENTRIES entries beside bare reading of them; a centre with a country's register (PLACEMENTS, RECORDERS, REQUESTS; 10 GB of memory); and what it costs to verify a log, beside bare SHA-256 of it, and to prove one entry of ten million
 	go run ./cmd/beeldwacht/bench $(BENCH)
 	go run ./cmd/beeldwacht/bench -fleet $(or $(FLEET),20000)
 	LEDGER_ENTRIES=$(or $(ENTRIES),1000000) go test -run '^$$' -bench Start -benchtime 1x -timeout 30m ./central/ledger
 	go test -run '^$$' -bench Country -benchtime 1x -timeout 60m ./central/office
+	go test -run '^$$' -bench Cost -benchtime 1x ./protocol/chain
 
-soak: ## longer: each fuzz target for FUZZTIME, every fault of every step on the disk, HISTORIES of wrong clocks, a recorder killed KILLS times, the demo's promises ROUNDS times
+soak: ## longer: each fuzz target for FUZZTIME (ten minutes), every fault of every step on the disk, HISTORIES of wrong clocks, a recorder killed KILLS times, the demo's promises ROUNDS times
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-		echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) -fuzzminimizetime 1x $$p || exit 1; done; done
+		echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),10m) -fuzzminimizetime 1x $$p || exit 1; done; done
 	BEELDWACHT_SWEEP=all go test -run FaultAtEveryStep -timeout 30m ./edge/footage ./edge/journal
 	BEELDWACHT_HISTORIES=$(or $(HISTORIES),500) go test -run NeverLate -timeout 60m ./edge/footage
 	BEELDWACHT_KILLS=$(or $(KILLS),1000) go test -v -run SIGKILL -timeout 90m ./edge

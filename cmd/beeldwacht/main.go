@@ -1,7 +1,9 @@
 // Command beeldwacht is the tool beside the two daemons:
 //
 //	beeldwacht demo         the main job on this machine: three cameras, one recorder, one centre
-//	beeldwacht verify       verdicts on a bag or a log, offline
+//	beeldwacht verify       verdicts on a bag, a log or one entry, offline
+//	beeldwacht prove        the proof of one entry of a log
+//	beeldwacht tiles        a log as C2SP tlog-tiles, for tools of others
 //	beeldwacht certificate  what a camera's log proves of the destruction of its footage, per day
 //	beeldwacht roots        makes the three offline root keys
 //	beeldwacht centre       makes the centre's keys and certificates
@@ -28,7 +30,9 @@ type command struct {
 
 var commands = []command{
 	{"demo", "the main job on this machine: three cameras, one recorder, one centre", demoCommand},
-	{"verify", "verdicts on a bag or a log, offline", verifyCommand},
+	{"verify", "verdicts on a bag, a log or one entry, offline", verifyCommand},
+	{"prove", "the proof of one entry of a log", proveCommand},
+	{"tiles", "a log as C2SP tlog-tiles, for tools of others", tilesCommand},
 	{"certificate", "what a log proves of the destruction of footage, per camera and day", certificateCommand},
 	{"roots", "makes the three offline root keys", rootsCommand},
 	{"centre", "makes the centre's keys and certificates", centreCommand},

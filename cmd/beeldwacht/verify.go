@@ -21,23 +21,38 @@ import (
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
+	"github.com/beeldwacht/beeldwacht/protocol/destruction"
 	"github.com/beeldwacht/beeldwacht/protocol/evidence"
 )
 
-const verifyUsage = `usage: beeldwacht verify -keys KEYS [-json] [-lang nl|en] BAG|LOG|DIR
+const verifyUsage = `usage: beeldwacht verify -keys KEYS [-day DAY] [-zone ZONE] [-json] [-lang nl|en] [-progress] BAG|LOG|DIR|PROOF
 
-Judges, offline, a bag (zip), a log file, or a recorder's journal folder.
-It can run while the recorder does, and changes nothing.
+Judges, offline, one of
+
+  BAG     a bag (zip) of released footage
+  LOG     a log file: a recorder's journal or the centre's ledger, exported
+  DIR     a recorder's journal folder; it can run while the recorder does
+  PROOF   one entry: N.tlog-proof, with N.header and N.body beside it
+
+and changes nothing. It gives three verdicts: is it whole and unaltered
+(integrity), since when is that certain (time), and was each access to footage
+allowed (authorisation). The first thing that is wrong is named, with its place.
+
+With -day (2026-11-21), of a log: the verdicts are on the entries of that day
+in ZONE, Europe/Amsterdam if not given, and each access of that day is told.
 
 KEYS is a text file; a line that starts with # is a comment:
 
-  root VKEY       a root key of the municipality, two or three of them: for a bag
-  log VKEY        the key of the log: for a log or a journal
+  root VKEY       a root key of the municipality, two or three of them: for a
+                  bag, and for the accesses in a log
+  log VKEY        the key of the log: for a log, a journal or an entry
   witness VKEY    a witness of the log, any number
   quorum N        how many of them must have cosigned; all of them if not given
   origin NAME     the log's origin; the name of its key if not given
 
 Get the keys from somewhere else than what you verify.
+
+Progress is shown on a terminal, with -progress also elsewhere.
 
 Exit code: 0 all is proven, 1 something is wrong, 2 it could not be examined,
 3 nothing is wrong but not all is proven.
@@ -65,9 +80,23 @@ func unexamined(format string, args ...any) error {
 }
 
 func verifyCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	v, err := newVerifier(ctx, "verify", verifyUsage, "one bag, log or journal folder", args, stdout, stderr, func(*flag.FlagSet) {})
+	var day, zoneName *string
+	v, err := newVerifier(ctx, "verify", verifyUsage, "one bag, log, journal folder or proof", args, stdout, stderr, func(f *flag.FlagSet) {
+		day, zoneName = f.String("day", "", ""), f.String("zone", "Europe/Amsterdam", "")
+	})
 	if err != nil {
 		return err
+	}
+	if *day != "" {
+		zone, err := time.LoadLocation(*zoneName)
+		if err != nil {
+			return unexamined("-zone: %v", err)
+		}
+		if _, err := time.Parse(time.DateOnly, *day); err != nil {
+			return unexamined("-day %s: want year-month-day, as 2026-11-21", *day)
+		}
+		interval := destruction.DayOf(*day, zone)
+		v.day = &interval
 	}
 	return v.run()
 }
@@ -80,6 +109,7 @@ func newVerifier(ctx context.Context, command, usage, want string, args []string
 	keysFile := flags.String("keys", "", "")
 	asJSON := flags.Bool("json", false, "")
 	lang := flags.String("lang", "nl", "")
+	progress := flags.Bool("progress", false, "")
 	more(flags)
 	var names []string
 	for rest := args; ; { // flags may stand behind the file
@@ -111,7 +141,7 @@ func newVerifier(ctx context.Context, command, usage, want string, args []string
 	if err != nil {
 		return nil, unexamined("%s:%v", *keysFile, err)
 	}
-	return &verifier{ctx: ctx, name: names[0], keys: keys, out: stdout, english: *lang == "en", json: *asJSON, meter: newMeter(stderr)}, nil
+	return &verifier{ctx: ctx, name: names[0], keys: keys, out: stdout, english: *lang == "en", json: *asJSON, meter: newMeter(stderr, *progress)}, nil
 }
 
 // keys are what a bag or log is judged by, from a file of the person who judges.
@@ -197,6 +227,7 @@ type verifier struct {
 	ctx           context.Context
 	name          string
 	keys          keys
+	day           *protocol.Interval // nil: the whole log
 	out           io.Writer
 	english, json bool
 	meter         *meter
@@ -223,20 +254,26 @@ func (v *verifier) run() error {
 		return unexamined("%v", err)
 	}
 	defer f.Close() // only read from
-	first := make([]byte, 21)
+	first := make([]byte, len(proofStart))
 	n, err := f.ReadAt(first, 0)
 	if err != nil && err != io.EOF {
 		return unexamined("%v", err)
 	}
-	switch first = first[:n]; {
+	first = first[:n]
+	if v.day != nil && !bytes.HasPrefix(first, []byte("{")) {
+		return unexamined("%s: -day is of a log", v.name)
+	}
+	switch {
 	case bytes.HasPrefix(first, []byte("PK")) || strings.HasSuffix(v.name, ".zip"):
 		return v.bag(f, info.Size())
 	case bytes.HasPrefix(first, []byte("age-encryption.org")):
 		return unexamined("%s: still encrypted; decrypt it first (age -d -i KEY -o BAG.zip %s)", v.name, v.name)
+	case string(first) == proofStart:
+		return v.entry()
 	case bytes.HasPrefix(first, []byte("{")):
 		return v.log(f)
 	}
-	return unexamined("%s: neither a bag (zip) nor a log", v.name)
+	return unexamined("%s: neither a bag (zip) nor a log nor a proof of an entry", v.name)
 }
 
 func (v *verifier) bag(f io.ReaderAt, size int64) error {
@@ -262,122 +299,6 @@ func (v *verifier) bag(f io.ReaderAt, size int64) error {
 		return err
 	}
 	return v.exit(report.State())
-}
-
-func (v *verifier) log(r io.Reader) error {
-	l, err := v.examine(r)
-	if err != nil {
-		return err
-	}
-	if v.json {
-		err = v.object(l)
-	} else {
-		err = v.tellLog(l)
-	}
-	if err != nil {
-		return err
-	}
-	return v.exit(l.State)
-}
-
-// examine reads a log to its end and judges it; its error is a log that could not be read.
-func (v *verifier) examine(r io.Reader) (*logReport, error) {
-	if v.keys.log == nil {
-		return nil, unexamined("a log is judged by its key: the keys file has no log line")
-	}
-	source := &stoppableReader{ctx: v.ctx, r: r}
-	verdict, err := chain.Verify(source, chain.Verifier{Origin: v.keys.origin, Log: v.keys.log, Witnesses: v.keys.witnesses, Quorum: v.keys.quorum, Progress: v.meter.entries})
-	v.meter.clear()
-	if source.err != nil {
-		return nil, unexamined("%s: %v", v.name, source.err)
-	}
-	return v.judgeLog(verdict, err), nil
-}
-
-// logReport is what -json prints for a log.
-type logReport struct {
-	Kind          string              `json:"kind"`
-	File          string              `json:"file"`
-	State         evidence.State      `json:"state"`
-	Origin        string              `json:"origin"`
-	Entries       uint64              `json:"entries"`   // read and sound, up to the first fault
-	Destroyed     uint64              `json:"destroyed"` // of those, bodies gone at the end of their term
-	Uncovered     uint64              `json:"uncovered"` // of those, not under the checkpoint
-	Covered       uint64              `json:"covered"`   // size of the checkpoint
-	Root          string              `json:"root,omitempty"`
-	Cosigned      []evidence.Cosigned `json:"cosigned,omitempty"`
-	SelfWitnessed bool                `json:"selfWitnessed"`
-	SecureFrom    *uint64             `json:"secureFrom,omitempty"` // from this entry on the log is forward secure; absent: not, or no witness has seen where that began
-	Sealed        uint64              `json:"sealed"`               // entries under the newest seal
-	SealedAt      *protocol.Time      `json:"sealedAt,omitempty"`   // when that was made
-	Breaks        int                 `json:"breaks"`               // times that the key of an epoch was lost before its seal
-	Fault         *logFault           `json:"fault,omitempty"`
-	Sentences     []evidence.Text     `json:"sentences"`
-}
-
-type logFault struct {
-	Entry *uint64 `json:"entry,omitempty"` // absent where it is the checkpoint that is wrong
-	Line  uint64  `json:"line,omitempty"`
-	What  string  `json:"what"`
-}
-
-func (v *verifier) judgeLog(d chain.Verdict, err error) *logReport {
-	l := &logReport{Kind: "log", File: v.name, State: evidence.OK, Origin: v.keys.origin, Entries: d.Entries, Destroyed: d.Destroyed, Uncovered: d.Uncovered}
-	say := func(state evidence.State, nl, en string, args ...any) {
-		if state == evidence.Failed || l.State == evidence.OK {
-			l.State = state
-		}
-		l.Sentences = append(l.Sentences, evidence.Text{NL: fmt.Sprintf(nl, args...), EN: fmt.Sprintf(en, args...)})
-	}
-	switch {
-	case d.Fault != nil:
-		l.Fault = &logFault{&d.Fault.Seq, d.Fault.Line, d.Fault.What}
-		say(evidence.Failed, "Regel %d van het journaal (tekstregel %d) is de eerste die niet klopt: %s.", "Entry %d of the log (text line %d) is the first that is wrong: %s.", d.Fault.Seq, d.Fault.Line, d.Fault.What)
-	case err != nil:
-		l.Fault = &logFault{What: err.Error()}
-		say(evidence.Failed, "Het checkpoint klopt niet: %v.", "The checkpoint is wrong: %v.", err)
-	}
-	say(l.State, "%d regels gelezen die aan elkaar sluiten.", "%d entries read that are chained soundly.", d.Entries)
-	if d.Destroyed > 0 {
-		say(l.State, "Van %d regels is de inhoud vernietigd omdat de bewaartermijn voorbij was; dat ze er waren, staat vast. Van %d zegt het logboek dat niet zelf.",
-			"Of %d entries the body was destroyed since its term was over; that they were there is certain. Of %d the log does not say so itself.", d.Destroyed, d.Unsaid)
-	}
-	l.Sealed, l.Breaks = d.Epochs.Sealed, len(d.Breaks)
-	if l.Sealed > 0 {
-		l.SealedAt = &d.Epochs.SealedAt
-	}
-	for _, b := range d.Breaks {
-		say(evidence.NotShown, "Regel %d zegt dat de sleutel voor de verzegeling er niet meer was (%s). Wat voor die regel staat vanaf regel %d is niet aangetoond, en er kan meer gestaan hebben.",
-			"Entry %d says that the key for the seal was gone (%s). What stands before it from entry %d on is not shown, and more may have stood there.", b.Seq, b.Why, b.From)
-	}
-	if d.Checkpoint == nil {
-		if err == nil {
-			say(evidence.NotShown, "Er is geen checkpoint: dat er niets af is, is niet aangetoond.", "There is no checkpoint: that nothing is missing is not shown.")
-		}
-		return l
-	}
-	l.Covered, l.Root = d.Checkpoint.Size, d.Checkpoint.Root.String()
-	var names []string
-	for _, c := range d.Cosignatures {
-		names = append(names, c.Name)
-		l.Cosigned = append(l.Cosigned, evidence.Cosigned{Witness: c.Name, Time: protocol.T(c.Time)})
-		say(l.State, "Getuige %s bevestigde op %s de eerste %d regels.", "Witness %s confirmed at %s the first %d entries.", c.Name, protocol.T(c.Time), d.Checkpoint.Size)
-	}
-	if _, municipality, ok := strings.Cut(strings.TrimSuffix(v.keys.origin, "/beeldwacht"), "."); ok && len(names) > 0 && evidence.SelfWitnessed(municipality, names) {
-		l.SelfWitnessed = true
-		say(l.State, "Let op: alleen de centrale van de gemeente zelf was getuige.", "Note: self-witnessed. Only the municipality's own centre was a witness.")
-	}
-	if !d.Quorum {
-		say(evidence.NotShown, "%d van de opgegeven getuigen tekenden mee; nodig zijn er %d.", "%d of the witnesses given cosigned; %d are needed.", len(names), max(v.keys.quorum, 1))
-	}
-	if e := d.Epochs; e.Key != "" && d.Quorum && d.Matches && e.First < d.Checkpoint.Size && e.Sealed > 0 {
-		l.SecureFrom = &e.First
-		say(l.State, "Vanaf regel %d is elk uur verzegeld met een sleutel die daarna is vernietigd; het laatst op %s, de eerste %d regels.", "From entry %d on each hour is sealed with a key that was then destroyed; last at %s, the first %d entries.", e.First, e.SealedAt, e.Sealed)
-	}
-	if d.Uncovered > 0 && d.Fault == nil {
-		say(evidence.NotShown, "De laatste %d regels vallen nog niet onder een checkpoint.", "The last %d entries are not yet under a checkpoint.", d.Uncovered)
-	}
-	return l
 }
 
 // exit turns a state into an exit code; what is wrong has been told on stdout.
@@ -415,30 +336,28 @@ func (v *verifier) tellBag(r *evidence.Report) error {
 		NL: "Bewijsmap %s\n  camera %s, %s\n  verzoek %s, toestemming %s, recorder %s, gemeente %s\n  manifest %s (moet gelijk zijn aan dat in release.done)\n",
 		EN: "Bag %s\n  camera %s, %s\n  request %s, grant %s, recorder %s, municipality %s\n  manifest %s (must equal that in release.done)\n"}),
 		v.name, r.Camera, r.Interval, r.Request, r.Grant, r.Recorder, r.Municipality, r.Manifest)
-	for _, verdict := range r.Verdicts() {
-		fmt.Fprintf(&b, "\n%s: %s\n", v.word(verdict.Name), v.word(verdict.State.Words()))
-		for _, f := range verdict.Findings {
-			fmt.Fprintf(&b, "  %s: %s: %s\n", v.word(f.State.Words()), f.Where(), v.word(f.Text))
-		}
-		if verdict.Omitted > 0 {
-			fmt.Fprintf(&b, v.word(evidence.Text{NL: "  en nog %d\n", EN: "  and %d more\n"}), verdict.Omitted)
-		}
-		for _, s := range verdict.Sentences {
-			fmt.Fprintf(&b, "  %s\n", v.word(s))
-		}
-	}
+	v.tellVerdicts(&b, r.Verdicts())
 	_, err := io.WriteString(v.out, b.String())
 	return err
 }
 
-func (v *verifier) tellLog(l *logReport) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: %s\n", l.Origin, v.name, v.word(l.State.Words()))
-	for _, s := range l.Sentences {
-		fmt.Fprintf(&b, "  %s\n", v.word(s))
+func (v *verifier) tellVerdicts(b *strings.Builder, verdicts []evidence.Named) {
+	for _, verdict := range verdicts {
+		fmt.Fprintf(b, "\n%s: %s\n", v.word(verdict.Name), v.word(verdict.State.Words()))
+		for _, f := range verdict.Findings {
+			if where := f.Where(); where != "" {
+				fmt.Fprintf(b, "  %s: %s: %s\n", v.word(f.State.Words()), where, v.word(f.Text))
+			} else {
+				fmt.Fprintf(b, "  %s: %s\n", v.word(f.State.Words()), v.word(f.Text))
+			}
+		}
+		if verdict.Omitted > 0 {
+			fmt.Fprintf(b, v.word(evidence.Text{NL: "  en nog %d\n", EN: "  and %d more\n"}), verdict.Omitted)
+		}
+		for _, s := range verdict.Sentences {
+			fmt.Fprintf(b, "  %s\n", v.word(s))
+		}
 	}
-	_, err := io.WriteString(v.out, b.String())
-	return err
 }
 
 // meter shows progress on a terminal, and nothing elsewhere.
@@ -448,7 +367,10 @@ type meter struct {
 	shown bool
 }
 
-func newMeter(stderr io.Writer) *meter {
+func newMeter(stderr io.Writer, always bool) *meter {
+	if always {
+		return &meter{w: stderr}
+	}
 	if f, ok := stderr.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 			return &meter{w: stderr, last: time.Now()}

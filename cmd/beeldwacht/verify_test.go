@@ -28,16 +28,24 @@ func TestMain(m *testing.M) {
 // The scripts in testdata/verify hold what the tool says and how it exits. They find in their folder: a sound bag (bag.zip), one that does not prove all
 // (bag-late.zip), their keys (roots.txt), the
 // roots of another municipality (other.txt), a log of twelve entries of which ten are cosigned (tail.log), of ten (whole.log), the journal folder it comes
-// from (journal/), its keys (keys.txt), the same of a recorder whose footage went (aged.log, aged.txt), and the first with the centre as only witness (self.log, self.txt).
+// from (journal/), its keys (keys.txt), the same of a recorder whose footage went (aged.log, aged.txt), the first with the centre as only witness (self.log, self.txt), and what made makes.
 func TestVerifyScripts(t *testing.T) { runScripts(t, "testdata/verify") }
 
 // R32 (N:385–387): the privacy officer examines on site. The script is what is at hand at a recorder's cabinet, without the centre.
 func TestR32_VerifyAtTheCabinetWithoutTheCentre(t *testing.T) { runScripts(t, "testdata/cabinet") }
 
 func runScripts(t *testing.T, dir string) {
+	files := made(t)
 	testscript.Run(t, testscript.Params{
-		Dir:   dir,
-		Setup: layOut,
+		Dir: dir,
+		Setup: func(env *testscript.Env) error {
+			for name, content := range files {
+				if err := os.WriteFile(filepath.Join(env.WorkDir, name), content, 0o644); err != nil {
+					return err
+				}
+			}
+			return layOut(env)
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"replace": replaceCommand, // replace FILE OLD NEW
 			"flip":    flipCommand,    // flip FILE TEXT: the byte behind the first TEXT

@@ -31,6 +31,7 @@ var start = time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)
 type fixture struct {
 	signer    note.Signer
 	log       note.Verifier
+	vkey      string // of log
 	witnesses []*chain.Witness
 	vkeys     []string
 	verifier  chain.Verifier
@@ -44,7 +45,7 @@ func newFixture(t testing.TB, entries int) *fixture {
 	t.Helper()
 	skey, vkey, err := note.GenerateKey(rand.Reader, origin)
 	must(t, err)
-	f := &fixture{}
+	f := &fixture{vkey: vkey}
 	f.signer, err = note.NewSigner(skey)
 	must(t, err)
 	f.log, err = note.NewVerifier(vkey)
@@ -61,13 +62,16 @@ func newFixture(t testing.TB, entries int) *fixture {
 		f.verifier.Witnesses = append(f.verifier.Witnesses, v)
 	}
 	for i := range entries {
-		f.add(t, fmt.Sprintf("test.kind-%d", i%3), map[string]any{"n": i, "camera": "plein-noord"})
+		f.add(t, i, func(i int) (string, any) {
+			return fmt.Sprintf("test.kind-%d", i%3), map[string]any{"n": i, "camera": "plein-noord"}
+		})
 	}
 	return f
 }
 
-func (f *fixture) add(t testing.TB, kind string, body any) {
+func (f *fixture) add(t testing.TB, i int, entry func(i int) (kind string, body any)) {
 	t.Helper()
+	kind, body := entry(i)
 	e, err := chain.Seal(&f.head, kind, body, start.Add(time.Duration(f.head.Size)*time.Second))
 	must(t, err)
 	must(t, f.hashes.Add(f.head.Size, e.Header))
@@ -80,6 +84,11 @@ func (f *fixture) checkpoint(t testing.TB, size uint64) []byte {
 	t.Helper()
 	root, err := chain.RootAt(size, f.hashes)
 	must(t, err)
+	return f.cosigned(t, size, root)
+}
+
+func (f *fixture) cosigned(t testing.TB, size uint64, root protocol.Hash) []byte {
+	t.Helper()
 	n, err := chain.SignCheckpoint(chain.Checkpoint{Origin: origin, Size: size, Root: root}, f.signer)
 	must(t, err)
 	for i, w := range f.witnesses {

@@ -75,8 +75,8 @@ func ParseEpochSeal(text string) (s EpochSeal, err error) {
 	if s.Epoch, err = strconv.ParseUint(epoch, 10, 64); err != nil || s.Epoch > MaxInteger {
 		return s, fmt.Errorf("seal: epoch %.40q: want an integer up to 2^53", epoch)
 	}
-	if !quickTime([]byte(ended), &s.Ended) {
-		return s, fmt.Errorf("seal: ended %.40q: want a time as 2006-01-02T15:04:05.000Z", ended)
+	if s.Ended, err = protocol.ParseTime(ended); err != nil {
+		return s, fmt.Errorf("seal: ended: %w", err)
 	}
 	if s.String() != text {
 		return s, errors.New("seal: not in its one form")

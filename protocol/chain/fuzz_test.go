@@ -3,14 +3,28 @@ package chain_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
 
 func FuzzParseHeader(f *testing.F) {
-	f.Add(newFixture(f, 1).entries[0].Header)
+	good := newFixture(f, 1).entries[0].Header
+	f.Add(good)
+	for _, other := range []string{"2024-02-29T23:59:59.999Z", "2100-02-29T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "2026-11-31T00:00:00.000Z", "2026-11-21T24:00:00.000Z", "9999-12-31T23:59:60.000Z"} {
+		f.Add(bytes.Replace(good, []byte("2026-11-21T02:00:00.000Z"), []byte(other), 1))
+	}
+	for _, other := range []string{"9007199254740991", "9007199254740992", "00", "18446744073709551616"} {
+		f.Add(bytes.Replace(good, []byte(`"seq":0`), []byte(`"seq":`+other), 1))
+	}
 	f.Fuzz(func(t *testing.T, line []byte) {
+		// The quick reader knows every header there is, as the JSON reader does.
+		quick, ok := chain.QuickHeader(line)
+		slow, err := chain.ReadHeader(line)
+		if len(line) <= chain.MaxHeader && (ok != (err == nil) || ok && quick != slow) {
+			t.Errorf("quick %v %+v, slow %v %+v", ok, quick, err, slow)
+		}
 		if _, err := chain.ParseHeader(line); err == nil && bytes.ContainsAny(line, "\r\n ") {
 			t.Error("accepted a header with white space")
 		}
@@ -19,7 +33,16 @@ func FuzzParseHeader(f *testing.F) {
 
 func FuzzCheckBody(f *testing.F) {
 	f.Add(newFixture(f, 1).entries[0].Body)
+	for _, facts := range []string{`"a":[1,-2,{"b":null,"c":[]}],"d":{},"e":"é\\n"}`, `"a":{"b":1,"b":2}}`, `"a":[{"b":1},{"b":1}],"b":true}`, `"a":-0}`, `"a":9007199254740993}`, `"a":01}`, `"\u0061":1,"a":2}`,
+		`"a" :1}`, `"a":[1,]}`, `"a":1}}`, `"a":tru}`, `"a":{,"b":1}}`, `"a":[,1]}`, `"a":"` + "\xff" + `"}`, `"a":"` + "\x1f" + `"}`, `"a/\/":"\"}`} {
+		f.Add([]byte(`{"salt":"00112233445566778899aabbccddeeff",` + facts))
+	}
 	f.Fuzz(func(t *testing.T, line []byte) {
+		// The quick reader says yes to nothing that the JSON reader refuses; what it does not know, that one reads.
+		quick, slow := chain.CheckBody(line), chain.ReadBody(line)
+		if len(line) <= chain.MaxBody && fmt.Sprint(quick) != fmt.Sprint(slow) {
+			t.Errorf("quick %v, slow %v", quick, slow)
+		}
 		var v map[string]any
 		if chain.CheckBody(line) == nil && chain.ParseBody(line, &v) != nil {
 			t.Error("a good body cannot be parsed")

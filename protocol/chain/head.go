@@ -59,11 +59,27 @@ func (h *Head) Push(header Header, line []byte) ([]tlog.Hash, error) {
 // Hashes are the tree's stored hashes of the header line that comes next, as [StoredHashes] gives them but from the Head alone: the leaf, then
 // the root of each subtree that it completes.
 func (h Head) Hashes(line []byte) []tlog.Hash {
-	hashes := []tlog.Hash{tlog.RecordHash(line)}
-	for n, i := h.Size, len(h.Peaks)-1; n&1 == 1; n, i = n>>1, i-1 {
+	return h.completed(tlog.RecordHash(line), 0)
+}
+
+// completed are the roots of the subtrees that one of 2^level entries completes where it comes next, itself the first. Size is a multiple of 2^level.
+func (h Head) completed(root tlog.Hash, level int) []tlog.Hash {
+	hashes := []tlog.Hash{root}
+	for n, i := h.Size>>level, len(h.Peaks)-1; n&1 == 1; n, i = n>>1, i-1 {
 		hashes = append(hashes, tlog.NodeHash(tlog.Hash(h.Peaks[i]), hashes[len(hashes)-1]))
 	}
 	return hashes
+}
+
+// grown are the peaks with such a subtree.
+func (h Head) grown(root tlog.Hash, level int) []protocol.Hash {
+	return h.peaks(h.completed(root, level))
+}
+
+// peaks are the peaks with what was completed, and without what that swallows.
+func (h Head) peaks(completed []tlog.Hash) []protocol.Hash {
+	swallowed := len(completed) - 1
+	return append(slices.Clone(h.Peaks[:len(h.Peaks)-swallowed]), protocol.Hash(completed[swallowed])) // so that a copy of this Head keeps its own
 }
 
 // Root is the RFC 6962 root of the log so far.
@@ -108,9 +124,7 @@ func (h *Head) follows(header Header) error {
 }
 
 func (h *Head) push(header Header, line []byte, hashes []tlog.Hash) {
-	completed := len(hashes) - 1                            // peaks that the new one swallows
-	peaks := slices.Clone(h.Peaks[:len(h.Peaks)-completed]) // so that a copy of this Head keeps its own
-	h.Peaks = append(peaks, protocol.Hash(hashes[completed]))
+	h.Peaks = h.peaks(hashes)
 	h.Size++
 	h.Last = protocol.HashOf(line)
 	h.Time = header.Time

@@ -29,6 +29,15 @@ func (w *Went) Of(kind string) protocol.KindDestroyed {
 	return protocol.KindDestroyed{Kind: kind, Count: w.tree.Size, Root: w.tree.Root()}
 }
 
+func (g Gone) clone() Gone {
+	c := make(Gone, len(g))
+	for k, b := range g {
+		own := *b
+		c[k] = &own
+	}
+	return c
+}
+
 // missing takes in an entry whose body is not there.
 func (g Gone) missing(h Header, line []byte) error {
 	month := protocol.MonthOf(h.Time)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -17,9 +18,19 @@ type Verifier struct {
 	Witnesses []note.Verifier // see [WitnessVerifier]
 	Quorum    int             // how many of them must have cosigned
 
+	// Each, if set, is shown every sound entry whose kind is among Kinds (of any kind where that is nil), in order, with the head of the log before it; its body is nil where it was destroyed. What it is shown is good until it returns.
+	Kinds []string
+	Each  func(before Head, e Entry)
+
 	// Progress, if set, is told now and then how many entries have been read.
 	Progress func(entries uint64)
 }
+
+func (v Verifier) watches(kind []byte) bool {
+	return v.Each != nil && (v.Kinds == nil || slices.ContainsFunc(v.Kinds, func(k string) bool { return k == string(kind) }))
+}
+
+const progressEach = 4096
 
 // Verdict is what [Verify] found. The log is proven up to Checkpoint.Size when Fault is nil, Matches and Quorum are true; what comes
 // after that is merely well chained.
@@ -36,8 +47,10 @@ type Verdict struct {
 
 	gone Gone
 
-	Checkpoint   *Checkpoint // signed by the log; nil if the stream ends without one
-	Matches      bool        // the entries give the checkpoint's root
+	Checkpoint   *Checkpoint   // signed by the log; nil if the stream ends without one
+	Signed       []byte        // its note, with the cosignatures
+	Matches      bool          // the entries give the checkpoint's root
+	CoveredTime  protocol.Time // where they do: of the last entry under the checkpoint, by the log's clock
 	Cosignatures []Cosignature
 	Quorum       bool // at least Verifier.Quorum, and that at least 1
 
@@ -53,29 +66,35 @@ type Break struct {
 
 // Verify reads a whole log, from its first entry, and recomputes everything. A log with something wrong gives an error: the
 // Verdict's *Fault, or what is wrong with the checkpoint or with reading; the Verdict then still says what was found. A log
-// without a checkpoint, without cosignatures enough, or with entries not yet covered is not wrong; the Verdict says so.
+// without a checkpoint, without cosignatures enough, or with entries not yet covered is not wrong; the Verdict says so. It uses all
+// processors and keeps 41 bytes an entry.
 func Verify(r io.Reader, v Verifier) (Verdict, error) {
 	d := Verdict{gone: Gone{}}
-	var hashes Hashes
+	var tree leaves
+	rest := d.inBlocks(r, v, &tree)
+	err := d.oneByOne(rest, v, &tree)
+	return d, err
+}
+
+// oneByOne reads a log from where the verdict stands to its end. It alone says what is wrong.
+func (d *Verdict) oneByOne(r io.Reader, v Verifier, tree *leaves) error {
 	in := NewReader(r)
+	in.seq, in.line = d.Head.Size, 2*d.Head.Size
 	for {
 		e, err := in.Next()
 		if err == io.EOF {
 			break
 		}
 		if err == nil {
-			err = d.add(e, in, v.Origin)
+			err = d.add(e, in, v, tree)
 		}
 		if errors.As(err, &d.Fault) {
 			break
 		}
-		if err == nil {
-			err = hashes.Add(d.Head.Size-1, e.Header)
-		}
 		if err != nil {
-			return d, fmt.Errorf("after entry %d: %w", d.Head.Size, err)
+			return fmt.Errorf("after entry %d: %w", d.Head.Size, err)
 		}
-		if v.Progress != nil && d.Head.Size%4096 == 0 {
+		if v.Progress != nil && d.Head.Size%progressEach == 0 {
 			v.Progress(d.Head.Size)
 		}
 	}
@@ -83,24 +102,24 @@ func Verify(r io.Reader, v Verifier) (Verdict, error) {
 	if d.Fault != nil {
 		d.Entries = min(d.Entries, d.Fault.Seq)
 		if err := drain(in); err != nil { // a broken log may still carry a sound checkpoint, which says how far it once reached
-			return d, errors.Join(d.Fault, err)
+			return errors.Join(d.Fault, err)
 		}
 	}
 	if v.Progress != nil {
 		v.Progress(d.Head.Size)
 	}
-	if err := d.judge(in, v, hashes); err != nil {
-		return d, err
+	if err := d.judge(in, v, tree); err != nil {
+		return err
 	}
 	d.retention()
 	if d.Fault != nil {
-		return d, d.Fault
+		return d.Fault
 	}
-	return d, nil
+	return nil
 }
 
 // add takes the next entry, or says with a *Fault which entry is the first that is not as it was written.
-func (d *Verdict) add(e Entry, in *Reader, origin string) error {
+func (d *Verdict) add(e Entry, in *Reader, v Verifier, tree *leaves) error {
 	line, due := in.Line(), d.Head.Size
 	var found *Fault
 	fault := func(seq uint64, format string, a ...any) error {
@@ -139,7 +158,7 @@ func (d *Verdict) add(e Entry, in *Reader, origin string) error {
 	} else if err := h.CheckBody(e.Body); err != nil {
 		return fault(due, "%v", err)
 	}
-	err = d.epoch(origin, h, e.Body)
+	err = d.epoch(v.Origin, h, e.Body)
 	if err == nil && h.Kind == protocol.KindBodiesDestroyed {
 		err = d.gone.destroyed(h, e.Body)
 	}
@@ -147,7 +166,12 @@ func (d *Verdict) add(e Entry, in *Reader, origin string) error {
 		found.Line = 2*found.Seq + 1
 		return found
 	}
-	d.Head.push(h, e.Header, d.Head.Hashes(e.Header))
+	if v.watches([]byte(h.Kind)) {
+		v.Each(d.Head, e)
+	}
+	hashes := d.Head.Hashes(e.Header)
+	tree.tail, tree.tailTimes = append(tree.tail, hashes[0]), append(tree.tailTimes, h.Time.UnixMilli())
+	d.Head.push(h, e.Header, hashes)
 	return nil
 }
 
@@ -207,7 +231,7 @@ func drain(in *Reader) error {
 }
 
 // judge compares what was read with the stream's checkpoint.
-func (d *Verdict) judge(in *Reader, v Verifier, hashes Hashes) error {
+func (d *Verdict) judge(in *Reader, v Verifier, tree *leaves) error {
 	d.Uncovered = d.Entries
 	if in.Checkpoint() == nil {
 		return nil
@@ -219,7 +243,7 @@ func (d *Verdict) judge(in *Reader, v Verifier, hashes Hashes) error {
 		}
 		return err
 	}
-	d.Checkpoint, d.Cosignatures = &c, cosigned
+	d.Checkpoint, d.Signed, d.Cosignatures = &c, in.Checkpoint(), cosigned
 	d.Quorum = v.Quorum > 0 && len(cosigned) >= v.Quorum
 	d.Uncovered -= min(c.Size, d.Entries)
 	if c.Size > d.Entries {
@@ -228,11 +252,11 @@ func (d *Verdict) judge(in *Reader, v Verifier, hashes Hashes) error {
 		}
 		return nil
 	}
-	root, err := RootAt(c.Size, hashes)
-	if err != nil {
-		return err
-	}
+	root := tree.rootAt(c.Size)
 	d.Matches = root == c.Root
+	if d.Matches && c.Size > 0 {
+		d.CoveredTime = tree.timeOf(c.Size - 1)
+	}
 	if !d.Matches && d.Fault == nil {
 		// The chain is whole, so the change is in the last covered header, or everything from some entry on was written anew.
 		f := &Fault{Line: in.Line(), What: fmt.Sprintf("the first %d entries give root %s, the checkpoint says %s: this entry was altered, or entries up to it were written anew", c.Size, root, c.Root)}

@@ -87,7 +87,8 @@ type Verdict struct {
 
 const maxFindings = 100
 
-func (v *Verdict) find(state State, where Finding, what Text) {
+// Find adds something that is wrong or not shown.
+func (v *Verdict) Find(state State, where Finding, what Text) {
 	if v.State != Failed {
 		v.State = state
 	}
@@ -99,8 +100,8 @@ func (v *Verdict) find(state State, where Finding, what Text) {
 	v.Findings = append(v.Findings, where)
 }
 
-func (v *Verdict) fail(where Finding, what Text)   { v.find(Failed, where, what) }
-func (v *Verdict) unsure(where Finding, what Text) { v.find(NotShown, where, what) }
+func (v *Verdict) fail(where Finding, what Text)   { v.Find(Failed, where, what) }
+func (v *Verdict) unsure(where Finding, what Text) { v.Find(NotShown, where, what) }
 func (v *Verdict) say(nl, en string, args ...any) {
 	v.Sentences = append(v.Sentences, say(nl, en, args...))
 }

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/ledger"
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
+)
+
+// made are the logs that need a town: of a recorder where somebody looked (access.log, and orphan.log in which somebody also looked without a grant), with keys access.txt (and those without roots,
+// logkey.txt), and the centre's ledger with a dossier in it (ledger.log, ledger.txt).
+func made(t *testing.T) map[string][]byte {
+	start := time.Date(2026, 11, 21, 22, 30, 0, 0, time.UTC) // 23:30 in Helmond
+	town := protocoltest.NewTown(t, start)
+	files := map[string][]byte{}
+	for name, orphan := range map[string]bool{"access.log": false, "orphan.log": true} {
+		l := &townLog{t: t, town: town, now: start}
+		l.write(protocol.KindOpened, protocol.Opened{Recorder: town.Recorder, Municipality: town.Municipality, Key: town.LogKey, Roster: string(town.Roster(1)), Roots: town.Roots})
+		mandate := town.Mandate("hal", 1)
+		l.order(1, mandate, protocol.LevelOrder)
+		grant := town.Grant("g-1", "hal", protocol.Span(start, start.Add(time.Hour)))
+		grant.Use, grant.Recipient = protocol.UseView, "p256:x"
+		raw := l.order(2, grant, protocol.LevelPersons, protocoltest.Handler, protocoltest.Approver)
+		look := protocol.Access{How: "playback", Grant: "g-1", Request: grant.Request, Camera: "hal", Interval: grant.Interval, Person: grant.Requester, Recipient: grant.Recipient, Reason: "x",
+			Document: protocol.HashOf(raw), Level: protocol.LevelPersons}
+		l.write(protocol.KindView, look)
+		l.now = l.now.Add(time.Hour) // the next day
+		l.write(protocol.KindIncident, protocol.Incident{What: "test", Detail: "next day"})
+		if orphan {
+			look.Grant = "g-99"
+			l.write(protocol.KindView, look)
+		}
+		files[name] = l.file(town.Log, town.Witness)
+	}
+	keys := fmt.Sprintf("log %s\nwitness %s\n", town.LogKey, town.WitnessKey)
+	files["logkey.txt"] = []byte(keys)
+	for _, root := range town.Roots {
+		keys += "root " + root + "\n"
+	}
+	files["access.txt"] = []byte(keys)
+
+	signer, vkey := protocoltest.Key(t, protocol.LedgerOrigin("stad"))
+	store, err := ledger.OpenBolt(filepath.Join(t.TempDir(), "ledger.db"), signer.Name())
+	must(t, err)
+	dossiers, err := ledger.OpenKeys(filepath.Join(t.TempDir(), "keys"))
+	must(t, err)
+	book, err := ledger.Open(t.Context(), store, dossiers, signer, func() time.Time { return start }, slog.New(slog.DiscardHandler))
+	must(t, err)
+	for _, c := range []central.Command{
+		central.Open{Municipality: "stad", Administrator: "p-admin", Secrecy: protocol.T(start.Add(-time.Hour))},
+		central.Appoint{By: "p-admin", Appointment: central.Appointment{Person: "p-fg", Posts: []central.Post{{Role: central.Officer}}, Secrecy: protocol.T(start.Add(-time.Hour))}},
+		central.ReportIncident{By: "p-fg", IncidentFacts: central.IncidentFacts{Nature: "secret"}},
+	} {
+		_, err := book.Do(t.Context(), c)
+		must(t, err)
+	}
+	var exported bytes.Buffer
+	must(t, book.Export(&exported))
+	must(t, book.Close())
+	entries, signed, _ := bytes.Cut(exported.Bytes(), []byte("\n\n"))
+	cosigned, err := chain.Cosign(signed, town.Witness, start)
+	must(t, err)
+	files["ledger.log"] = append(append(entries, "\n\n"...), cosigned...)
+	files["ledger.txt"] = fmt.Appendf(nil, "log %s\nwitness %s\n", vkey, town.WitnessKey)
+	return files
+}
+
+type townLog struct {
+	t       *testing.T
+	town    *protocoltest.Town
+	now     time.Time
+	head    chain.Head
+	entries bytes.Buffer
+}
+
+func (l *townLog) write(kind string, body any) {
+	l.now = l.now.Add(time.Second)
+	e, err := chain.Seal(&l.head, kind, body, l.now)
+	must(l.t, err)
+	must(l.t, l.head.Add(e))
+	must(l.t, chain.WriteEntry(&l.entries, e))
+}
+
+func (l *townLog) order(number uint64, d protocol.Document, level protocol.Level, signers ...protocol.PersonID) (raw []byte) {
+	raw = l.town.Compose(d, signers...)
+	envelope := l.town.Envelope(number, raw)
+	l.write(protocol.KindOrder, protocol.Order{Number: number, Kind: d.Kind(), ID: d.Head().ID, Level: level, Document: string(raw), Envelope: protocol.HashOf(envelope), Note: string(envelope)})
+	return raw
+}
+
+func (l *townLog) file(key note.Signer, w *chain.Witness) []byte {
+	signed, err := chain.SignCheckpoint(chain.Checkpoint{Origin: key.Name(), Size: l.head.Size, Root: l.head.Root()}, key)
+	must(l.t, err)
+	signed, err = chain.Cosign(signed, w, l.now)
+	must(l.t, err)
+	must(l.t, chain.WriteCheckpoint(&l.entries, signed))
+	return l.entries.Bytes()
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

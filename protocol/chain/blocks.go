@@ -1,0 +1,339 @@
+package chain
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// A log is verified by blocks of as many entries, on all processors: almost all of the work on an entry needs no other entry. What is left for one goroutine is to join them. A
+// block is either found sound, by the same rules as one entry after the other, or is left to the reader of one entry after the other, which says what is wrong.
+const (
+	blockLevel   = 8
+	blockEntries = 1 << blockLevel
+)
+
+// block is a number of whole entries as they stand in a stream: its text is read, then it is checked, each by one goroutine.
+type block struct {
+	first uint64 // the seq its first entry must have
+	text  []byte
+	ends  [2 * blockEntries]int // of its lines in text, at the newline
+
+	checked   chan struct{} // closed when what follows is known
+	sound     bool          // all of it follows from the first entry's prev and time
+	prev      protocol.Hash // of its first entry
+	times     [blockEntries]int64
+	sums      [blockEntries]protocol.Hash // of the header lines
+	leaves    []tlog.Hash                 // of the tree; not the block's own, since whoever verifies keeps them
+	nodes     [blockEntries - 1]tlog.Hash // of the tree above the leaves, level after level; the last is the root of all
+	leaf      [1 + MaxHeader]byte         // room for a header line behind a zero, as RFC 6962 section 2.1 hashes it
+	epochs    []int                       // places of the entries that begin or seal an epoch, rising
+	gone      []int                       // places of the entries whose body is not there, or which say which bodies were destroyed, rising
+	destroyed bool                        // there is one of the latter
+	watched   []int                       // places of the entries that somebody wants to see
+}
+
+func (b *block) line(i int) []byte {
+	from := 0
+	if i > 0 {
+		from = b.ends[i-1] + 1
+	}
+	return b.text[from:b.ends[i]]
+}
+
+// entry is the entry at a place in the block.
+func (b *block) entry(i int) Entry {
+	e := Entry{Header: b.line(2 * i), Body: b.line(2*i + 1)}
+	if string(e.Body) == gone {
+		e.Body = nil
+	}
+	return e
+}
+
+// read takes the block's lines from a stream; false: there are not as many plain lines, and text is as far as it read. The error is of reading.
+func (b *block) read(in *bufio.Reader) (bool, error) {
+	for i := range b.ends {
+		line, err := in.ReadSlice('\n')
+		b.text = append(b.text, line...)
+		limit := MaxHeader
+		if i%2 == 1 {
+			limit = MaxBody
+		}
+		if err == bufio.ErrBufferFull {
+			return false, nil
+		}
+		if err != nil || len(line) == 1 || len(line)-1 > limit {
+			return false, err
+		}
+		b.ends[i] = len(b.text) - 1
+	}
+	return true, nil
+}
+
+// check does all that needs no other block.
+func (b *block) check(v Verifier) {
+	defer close(b.checked)
+	b.leaves, b.epochs, b.gone, b.watched, b.destroyed = make([]tlog.Hash, blockEntries), b.epochs[:0], b.gone[:0], b.watched[:0], false
+	for i := range blockEntries {
+		if b.sound = b.checkEntry(i, v); !b.sound {
+			return
+		}
+	}
+	below, nodes := b.leaves, b.nodes[:0]
+	for len(below) > 1 {
+		from := len(nodes)
+		for i := 0; i < len(below); i += 2 {
+			nodes = append(nodes, tlog.NodeHash(below[i], below[i+1]))
+		}
+		below = nodes[from:]
+	}
+}
+
+func (b *block) checkEntry(i int, v Verifier) bool {
+	e := b.entry(i)
+	s, ok := scanHeader(e.Header)
+	if !ok || s.seq != b.first+uint64(i) || i > 0 && (s.prev != b.sums[i-1] || s.at < b.times[i-1]) {
+		return false
+	}
+	if e.Body == nil {
+		h := s.header()
+		if _, ok := protocol.BodiesDue(h.Kind, protocol.MonthOf(h.Time)); !ok {
+			return false
+		}
+		b.gone = append(b.gone, i)
+	} else if sha256.Sum256(e.Body) != s.body || CheckBody(e.Body) != nil {
+		return false
+	}
+	if i == 0 {
+		b.prev = s.prev
+	}
+	b.times[i], b.sums[i] = s.at, sha256.Sum256(e.Header)
+	n := copy(b.leaf[1:], e.Header)
+	b.leaves[i] = sha256.Sum256(b.leaf[:1+n])
+	if string(s.kind) == protocol.KindEpochBegun || string(s.kind) == protocol.KindEpochSealed {
+		b.epochs = append(b.epochs, i)
+	}
+	if string(s.kind) == protocol.KindBodiesDestroyed && e.Body != nil {
+		b.gone, b.destroyed = append(b.gone, i), true
+	}
+	if v.watches(s.kind) {
+		b.watched = append(b.watched, i)
+	}
+	return true
+}
+
+// follows says whether a sound block comes next after a head.
+func (b *block) follows(h Head) bool {
+	return b.sound && b.first == h.Size && b.prev == h.Last && (b.first == 0 || b.times[0] >= h.Time.UnixMilli())
+}
+
+// after is the head h with the first n entries of the block that follows it.
+func (b *block) after(h Head, n int) Head {
+	if n == 0 {
+		return h
+	}
+	out := Head{Size: h.Size + uint64(n), Last: b.sums[n-1], Time: protocol.Time{Time: time.UnixMilli(b.times[n-1]).UTC()}}
+	if n == blockEntries {
+		out.Peaks = h.grown(b.nodes[blockEntries-2], blockLevel)
+		return out
+	}
+	out.Peaks = slices.Clone(h.Peaks)
+	at := 0 // the next entry that is under no peak
+	for level := blockLevel - 1; level >= 0; level-- {
+		if n>>level&1 == 0 {
+			continue
+		}
+		peak := b.leaves[at]
+		if level > 0 {
+			peak = b.nodes[blockEntries-blockEntries>>(level-1)+at>>level] // the levels below have 256 - 256/2^(level-1) nodes
+		}
+		out.Peaks = append(out.Peaks, protocol.Hash(peak))
+		at += 1 << level
+	}
+	return out
+}
+
+// inBlocks verifies a log as far as whole blocks of it are sound, and returns the rest of it.
+func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
+	var (
+		in      = bufio.NewReaderSize(r, MaxBody+2)
+		workers = runtime.GOMAXPROCS(0)
+		work    = make(chan *block, 2*workers)
+		ahead   = make(chan *block, 2*workers) // the same, in order
+		spare   = make(chan *block, 4*workers) // those that can be used again
+		stop    = make(chan struct{})
+		all     sync.WaitGroup
+
+		// Of the reader, until all are done: what it read and gave to nobody, and why it read no further.
+		last    *block
+		failure error
+	)
+	all.Go(func() {
+		defer close(work)
+		defer close(ahead)
+		for first := uint64(0); ; first += blockEntries {
+			select {
+			case last = <-spare:
+			default:
+				last = new(block)
+			}
+			last.first, last.text, last.checked = first, last.text[:0], make(chan struct{})
+			var whole bool
+			if whole, failure = last.read(in); !whole {
+				return
+			}
+			select {
+			case <-stop:
+				return
+			case ahead <- last:
+				work <- last
+			}
+		}
+	})
+	for range workers {
+		all.Go(func() {
+			for b := range work {
+				b.check(v)
+			}
+		})
+	}
+	var rest []io.Reader
+	for b := range ahead {
+		<-b.checked
+		if rest == nil && d.join(b, v, tree) {
+			select {
+			case spare <- b:
+			default:
+			}
+			continue
+		}
+		if rest == nil {
+			close(stop)
+		}
+		rest = append(rest, bytes.NewReader(b.text))
+	}
+	all.Wait()
+	rest = append(rest, bytes.NewReader(last.text))
+	if failure != nil {
+		return io.MultiReader(append(rest, failing{failure})...)
+	}
+	return io.MultiReader(append(rest, in)...)
+}
+
+// join takes a sound block that follows, or leaves everything as it was.
+func (d *Verdict) join(b *block, v Verifier, tree *leaves) bool {
+	if !b.follows(d.Head) {
+		return false
+	}
+	next := *d
+	if b.destroyed { // only what such an entry says can be wrong
+		next.gone = d.gone.clone()
+	}
+	if !next.takeEpochs(b, d.Head, v.Origin) || !next.takeGone(b) {
+		return false
+	}
+	for _, i := range b.watched {
+		v.Each(b.after(d.Head, i), b.entry(i))
+	}
+	next.Head = b.after(d.Head, blockEntries)
+	*d = next
+	tree.addBlock(b)
+	if v.Progress != nil && d.Head.Size%progressEach == 0 {
+		v.Progress(d.Head.Size)
+	}
+	return true
+}
+
+// takeEpochs holds a block behind a head against the seals. Since times do not fall, of the entries between two that begin or seal an epoch the last is the one that could be too late.
+func (d *Verdict) takeEpochs(b *block, before Head, origin string) bool {
+	take := func(i int) bool {
+		e := b.entry(i)
+		h, err := ParseHeader(e.Header)
+		d.Head = b.after(before, i)
+		return err == nil && d.epoch(origin, h, e.Body) == nil
+	}
+	behind := 0
+	for _, i := range b.epochs {
+		if i > behind && !take(i-1) || !take(i) {
+			return false
+		}
+		behind = i + 1
+	}
+	return behind == blockEntries || take(blockEntries-1)
+}
+
+// takeGone takes in which bodies of a block are not there, and which it says were destroyed.
+func (d *Verdict) takeGone(b *block) bool {
+	for _, i := range b.gone {
+		e := b.entry(i)
+		h, err := ParseHeader(e.Header)
+		if err == nil && e.Body == nil {
+			d.Destroyed++
+			err = d.gone.missing(h, e.Header)
+		} else if err == nil {
+			err = d.gone.destroyed(h, e.Body)
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// failing is a reader that has failed.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// leaves are those of a log's tree, from which its root at any size can be had, and the times of its entries, in milliseconds since 1970.
+type leaves struct {
+	blocks    []leafBlock
+	tail      []tlog.Hash // behind the last block
+	tailTimes []int64
+}
+
+type leafBlock struct {
+	root   tlog.Hash
+	leaves []tlog.Hash
+	times  []int64
+}
+
+func (l *leaves) addBlock(b *block) {
+	l.blocks = append(l.blocks, leafBlock{b.nodes[blockEntries-2], b.leaves, slices.Clone(b.times[:])})
+}
+
+func (l *leaves) timeOf(seq uint64) protocol.Time {
+	times, at := l.tailTimes, seq-uint64(len(l.blocks))*blockEntries
+	if i := seq / blockEntries; i < uint64(len(l.blocks)) {
+		times, at = l.blocks[i].times, seq%blockEntries
+	}
+	return protocol.Time{Time: time.UnixMilli(times[at]).UTC()}
+}
+
+// rootAt is the root the log had at a size that it reached.
+func (l *leaves) rootAt(size uint64) protocol.Hash {
+	var h Head
+	whole := min(size/blockEntries, uint64(len(l.blocks)))
+	for _, b := range l.blocks[:whole] {
+		h.Peaks = h.grown(b.root, blockLevel)
+		h.Size += blockEntries
+	}
+	more := l.tail
+	if whole < uint64(len(l.blocks)) {
+		more = l.blocks[whole].leaves
+	}
+	for _, leaf := range more[:size-h.Size] {
+		h.Peaks = h.grown(leaf, 0)
+		h.Size++
+	}
+	return h.Root()
+}
