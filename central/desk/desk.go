@@ -38,6 +38,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/mail"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/vault"
+	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/destruction"
 )
@@ -65,6 +66,10 @@ type Recorders interface {
 	Accesses() ([]central.Access, error)
 	// Export writes a recorder's log with its cosigned checkpoint, to verify elsewhere.
 	Export(protocol.RecorderID, io.Writer) error
+	// Evidence is what the witness has of a finding, by its name; false if there is none.
+	Evidence(r protocol.RecorderID, finding string) (witness.Evidence, bool, error)
+	// EvidenceOf is an entry of a recorder's log as evidence.
+	EvidenceOf(r protocol.RecorderID, seq uint64) (witness.Evidence, bool, error)
 	// Counts is what the recorders' logs say up to a moment, and since another.
 	Counts(ctx context.Context, from, to time.Time) (central.LogCounts, error)
 	// Destruction is what a recorder's cosigned log proves of a camera's days, newest first.
