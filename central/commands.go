@@ -191,6 +191,16 @@ type (
 		Source
 		Incident protocol.Incident
 	}
+	// RecordMisbehaviour: the witness found that a recorder did not keep to what its log promises. Of each kind, recorder and camera one incident is open at a time; what was first seen
+	// before the last one was closed belongs to that one.
+	RecordMisbehaviour struct {
+		Recorder protocol.RecorderID
+		Kind     string // the witness's word; see findingIncidents
+		Name     string // by which the witness gives its evidence
+		Camera   protocol.CameraID
+		At       protocol.Time // when it was first seen
+		Seen     Words
+	}
 	// Tend does what only time brings: hand-overs that nobody confirmed for fourteen days. Give it every minute or so.
 	Tend struct{}
 )

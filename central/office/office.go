@@ -299,6 +299,7 @@ func (o *Office) Run(ctx context.Context) (err error) {
 		parts.Go(func() { o.courier.Run(ctx) })
 		parts.Go(func() { o.client.Run(ctx) })
 		parts.Go(func() { o.takeFacts(ctx) })
+		parts.Go(func() { o.oversee(ctx) })
 		parts.Go(func() { o.sendOrders(ctx) })
 	}
 	parts.Go(func() { o.tend(ctx) })

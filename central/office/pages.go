@@ -6,11 +6,11 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +23,6 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/public"
 	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
-	"github.com/beeldwacht/beeldwacht/protocol/evidence"
 )
 
 // silence is how long a recorder may say nothing: it speaks once a minute when all is well.
@@ -107,16 +106,7 @@ func behindProxy(next http.Handler) http.Handler {
 // selfWitnessed says whether for any recorder the municipality's own witnesses are enough: nobody outside then has to agree before something is released or shown.
 func (o *Office) selfWitnessed() (alone bool) {
 	o.book.View(func(s *central.State) {
-		for _, r := range s.Recorders() {
-			own := uint64(0)
-			for _, key := range r.Roster.Witnesses {
-				name, _, _ := strings.Cut(key, "+")
-				if evidence.SelfWitnessed(r.Roster.Municipality, []string{name}) {
-					own++
-				}
-			}
-			alone = alone || own >= r.Roster.Quorum
-		}
+		alone = s.SelfWitnessed()
 	})
 	return alone
 }
@@ -132,9 +122,14 @@ func (o *Office) outsideWitnesses() (list []desk.OutsideWitness) {
 // register is all that the public pages can reach.
 type register struct{ o *Office }
 
-func (r register) Public(now time.Time) (list []central.PublicPlacement) {
-	r.o.book.View(func(s *central.State) { list = s.Public(now) })
-	return list
+func (r register) FindPublic(text string, after, most int, now time.Time) (list []central.PublicPlacement, more bool) {
+	r.o.book.View(func(s *central.State) { list, more = s.FindPublic(text, after, most, now) })
+	return list, more
+}
+
+func (r register) PublicUnder(ref central.ProtocolRef, most int, now time.Time) (list []central.PublicPlacement, more bool) {
+	r.o.book.View(func(s *central.State) { list, more = s.PublicUnder(ref, most, now) })
+	return list, more
 }
 
 func (r register) PublicCamera(id protocol.CameraID, now time.Time) (p central.PublicPlacement, ok bool) {
@@ -199,18 +194,16 @@ func (r recorders) Chain(id protocol.RecorderID) desk.Chain {
 	}
 	c := desk.Chain{Entries: w.Size, LastEntry: w.Last.Time, Checkpoint: w.Heard.Time, Cosigned: w.CosignedSize, CosignedAt: w.CosignedAt.Time,
 		Silent: r.o.Now().Sub(w.Heard.Time) > silence}
-	for _, f := range w.Findings {
-		c.Findings = append(c.Findings, findingWords(f))
+	said := map[string]bool{}
+	for _, f := range slices.Backward(w.Findings) { // of each kind and camera the newest; silence shows by itself
+		if what := f.Kind + " " + string(f.Camera); f.Kind != witness.Silent && !said[what] {
+			said[what] = true
+			c.Findings = append(c.Findings, f.Words())
+		}
 	}
+	slices.Reverse(c.Findings)
 	for _, no := range r.o.courier.Refusals(w.Origin) {
 		c.Findings = append(c.Findings, central.Words{NL: "Een onafhankelijke getuige tekent dit logboek niet mee: " + no.Error(), EN: "An outside witness does not cosign this log: " + no.Error()})
-	}
-	// A status signed after the last entry known here, which counts fewer: the recorder's disk was put back (invariant 13). None at all is a journal that cannot be opened,
-	// of which the status itself says why.
-	if s, ok := r.o.StatusOf(id); ok && s.Entries > 0 && s.Entries < w.Size && s.Time.After(w.Last.Add(2*time.Second)) {
-		c.Findings = append(c.Findings, central.Words{
-			NL: fmt.Sprintf("De recorder telt minder regels (%d) dan hier bewaard zijn (%d): zijn logboek is teruggezet. Hij neemt op en verstrekt niets.", s.Entries, w.Size),
-			EN: fmt.Sprintf("The recorder counts fewer entries (%d) than are kept here (%d): its log was put back. It records and releases nothing.", s.Entries, w.Size)})
 	}
 	return c
 }
@@ -234,8 +227,4 @@ func (r recorders) accesses(id protocol.RecorderID) ([]central.Access, error) {
 
 func (r recorders) Export(id protocol.RecorderID, w io.Writer) error {
 	return r.o.witness.LogFile(id, w)
-}
-
-func findingWords(f witness.Finding) central.Words {
-	return central.Words{NL: "Het logboek groeit niet zoals het hoort (" + f.Kind + "): " + f.Detail, EN: "The log does not grow as it should (" + f.Kind + "): " + f.Detail}
 }

@@ -124,6 +124,9 @@ func (o *Office) Status(recorder protocol.RecorderID, raw []byte) {
 	if !newer || status.State != "online" {
 		return
 	}
+	if err := o.witness.Status(recorder, raw, status); err != nil {
+		o.Log.Error("a status could not be compared with the recorder's log", "recorder", recorder, "error", err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if status.Share != nil {
@@ -401,6 +404,11 @@ func (o *Office) takeSome(ctx context.Context, recorder protocol.RecorderID, fro
 		err = errors.New("it is missing from the witness's store")
 	}
 	for _, e := range entries {
+		if h, err := chain.ParseHeader(e.Header); err == nil && h.Kind == protocol.KindLedger {
+			if err := o.compareClocks(ctx, recorder, h, e.Body); err != nil {
+				return taken, err
+			}
+		}
 		if command := factOf(recorder, from+taken, e); command != nil {
 			if _, err := o.book.Do(ctx, command); err != nil {
 				return taken, err
