@@ -20,7 +20,7 @@ func (s *State) Apply(e Event) error {
 		s.advice = map[About]*Counselled{}
 		s.drafts, s.adoptions, s.read = map[string]*ProtocolDraft{}, map[ProtocolRef]Moment{}, map[protocol.PersonID]map[ProtocolRef]protocol.Time{}
 		s.grants, s.seen = map[protocol.GrantID]*Grant{}, map[Source]bool{}
-		s.live = map[protocol.RequestID]*Request{}
+		s.lists = newLists()
 		s.clients = map[ClientID]*Client{}
 		s.erasures, s.bare, s.gone = map[Dossier]*Erasure{}, map[Dossier]bool{}, map[protocol.DocumentID]Dossier{}
 	}
@@ -60,7 +60,10 @@ func (f *RecorderEnrolled) apply(s *State, e Event) error {
 	if err != nil {
 		return err
 	}
-	s.recorders[f.Recorder] = &Recorder{ID: f.Recorder, Key: f.Key, Origin: f.Origin, Viewer: f.Viewer, Roots: f.Roots, Roster: roster, RosterRaw: []byte(f.Roster), Enrolled: e.Time}
+	r := &Recorder{ID: f.Recorder, Key: f.Key, Origin: f.Origin, Viewer: f.Viewer, Roots: f.Roots, Roster: roster, RosterRaw: []byte(f.Roster), Enrolled: e.Time}
+	count(s.witnessed, s.recorders[f.Recorder].witnessing(), r.witnessing())
+	s.recorders[f.Recorder] = r
+	s.lists.recorders.put(r)
 	return nil
 }
 
@@ -85,7 +88,9 @@ func (f *ShareGiven) apply(s *State, e Event) error {
 func (f *RosterPublished) apply(*State, Event) error { return nil } // the order that follows carries it
 
 func (f *PlacementRegistered) apply(s *State, e Event) error {
-	s.placements[f.Camera] = &Placement{PlacementFacts: f.PlacementFacts, Status: Draft, Registered: e.Time, Changed: e.Time, History: []Moment{e.moment("")}}
+	p := &Placement{PlacementFacts: f.PlacementFacts, Status: Draft, Registered: e.Time, Changed: e.Time, History: []Moment{e.moment("")}}
+	s.placements[f.Camera] = p
+	s.list(p, nil)
 	return nil
 }
 
@@ -133,9 +138,11 @@ func (s *State) place(id protocol.CameraID, e Event, note string, change func(*P
 	if p == nil {
 		return noSuch("placement", string(id))
 	}
+	was := p.listed()
 	change(p)
 	p.Changed = e.Time
 	p.History = append(p.History, e.moment(note))
+	s.list(p, &was)
 	return nil
 }
 
@@ -164,12 +171,17 @@ func (f *OrderIssued) apply(s *State, e Event) error {
 	s.documents++
 	switch d := signed.Document.(type) {
 	case *protocol.Roster:
+		was := r.witnessing()
 		r.Roster, r.RosterRaw = d, signed.Raw
+		count(s.witnessed, was, r.witnessing())
 	case *protocol.Mandate:
 		return s.place(d.Camera, e, string(d.ID), func(p *Placement) { p.Mandates = append(p.Mandates, d) })
 	case *protocol.Hold:
 		h := &Hold{Hold: *d, Issued: e.Time, Number: f.Number}
 		s.holds[d.HoldID()] = h
+		if p := s.placements[d.Camera]; p != nil {
+			p.holds = append(p.holds, h)
+		}
 		if q := s.SubjectRequest(d.Request); q != nil {
 			q.Holds = append(q.Holds, h)
 		}
@@ -192,6 +204,9 @@ func (f *OrderIssued) apply(s *State, e Event) error {
 		}
 		g := &Grant{Grant: *d, Level: level, Issued: e.Time, Number: f.Number}
 		s.grants[d.GrantID()] = g
+		if g.Use == protocol.UseStanding {
+			s.viewing[g.Requester] = append(s.viewing[g.Requester], g)
+		}
 		return s.dossier(d.Request, e, string(d.ID), func(q *Request) { q.Grants = append(q.Grants, g) })
 	}
 	return nil
@@ -202,11 +217,11 @@ func (s *State) dossier(id protocol.RequestID, e Event, note string, change func
 	if r == nil { // or of a person filmed, whose holds are recorders' work as well
 		return s.file(id, e, note, func(*SubjectRequest) {})
 	}
+	was := r.filer()
 	change(r)
 	r.History = append(r.History, e.moment(note))
-	if r.over() {
-		delete(s.live, id)
-	}
+	s.of(r, was, r.filer())
+	s.follow(r, r.Holds)
 	return nil
 }
 
@@ -244,13 +259,12 @@ func (f *OrderForeign) apply(s *State, _ Event) error {
 }
 
 func (f *RequestFiled) apply(s *State, e Event) error {
-	s.requests[f.ID] = &Request{ID: f.ID, Regime: f.Regime, RequestFacts: f.RequestFacts, Requester: e.By, Filed: e.Time, Status: Filed, History: []Moment{e.moment("")}}
+	r := &Request{ID: f.ID, Regime: f.Regime, RequestFacts: f.RequestFacts, Requester: e.By, Filed: e.Time, Status: Filed, History: []Moment{e.moment("")}}
 	if f.Kind == Provisional {
-		s.requests[f.ID].Status = Kept
-	} else {
-		s.live[f.ID] = s.requests[f.ID]
+		r.Status = Kept
 	}
-	s.order = append(s.order, f.ID)
+	s.requests[f.ID] = r
+	s.filed(r)
 	return f.remember(s, e)
 }
 
@@ -374,6 +388,6 @@ func (f *IncidentOpened) apply(s *State, e Event) error {
 	if f.Source != (Source{}) {
 		s.seen[f.Source] = true
 	}
-	s.incidents = append(s.incidents, &Incident{Number: len(s.incidents) + 1, Kind: f.Kind, Detail: f.Detail, Opened: e.Time, Source: f.Source, Request: f.Request, Camera: f.Camera})
+	s.incidents = append(s.incidents, &Incident{Number: len(s.incidents) + 1, Kind: f.Kind, Detail: f.Detail, Opened: e.Time, Source: f.Source, Request: f.Request, Camera: f.Camera, Finding: f.Finding})
 	return nil
 }

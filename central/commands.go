@@ -168,6 +168,12 @@ type (
 		Recorder  protocol.RecorderID
 		LastOrder uint64
 	}
+	// Alarm: this centre itself found what a person must look at; an incident, once a day of each kind and recorder. Recorder is empty where it is about none.
+	Alarm struct {
+		Recorder protocol.RecorderID
+		Kind     AlarmKind
+		Detail   string
+	}
 	RecordRefusedOrder struct {
 		Source
 		Refused protocol.OrderRefused
@@ -184,6 +190,16 @@ type (
 	RecordIncident struct {
 		Source
 		Incident protocol.Incident
+	}
+	// RecordMisbehaviour: the witness found that a recorder did not keep to what its log promises. Of each kind, recorder and camera one incident is open at a time; what was first seen
+	// before the last one was closed belongs to that one.
+	RecordMisbehaviour struct {
+		Recorder protocol.RecorderID
+		Kind     string // the witness's word; see findingIncidents
+		Name     string // by which the witness gives its evidence
+		Camera   protocol.CameraID
+		At       protocol.Time // when it was first seen
+		Seen     Words
 	}
 	// Tend does what only time brings: hand-overs that nobody confirmed for fourteen days. Give it every minute or so.
 	Tend struct{}

@@ -1,7 +1,10 @@
 package central
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -196,24 +199,70 @@ func (s *State) oftenConfirmed(now time.Time) map[string]bool {
 	return list
 }
 
-// reconfirmed are the cameras in use, or suspended, that somebody re-confirms: a registrar all of them, staff their own. Who oversees sees all of them.
-func (s *State) reconfirmed(person protocol.PersonID, now time.Time, oversees bool) (list []*Placement) {
+// reconfirmed are the cameras in use, or suspended, that somebody re-confirms or oversees, at a place or, where that is zero, everywhere: staff their own, others all of them.
+func (s *State) reconfirmed(person protocol.PersonID, now time.Time, at Place) (list []*Placement) {
 	add := func(p *Placement) {
-		if p != nil && (p.Status == Active || p.Status == Suspended) {
+		if p != nil && (p.Status == Active || p.Status == Suspended) && (at == Place{} || at == Place{Recorder: p.Recorder} || at == Place{BAG: p.BAG}) {
 			list = append(list, p)
 		}
 	}
 	switch {
-	case oversees || s.Holds(person, Registrar, "", now):
-		for _, p := range s.placements {
-			add(p)
+	case s.confirmsAll(person, now):
+		if at != (Place{}) {
+			if there := s.at[at]; there != nil {
+				list = slices.Collect(there.all())
+			}
+			return list
 		}
+		return slices.AppendSeq(slices.Collect(s.byStatus[Active].all()), s.byStatus[Suspended].all())
 	case s.Holds(person, Staff, "", now):
 		for _, id := range s.people[person].Cameras {
 			add(s.placements[id])
 		}
 	}
 	return list
+}
+
+func (s *State) confirmsAll(person protocol.PersonID, now time.Time) bool {
+	return s.Oversees(person, now) || s.Holds(person, Registrar, "", now)
+}
+
+// UpkeepPlaces are the recorders and buildings with cameras that somebody may re-confirm or oversee: those with most overdue first.
+func (s *State) UpkeepPlaces(person protocol.PersonID, now time.Time) []Place {
+	overdue, often := map[Place]int{}, s.oftenConfirmed(now)
+	add := func(p *Placement, n int) {
+		overdue[Place{Recorder: p.Recorder}] += n
+		if p.BAG != "" {
+			overdue[Place{BAG: p.BAG}] += n
+		}
+	}
+	if s.confirmsAll(person, now) {
+		for at := range s.at {
+			overdue[at] = 0
+		}
+		for dpia, due := range s.confirming {
+			list := &due.yearly
+			if often[dpia] {
+				list = &due.often
+			}
+			for d := range list.all() {
+				if d.at > now.UnixMilli() {
+					break
+				}
+				add(d.of, 1)
+			}
+		}
+	} else {
+		for _, p := range s.reconfirmed(person, now, Place{}) {
+			add(p, 0)
+			if due := p.confirmDue(often[p.DPIA]); !now.Before(due.Time) {
+				add(p, 1)
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(overdue), func(a, b Place) int {
+		return cmp.Or(overdue[b]-overdue[a], strings.Compare(a.BAG, b.BAG), cmp.Compare(a.Recorder, b.Recorder))
+	})
 }
 
 // Doubted says that what was last said of a camera is that something is not right.
@@ -224,17 +273,8 @@ func (s *State) Unneeded(now time.Time, placements ...*Placement) map[protocol.C
 	since := now.AddDate(0, -UnneededMonths, 0)
 	list := map[protocol.CameraID]bool{}
 	for _, p := range placements {
-		if p.Status == Active && !p.ValidFrom.After(since) {
+		if p.Status == Active && !p.ValidFrom.After(since) && p.needed.Before(since) {
 			list[p.Camera] = true
-		}
-	}
-	for i := len(s.order) - 1; i >= 0 && len(list) > 0; i-- {
-		r := s.requests[s.order[i]]
-		if r.Filed.Before(since) {
-			break
-		}
-		for _, c := range r.Cameras {
-			delete(list, c)
 		}
 	}
 	return list
@@ -249,9 +289,9 @@ type Upkeep struct {
 	Lacks    []*Refusal
 }
 
-// Upkeep is the cameras in use that somebody may re-confirm or oversee, by id: what is overdue is a state, not a message.
-func (s *State) Upkeep(person protocol.PersonID, now time.Time) (list []Upkeep) {
-	all := s.reconfirmed(person, now, s.Oversees(person, now))
+// Upkeep is the cameras in use that somebody may re-confirm or oversee, at a place or, where that is zero, everywhere; by id. What is overdue is a state, not a message.
+func (s *State) Upkeep(person protocol.PersonID, at Place, now time.Time) (list []Upkeep) {
+	all := s.reconfirmed(person, now, at)
 	slices.SortFunc(all, func(a, b *Placement) int { return strings.Compare(string(a.Camera), string(b.Camera)) })
 	unneeded, often := s.Unneeded(now, all...), s.oftenConfirmed(now)
 	for _, p := range all {
@@ -268,21 +308,34 @@ func (s *State) upkeepTasks(person protocol.PersonID, now time.Time, add func(Ta
 		since protocol.Time
 	}
 	var overdue, doubted, incomplete count
-	one := func(c *count, since protocol.Time) {
-		if c.n++; c.n == 1 || since.Before(c.since.Time) {
+	add1 := func(c *count, n int, since protocol.Time) {
+		if n > 0 && (c.n == 0 || since.Before(c.since.Time)) {
 			c.since = since
 		}
+		c.n += n
 	}
-	often := s.oftenConfirmed(now)
-	for _, p := range s.reconfirmed(person, now, false) {
-		if due := p.confirmDue(often[p.DPIA]); !now.Before(due.Time) {
-			one(&overdue, due)
+	often, registrar := s.oftenConfirmed(now), s.Holds(person, Registrar, "", now)
+	if registrar {
+		those := func(c *count, list *ordered[dated[*Placement]], until int64) {
+			for d := range list.all() {
+				add1(c, list.upTo(dated[*Placement]{until, lastID, nil}), protocol.T(time.UnixMilli(d.at)))
+				break
+			}
 		}
-		if p.Doubted() {
-			one(&doubted, p.Confirmed.At)
+		for dpia, due := range s.confirming {
+			if often[dpia] {
+				those(&overdue, &due.often, now.UnixMilli())
+			} else {
+				those(&overdue, &due.yearly, now.UnixMilli())
+			}
 		}
-		if p.incomplete() {
-			one(&incomplete, p.ValidFrom)
+		those(&doubted, &s.doubted, math.MaxInt64)
+		those(&incomplete, &s.incomplete, math.MaxInt64)
+	} else {
+		for _, p := range s.reconfirmed(person, now, Place{}) {
+			if due := p.confirmDue(often[p.DPIA]); !now.Before(due.Time) {
+				add1(&overdue, 1, due)
+			}
 		}
 	}
 	tell := func(c count, what string, due protocol.Time, nl, en string) {
@@ -291,7 +344,7 @@ func (s *State) upkeepTasks(person protocol.PersonID, now time.Time, add func(Ta
 		}
 	}
 	tell(overdue, "confirm", overdue.since, "camera's herbevestigen: %d", "re-confirm cameras: %d")
-	if s.Holds(person, Registrar, "", now) {
+	if registrar {
 		tell(doubted, "correct", protocol.Time{}, "gegevens verbeteren van camera's: %d", "correct the details of cameras: %d")
 		tell(incomplete, "complete", protocol.Time{}, "gegevens aanvullen van camera's in gebruik: %d", "complete the details of cameras in use: %d")
 	}

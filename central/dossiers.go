@@ -187,7 +187,12 @@ func (s *State) DueDossiers(now time.Time) (due []Dossier) {
 		}
 	}
 	for _, id := range s.order {
-		over(DossierOf(id), s.requests[id].ended())
+		r := s.requests[id]
+		if o := DossierOf(id); now.Before(r.Filed.AddDate(o.term().Years, 0, 0)) {
+			break // nor is anything that was filed later
+		} else {
+			over(o, r.ended())
+		}
 	}
 	for _, q := range s.subjects {
 		over(DossierOf(q.ID), q.AnsweredAt)

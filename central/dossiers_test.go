@@ -160,6 +160,7 @@ func replay(t testing.TB, events []Event, gone map[Dossier]bool) *State {
 			t.Fatalf("with %v erased: %v", gone, err)
 		}
 	}
+	listsAreRight(t, s)
 	return s
 }
 

@@ -258,6 +258,7 @@ type (
 		Detail  string             `json:"detail"`
 		Request protocol.RequestID `json:"request,omitempty"`
 		Camera  protocol.CameraID  `json:"camera,omitempty"`
+		Finding string             `json:"finding,omitempty"` // of the witness: the name of its evidence
 	}
 )
 

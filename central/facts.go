@@ -59,10 +59,12 @@ func (d *decision) lately(r protocol.RecorderID, kind string, while time.Duratio
 	return n
 }
 
+const longest = 800 // characters: what was seen, in two languages
+
 // short keeps what others wrote from filling the ledger: an entry has a longest length, and a fact that does not fit would never be taken in.
 func short(s string) string {
-	if r := []rune(s); len(r) > 500 {
-		return string(r[:500]) + "…"
+	if r := []rune(s); len(r) > longest {
+		return string(r[:longest]) + "…"
 	}
 	return s
 }
@@ -200,6 +202,24 @@ func (c RecordAhead) decide(d *decision) error {
 	return nil
 }
 
+// AlarmKind is the kind of an incident that the centre itself opens; state.go has the words.
+type AlarmKind string
+
+const (
+	WitnessAbsent  AlarmKind = "witness-absent"  // an outside witness does not answer
+	WitnessRefuses AlarmKind = "witness-refuses" // an outside witness does not cosign a recorder's log
+)
+
+func (c Alarm) decide(d *decision) error {
+	if c.Recorder != "" && d.recorders[c.Recorder] == nil {
+		return unknown("Recorder", "Recorder", string(c.Recorder))
+	}
+	if d.lately(c.Recorder, string(c.Kind), 24*time.Hour) == 0 {
+		d.trouble(IncidentOpened{Source: Source{Recorder: c.Recorder}, Kind: string(c.Kind), Detail: c.Detail})
+	}
+	return nil
+}
+
 func (c GiveShare) decide(d *decision) error {
 	r := d.recorders[c.Recorder]
 	switch {
@@ -231,6 +251,30 @@ func (c RecordIncident) decide(d *decision) error {
 	return nil
 }
 
+// findingIncidents are the kinds of incidents that the witness's findings open.
+var findingIncidents = map[string]string{
+	"fork": "log-fork", "rollback": "log-rollback", "truncation": "log-truncated", "silence": "log-silent", "clock": "log-clock", "body": "log-body", "unfit": "log-unfit",
+	"unsealed": "log-unsealed", "late": "log-seal-late",
+	"overdue": "footage-overdue", "listed": "footage-listed",
+}
+
+func (c RecordMisbehaviour) decide(d *decision) error {
+	r, kind := d.recorders[c.Recorder], findingIncidents[c.Kind]
+	if r == nil || kind == "" || c.Kind == "silence" && r.Mark != InUse { // one that is gone need not be heard
+		return nil
+	}
+	for _, i := range slices.Backward(d.incidents) {
+		if i.Source.Recorder == c.Recorder && i.Kind == kind && i.Camera == c.Camera {
+			if i.Closed.IsZero() || !c.At.After(i.Closed.Time) {
+				return nil
+			}
+			break
+		}
+	}
+	d.trouble(IncidentOpened{Source: Source{Recorder: c.Recorder}, Kind: kind, Detail: c.Seen.NL + " / " + c.Seen.EN, Camera: c.Camera, Finding: c.Name})
+	return nil
+}
+
 // ObjectName is where a recorder puts the bag of a release grant in the vault.
 func ObjectName(r protocol.RecorderID, g protocol.GrantID) string {
 	return "release/" + string(r) + "/" + string(g) + ".age"
@@ -239,9 +283,8 @@ func ObjectName(r protocol.RecorderID, g protocol.GrantID) string {
 // Tend closes what nobody came for: fourteen days after release the hold ends all the same. And an agreement that ended makes void what rested on it.
 func (Tend) decide(d *decision) error {
 	d.recheck(nil)
-	for _, id := range d.order {
-		r := d.requests[id]
-		if d.erasures[DossierOf(id)] != nil {
+	for _, r := range inFiling(d.live) {
+		if d.erasures[DossierOf(r.ID)] != nil {
 			continue
 		}
 		d.tendOral(r)

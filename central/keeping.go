@@ -130,8 +130,12 @@ func (h *Hold) stands(now time.Time) bool {
 
 // firstHold is when the first hold on any of this footage began, or begin: every hold's length is counted from there, as the recorder does.
 func (s *State) firstHold(camera protocol.CameraID, asked protocol.Interval, begin protocol.Time) protocol.Time {
-	for _, h := range s.holds {
-		if h.Camera == camera && (h.Asked.Overlaps(asked) || h.Rounded().Overlaps(asked)) && h.Refused == "" {
+	p := s.placements[camera]
+	if p == nil {
+		return begin
+	}
+	for _, h := range p.holds {
+		if (h.Asked.Overlaps(asked) || h.Rounded().Overlaps(asked)) && h.Refused == "" {
 			begin = earliest(begin, h.NotBefore)
 		}
 	}

@@ -198,8 +198,7 @@ type OralCount struct {
 
 // OralDemands counts those spoken in a period, refused ones left out; from is in it, to is not.
 func (s *State) OralDemands(from, to, now time.Time) (n OralCount) {
-	for _, id := range s.order {
-		r := s.requests[id]
+	for _, r := range s.spoken {
 		if r.Said.IsZero() || r.Said.Before(from) || !r.Said.Before(to) || r.Status == Refused && r.Written == nil {
 			continue
 		}

@@ -20,7 +20,7 @@ func (s *State) acts(person protocol.PersonID, role Role, regime protocol.Regime
 	}
 	var inactive error
 	for _, post := range p.Posts {
-		if post.Role != role || (regime != "" && role.PerRegime() && post.Regime != regime) {
+		if !post.serves(role, regime) {
 			continue
 		}
 		if inactive = s.active(p, post, now); inactive == nil {
@@ -36,6 +36,11 @@ func (s *State) acts(person protocol.PersonID, role Role, regime protocol.Regime
 			fmt.Sprintf("You are %s, but not for %s cameras.", w.EN, regime))
 	}
 	return refuse(CodeForbidden, fmt.Sprintf("Dit mag alleen een %s.", w.NL), fmt.Sprintf("Only a %s may do this.", w.EN))
+}
+
+// serves: it is a post of this role, for this regime where roles have one; empty: any.
+func (p Post) serves(role Role, regime protocol.Regime) bool {
+	return p.Role == role && (regime == "" || !role.PerRegime() || p.Regime == regime)
 }
 
 // active says why a post is not active: R17, municipal people need an oath or signed statement; chain partners their organisation's agreement.

@@ -323,10 +323,10 @@ func TestR23_EachCameraIsReconfirmedEveryYear(t *testing.T) {
 	if got := c.topics(staff, TopicUpkeep); len(got) != 1 || got[0] != "camera's herbevestigen: 1" {
 		t.Errorf("staff see their own: %v", got)
 	}
-	if list := c.s.Upkeep(officer, c.now); len(list) != 2 || !list[0].Overdue || !list[1].Overdue {
+	if list := c.s.Upkeep(officer, Place{}, c.now); len(list) != 2 || !list[0].Overdue || !list[1].Overdue {
 		t.Errorf("overdue: %+v", list)
 	}
-	if list := c.s.Upkeep(handler, c.now); len(list) != 0 {
+	if list := c.s.Upkeep(handler, Place{}, c.now); len(list) != 0 {
 		t.Error("a handler oversees the register")
 	}
 	before := c.s.Size
@@ -397,7 +397,7 @@ func TestR30_WhatNobodyNeededIsFlaggedAndLeastIsAsked(t *testing.T) {
 	}
 	c.refusedSaying(ConfirmPlacements{registrar, []Said{{"plein", true, ""}}}, CodeInvalid, "nog nodig is")
 	c.do(ConfirmPlacements{registrar, []Said{{"plein", true, "evaluatie 2027: overlast bleef weg"}, {"hal", true, ""}}})
-	if list := c.s.Upkeep(officer, c.now); !list[1].Unneeded {
+	if list := c.s.Upkeep(officer, Place{}, c.now); !list[1].Unneeded {
 		t.Error("the officer does not see that nobody needs it")
 	}
 

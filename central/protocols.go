@@ -386,15 +386,11 @@ func (s *State) Unread(person protocol.PersonID, now time.Time) (list []*CameraP
 	if p == nil {
 		return nil
 	}
-	var used map[ProtocolRef]bool
 	for _, rules := range s.protocols {
 		if !s.Acknowledged(person, rules.ref()).IsZero() || !s.reads(p, rules, now) {
 			continue
 		}
-		if used == nil {
-			used, _ = s.inUse()
-		}
-		if used[rules.ref()] {
+		if s.under[rules.ref()] > 0 {
 			list = append(list, rules)
 		}
 	}

@@ -151,10 +151,13 @@ func TestR03_AnOldProtocolShutsNoDoor(t *testing.T) {
 	c := newCentre(t)
 	old := *c.s.Protocol(ProtocolRef{"gebouwen", 1})
 	old.ID, old.Bases, old.Roles, old.Form, old.Review, old.ValidFrom, old.Document = "oud", nil, nil, "", protocol.Time{}, protocol.Time{}, protocol.Hash{}
-	if err := c.s.Apply(Event{Seq: c.s.Size, Time: protocol.T(c.now), By: registrar, Fact: &ProtocolAdopted{old}}); err != nil {
-		t.Fatal(err)
+	under := c.s.placements["hal"].PlacementFacts
+	under.Protocol = ProtocolRef{"oud", 1}
+	for _, f := range []Fact{&ProtocolAdopted{old}, &PlacementAmended{under}} {
+		if err := c.s.Apply(Event{Seq: c.s.Size, Time: protocol.T(c.now), By: registrar, Fact: f}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	c.s.placements["hal"].Protocol = ProtocolRef{"oud", 1}
 	c.now = day(60).Time
 	f := theft()
 	f.Asked = protocol.Span(c.now.Add(-time.Hour), c.now.Add(-50*time.Minute))

@@ -152,13 +152,13 @@ type WpgCount struct {
 
 // Overseen parts accesses into those that the municipality's privacy officer reads and, of WPG cameras, counts.
 func (s *State) Overseen(all []MatchedAccess) (list []MatchedAccess, counts []WpgCount) {
-	for _, p := range s.Placements() {
-		if p.Regime == protocol.WPG && p.Status != Draft {
-			counts = append(counts, WpgCount{Placement: p})
-		}
+	index := map[protocol.CameraID]int{}
+	for p := range s.police.all() {
+		index[p.Camera] = len(counts)
+		counts = append(counts, WpgCount{Placement: p})
 	}
 	count := func(camera protocol.CameraID, add func(*WpgCount)) {
-		if i := slices.IndexFunc(counts, func(c WpgCount) bool { return c.Camera == camera }); i >= 0 {
+		if i, ok := index[camera]; ok {
 			add(&counts[i])
 		}
 	}
@@ -175,8 +175,7 @@ func (s *State) Overseen(all []MatchedAccess) (list []MatchedAccess, counts []Wp
 			}
 		})
 	}
-	for _, id := range s.order {
-		r := s.requests[id]
+	for _, r := range s.ofRegime[protocol.WPG] { // no request is about both
 		for _, camera := range r.Cameras {
 			count(camera, func(c *WpgCount) {
 				c.Requests++

@@ -137,8 +137,8 @@ func (d *decision) recheck(change *Appointment) {
 		after.people = maps.Clone(d.people)
 		after.people[change.Person] = &Person{Appointment: *change, Since: d.now}
 	}
-	for _, id := range sortedKeys(d.grants) {
-		g := d.grants[id]
+	for _, id := range sortedKeys(d.open) {
+		g := d.open[id]
 		if change != nil && change.Person != g.Handler && change.Person != g.Approver && change.Person != d.requests[g.Request].Requester || !d.pending(g, d.now.Time) {
 			continue
 		}
@@ -245,6 +245,7 @@ func (h *Hold) serves(f RequestFacts) bool {
 func (f *RequestAmended) apply(s *State, e Event) error {
 	return s.dossier(f.Request, e, "", func(r *Request) {
 		r.RequestFacts = f.RequestFacts
+		s.need(r)
 		r.Check, r.Decision, r.Status, r.Deliveries, r.Keeping = nil, nil, Filed, nil, nil
 		for _, h := range r.Holds {
 			h.Replaced = !h.serves(f.RequestFacts)

@@ -23,9 +23,8 @@ func (s *State) Reviews(now time.Time) (list []Review) {
 			list = append(list, Review{Words{nl, en}, topic, key, due, roles})
 		}
 	}
-	used, processors := s.inUse()
 	for _, p := range s.protocols {
-		if !used[p.ref()] {
+		if s.under[p.ref()] == 0 {
 			continue
 		}
 		review := p.Review
@@ -50,7 +49,7 @@ func (s *State) Reviews(now time.Time) (list []Review) {
 		}
 	}
 	for _, u := range s.Units() {
-		if !working[u.ID] && !processors[u.ID] && !u.valid(now) {
+		if !working[u.ID] && s.processing[u.ID] == 0 && !u.valid(now) {
 			continue
 		}
 		add(u.ValidUntil, TopicUnit, u.ID, "afspraak met organisatie loopt af", "agreement with an organisation ends", Administrator)
@@ -58,20 +57,6 @@ func (s *State) Reviews(now time.Time) (list []Review) {
 	}
 	slices.SortStableFunc(list, func(a, b Review) int { return a.Due.Compare(b.Due.Time) })
 	return list
-}
-
-// inUse are the versions of protocols that cameras are under, and the processors that they name.
-func (s *State) inUse() (protocols map[ProtocolRef]bool, processors map[string]bool) {
-	protocols, processors = map[ProtocolRef]bool{}, map[string]bool{}
-	for _, p := range s.placements {
-		if p.Status == Active || p.Status == Suspended {
-			protocols[p.Protocol] = true
-			if p.Processor != "" {
-				processors[p.Processor] = true
-			}
-		}
-	}
-	return protocols, processors
 }
 
 // reviewTasks bring them to who sees to them.

@@ -43,8 +43,7 @@ type State struct {
 	clients    map[ClientID]*Client
 	readings   []Read
 	notebook   []Note
-	live       map[protocol.RequestID]*Request // that somebody may still have to do something about
-	decided    []protocol.RequestID            // in the order of deciding
+	decided    []protocol.RequestID // in the order of deciding
 	mail       map[protocol.PersonID]*mailbox
 	mailer     MailTaken // which centre mails
 	signatures []Signature
@@ -53,6 +52,8 @@ type State struct {
 	bare       map[Dossier]bool                // dossiers with events from before there were keys
 	gone       map[protocol.DocumentID]Dossier // holds and grants of which only that remains
 	documents  uint64                          // issued so far: the number in the next document's id
+
+	lists
 }
 
 // Post is a role held; Regime only for handler and approver.
@@ -221,6 +222,9 @@ type Placement struct {
 	// Left out of what tests compare old ledgers by, where they are zero.
 	Confirmed *Confirmation `json:",omitzero"` // the last one, see confirm.go
 	Tests     []ControlTest `json:",omitzero"` // of its controls, oldest first
+
+	needed protocol.Time // when the last request that named it was filed
+	holds  []*Hold       // all there ever were of its footage
 }
 
 // Proposal is an ending that one approver has asked.
@@ -311,6 +315,8 @@ type Request struct {
 	// Of an oral demand; left out of what tests compare old ledgers by, where they are zero.
 	Written *Writing      `json:",omitzero"` // nil: not yet
 	Overdue protocol.Time `json:",omitzero"` // when it was found unconfirmed after three days
+
+	number int // in the order of filing
 }
 
 // Check is the handler's.
@@ -409,6 +415,7 @@ type Incident struct {
 	Camera  protocol.CameraID
 
 	// What people wrote and did of it since; see incidents.go. Left out of what tests compare old ledgers by, where they are zero.
+	Finding    string           `json:",omitzero"` // of the witness: the name of its evidence
 	Drill      bool             `json:",omitzero"`
 	Facts      IncidentFacts    `json:",omitzero"`
 	Told       map[Told]*Notice `json:",omitzero"`
@@ -433,10 +440,23 @@ var incidentWords = map[string]Words{
 	"share-lost":       {"recorder vraagt om een sleuteldeel dat hier niet is", "recorder asks for a share that is not here"},
 	"entry-unreadable": {"regel in het logboek van de recorder is niet te lezen", "entry of the recorder's log cannot be read"},
 	"seals-broken":     {"de verzegeling van het logboek van de recorder is verbroken", "the seals of the recorder's log were broken"},
+	"witness-absent":   {"een onafhankelijke getuige antwoordt niet", "an outside witness does not answer"},
+	"witness-refuses":  {"een onafhankelijke getuige tekent een logboek niet mee", "an outside witness does not cosign a log"},
 	"orders-ahead":     {"recorder telt meer opdrachten dan deze centrale gaf", "recorder counts more orders than this centre issued"},
 	"hold-lost":        {"recorder hief een bewaring op die nog liep", "recorder lifted a hold that was still running"},
 	"lift-failed":      {"bewaring kon niet worden opgeheven; zij eindigt vanzelf", "hold could not be lifted; it ends by itself"},
 	"future-lost":      {"toekomstige beelden konden niet worden bewaard", "future footage could not be held"},
+	"log-fork":         {"recorder tekende voor twee logboeken die elkaar tegenspreken", "recorder signed two logs that contradict each other"},
+	"log-rollback":     {"logboek van de recorder is teruggezet", "the recorder's log was put back"},
+	"log-truncated":    {"van het logboek van de recorder is een stuk af, of het is weg", "a piece of the recorder's log is gone, or all of it"},
+	"log-silent":       {"recorder zwijgt al een uur", "recorder silent for an hour"},
+	"log-clock":        {"tijden in het logboek van de recorder kloppen niet", "times in the recorder's log are not right"},
+	"log-body":         {"inhoud van een regel in het logboek ontbreekt", "content of an entry of the log is missing"},
+	"log-unfit":        {"stuk logboek van de recorder past niet", "a piece of the recorder's log does not fit"},
+	"log-unsealed":     {"zegels van het logboek kloppen niet", "the seals of the recorder's log are not right"},
+	"log-seal-late":    {"recorder verzegelt zijn logboek niet", "recorder does not seal its log"},
+	"footage-overdue":  {"beelden niet als verwijderd gemeld na hun bewaartermijn", "footage not reported as deleted after its window"},
+	"footage-listed":   {"recorder noemt beelden die als verwijderd zijn gemeld", "recorder names footage that was reported as deleted"},
 	"hold-late":        {"bewaring na vijf minuten niet bevestigd", "hold not confirmed after five minutes"},
 }
 

@@ -417,6 +417,7 @@ func (s *State) file(id protocol.RequestID, e Event, note string, change func(*S
 	}
 	change(q)
 	q.History = append(q.History, e.moment(note))
+	s.follow(nil, q.Holds)
 	return nil
 }
 

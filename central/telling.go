@@ -75,10 +75,11 @@ func (t *Task) stage(now time.Time) {
 		before("near", Near)
 	}
 	before("over", 0)
+	t.once = t.name() + "|" + t.Stage
 }
 
 // Once names a task at its stage: what has this name is told once.
-func (t Task) Once() string { return t.name() + "|" + t.Stage }
+func (t Task) Once() string { return t.once }
 
 // name of a task, whatever its stage.
 func (t Task) name() string {

@@ -27,45 +27,36 @@ func (s *State) Units() []*Unit { return sorted(s.units) }
 func (s *State) Recorder(id protocol.RecorderID) *Recorder { return s.recorders[id] }
 
 // Recorders, by id.
-func (s *State) Recorders() []*Recorder { return sorted(s.recorders) }
+func (s *State) Recorders() []*Recorder { return slices.Collect(s.lists.recorders.all()) }
 
 // Placement, or nil.
 func (s *State) Placement(id protocol.CameraID) *Placement { return s.placements[id] }
 
 // Placements, by camera id, drafts included.
-func (s *State) Placements() []*Placement { return sorted(s.placements) }
+func (s *State) Placements() []*Placement { return slices.Collect(s.cameras.all()) }
 
 // Request, or nil.
 func (s *State) Request(id protocol.RequestID) *Request { return s.requests[id] }
 
 // Requests, newest first. Only those that person may see: see MayRead.
 func (s *State) Requests(person protocol.PersonID, now time.Time) []*Request {
-	var list []*Request
-	for _, id := range slices.Backward(s.order) {
-		if r := s.requests[id]; s.MayRead(person, r, now) {
-			list = append(list, r)
-		}
-	}
-	return list
+	return slices.Collect(s.RequestsBefore(person, "", now))
 }
 
 // UnitRequests are the requests of a unit, newest first.
 func (s *State) UnitRequests(unit string) []*Request {
-	var list []*Request
-	for _, id := range slices.Backward(s.order) {
-		if r := s.requests[id]; r.Unit == unit {
-			list = append(list, r)
-		}
-	}
+	list := slices.Clone(s.ofUnit[unit])
+	slices.Reverse(list)
 	return list
 }
 
 // HandedOver are the requests whose hand-over was confirmed after a moment: their bags are kept for fourteen days from then.
 func (s *State) HandedOver(after time.Time) (list []*Request) {
-	for _, id := range s.order {
-		if r := s.requests[id]; r.HandedOver != nil && r.HandedOver.At.After(after) {
-			list = append(list, r)
+	for _, r := range slices.Backward(s.handed) {
+		if !r.HandedOver.At.After(after) {
+			break
 		}
+		list = append(list, r)
 	}
 	return list
 }
@@ -85,7 +76,8 @@ func (s *State) MayRead(person protocol.PersonID, r *Request, now time.Time) boo
 
 // Holds says whether a person has this role, active now. Regime only for handler and approver; empty: for any regime.
 func (s *State) Holds(person protocol.PersonID, role Role, regime protocol.Regime, now time.Time) bool {
-	return s.acts(person, role, regime, now) == nil
+	p := s.people[person]
+	return p != nil && slices.ContainsFunc(p.Posts, func(post Post) bool { return post.serves(role, regime) && s.active(p, post, now) == nil })
 }
 
 // Task is one thing that waits for a person.
@@ -104,6 +96,7 @@ type Task struct {
 	Stage  string        // how far it has come; empty: it is there
 	From   protocol.Time // since when at this stage
 	Urgent bool
+	once   string // see Once
 }
 
 // Topic is what a task that is neither of a request, a camera nor an incident is about.
@@ -131,6 +124,12 @@ const (
 func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 	var list []Task
 	add := func(t Task) { list = append(list, t) }
+	type posts struct{ handler, approver bool }
+	mine := map[protocol.Regime]posts{}
+	for _, regime := range []protocol.Regime{protocol.AVG, protocol.WPG} {
+		mine[regime] = posts{s.Holds(person, Handler, regime, now), s.Holds(person, Approver, regime, now)}
+	}
+	p, requester := s.people[person], s.Holds(person, Requester, "", now)
 	for _, r := range s.live {
 		if t, ok := s.oralTask(person, r, now); ok {
 			add(t)
@@ -140,9 +139,8 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 			t.Request = r
 			add(t)
 		}
-		handler, approver := s.Holds(person, Handler, r.Regime, now), s.Holds(person, Approver, r.Regime, now)
-		p := s.people[person]
-		receives := p != nil && p.Unit == r.Unit && r.Unit != "" && s.Holds(person, Requester, "", now)
+		handler, approver := mine[r.Regime].handler, mine[r.Regime].approver
+		receives := requester && p.Unit == r.Unit && r.Unit != ""
 		switch {
 		case handler && s.mayCheck(person, r, now) == nil:
 			add(Task{What: "check", Words: Words{"toetsen", "check"}, Since: r.checkable(), Due: r.Deadline, Request: r})
@@ -171,19 +169,24 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 		s.matterTasks(add)
 	}
 	registrar, approver := s.Holds(person, Registrar, "", now), s.Holds(person, Approver, "", now)
-	for _, p := range s.placements {
-		if !registrar && !approver {
-			break // a country has 338,000 of them
+	if approver {
+		for d := range s.proposed.all() {
+			if p := d.of; p.Proposed.By != person && s.Holds(person, Approver, p.Regime, now) {
+				add(Task{What: "ending", Words: Words{"tweede handtekening onder beëindiging", "second signature under ending"}, Since: p.Proposed.At, Camera: p})
+			}
 		}
-		if p.Proposed != nil && p.Proposed.By != person && s.Holds(person, Approver, p.Regime, now) {
-			add(Task{What: "ending", Words: Words{"tweede handtekening onder beëindiging", "second signature under ending"}, Since: p.Proposed.At, Camera: p})
+	}
+	if registrar {
+		for _, status := range []Status{Draft, Suspended} {
+			for p := range s.byStatus[status].all() {
+				add(Task{What: "activate", Words: Words{"in gebruik nemen", "activate"}, Since: p.Changed, Camera: p})
+			}
 		}
-		if !registrar {
-			continue
-		}
-		if at := p.StatusAt(now); at == Draft || at == Suspended {
-			add(Task{What: "activate", Words: Words{"in gebruik nemen", "activate"}, Since: p.Changed, Camera: p})
-		} else if t, ok := lapsing(p, now); ok {
+		for d := range s.ending.all() {
+			t, ok := lapsing(d.of, now)
+			if !ok {
+				break
+			}
 			add(t)
 		}
 	}
@@ -261,14 +264,12 @@ func (h *Hold) Late(now time.Time) bool {
 // LateHolds are those that no recorder has confirmed or refused within HoldAlarm, oldest first.
 func (s *State) LateHolds(now time.Time) []*Hold {
 	var late []*Hold
-	for _, h := range s.holds {
+	for _, h := range s.asked {
 		if h.Late(now) {
 			late = append(late, h)
 		}
 	}
-	slices.SortFunc(late, func(a, b *Hold) int {
-		return cmp.Or(a.Issued.Compare(b.Issued.Time), strings.Compare(string(a.ID), string(b.ID)))
-	})
+	sortHolds(late)
 	return late
 }
 
@@ -304,11 +305,12 @@ func (s *State) Hold(id protocol.HoldID) *Hold { return s.holds[id] }
 // StandingGrants are the standing grants of a person that are valid now.
 func (s *State) StandingGrants(person protocol.PersonID, now time.Time) []*Grant {
 	var list []*Grant
-	for _, id := range sortedKeys(s.grants) {
-		if g := s.grants[id]; g.Use == protocol.UseStanding && g.Requester == person && g.Valid(now) == nil && g.Refused == "" && g.Voided == nil {
+	for _, g := range s.viewing[person] {
+		if g.Valid(now) == nil && g.Refused == "" && g.Voided == nil {
 			list = append(list, g)
 		}
 	}
+	slices.SortFunc(list, func(a, b *Grant) int { return cmp.Compare(a.ID, b.ID) })
 	return list
 }
 
@@ -416,6 +418,7 @@ func (m MatchedAccess) fault() Words {
 // PublicPlacement is what everyone may know of a camera, at its publication level: what must stay private is not in it.
 type PublicPlacement struct {
 	Camera            protocol.CameraID
+	Title             string // its name, or at other levels its id
 	Name              string // only at level exact or street
 	Regime            protocol.Regime
 	Status            Status // never Draft
@@ -440,15 +443,9 @@ type PublicPlacement struct {
 	ValidTo           protocol.Time
 }
 
-// Public is every camera that is or was in use, by id; drafts are not yet public.
+// Public is every camera that is or was in use, by title; drafts are not yet public.
 func (s *State) Public(now time.Time) []PublicPlacement {
-	var list []PublicPlacement
-	for _, p := range s.Placements() {
-		if public, ok := s.PublicCamera(p.Camera, now); ok {
-			list = append(list, public)
-		}
-	}
-	return list
+	return slices.Collect(s.PublicFrom(0, now))
 }
 
 // PublicCamera is one of Public.
@@ -458,7 +455,7 @@ func (s *State) PublicCamera(id protocol.CameraID, now time.Time) (PublicPlaceme
 		return PublicPlacement{}, false
 	}
 	pub := PublicPlacement{
-		Camera: p.Camera, Regime: p.Regime, Status: p.StatusAt(now), Purposes: p.Purposes, Besluit: p.Besluit,
+		Camera: p.Camera, Title: p.PublicTitle(), Regime: p.Regime, Status: p.StatusAt(now), Purposes: p.Purposes, Besluit: p.Besluit,
 		Protocol: s.Protocol(p.Protocol), Window: p.Window(), Sound: p.Sound != Sound{}, Sign: p.Sign, Publication: p.Publication, PublicationReason: p.PublicationReason,
 		Contact: p.Contact, Recorder: p.Recorder, ValidFrom: p.ValidFrom, ValidTo: p.ValidTo,
 	}

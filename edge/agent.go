@@ -462,7 +462,12 @@ func (a *Agent) cosigned(raw []byte) error {
 		}
 		witnesses = append(witnesses, v)
 	}
-	if err := a.journal.Cosigned(raw, witnesses, int(roster.Quorum)); err != nil {
+	err := a.journal.Cosigned(raw, witnesses, int(roster.Quorum))
+	if errors.Is(err, journal.ErrQuorum) { // an outside witness is slower than the centre, or absent: the journal knows which, and the status says so in time
+		a.Log.Debug("not enough cosignatures yet", "error", err)
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	if size, at := a.journal.CosignedHead(); size > a.begun && !at.Equal(a.heard) { // made since this start, so it is no older

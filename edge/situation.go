@@ -97,6 +97,7 @@ type JournalSituation struct {
 	Entries    uint64         `json:"entries"`
 	Cosigned   uint64         `json:"cosigned"`             // covered by a cosigned checkpoint
 	CosignedAt *protocol.Time `json:"cosignedAt,omitempty"` // absent: none since the start
+	Lacking    []string       `json:"lacking,omitempty"`    // witnesses that the quorum waits for
 	Owed       int            `json:"owed"`                 // entries that it must still take
 	Broken     string         `json:"broken,omitempty"`     // why it cannot be written
 	Unopened   bool           `json:"unopened"`             // not even be opened: what is in it is not known
@@ -158,6 +159,7 @@ func (a *Agent) Situation() Situation {
 		t := protocol.T(at)
 		s.Journal.CosignedAt = &t
 	}
+	s.Journal.Lacking = a.journal.Lacking()
 	known := map[protocol.CameraID]bool{}
 	for _, c := range a.Config.Cameras {
 		known[c.ID] = true
@@ -335,13 +337,21 @@ func (s *Situation) judgeJournal(add func(failing bool, what, do string)) {
 	if j.Unopened || s.Time.Sub(s.Started.Time) < 5*time.Minute { // the first has a moment to come
 		return
 	}
+	noSignature := noSignature
+	if len(j.Lacking) > 0 {
+		noSignature = fmt.Sprintf("The centre signs; missing is the signature of %s, which the roster asks for too. Ask whoever runs that witness (the privacy officer) whether it is switched on and reached; nothing has to be done here.", strings.Join(j.Lacking, ", "))
+	}
 	switch {
+	case j.CosignedAt == nil && len(j.Lacking) > 0:
+		add(false, "Not enough witnesses have cosigned this journal since the start: until then nothing is shown or released here.", noSignature)
 	case j.CosignedAt == nil:
 		add(false, "No witness has cosigned this journal since the start.", noSignature+" Until then nothing is shown or released here.")
 	case s.Time.Sub(j.CosignedAt.Time) > noLive:
 		add(false, fmt.Sprintf("The last cosignature is %s old: nothing is shown or released here any more.", s.ago(*j.CosignedAt)), noSignature)
 	case s.Time.Sub(j.CosignedAt.Time) > noPlayback:
 		add(false, fmt.Sprintf("The last cosignature is %s old: nobody can look back here.", s.ago(*j.CosignedAt)), noSignature)
+	case len(j.Lacking) > 0 && s.Time.Sub(j.CosignedAt.Time) > 5*time.Minute:
+		add(false, fmt.Sprintf("For %s too few witnesses have signed: nothing is released here.", s.ago(*j.CosignedAt)), noSignature)
 	}
 }
 

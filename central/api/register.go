@@ -1,6 +1,7 @@
 package api
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -296,10 +297,24 @@ func (a *API) placements(c *call) (reply, error) {
 		return reply{}, err
 	}
 	a.Book.View(func(st *central.State) {
-		all := slices.DeleteFunc(st.Placements(), func(p *central.Placement) bool {
-			return !c.seen(p) || stand != "" && p.StatusAt(c.now) != stand || regime != "" && p.Regime != regime || under != "" && p.Protocol.ID != under || version != 0 && p.Protocol.Version != version
-		})
-		all, list.bladwijzer, err = pageOf(a, c, all)
+		from := func(n int) (iter.Seq[*central.Placement], int) {
+			switch {
+			case stand != "":
+				return st.WithStatus(stand, n, c.now)
+			case c.inner():
+				return st.CamerasFrom(n), st.CameraCount()
+			}
+			return st.KnownFrom(n)
+		}
+		those, total := from(0)
+		var all []*central.Placement
+		if regime == "" && under == "" && version == 0 && (stand != central.Draft || c.inner()) {
+			all, list.bladwijzer, err = pageFrom(a, c, total, func(n int) iter.Seq[*central.Placement] { those, _ = from(n); return those })
+		} else {
+			all, list.bladwijzer, err = pageOf(a, c, slices.DeleteFunc(slices.Collect(those), func(p *central.Placement) bool {
+				return !c.seen(p) || regime != "" && p.Regime != regime || under != "" && p.Protocol.ID != under || version != 0 && p.Protocol.Version != version
+			}))
+		}
 		list.Plaatsingen = each(all, func(p *central.Placement) plaatsing { return c.newPlaatsing(st, p) })
 	})
 	return reply{body: list}, err

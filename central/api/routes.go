@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"reflect"
 	"slices"
@@ -470,8 +471,12 @@ func each[T, R any](list []T, f func(T) R) []R {
 
 // pageOf cuts out the page that is asked for, and says which it is.
 func pageOf[T any](a *API, c *call, list []T) ([]T, bladwijzer, error) {
-	b := bladwijzer{Totaal: len(list)}
-	var err error
+	return pageFrom(a, c, len(list), func(n int) iter.Seq[T] { return slices.Values(list[n:]) })
+}
+
+// pageFrom is pageOf a list that is not made whole: of so many, all but the first n.
+func pageFrom[T any](a *API, c *call, total int, list func(n int) iter.Seq[T]) (here []T, b bladwijzer, err error) {
+	b.Totaal = total
 	if b.Pagina, err = c.number("pagina", 1); err != nil {
 		return nil, b, err
 	}
@@ -485,15 +490,21 @@ func pageOf[T any](a *API, c *call, list []T) ([]T, bladwijzer, error) {
 		c.w.Header().Add("Link", fmt.Sprintf("<%s>; rel=%q", address, rel))
 		return address
 	}
-	from := min((b.Pagina-1)*b.Aantal, len(list))
-	to := min(from+b.Aantal, len(list))
-	if to < len(list) {
+	from := min((b.Pagina-1)*b.Aantal, total)
+	to := min(from+b.Aantal, total)
+	if to < total {
 		b.Volgende = link("next", b.Pagina+1)
 	}
-	if last := max(1, (len(list)+b.Aantal-1)/b.Aantal); b.Pagina > 1 {
+	if last := max(1, (total+b.Aantal-1)/b.Aantal); b.Pagina > 1 {
 		b.Vorige = link("prev", min(b.Pagina-1, last))
 	}
-	return list[from:to], b, nil
+	for one := range list(from) {
+		if len(here) == to-from {
+			break
+		}
+		here = append(here, one)
+	}
+	return here, b, nil
 }
 
 // number is a query key that is a whole number from 1.

@@ -20,8 +20,9 @@ import (
 func (d *desk) cameras(v *visit) {
 	d.show(v, http.StatusOK, "cameras.html", page.Both("Camera's", "Cameras"), func(st *central.State) any {
 		var list []seenCamera
+		find := v.finder()
 		if d.seesAll(st, v) {
-			for _, p := range st.Placements() {
+			for _, p := range take(&find, st.CamerasFrom, isCamera) {
 				list = append(list, d.seen(st, p, v))
 			}
 			darkFirst(list)
@@ -30,8 +31,9 @@ func (d *desk) cameras(v *visit) {
 		}
 		return struct {
 			List      []seenCamera
+			Find      finder
 			Registrar bool
-		}{list, st.Holds(v.me(), central.Registrar, "", v.now)}
+		}{list, find, st.Holds(v.me(), central.Registrar, "", v.now)}
 	}, wide, fresh)
 }
 

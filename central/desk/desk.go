@@ -38,6 +38,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/mail"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/vault"
+	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/destruction"
 )
@@ -65,6 +66,10 @@ type Recorders interface {
 	Accesses() ([]central.Access, error)
 	// Export writes a recorder's log with its cosigned checkpoint, to verify elsewhere.
 	Export(protocol.RecorderID, io.Writer) error
+	// Evidence is what the witness has of a finding, by its name; false if there is none.
+	Evidence(r protocol.RecorderID, finding string) (witness.Evidence, bool, error)
+	// EvidenceOf is an entry of a recorder's log as evidence.
+	EvidenceOf(r protocol.RecorderID, seq uint64) (witness.Evidence, bool, error)
 	// Counts is what the recorders' logs say up to a moment, and since another.
 	Counts(ctx context.Context, from, to time.Time) (central.LogCounts, error)
 	// Destruction is what a recorder's cosigned log proves of a camera's days, newest first.
@@ -84,6 +89,15 @@ type Chain struct {
 	Findings   []central.Words // forks, rollbacks, overdue deletion
 }
 
+// OutsideWitness is how a witness outside this centre stands.
+type OutsideWitness struct {
+	Name     string
+	Absent   protocol.Time // since when it does not answer; zero: it does
+	Why      string
+	Cosigned protocol.Time // when it last cosigned anything since this centre started
+	Refused  int           // logs that it does not cosign now
+}
+
 // Vault keeps released bags.
 type Vault = vault.Source
 
@@ -93,8 +107,9 @@ type Config struct {
 	Identity  *identity.Store
 	Recorders Recorders
 	Vault     Vault
-	Mail      func() mail.Status // how the mail stands; nil: nobody is mailed
-	Bags      string             // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
+	Witnesses func() []OutsideWitness // nil: there are none
+	Mail      func() mail.Status      // how the mail stands; nil: nobody is mailed
+	Bags      string                  // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
 	Site      page.Site
 	URL       string // base address of this centre, for invitations
 	Now       func() time.Time
@@ -424,6 +439,9 @@ func (f form) Ticked(name string, value any) bool {
 	return slices.Contains(f.Values[name], text(value))
 }
 
+// Joined is all values of a field.
+func (f form) Joined(name string) string { return strings.Join(f.Values[name], " ") }
+
 // Or is what was typed, or something to begin with.
 func (f form) Or(name string, begin any) string {
 	if f.Has(name) {
@@ -459,8 +477,8 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },
 		"event":   func(name string) string { return l.In(central.EventWords(name)) },
 		// mapdot is the dot of the "map" part: whose points tick the checkboxes of this name.
-		"mapdot": func(choose string) map[string]any {
-			return map[string]any{"Base": strings.TrimSuffix(l.Path("/"), "/"), "Map": d.Site.Map, "Choose": choose}
+		"mapdot": func(choose, shown string) map[string]any {
+			return map[string]any{"Base": strings.TrimSuffix(l.Path("/"), "/"), "Map": d.Site.Map, "Choose": choose, "Shown": shown}
 		},
 		"happening": func(w identity.What) string { return l.In(happenings[w]) },
 		"unit":      func(u *central.Unit, id string) string { return unitName(u, id) },

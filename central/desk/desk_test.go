@@ -34,6 +34,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/ledger"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/central/vault"
+	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/destruction"
 	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
@@ -68,6 +69,7 @@ type office struct {
 	status   protocol.Status
 	seen     []central.Access
 	bag      []byte
+	proof    witness.Evidence
 	claimed  []byte
 	sessions map[protocol.PersonID]*http.Cookie
 }
@@ -1241,4 +1243,11 @@ func TestR18_TheRequestFormShowsOnlyWhatItsKindNeeds(t *testing.T) {
 	if body := o.as(staff).get("/bureau/aanvragen/nieuw?soort=vordering").Body.String(); !strings.Contains(body, `name="soort" value="aangifte"`) {
 		t.Error("staff are offered a demand")
 	}
+}
+
+func (o *office) Evidence(id protocol.RecorderID, finding string) (witness.Evidence, bool, error) {
+	return o.proof, o.proof.Recorder == id && o.proof.Name() == finding, nil
+}
+func (o *office) EvidenceOf(protocol.RecorderID, uint64) (witness.Evidence, bool, error) {
+	return witness.Evidence{}, false, nil
 }

@@ -18,7 +18,11 @@ import (
 // destruction lists the cameras that a certificate can be of, also those that are withdrawn.
 func (d *desk) destruction(v *visit) {
 	d.show(v, http.StatusOK, "destruction.html", page.Both("Vernietiging", "Destruction"), func(st *central.State) any {
-		return slices.DeleteFunc(st.Placements(), func(p *central.Placement) bool { return p.Recorder == "" })
+		find := v.finder()
+		return struct {
+			List []*central.Placement
+			Find finder
+		}{slices.DeleteFunc(take(&find, st.CamerasFrom, isCamera), func(p *central.Placement) bool { return p.Recorder == "" }), find}
 	})
 }
 

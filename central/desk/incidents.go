@@ -128,6 +128,9 @@ func (d *desk) showIncident(v *visit, status int, f form) {
 			{page.Both("Melden aan de AP voor", "Notify the AP by"), i.Deadline()}, {page.Both("Termijn", "Term"), v.apTerm(i)}, {page.Both("Bewaren tot", "Keep until"), onDay{i.KeepUntil()}},
 			{page.Both("Recorder", "Recorder"), string(i.Source.Recorder)}, {page.Both("Camera", "Camera"), string(i.Camera)}, {page.Both("Conclusie", "Conclusion"), i.Conclusion},
 		}
+		if evident(i) {
+			s.Facts = append(s.Facts, fact{page.Both("Bewijs", "Evidence"), to{path + "/bewijs", page.Both("Wat was beloofd, wat is gezien, wie tekende", "What was promised, what was seen, who signed")}})
+		}
 		if r := st.Request(i.Request); r != nil && st.MayRead(v.me(), r, v.now) {
 			s.Facts = append(s.Facts, fact{page.Both("Aanvraag", "Request"), to{"/bureau/aanvragen/" + string(r.ID), string(r.ID)}})
 		}

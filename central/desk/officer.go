@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -25,8 +26,8 @@ func (d *desk) accesses(v *visit) {
 		list, counts := st.Overseen(st.Match(accesses))
 		return struct {
 			List   []central.MatchedAccess
-			Counts []central.WpgCount
-		}{list, counts}
+			Counts wpgCounts
+		}{list, busiest(counts)}
 	}, wide)
 }
 
@@ -37,6 +38,22 @@ func (d *desk) reading(v *visit, what central.Reading, about string) bool {
 		return false
 	}
 	return true
+}
+
+// wpgCounts is what was asked of WPG cameras: of a country's, those of which most was.
+type wpgCounts struct {
+	List   []central.WpgCount
+	Others int
+}
+
+func busiest(all []central.WpgCount) wpgCounts {
+	if len(all) <= onePage {
+		return wpgCounts{List: all}
+	}
+	slices.SortStableFunc(all, func(a, b central.WpgCount) int {
+		return cmp.Or(b.Orphans-a.Orphans, b.Accesses-a.Accesses, b.Requests-a.Requests)
+	})
+	return wpgCounts{all[:onePage], len(all) - onePage}
 }
 
 // recorderLog is one recorder's log and what its witness says.
@@ -79,14 +96,22 @@ func (d *desk) logs(v *visit) {
 		return
 	}
 	size := d.Book.Size()
+	var witnesses []OutsideWitness
+	if d.Witnesses != nil {
+		witnesses = d.Witnesses()
+	}
 	alone := d.Site.SelfWitnessed != nil && d.Site.SelfWitnessed()
 	d.show(v, http.StatusOK, "logs.html", page.Both("Logboeken", "Logs"), func(st *central.State) any {
+		find := v.finder()
+		list := cut(&find, d.recorderLogs(st, v.now))
 		return struct {
 			Recorders  []recorderLog
 			Size       uint64
 			Checkpoint string
 			Alone      bool
-		}{d.recorderLogs(st, v.now), size, string(checkpoint), alone}
+			Witnesses  []OutsideWitness
+			Find       finder
+		}{list, size, string(checkpoint), alone, witnesses, find}
 	}, wide)
 }
 
@@ -130,26 +155,31 @@ func (d *desk) holds(v *visit) {
 	d.show(v, http.StatusOK, "holds.html", page.Both("Bewaarde beelden", "Held footage"), func(st *central.State) any {
 		out := struct {
 			List  []held
+			Count int
 			Bytes int64
-		}{}
-		add := func(holds []*central.Hold, path string, status central.Words) {
-			for _, h := range holds {
-				if s := h.State(); s == "lifted" || s == "refused" || !v.now.Before(h.End.Time) {
-					continue
-				}
-				out.List = append(out.List, held{h, path + string(h.Request), status, v.now.Sub(h.Issued.Time)})
-				if h.Confirmed != nil {
-					out.Bytes += h.Confirmed.Bytes
-				}
+			Find  finder
+		}{Find: v.finder()}
+		subjects := map[protocol.RequestID]*central.SubjectRequest{}
+		for _, q := range st.SubjectRequests(v.me(), v.now) {
+			subjects[q.ID] = q
+		}
+		var all []held
+		for _, h := range st.Standing() { // oldest first
+			one := held{Hold: h, Age: v.now.Sub(h.Issued.Time)}
+			if r := st.Request(h.Request); r != nil && st.MayRead(v.me(), r, v.now) {
+				one.Path, one.Status = "/bureau/aanvragen/"+string(r.ID), r.Status.Words()
+			} else if q := subjects[h.Request]; q != nil {
+				one.Path, one.Status = "/bureau/betrokkenen/"+string(q.ID), subjectState(v, q).Words
+			}
+			if one.Path == "" || !v.now.Before(h.End.Time) {
+				continue
+			}
+			all = append(all, one)
+			if h.Confirmed != nil {
+				out.Bytes += h.Confirmed.Bytes
 			}
 		}
-		for _, r := range st.Requests(v.me(), v.now) {
-			add(r.Holds, "/bureau/aanvragen/", r.Status.Words())
-		}
-		for _, q := range st.SubjectRequests(v.me(), v.now) {
-			add(q.Holds, "/bureau/betrokkenen/", subjectState(v, q).Words)
-		}
-		slices.SortStableFunc(out.List, func(a, b held) int { return a.Issued.Compare(b.Issued.Time) }) // oldest first
+		out.Count, out.List = len(all), cut(&out.Find, all)
 		return out
 	}, wide)
 }

@@ -16,6 +16,9 @@ func (d *desk) oversightRoutes(in func(string, func(*visit), ...central.Role)) {
 	in("POST /bureau/incidenten/melden", d.report)
 	in("GET /bureau/incidenten/gemeld", d.reported)
 	in("GET /bureau/incidenten/{number}", d.incident, central.Officer, central.Auditor)
+	for _, end := range append(endings, ".zip") {
+		in("GET /bureau/incidenten/{number}/bewijs"+end, d.evidence, central.Officer, central.Auditor)
+	}
 	in("POST /bureau/incidenten/{number}", d.describeIncident, central.Officer)
 	in("POST /bureau/incidenten/{number}/gemeld", d.tellOfIncident, central.Officer)
 	in("POST /bureau/incidenten/{number}/sluiten", d.closeIncident, central.Officer)

@@ -38,6 +38,7 @@ type staffing struct {
 	Choices []central.Post
 	Cameras []*central.Placement
 	Units   []*central.Unit
+	Many    bool // too many cameras to tick
 }
 
 func choices(st *central.State) staffing {
@@ -51,7 +52,10 @@ func choices(st *central.State) staffing {
 			posts = append(posts, central.Post{Role: role, Regime: regime})
 		}
 	}
-	return staffing{posts, st.Placements(), st.Units()}
+	if st.CameraCount() > onePage {
+		return staffing{posts, nil, st.Units(), true}
+	}
+	return staffing{posts, st.Placements(), st.Units(), false}
 }
 
 var titlePeople = page.Both("Mensen en rollen", "People and roles")

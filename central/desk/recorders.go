@@ -14,6 +14,7 @@ import (
 type recordersPage struct {
 	form
 	Recorders []keptRecorder
+	Find      finder
 	Marks     []central.Mark
 	May       *central.Refusal // why this person marks none
 }
@@ -37,7 +38,8 @@ func (d *desk) recorders(v *visit) { d.showRecorders(v, http.StatusOK, form{}) }
 func (d *desk) showRecorders(v *visit, status int, f form) {
 	d.show(v, status, "recorders.html", titleRecorders, func(st *central.State) any {
 		out := recordersPage{form: f, Marks: central.Marks}
-		for _, r := range st.Recorders() {
+		out.Find = v.finder()
+		for _, r := range take(&out.Find, st.RecordersFrom, isRecorder) {
 			out.Recorders = append(out.Recorders, d.kept(r, v.now))
 			out.May = would(st, central.MarkRecorder{By: v.me(), Recorder: r.ID, Mark: otherMark(r.Mark), Reason: "?"}, v.now)
 		}

@@ -20,7 +20,23 @@ import (
 var titleRequests = page.Both("Aanvragen", "Requests")
 
 func (d *desk) requests(v *visit) {
-	d.show(v, http.StatusOK, "requests.html", titleRequests, func(st *central.State) any { return st.Requests(v.me(), v.now) }, wide)
+	d.show(v, http.StatusOK, "requests.html", titleRequests, func(st *central.State) any {
+		var out struct {
+			List  []*central.Request
+			Older protocol.RequestID // the last of this page, where there are more
+			Begin bool
+		}
+		before := protocol.RequestID(v.r.URL.Query().Get("voor"))
+		out.Begin = before == ""
+		for r := range st.RequestsBefore(v.me(), before, v.now) {
+			if len(out.List) == onePage {
+				out.Older = out.List[onePage-1].ID
+				break
+			}
+			out.List = append(out.List, r)
+		}
+		return out
+	}, wide)
 }
 
 // asking is the form for a new request.
@@ -35,6 +51,20 @@ type asking struct {
 	Units    []*central.Unit
 	Now      time.Time
 	Look     *looked // filled in and ready to file
+	Many     bool    // there are more cameras than are shown
+}
+
+// Shown are the cameras to choose from, where there are others.
+func (a asking) Shown() string {
+	var ids []string
+	for _, g := range a.Groups {
+		for _, c := range g.Cameras {
+			if a.Many {
+				ids = append(ids, string(c.Camera))
+			}
+		}
+	}
+	return strings.Join(ids, ",")
 }
 
 // group is the cameras of one regime: two controllers, two requests.
@@ -71,10 +101,32 @@ func (d *desk) asking(st *central.State, v *visit, f form) asking {
 	}
 	for _, regime := range a.Sort.Regimes {
 		g := group{Regime: regime}
-		for _, p := range st.Placements() {
-			if p.Regime == regime && p.Status != central.Draft && (!staff || slices.Contains(mine, p.Camera)) {
+		add := func(p *central.Placement) {
+			if p != nil && p.Regime == regime && p.Status != central.Draft {
 				g.Cameras = append(g.Cameras, d.seen(st, p, v))
 			}
+		}
+		if staff {
+			for _, id := range mine {
+				add(st.Placement(id))
+			}
+		} else {
+			for _, id := range cameraIDs(f.Values["camera"]) { // chosen ones stay, whatever is looked for
+				add(st.Placement(id))
+			}
+			chosen, look := len(g.Cameras), strings.ToLower(strings.TrimSpace(f.Get("zoek")))
+			for p := range st.CamerasFrom(0) {
+				if f.Ticked("camera", p.Camera) || look != "" && !isCamera(p, look) {
+					continue
+				}
+				if len(g.Cameras) == chosen+onePage {
+					a.Many = true
+					break
+				}
+				add(p)
+			}
+			slices.SortFunc(g.Cameras, func(a, b seenCamera) int { return strings.Compare(string(a.Camera), string(b.Camera)) })
+			a.Many = a.Many || look != ""
 		}
 		if len(g.Cameras) > 0 {
 			a.Groups = append(a.Groups, g)
@@ -164,6 +216,10 @@ func (d *desk) showAsking(v *visit, status int, f form, look *looked) {
 // fileRequest first shows what would be asked, then, pressed again, asks it: anew, or in place of what a request asks now.
 func (d *desk) fileRequest(v *visit) {
 	f := v.form()
+	if v.value("stap") == "zoeken" {
+		d.showAsking(v, http.StatusOK, f, nil)
+		return
+	}
 	facts, err := v.requestFacts()
 	if err != nil {
 		f.Problem = &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Vul de tijden in als datum en tijd: "+err.Error()+".", "Fill in the times as date and time: "+err.Error()+".")}
@@ -268,7 +324,9 @@ func (v *visit) requestFacts() (central.RequestFacts, error) {
 func cameraIDs(list []string) []protocol.CameraID {
 	var ids []protocol.CameraID
 	for _, s := range list {
-		ids = append(ids, protocol.CameraID(s))
+		for _, id := range strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\r' }) { // typed, where there are too many to tick
+			ids = append(ids, protocol.CameraID(id))
+		}
 	}
 	return ids
 }

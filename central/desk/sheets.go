@@ -238,6 +238,9 @@ func tick(name, nl, en string) field {
 }
 
 func cameraChoice(st *central.State, chosen []protocol.CameraID) field {
+	if st.CameraCount() > onePage {
+		return field{Name: "camera", Kind: "text", Label: page.Both("Camera's", "Cameras"), Value: strings.ReplaceAll(idList(chosen), ",", "")}.hint("De nummers, met een spatie ertussen.", "Their ids, with a space in between.")
+	}
 	f := field{Name: "camera", Kind: "check", Label: page.Both("Camera's", "Cameras")}
 	for _, p := range st.Placements() {
 		o := option{Value: string(p.Camera), Words: page.Both(p.Name, p.Name)}

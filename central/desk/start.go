@@ -16,7 +16,9 @@ type start struct {
 	Name     string
 	Session  identity.Session
 	Posts    []post
-	Tasks    []central.Task
+	Tasks    []central.Task // this page of them
+	Waiting  int            // how many in all
+	Find     finder
 	News     []central.Task
 	Mail     mailState
 	Requests []*central.Request // of the own unit, the newest few
@@ -34,10 +36,12 @@ type post struct {
 // overview is what the privacy officer opens with.
 type overview struct {
 	Orphans []central.MatchedAccess
-	Logs    []recorderLog
-	Held    int
-	Oral    central.OralCount // spoken in the last year
-	Wpg     []central.WpgCount
+	Logs    []recorderLog // the first of them, those with trouble before others
+
+	Recorders, Orderly int // how many there are, and of how many the log is in order
+	Held               int
+	Oral               central.OralCount // spoken in the last year
+	Wpg                wpgCounts
 }
 
 func (d *desk) start(v *visit) {
@@ -50,7 +54,10 @@ func (d *desk) start(v *visit) {
 		}
 	}
 	d.show(v, http.StatusOK, "start.html", page.Both("Begin", "Start"), func(st *central.State) any {
-		s := start{Name: v.in.Name, Session: v.in, Tasks: st.Inbox(v.me(), v.now), News: st.News(v.me(), v.now), Roles: map[string]bool{}}
+		s := start{Name: v.in.Name, Session: v.in, News: st.News(v.me(), v.now), Roles: map[string]bool{}}
+		tasks := st.Inbox(v.me(), v.now)
+		s.Find = v.finder()
+		s.Waiting, s.Tasks = len(tasks), cut(&s.Find, tasks)
 		if p := st.Person(v.me()); p != nil {
 			for _, held := range p.Posts {
 				active := st.Holds(v.me(), held.Role, held.Regime, v.now)
@@ -60,27 +67,36 @@ func (d *desk) start(v *visit) {
 		}
 		s.Mail = d.mailState(v, s.Roles[string(central.Administrator)])
 		if s.Roles[string(central.Requester)] {
-			s.Requests = st.Requests(v.me(), v.now)
-			s.Requests = s.Requests[:min(5, len(s.Requests))]
+			for r := range st.RequestsBefore(v.me(), "", v.now) {
+				if s.Requests = append(s.Requests, r); len(s.Requests) == 5 {
+					break
+				}
+			}
 		}
 		if s.Roles[string(central.Staff)] {
 			s.Cameras = d.assigned(st, v)
 			s.Grants = st.StandingGrants(v.me(), v.now)
 		}
 		if s.Roles[string(central.Officer)] {
-			o := &overview{Logs: d.recorderLogs(st, v.now)}
+			o := &overview{}
+			for _, l := range d.recorderLogs(st, v.now) {
+				if o.Recorders++; !l.Trouble() {
+					o.Orderly++
+				}
+				if len(o.Logs) < onePage {
+					o.Logs = append(o.Logs, l)
+				}
+			}
 			list, counts := st.Overseen(st.Match(accesses))
-			o.Wpg = counts
+			o.Wpg = busiest(counts)
 			for _, m := range list {
 				if m.Orphan() {
 					o.Orphans = append(o.Orphans, m)
 				}
 			}
-			for _, r := range st.Requests(v.me(), v.now) {
-				for _, h := range r.Holds {
-					if h.State() == "confirmed" {
-						o.Held++
-					}
+			for _, h := range st.Standing() {
+				if r := st.Request(h.Request); r != nil && h.Confirmed != nil && st.MayRead(v.me(), r, v.now) {
+					o.Held++
 				}
 			}
 			o.Oral = st.OralDemands(v.now.AddDate(-1, 0, 0), v.now.Add(time.Millisecond), v.now)

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/page"
@@ -18,6 +17,7 @@ type upkeep struct {
 	Places []upkeepPlace // to choose from
 	Here   *upkeepPlace
 	List   []central.Upkeep
+	Find   finder
 	May    bool // this reader may say of them whether they are right
 }
 
@@ -28,63 +28,52 @@ type upkeepPlace struct {
 	Cameras, Overdue, Doubted, Unneeded, Lack int
 }
 
+func upkeepAt(at central.Place, list []central.Upkeep) upkeepPlace {
+	p := upkeepPlace{Query: url.Values{"recorder": {string(at.Recorder)}}.Encode(), Words: page.Both("Recorder "+string(at.Recorder), "Recorder "+string(at.Recorder)), Cameras: len(list)}
+	if at.Recorder == "" {
+		p.Query, p.Words = url.Values{"gebouw": {at.BAG}}.Encode(), page.Both("Gebouw "+at.BAG, "Building "+at.BAG)
+	}
+	one := func(n *int, yes bool) {
+		if yes {
+			*n++
+		}
+	}
+	for _, u := range list {
+		one(&p.Overdue, u.Overdue)
+		one(&p.Doubted, u.Doubted())
+		one(&p.Unneeded, u.Unneeded)
+		one(&p.Lack, len(u.Lacks) > 0)
+	}
+	return p
+}
+
 func (d *desk) upkeep(v *visit) { d.showUpkeep(v, http.StatusOK, form{}) }
 
 func (d *desk) showUpkeep(v *visit, status int, f form) {
 	query := v.r.URL.Query()
 	d.show(v, status, "upkeep.html", page.Both("Herbevestigen", "Re-confirm"), func(st *central.State) any {
 		out := upkeep{form: f, May: st.Holds(v.me(), central.Registrar, "", v.now) || st.Holds(v.me(), central.Staff, "", v.now)}
-		all := st.Upkeep(v.me(), v.now)
-		index := map[string]int{}
-		put := func(key, id string, words central.Words, u central.Upkeep) {
-			if id == "" {
-				return
-			}
-			q := url.Values{key: {id}}.Encode()
-			i, there := index[q]
-			if !there {
-				i = len(out.Places)
-				index[q] = i
-				out.Places = append(out.Places, upkeepPlace{Query: q, Words: words})
-			}
-			p := &out.Places[i]
-			one := func(n *int, yes bool) {
-				if yes {
-					*n++
-				}
-			}
-			one(&p.Cameras, true)
-			one(&p.Overdue, u.Overdue)
-			one(&p.Doubted, u.Doubted())
-			one(&p.Unneeded, u.Unneeded)
-			one(&p.Lack, len(u.Lacks) > 0)
-		}
-		for _, u := range all {
-			put("recorder", string(u.Recorder), page.Both("Recorder "+string(u.Recorder), "Recorder "+string(u.Recorder)), u)
-			put("gebouw", u.BAG, page.Both("Gebouw "+u.BAG, "Building "+u.BAG), u)
-		}
-		slices.SortStableFunc(out.Places, func(a, b upkeepPlace) int {
-			if a.Overdue != b.Overdue {
-				return b.Overdue - a.Overdue
-			}
-			return strings.Compare(a.Query, b.Query)
-		})
-		here := url.Values{}
-		for _, key := range []string{"recorder", "gebouw"} {
-			if id := query.Get(key); id != "" && len(here) == 0 {
-				here.Set(key, id)
+		out.Find = v.finder()
+		places := st.UpkeepPlaces(v.me(), v.now)
+		var here central.Place
+		switch recorder, building := query.Get("recorder"), query.Get("gebouw"); {
+		case recorder != "":
+			here.Recorder = protocol.RecorderID(recorder)
+		case building != "":
+			here.BAG = building
+		default: // they may all be in one place
+			recorders := slices.DeleteFunc(slices.Clone(places), func(p central.Place) bool { return p.Recorder == "" })
+			if len(recorders) == 1 {
+				here = recorders[0]
 			}
 		}
-		if len(here) == 0 && len(out.Places) > 0 && !slices.ContainsFunc(all, func(u central.Upkeep) bool { return u.Recorder != all[0].Recorder }) {
-			here.Set("recorder", string(all[0].Recorder)) // they are all in one place
+		for _, p := range cut(&out.Find, places) {
+			out.Places = append(out.Places, upkeepAt(p, st.Upkeep(v.me(), p, v.now)))
 		}
-		if _, there := index[here.Encode()]; there {
-			i := slices.IndexFunc(out.Places, func(p upkeepPlace) bool { return p.Query == here.Encode() })
-			out.Here = &out.Places[i]
-			for _, u := range all {
-				if string(u.Recorder) == here.Get("recorder") || u.BAG != "" && u.BAG == here.Get("gebouw") {
-					out.List = append(out.List, u)
-				}
+		if here != (central.Place{}) {
+			if out.List = st.Upkeep(v.me(), here, v.now); len(out.List) > 0 {
+				place := upkeepAt(here, out.List)
+				out.Here = &place
 			}
 			slices.SortStableFunc(out.List, func(a, b central.Upkeep) int { return a.Due.Compare(b.Due.Time) })
 		}

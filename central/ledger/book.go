@@ -633,6 +633,22 @@ func (b *Book) Proof(seq uint64) (chain.Proof, error) {
 	return chain.NewProof(seq, head.Size, checkpoint, hashesOf(context.Background(), b.store))
 }
 
+// InclusionAt proves that the ledger's checkpoint of a size covers an entry, and gives its header line.
+func (b *Book) InclusionAt(ctx context.Context, seq, size uint64) (header []byte, p tlog.RecordProof, err error) {
+	entries, err := b.store.Read(ctx, seq, 1)
+	if err == nil && len(entries) == 0 {
+		err = errors.New("missing from the store")
+	}
+	if err == nil {
+		header = entries[0].Header
+		p, err = chain.InclusionProof(seq, size, hashesOf(ctx, b.store))
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("ledger: entry %d: %w", seq, err)
+	}
+	return header, p, nil
+}
+
 // Export writes the whole ledger as a log file, which chain.Verify and `beeldwacht verify` read. It reads piece by piece: while somebody on a slow line
 // takes the file in, an open bbolt transaction would keep the ledger's file from growing, and so all writing waiting.
 func (b *Book) Export(w io.Writer) error {

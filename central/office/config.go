@@ -6,8 +6,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/central/courier"
 	"github.com/beeldwacht/beeldwacht/central/mail"
 	"github.com/beeldwacht/beeldwacht/central/postgres"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -16,19 +18,20 @@ import (
 
 // Config is the centre's configuration. deploy/central.yaml explains every field and is loaded by a test.
 type Config struct {
-	Municipality string        `yaml:"municipality"` // short name, part of every log's origin
-	Name         string        `yaml:"name"`         // as on the pages: Gemeente Helmond
-	Location     string        `yaml:"location"`
-	Data         string        `yaml:"data"`
-	Keys         string        `yaml:"keys"`
-	Shares       string        `yaml:"shares"` // see central/shares; empty: the folder shares in Data
-	Ledger       LedgerConfig  `yaml:"ledger"`
-	Pages        PagesConfig   `yaml:"pages"`
-	Contact      ContactConfig `yaml:"contact"`
-	Broker       BrokerConfig  `yaml:"broker"`
-	Vault        VaultConfig   `yaml:"vault"`
-	Login        LoginConfig   `yaml:"login"`
-	Mail         MailConfig    `yaml:"mail"` // empty: people are not mailed, and the desk says so
+	Municipality string            `yaml:"municipality"` // short name, part of every log's origin
+	Name         string            `yaml:"name"`         // as on the pages: Gemeente Helmond
+	Location     string            `yaml:"location"`
+	Data         string            `yaml:"data"`
+	Keys         string            `yaml:"keys"`
+	Shares       string            `yaml:"shares"` // see central/shares; empty: the folder shares in Data
+	Ledger       LedgerConfig      `yaml:"ledger"`
+	Pages        PagesConfig       `yaml:"pages"`
+	Contact      ContactConfig     `yaml:"contact"`
+	Broker       BrokerConfig      `yaml:"broker"`
+	Vault        VaultConfig       `yaml:"vault"`
+	Login        LoginConfig       `yaml:"login"`
+	Witnesses    []courier.Witness `yaml:"witnesses"` // outside ones, beside the centre's own
+	Mail         MailConfig        `yaml:"mail"`      // empty: people are not mailed, and the desk says so
 
 	// Demonstration says on every page that nothing here is real.
 	Demonstration bool `yaml:"demonstration"`
@@ -151,6 +154,14 @@ func (c *Config) check() error {
 	}
 	if (c.Vault.Listen == "") == (c.Vault.Endpoint == "") {
 		complain("vault: give either listen (the embedded object store) or endpoint (another), not both")
+	}
+	for i, w := range c.Witnesses {
+		if e := w.Valid(); e != nil {
+			complain("witnesses, number %d: %w", i+1, e)
+		}
+		if slices.ContainsFunc(c.Witnesses[:i], func(o courier.Witness) bool { return o.Key == w.Key }) {
+			complain("witnesses, number %d: the same key twice; a witness counts once", i+1)
+		}
 	}
 	if m := c.Mail; m != (MailConfig{}) {
 		if m.Location != "NL" && m.Location != "EU" {

@@ -125,7 +125,11 @@ func (r recorders) Counts(ctx context.Context, from, to time.Time) (n central.Lo
 	for _, w := range all {
 		n.Recorders++
 		n.Entries += w.CosignedSize
-		n.Findings += len(w.Findings)
+		for _, f := range w.Findings {
+			if f.Growth() {
+				n.Findings++
+			}
+		}
 		accesses, err := r.o.witness.Accesses(w.ID, math.MaxInt)
 		if err != nil {
 			return n, err

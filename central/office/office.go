@@ -3,7 +3,7 @@
 //
 // # Two roads
 //
-//	up:    broker → witness (stores, then cosigns) → cosigned checkpoint back to the recorder
+//	up:    broker → witness (stores, then cosigns) → outside witnesses (courier) → cosigned checkpoint back to the recorder
 //	       witness's stored entries → facts as commands → ledger
 //	down:  ledger's order.issued events → envelope signed here → broker → recorder
 //
@@ -38,6 +38,7 @@ import (
 	"filippo.io/age"
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/broker"
+	"github.com/beeldwacht/beeldwacht/central/courier"
 	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/central/ledger"
 	"github.com/beeldwacht/beeldwacht/central/postgres"
@@ -71,6 +72,8 @@ type Office struct {
 	vault  *vault.Vault
 	stored bool           // the vault has its bucket; tend's after the start
 	client *broker.Client // nil: another centre on this ledger has the recorders
+
+	courier *courier.Courier // Open's
 
 	mu       sync.Mutex
 	statuses map[protocol.RecorderID]Status    // the newest signed status of each recorder
@@ -162,6 +165,9 @@ func (o *Office) Open(ctx context.Context) (err error) {
 	}
 	if o.witness, err = witness.Open(filepath.Join(o.Config.Data, "witness.db"), o.keys.witness, o.Now, o.Log); err != nil {
 		return fmt.Errorf("witness: %w", err)
+	}
+	if o.courier, err = courier.New(o.Config.Witnesses, o.Now, o.Log); err != nil {
+		return fmt.Errorf("witnesses: %w", err)
 	}
 	if o.identity, err = o.openAccounts(ctx); err != nil {
 		return err
@@ -290,8 +296,10 @@ func (o *Office) Run(ctx context.Context) (err error) {
 	defer stop(nil)
 	var parts sync.WaitGroup
 	if o.client != nil { // else another centre has the recorders
+		parts.Go(func() { o.courier.Run(ctx) })
 		parts.Go(func() { o.client.Run(ctx) })
 		parts.Go(func() { o.takeFacts(ctx) })
+		parts.Go(func() { o.oversee(ctx) })
 		parts.Go(func() { o.sendOrders(ctx) })
 	}
 	parts.Go(func() { o.tend(ctx) })

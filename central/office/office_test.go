@@ -702,7 +702,7 @@ func TestFactsComeUp(t *testing.T) {
 	})
 	w.later(time.Second)
 	r.publish(protocol.UpStatus, r.status(0))
-	w.until("it has caught up", func() bool { return len(recorders{w.office}.Chain("rec-1").Findings) == 0 })
+	w.until("the rollback is an incident", func() bool { return slices.Contains(w.incidents(), "log-rollback") })
 
 	// A journal that does not extend is not cosigned, and the officer can see why.
 	cosigned := r.cosignedSize()
@@ -713,7 +713,7 @@ func TestFactsComeUp(t *testing.T) {
 	r.publish(protocol.UpJournal, lie.batch(0))
 	w.until("the fork is found", func() bool {
 		f := recorders{w.office}.Chain("rec-1").Findings
-		return len(f) == 1 && strings.Contains(f[0].EN, "fork")
+		return len(f) == 2 && strings.Contains(f[0].EN, "two logs that contradict") // what was seen before stays: it is evidence
 	})
 	if got := r.cosignedSize(); got != cosigned+1 {
 		t.Errorf("%d cosigned, want %d", got, cosigned+1)

@@ -6,11 +6,11 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +50,7 @@ func (o *Office) pages(mailer *mail.Mailer) (http.Handler, error) {
 	if mailer != nil {
 		post = mailer.Status
 	}
-	staff, err := desk.New(desk.Config{Mail: post, Book: o.book, Identity: o.identity, Recorders: recorders{o}, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
+	staff, err := desk.New(desk.Config{Mail: post, Book: o.book, Identity: o.identity, Recorders: recorders{o}, Witnesses: o.outsideWitnesses, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
 		Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err
@@ -103,22 +103,33 @@ func behindProxy(next http.Handler) http.Handler {
 	})
 }
 
-// selfWitnessed says whether any recorder's roster knows no other witness than this centre.
+// selfWitnessed says whether for any recorder the municipality's own witnesses are enough: nobody outside then has to agree before something is released or shown.
 func (o *Office) selfWitnessed() (alone bool) {
 	o.book.View(func(s *central.State) {
-		for _, r := range s.Recorders() {
-			alone = alone || len(r.Roster.Witnesses) == 1 && r.Roster.Witnesses[0] == o.witness.Key()
-		}
+		alone = s.SelfWitnessed()
 	})
 	return alone
+}
+
+// outsideWitnesses is what the desk shows of them.
+func (o *Office) outsideWitnesses() (list []desk.OutsideWitness) {
+	for _, w := range o.courier.Witnesses() {
+		list = append(list, desk.OutsideWitness{Name: w.Name, Absent: protocol.T(w.Absent), Why: w.Why, Cosigned: protocol.T(w.Cosigned), Refused: w.Refused})
+	}
+	return list
 }
 
 // register is all that the public pages can reach.
 type register struct{ o *Office }
 
-func (r register) Public(now time.Time) (list []central.PublicPlacement) {
-	r.o.book.View(func(s *central.State) { list = s.Public(now) })
-	return list
+func (r register) FindPublic(text string, after, most int, now time.Time) (list []central.PublicPlacement, more bool) {
+	r.o.book.View(func(s *central.State) { list, more = s.FindPublic(text, after, most, now) })
+	return list, more
+}
+
+func (r register) PublicUnder(ref central.ProtocolRef, most int, now time.Time) (list []central.PublicPlacement, more bool) {
+	r.o.book.View(func(s *central.State) { list, more = s.PublicUnder(ref, most, now) })
+	return list, more
 }
 
 func (r register) PublicCamera(id protocol.CameraID, now time.Time) (p central.PublicPlacement, ok bool) {
@@ -183,15 +194,16 @@ func (r recorders) Chain(id protocol.RecorderID) desk.Chain {
 	}
 	c := desk.Chain{Entries: w.Size, LastEntry: w.Last.Time, Checkpoint: w.Heard.Time, Cosigned: w.CosignedSize, CosignedAt: w.CosignedAt.Time,
 		Silent: r.o.Now().Sub(w.Heard.Time) > silence}
-	for _, f := range w.Findings {
-		c.Findings = append(c.Findings, findingWords(f))
+	said := map[string]bool{}
+	for _, f := range slices.Backward(w.Findings) { // of each kind and camera the newest; silence shows by itself
+		if what := f.Kind + " " + string(f.Camera); f.Kind != witness.Silent && !said[what] {
+			said[what] = true
+			c.Findings = append(c.Findings, f.Words())
+		}
 	}
-	// A status signed after the last entry known here, which counts fewer: the recorder's disk was put back (invariant 13). None at all is a journal that cannot be opened,
-	// of which the status itself says why.
-	if s, ok := r.o.StatusOf(id); ok && s.Entries > 0 && s.Entries < w.Size && s.Time.After(w.Last.Add(2*time.Second)) {
-		c.Findings = append(c.Findings, central.Words{
-			NL: fmt.Sprintf("De recorder telt minder regels (%d) dan hier bewaard zijn (%d): zijn logboek is teruggezet. Hij neemt op en verstrekt niets.", s.Entries, w.Size),
-			EN: fmt.Sprintf("The recorder counts fewer entries (%d) than are kept here (%d): its log was put back. It records and releases nothing.", s.Entries, w.Size)})
+	slices.Reverse(c.Findings)
+	for _, no := range r.o.courier.Refusals(w.Origin) {
+		c.Findings = append(c.Findings, central.Words{NL: "Een onafhankelijke getuige tekent dit logboek niet mee: " + no.Error(), EN: "An outside witness does not cosign this log: " + no.Error()})
 	}
 	return c
 }
@@ -215,8 +227,4 @@ func (r recorders) accesses(id protocol.RecorderID) ([]central.Access, error) {
 
 func (r recorders) Export(id protocol.RecorderID, w io.Writer) error {
 	return r.o.witness.LogFile(id, w)
-}
-
-func findingWords(f witness.Finding) central.Words {
-	return central.Words{NL: "Het logboek groeit niet zoals het hoort (" + f.Kind + "): " + f.Detail, EN: "The log does not grow as it should (" + f.Kind + "): " + f.Detail}
 }

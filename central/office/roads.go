@@ -10,12 +10,15 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/broker"
+	"github.com/beeldwacht/beeldwacht/central/courier"
 	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
+	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Journal takes a batch from a recorder: the witness stores it and cosigns; the cosigned checkpoint goes back (invariant 11).
+// Journal takes a batch from a recorder: the witness stores it and cosigns; the cosigned checkpoint goes back (invariant 11). Outside witnesses get it then: where the recorder's
+// quorum needs them it goes back when each has answered or is absent, and says who cosigned; otherwise at once, and again with what they add.
 func (o *Office) Journal(recorder protocol.RecorderID, batch []byte) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -26,8 +29,57 @@ func (o *Office) Journal(recorder protocol.RecorderID, batch []byte) {
 	if cosigned == nil {
 		return
 	}
-	if err := o.client.Publish(ctx, protocol.Topic(recorder, protocol.DownCosigned), cosigned, true); err != nil {
+	var needed bool
+	o.book.View(func(s *central.State) {
+		r := s.Recorder(recorder)
+		needed = r != nil && r.Roster.Quorum > 1
+	})
+	wait := needed && len(o.Config.Witnesses) > 0
+	if !wait {
+		o.sendCosigned(ctx, recorder, cosigned)
+	}
+	o.courier.Carry(o.carried(recorder), cosigned, func(signed []byte) {
+		if !wait && len(signed) == len(cosigned) {
+			return // it has that already
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		o.sendCosigned(ctx, recorder, signed)
+	})
+}
+
+func (o *Office) sendCosigned(ctx context.Context, recorder protocol.RecorderID, signed []byte) {
+	if err := o.client.Publish(ctx, protocol.Topic(recorder, protocol.DownCosigned), signed, true); err != nil {
 		o.Log.Warn("cosigned checkpoint not sent; the recorder hands its journal in again", "recorder", recorder, "error", err)
+	}
+}
+
+// carried is a recorder's log as outside witnesses know it.
+func (o *Office) carried(recorder protocol.RecorderID) courier.Log {
+	return courier.Log{Origin: protocol.Origin(recorder, o.Config.Municipality),
+		Proof: func(old, size uint64) (tlog.TreeProof, error) { return o.witness.Consistency(recorder, old, size) }}
+}
+
+// absentFor is how long an outside witness may be absent before it is an incident: well before playback stops for want of its cosignature (invariant 13).
+const absentFor = 15 * time.Minute
+
+// tellWitnesses opens an incident, once a day, for an outside witness that stays away, and for each log that one does not cosign.
+func (o *Office) tellWitnesses(ctx context.Context) {
+	var alarms []central.Alarm
+	for _, w := range o.courier.Witnesses() {
+		if !w.Absent.IsZero() && o.Now().Sub(w.Absent) >= absentFor {
+			alarms = append(alarms, central.Alarm{Kind: central.WitnessAbsent, Detail: fmt.Sprintf("%s at %s, since %s: %s", w.Name, w.URL, protocol.T(w.Absent), w.Why)})
+		}
+	}
+	for _, r := range o.enrol() {
+		for _, no := range o.courier.Refusals(protocol.Origin(r, o.Config.Municipality)) {
+			alarms = append(alarms, central.Alarm{Recorder: r, Kind: central.WitnessRefuses, Detail: no.Error()})
+		}
+	}
+	for _, a := range alarms {
+		if _, err := o.book.Do(ctx, a); err != nil && ctx.Err() == nil {
+			o.Log.Error("the ledger cannot take in what an outside witness says", "what", a.Kind, "detail", a.Detail, "error", err)
+		}
 	}
 }
 
@@ -71,6 +123,9 @@ func (o *Office) Status(recorder protocol.RecorderID, raw []byte) {
 	o.mu.Unlock()
 	if !newer || status.State != "online" {
 		return
+	}
+	if err := o.witness.Status(recorder, raw, status); err != nil {
+		o.Log.Error("a status could not be compared with the recorder's log", "recorder", recorder, "error", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -349,6 +404,11 @@ func (o *Office) takeSome(ctx context.Context, recorder protocol.RecorderID, fro
 		err = errors.New("it is missing from the witness's store")
 	}
 	for _, e := range entries {
+		if h, err := chain.ParseHeader(e.Header); err == nil && h.Kind == protocol.KindLedger {
+			if err := o.compareClocks(ctx, recorder, h, e.Body); err != nil {
+				return taken, err
+			}
+		}
 		if command := factOf(recorder, from+taken, e); command != nil {
 			if _, err := o.book.Do(ctx, command); err != nil {
 				return taken, err
@@ -426,6 +486,7 @@ func (o *Office) tend(ctx context.Context) {
 	var destroyedOn time.Time // the same of the bodies of recorders' entries
 	for {
 		o.tellLedger(ctx)
+		o.tellWitnesses(ctx)
 		if _, err := o.book.Do(ctx, central.Tend{}); err != nil && ctx.Err() == nil {
 			o.Log.Error("terms could not be looked after", "error", err)
 		}

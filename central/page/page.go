@@ -181,7 +181,8 @@ type Set struct {
 //go:embed layout.html
 var layout string
 
-// mapPart is a definition "map" for pages that show cameras on a map. Its dot has Base, Map and, where points tick checkboxes, Choose.
+// mapPart is a definition "map" for pages that show cameras on a map. Its dot has Base, Map and, where points tick checkboxes, Choose; and where
+// the page shows some of many cameras, Shown: their ids with commas between.
 //
 //go:embed map.html
 var mapPart string

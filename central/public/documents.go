@@ -24,6 +24,7 @@ type document struct {
 	Dutch    bool     // there is no English text
 	Versions []document
 	Cameras  []camera // protocols: in use under it
+	Others   bool     // there are more cameras under it
 }
 
 type row struct{ Label, Value string }
@@ -103,11 +104,11 @@ func (s *site) document(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if d.Kind == "protocol" {
-		for _, p := range s.Register.Public(now) {
-			if p.Protocol != nil && p.Protocol.ID == d.ID && p.Protocol.Version == d.Version && p.Status == central.Active {
-				d.Cameras = append(d.Cameras, s.known(p, now))
-			}
+		list, more := s.Register.PublicUnder(central.ProtocolRef{ID: d.ID, Version: d.Version}, onePage, now)
+		for _, p := range list {
+			d.Cameras = append(d.Cameras, s.known(p, now))
 		}
+		d.Others = more
 	}
 	fresh(w)
 	title := page.Both(fmt.Sprintf("%s, versie %d", d.Title.NL, d.Version), fmt.Sprintf("%s, version %d", d.Title.EN, d.Version))

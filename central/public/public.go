@@ -10,7 +10,7 @@
 //	/documenten                statements and camera protocols, in all their versions (R26)
 //	/melden                    tell the privacy officer something (R25)
 //	/rechten                   how to ask for footage of oneself (R14)
-//	/cameras.geojson           the same facts as open data (RFC 7946)
+//	/cameras.geojson           the same facts as open data (RFC 7946); ?camera=a,b: of these alone
 //	/.well-known/security.txt  RFC 9116
 //
 // The oldest footage is never shown older than the window, although held footage may be: the difference would tell that a demand was made on this
@@ -18,12 +18,13 @@
 package public
 
 import (
+	"bufio"
 	"context"
 	"embed"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,7 +48,10 @@ type Facts struct {
 
 // Register is all that the public pages read, and the one thing they can record.
 type Register interface {
-	Public(now time.Time) []central.PublicPlacement
+	// FindPublic gives cameras by title; see central.State.FindPublic.
+	FindPublic(text string, after, most int, now time.Time) (list []central.PublicPlacement, more bool)
+	// PublicUnder gives the cameras in use under a version of a protocol, by title.
+	PublicUnder(ref central.ProtocolRef, most int, now time.Time) (list []central.PublicPlacement, more bool)
 	PublicCamera(id protocol.CameraID, now time.Time) (central.PublicPlacement, bool)
 	Facts(id protocol.CameraID) Facts
 	Documents() []central.PublicDocument
@@ -101,39 +105,54 @@ func New(c Config) (http.Handler, error) {
 type camera struct {
 	central.PublicPlacement
 	Facts
-	Title string
-	Gone  bool // suspended, removed or lapsed: it may not record
+	Gone bool // suspended, removed or lapsed: it may not record
 }
 
 func (s *site) known(p central.PublicPlacement, now time.Time) camera {
-	c := camera{PublicPlacement: p, Facts: s.Register.Facts(p.Camera), Title: p.Name, Gone: p.Status != central.Active}
-	if c.Title == "" {
-		c.Title = "Camera " + string(p.Camera)
-	}
+	c := camera{PublicPlacement: p, Facts: s.Register.Facts(p.Camera), Gone: p.Status != central.Active}
 	if reach := now.Add(-p.Window.Duration()); !c.Oldest.IsZero() && c.Oldest.Before(reach) {
 		c.Oldest = reach
 	}
 	return c
 }
 
+// onePage is how many cameras a page lists: a country has 338,000. The map shows those that the list shows.
+const onePage = 100
+
 func (s *site) all(w http.ResponseWriter, r *http.Request) {
 	now := s.Now()
+	find := struct {
+		Look           string
+		Page           int
+		Earlier, Later int
+	}{Look: strings.TrimSpace(r.URL.Query().Get("zoek")), Page: 1}
+	if n, err := strconv.Atoi(r.URL.Query().Get("pagina")); err == nil && n > 1 && n < 1<<20 {
+		find.Page = n
+	}
+	find.Earlier = find.Page - 1
+	list, more := s.Register.FindPublic(find.Look, find.Earlier*onePage, onePage, now)
+	if more {
+		find.Later = find.Page + 1
+	}
 	var inUse, ended []camera
-	for _, p := range s.Register.Public(now) {
+	var shown []string
+	for _, p := range list {
+		shown = append(shown, string(p.Camera))
 		if c := s.known(p, now); c.Gone {
 			ended = append(ended, c)
 		} else {
 			inUse = append(inUse, c)
 		}
 	}
-	byTitle := func(a, b camera) int { return strings.Compare(a.Title, b.Title) }
-	slices.SortStableFunc(inUse, byTitle)
-	slices.SortStableFunc(ended, byTitle)
+	many := more || find.Page > 1 || find.Look != ""
+	if !many {
+		shown = nil
+	}
 	fresh(w)
 	s.pages.Show(w, r, http.StatusOK, "all.html", page.Frame{
 		Title: page.Both("Camera's van de gemeente", "Cameras of the municipality"), Wide: true,
 		Styles: []string{"leaflet.css"}, Scripts: []string{"leaflet.js", "map.js", "fresh.js"},
-		Body: map[string]any{"InUse": inUse, "Ended": ended, "Map": s.Site.Map, "Base": strings.TrimSuffix(page.LangOf(r.Context()).Path("/"), "/")},
+		Body: map[string]any{"InUse": inUse, "Ended": ended, "Map": s.Site.Map, "Base": strings.TrimSuffix(page.LangOf(r.Context()).Path("/"), "/"), "Find": find, "Many": many, "Shown": strings.Join(shown, ",")},
 	})
 }
 
@@ -210,23 +229,43 @@ type properties struct {
 func (s *site) data(w http.ResponseWriter, r *http.Request) {
 	now := s.Now()
 	alone := s.Site.SelfWitnessed != nil && s.Site.SelfWitnessed()
-	features := []feature{}
-	for _, p := range s.Register.Public(now) {
-		features = append(features, s.feature(s.known(p, now), alone))
-	}
-	b, err := json.Marshal(struct {
-		Type     string    `json:"type"`
-		Features []feature `json:"features"`
-	}{"FeatureCollection", features})
-	if err != nil {
-		s.Site.Log.Error("the open data could not be written", "err", err)
-		http.Error(w, "the data could not be written", http.StatusInternalServerError)
-		return
-	}
 	fresh(w)
 	w.Header().Set("Content-Type", "application/geo+json")
 	w.Header().Set("Access-Control-Allow-Origin", "*") // open data; nothing here depends on who asks
-	if _, err := w.Write(b); err != nil {
+	out := bufio.NewWriterSize(page.Steady(w), 64<<10)
+	between := `{"type":"FeatureCollection","features":[`
+	one := func(p central.PublicPlacement) bool {
+		b, err := json.Marshal(s.feature(s.known(p, now), alone))
+		if err != nil {
+			s.Site.Log.Error("the open data could not be written", "camera", p.Camera, "err", err)
+			panic(http.ErrAbortHandler) // what was sent is not the whole register, and must not look like it
+		}
+		_, _ = out.WriteString(between) // Flush tells
+		_, err = out.Write(b)
+		between = ","
+		return err == nil
+	}
+	if ids := r.URL.Query().Get("camera"); ids != "" {
+		for id := range strings.SplitSeq(ids, ",") {
+			if p, ok := s.Register.PublicCamera(protocol.CameraID(id), now); ok && !one(p) {
+				break
+			}
+		}
+	} else { // piece by piece: a country is hundreds of megabytes, and nobody waits meanwhile
+		const piece = 500
+		for after, more := 0, true; more; after += piece {
+			var list []central.PublicPlacement
+			list, more = s.Register.FindPublic("", after, piece, now)
+			for _, p := range list {
+				more = one(p) && more
+			}
+		}
+	}
+	if between != "," {
+		_, _ = out.WriteString(between)
+	}
+	_, _ = out.WriteString("]}")
+	if err := out.Flush(); err != nil {
 		s.Site.Log.Debug("the open data were not read to their end", "err", err)
 	}
 }

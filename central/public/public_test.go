@@ -1,12 +1,15 @@
 package public
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,10 +32,32 @@ type register struct {
 	tell func(central.Tell) (string, error)
 }
 
-func (r register) Public(time.Time) []central.PublicPlacement { return r.list }
+// FindPublic gives them by title, as central does.
+func (r register) FindPublic(text string, after, most int, _ time.Time) (list []central.PublicPlacement, more bool) {
+	for _, p := range r.list {
+		p.Title = cmp.Or(p.Name, "Camera "+string(p.Camera))
+		if strings.Contains(strings.ToLower(p.Title+p.Place), strings.ToLower(text)) {
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, func(a, b central.PublicPlacement) int { return strings.Compare(a.Title, b.Title) })
+	list = list[min(after, len(list)):]
+	return list[:min(most, len(list))], len(list) > most
+}
+
+func (r register) PublicUnder(ref central.ProtocolRef, _ int, _ time.Time) (list []central.PublicPlacement, more bool) {
+	for _, p := range r.list {
+		if p.Protocol != nil && p.Protocol.ID == ref.ID && p.Protocol.Version == ref.Version && p.Status == central.Active {
+			p.Title = cmp.Or(p.Name, "Camera "+string(p.Camera))
+			list = append(list, p)
+		}
+	}
+	return list, false
+}
 func (r register) PublicCamera(id protocol.CameraID, _ time.Time) (central.PublicPlacement, bool) {
 	for _, p := range r.list {
 		if p.Camera == id {
+			p.Title = cmp.Or(p.Name, "Camera "+string(id))
 			return p, true
 		}
 	}
@@ -186,14 +211,21 @@ func TestOpenDataKeepsToThePublicationLevel(t *testing.T) {
 	if len(got.Features) != 4 || got.Type != "FeatureCollection" {
 		t.Fatalf("%d features of %s", len(got.Features), got.Type)
 	}
-	if g := got.Features[0].Geometry; g == nil || g.Coordinates[0] != 5.6613 || g.Coordinates[1] != 51.4809 {
+	plein, hal, area := got.Features[2], got.Features[3], got.Features[0] // by title
+	if plein.ID != "plein" || hal.ID != "hal" || area.ID != "c-17" {
+		t.Fatalf("%+v", got.Features)
+	}
+	if g := plein.Geometry; g == nil || g.Coordinates[0] != 5.6613 || g.Coordinates[1] != 51.4809 {
 		t.Errorf("place of plein: %+v", g)
 	}
-	if f := got.Features[2]; f.Geometry != nil || f.Properties.PublicationReason == "" || f.Properties.Recording != nil {
+	if f := area; f.Geometry != nil || f.Properties.PublicationReason == "" || f.Properties.Recording != nil {
 		t.Errorf("c-17 at level area: %+v", f)
 	}
-	if r := got.Features[1].Properties.Recording; r == nil || *r {
+	if r := hal.Properties.Recording; r == nil || *r {
 		t.Error("hal does not record, and the data do not say so")
+	}
+	if _, some, _ := get(t, h, "/cameras.geojson?camera=hal,nergens,plein"); strings.Count(some, `"Feature"`) != 2 || strings.Contains(some, "c-17") {
+		t.Errorf("of two cameras: %s", some)
 	}
 	if got := string(degrees(-123)); got != "-0.0000123" {
 		t.Errorf("degrees: %s", got)
@@ -298,5 +330,35 @@ func TestR16_TheOfficersContactIsOnEveryPageAndSign(t *testing.T) {
 	_, body, _ := get(t, h, "/bord/plein")
 	if _, sign, _ := strings.Cut(body, `<div class="sign">`); !strings.Contains(strings.Split(sign, "</main>")[0], "14 0492") {
 		t.Error("the printed sign has no telephone number")
+	}
+}
+
+// A country's list is shown a page at a time, and the map beside it shows that page.
+func TestR16_ALongListIsTurnedOverAndSearched(t *testing.T) {
+	r := example()
+	for n := range 250 {
+		p := r.list[1]
+		p.Camera, p.Name = protocol.CameraID(fmt.Sprintf("z-%03d", n)), fmt.Sprintf("Zuidkade %03d", n)
+		r.list = append(r.list, p)
+	}
+	h := serve(t, r)
+	_, first, _ := get(t, h, "/")
+	_, last, _ := get(t, h, "/?pagina=3")
+	if n := strings.Count(first, "<h3>"); n != onePage || strings.Contains(first, "Vorige bladzijde") || !strings.Contains(first, "?zoek=&amp;pagina=2") {
+		t.Errorf("the first page lists %d", n)
+	}
+	if n := strings.Count(last, "<h3>"); n != 54 || strings.Contains(last, "Volgende bladzijde") || !strings.Contains(last, "/camera/z-249") {
+		t.Errorf("the last page lists %d", n)
+	}
+	if !strings.Contains(last, "/cameras.geojson?camera=z-") || strings.Contains(last, "plein,") {
+		t.Error("the map does not show what the list shows")
+	}
+	_, found, _ := get(t, h, "/?zoek=KADE+017")
+	if strings.Count(found, "<h3>") != 1 || !strings.Contains(found, "/camera/z-017") {
+		t.Errorf("found: %.2000s", found)
+	}
+	_, all, _ := get(t, h, "/cameras.geojson")
+	if n := strings.Count(all, `"Feature"`); n != len(r.list) {
+		t.Errorf("%d features of %d", n, len(r.list))
 	}
 }

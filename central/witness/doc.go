@@ -25,9 +25,39 @@
 //
 // # Findings
 //
-// When a recorder's own signature stands under two logs that contradict each other, both checkpoints are kept as a [Finding], with the
-// proof that they do: evidence that anyone can check without trusting this witness. A batch that merely does not fit may have
-// been spoilt on the way; the newest such batch is kept as a finding that proves nothing.
+// What a recorder should not have done is kept as a [Finding]; the office opens an incident of it, one as long as that is open. "Proof" is what anyone can check with the
+// recorder's key alone, without trusting this witness or the centre; of the rest everything shown is proven, and the last step is somebody's word: the download says so, and whose.
+//
+//	what                              noticed by                                        worth                                                              incident
+//	fork                              Receive: a signed log that contradicts the        proof: two checkpoints of one key, and why they cannot both be     log-fork
+//	                                  one stored
+//	rollback (a restored backup)      Status: fewer entries than are stored, at a       proof: a checkpoint, its last entry, and a later status of         log-rollback
+//	                                  later time; once it writes on, a fork             one key
+//	truncation                        Status: fewer entries than in its last status,    proof: two statuses of one key; or checkpoint and status           log-truncated
+//	                                  or no log any more. The last status is only in
+//	                                  memory here: what was never handed in and is
+//	                                  cut off while the centre restarts is not noticed
+//	silence                           Sweep: nothing handed in for an hour while this   this witness's word; the last checkpoint is shown                  log-silent
+//	                                  witness was there
+//	clock ahead                       cosign: an entry of a time that has not come      proof, given this witness's clock: entry and cosignature           log-clock
+//	clock behind                      the office: an entry that holds a ledger          proof, given the centre's clock: the entry, and the ledger's       log-clock
+//	                                  checkpoint is dated before the ledger's entry.     own entry under the checkpoint in it
+//	                                  How long it was silent does not matter for either
+//	body missing before its time      Receive: a header without its body, while the     proven is that the recorder signed for the entry; that its         log-body
+//	                                  term of its kind runs (protocol.BodyTerms)        body did not come is this witness's word
+//	access without a grant            central.RecordAccess, from the entry              proven is the access; that there was no grant is the               access-orphan
+//	                                                                                    centre's word, by its ledger
+//	sealed and never expired          Sweep: tallies by camera and clock hour, windows  proven are entry and mandate; that no deletion follows shows       footage-overdue
+//	                                  by the mandates, holds as confirmed; 15 minutes   in the whole log, which anyone may be given
+//	                                  of the log's own time beyond
+//	expired and still listed          entries: the oldest footage (twice in a row), a    proven are the entries and the status; that they contradict        footage-listed
+//	                                  hold or release of more than is left; Status      each other shows in them, for a count in the whole log
+//	a broken seal                     store (see Seals)                                 proof, by itself or with the whole log                             log-unsealed
+//	no seal for an hour and a half    cosign, of an idle checkpoint                     this witness's clock                                               log-seal-late
+//	a batch that does not fit         Receive                                           nothing: it may have been spoilt on the way                        log-unfit
+//
+// The counts are of clock hours: a hold on part of an hour excuses all of that hour, and what is left of an hour covers for what was deleted of it. So they accuse late
+// rather than wrongly. A store from before them knows nothing of footage that was sealed then, and accuses nobody of it.
 //
 // # Seals
 //
@@ -43,5 +73,6 @@
 // # Store
 //
 // One bbolt file of its own, never the ledger's: a row a recorder in "recorders"; under "logs" a bucket a recorder with headers, bodies,
-// hashes, findings, which months of bodies are gone, and what pages ask for: the accesses, and each camera's oldest footage.
+// hashes, findings, which months of bodies are gone, what pages ask for (the accesses, and each camera's oldest footage), and what findings are found by: tallies by clock hour,
+// what is deleted, windows and holds.
 package witness

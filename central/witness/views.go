@@ -1,172 +1,22 @@
 package witness
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"go.etcd.io/bbolt"
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
-
-// Kinds of findings.
-const (
-	Fork     = "fork"     // proven: the recorder's own signature stands under both
-	Unsealed = "unsealed" // proven, by itself or with the whole log: entries that the seals do not hold, or a seal that is missing (protocol/chain, Forward security). What the recorder wrote is kept and cosigned all the same
-	Late     = "late"     // proves nothing to who does not trust this witness's clock: the recorder is there, and seals nothing
-	Unfit    = "unfit"    // proves nothing: it may have been spoilt on the way. Only the newest is kept.
-)
-
-// Finding is a log that does not grow as it should. Ours and Theirs are both signed by the recorder.
-//
-// That the seals do not hold is proven under Theirs alone: Inclusion shows that it covers Entry, with Body, at place Seq. Where that is a seal, OurInclusion shows OurEntry, with OurBody,
-// at place Named, which names its key, and Proof that the log had Root before it. Another entry, or the seal of another epoch, is one too many in the log as a whole: chain.Verify shows it.
-//
-// A fork is proven in one of two ways, which Check checks. Theirs is no larger than Ours: Proof shows that the log under Ours had Root at that size,
-// and Theirs says another. Or Theirs is larger: Inclusion shows that it covers Entry at place Seq, and OurInclusion that Ours covers
-// OurEntry there.
-type Finding struct {
-	Recorder     protocol.RecorderID `json:"recorder"`
-	At           protocol.Time       `json:"at"`
-	Kind         string              `json:"kind"`
-	Detail       string              `json:"detail"`
-	Ours         []byte              `json:"ours"`
-	Theirs       []byte              `json:"theirs"`
-	Root         protocol.Hash       `json:"root,omitzero"`
-	Proof        tlog.TreeProof      `json:"proof,omitempty"`
-	Seq          uint64              `json:"seq,omitempty"`
-	Entry        []byte              `json:"entry,omitempty"` // header line
-	Inclusion    tlog.RecordProof    `json:"inclusion,omitempty"`
-	OurEntry     []byte              `json:"ourEntry,omitempty"` // header line
-	OurInclusion tlog.RecordProof    `json:"ourInclusion,omitempty"`
-	Body         []byte              `json:"body,omitempty"`
-	Named        uint64              `json:"named,omitempty"`
-	OurBody      []byte              `json:"ourBody,omitempty"`
-	Times        uint64              `json:"times"` // seen
-}
-
-// Check verifies a finding from itself alone: nil when the recorder's key signed two logs that contradict each other, or a seal that is wrong.
-func (f Finding) Check(origin string, recorder note.Verifier) error {
-	if f.Kind == Unsealed {
-		return f.checkSeal(origin, recorder)
-	}
-	if f.Kind != Fork {
-		return fmt.Errorf("finding %q proves nothing by itself", f.Kind)
-	}
-	ours, _, err := chain.OpenCheckpoint(f.Ours, origin, recorder)
-	if err != nil {
-		return err
-	}
-	theirs, _, err := chain.OpenCheckpoint(f.Theirs, origin, recorder)
-	if err != nil {
-		return err
-	}
-	if theirs.Size <= ours.Size {
-		if theirs.Root == f.Root {
-			return errors.New("the two checkpoints agree")
-		}
-		return chain.CheckConsistency(f.Proof, theirs.Size, f.Root, ours.Size, ours.Root)
-	}
-	if bytes.Equal(f.Entry, f.OurEntry) {
-		return errors.New("the two entries are the same")
-	}
-	return errors.Join(chain.CheckInclusion(f.Inclusion, theirs.Size, theirs.Root, f.Seq, f.Entry),
-		chain.CheckInclusion(f.OurInclusion, ours.Size, ours.Root, f.Seq, f.OurEntry))
-}
-
-func (f Finding) checkSeal(origin string, recorder note.Verifier) error {
-	theirs, _, err := chain.OpenCheckpoint(f.Theirs, origin, recorder)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(chain.CheckInclusion(f.Inclusion, theirs.Size, theirs.Root, f.Seq, f.Entry),
-		chain.CheckInclusion(f.OurInclusion, theirs.Size, theirs.Root, f.Named, f.OurEntry),
-		chain.CheckConsistency(f.Proof, f.Seq, f.Root, theirs.Size, theirs.Root)); err != nil {
-		return err
-	}
-	var wrong *chain.Fault
-	err = chain.CheckSeal(origin, chain.Entry{Header: f.OurEntry, Body: f.OurBody}, chain.Entry{Header: f.Entry, Body: f.Body}, f.Root)
-	switch {
-	case err == nil:
-		return errors.New("the seal holds")
-	case errors.As(err, &wrong):
-		return nil
-	}
-	return fmt.Errorf("proves nothing without the log before it, which chain.Verify checks: %w", err)
-}
-
-// unsealed adds the proof to a finding about seals, and keeps it. r is the row as the batch leaves it.
-func (w *Witness) unsealed(log *bbolt.Bucket, r row, f Finding, id protocol.RecorderID) error {
-	f.Recorder, f.At, f.Theirs = id, protocol.T(w.now()), r.Checkpoint
-	tree := &overlay{base: log.Bucket(hashes), split: chain.HashCount(r.Head.Size)}
-	f.OurEntry, f.OurBody = bytes.Clone(log.Bucket(headers).Get(key(f.Named))), bytes.Clone(log.Bucket(bodies).Get(key(f.Named)))
-	var err error
-	if f.Inclusion, err = chain.InclusionProof(f.Seq, r.Head.Size, tree); err != nil {
-		return err
-	}
-	if f.OurInclusion, err = chain.InclusionProof(f.Named, r.Head.Size, tree); err != nil {
-		return err
-	}
-	if f.Proof, err = chain.ConsistencyProof(f.Seq, r.Head.Size, tree); err != nil {
-		return err
-	}
-	w.log.Error("a recorder's log breaks its own seals", "recorder", id, "entry", f.Seq, "detail", f.Detail)
-	return f.keep(log)
-}
-
-// mostForks are kept of a recorder. One proves that it lies; a recorder that signs a thousand must not fill the disk with them.
-const mostForks = 16
-
-// keep stores a finding and wakes who waits for one.
-func (w *Witness) keep(f Finding) error {
-	err := w.db.Update(func(tx *bbolt.Tx) error { return f.keep(tx.Bucket(logs).Bucket([]byte(f.Recorder))) })
-	if err == nil {
-		w.wake()
-	}
-	return err
-}
-
-// keep stores a finding in the recorder's bucket: a fork once for each checkpoint that shows it, and broken seals once for each entry, up to mostForks; of the others only the newest.
-func (f Finding) keep(log *bbolt.Bucket) error {
-	b := log.Bucket(findings)
-	name := []byte(f.Kind)
-	switch f.Kind {
-	case Fork:
-		h := protocol.HashOf(f.Theirs)
-		name = append([]byte(Fork+" "), h[:]...)
-	case Unsealed:
-		name = append([]byte(Unsealed+" "), key(f.Seq)...)
-	}
-	proves := f.Kind == Fork || f.Kind == Unsealed
-	if proves && b.Get(name) == nil && b.Stats().KeyN >= mostForks {
-		name = []byte(f.Kind + " more")
-	}
-	f.Times = 1
-	if have := b.Get(name); have != nil {
-		var old Finding
-		if err := json.Unmarshal(have, &old); err != nil {
-			return err
-		}
-		f.Times = old.Times + 1
-		if proves {
-			f.At = old.At
-		}
-	}
-	v, err := json.Marshal(f)
-	if err != nil {
-		return err
-	}
-	return b.Put(name, v)
-}
 
 // Recorder is how a recorder's log stands here.
 type Recorder struct {
@@ -229,7 +79,35 @@ func view(tx *bbolt.Tx, id protocol.RecorderID, r row) (Recorder, error) {
 		v.Findings = append(v.Findings, f)
 		return nil
 	})
+	slices.SortStableFunc(v.Findings, func(a, b Finding) int { return cmp.Compare(rank(a), rank(b)) })
 	return v, err
+}
+
+// rank puts forks first.
+func rank(f Finding) int {
+	if f.Kind == Fork {
+		return 0
+	}
+	return 1
+}
+
+// Consistency proves that the first old entries of a recorder's log are the start of the first size (RFC 6962 section 2.1.2), as both are stored here.
+func (w *Witness) Consistency(id protocol.RecorderID, old, size uint64) (p tlog.TreeProof, err error) {
+	err = w.db.View(func(tx *bbolt.Tx) error {
+		r, err := readRow(tx, id)
+		if err != nil {
+			return err
+		}
+		if size > r.Head.Size {
+			return fmt.Errorf("only %d entries are here, not %d", r.Head.Size, size)
+		}
+		p, err = chain.ConsistencyProof(old, size, &overlay{base: tx.Bucket(logs).Bucket([]byte(id)).Bucket(hashes), split: chain.HashCount(size)})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("witness: recorder %s: %w", id, err)
+	}
+	return p, nil
 }
 
 // Silence lists the recorders that handed nothing in for this long, not even an idle checkpoint.
@@ -349,6 +227,8 @@ type footage struct {
 	Oldest *protocol.Time `json:"oldest,omitempty"`
 	Seq    uint64         `json:"seq"`
 	At     protocol.Time  `json:"at"`
+
+	Suspect uint64 `json:"suspect,omitzero"` // the entry that first named footage reported as deleted; 0: the newest did not
 }
 
 // OldestFootage is what the recorder last said of a camera, or false if it has said nothing.
@@ -380,49 +260,110 @@ func (w *Witness) OldestFootage(id protocol.RecorderID, camera protocol.CameraID
 	return f, found && err == nil
 }
 
-// index notes what pages ask for. A body that cannot be read is stored like any other and left out here: a newer recorder, or a confused one,
-// does not stop its own log.
-func (w *Witness) index(log *bbolt.Bucket, id protocol.RecorderID, h chain.Header, e chain.Entry) error {
-	note := func(camera protocol.CameraID, oldest *protocol.Time) error {
-		b, err := json.Marshal(footage{oldest, h.Seq, h.Time})
-		if err != nil {
-			return err
-		}
-		return log.Bucket(cameras).Put([]byte(camera), b)
-	}
-	var unreadable error
+// index notes what pages ask for, and what the log itself says is left of footage. A body that cannot be read is stored like any other and left out here: a newer
+// recorder, or a confused one, does not stop its own log.
+func (w *Witness) index(x *watcher, h chain.Header, e chain.Entry) (err error) {
 	switch h.Kind {
 	case protocol.KindIntent, protocol.KindView:
-		return log.Bucket(accesses).Put(key(h.Seq), nil)
+		if err := x.log.Bucket(accesses).Put(key(h.Seq), nil); err != nil { // an access it is, whatever its body says
+			return err
+		}
+	}
+	if h.Kind == protocol.KindStarted {
+		x.watch.Run = 0
+	}
+	var unreadable error
+	read := func(body any) bool {
+		if e.Body == nil {
+			return false // its term was over before it came
+		}
+		unreadable = chain.ParseBody(e.Body, body)
+		return unreadable == nil
+	}
+	switch h.Kind {
+	case protocol.KindIntent, protocol.KindView:
+		var a protocol.Access
+		if read(&a) {
+			err = x.access(h, a)
+		}
 	case protocol.KindSealed:
 		var s protocol.Sealed
-		if unreadable = chain.ParseBody(e.Body, &s); unreadable != nil {
-			break
-		}
-		for _, c := range s.Cameras {
-			if protocol.ValidID(c.Camera) != nil {
-				continue
-			}
-			if err := note(c.Camera, &c.Oldest); err != nil {
-				return err
-			}
+		if read(&s) {
+			err = x.footage(h, s)
 		}
 	case protocol.KindExpired:
-		var x protocol.Expired
-		if unreadable = chain.ParseBody(e.Body, &x); unreadable != nil {
-			break
+		var d protocol.Expired
+		if read(&d) {
+			err = x.deleted(h, d)
 		}
-		for _, o := range x.Oldest {
-			if protocol.ValidID(o.Camera) != nil {
-				continue
-			}
-			if err := note(o.Camera, o.Oldest); err != nil {
-				return err
-			}
+	case protocol.KindOrder:
+		var o protocol.Order
+		if read(&o) {
+			err = x.order(h.Seq, o)
+		}
+	case protocol.KindHoldPlaced:
+		var p protocol.HoldPlaced
+		if read(&p) {
+			err = x.holdPlaced(h, p)
+		}
+	case protocol.KindHoldLifted:
+		var l protocol.HoldLifted
+		if read(&l) {
+			err = x.holdLifted(h, l)
+		}
+	case protocol.KindReleased:
+		var d protocol.Released
+		if read(&d) {
+			err = x.released(h, d)
 		}
 	}
 	if unreadable != nil {
-		w.log.Warn("an entry cannot be read for the pages", "recorder", id, "entry", h.Seq, "kind", h.Kind, "error", unreadable)
+		w.log.Warn("an entry cannot be read for the pages", "recorder", x.id, "entry", h.Seq, "kind", h.Kind, "error", unreadable)
+	}
+	return err
+}
+
+// footage takes in what was sealed, and what each camera's oldest is.
+func (x *watcher) footage(h chain.Header, s protocol.Sealed) error {
+	if err := x.sealed(h, s); err != nil {
+		return err
+	}
+	for _, c := range s.Cameras {
+		if protocol.ValidID(c.Camera) != nil {
+			continue
+		}
+		var have footage
+		if _, err := get(x.log.Bucket(cameras), []byte(c.Camera), &have); err != nil {
+			return err
+		}
+		have.Oldest, have.Seq, have.At = &c.Oldest, h.Seq, h.Time
+		if err := x.stillLists(h, c, &have); err != nil {
+			return err
+		}
+		if err := put(x.log.Bucket(cameras), []byte(c.Camera), have); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleted takes in what expired, and what each camera's oldest is then.
+func (x *watcher) deleted(h chain.Header, d protocol.Expired) error {
+	if err := x.expired(h, d); err != nil {
+		return err
+	}
+	for _, o := range d.Oldest {
+		if protocol.ValidID(o.Camera) != nil {
+			continue
+		}
+		var have footage
+		if _, err := get(x.log.Bucket(cameras), []byte(o.Camera), &have); err != nil {
+			return err
+		}
+		have.Oldest, have.Seq, have.At = o.Oldest, h.Seq, h.Time
+		if err := put(x.log.Bucket(cameras), []byte(o.Camera), have); err != nil {
+			return err
+		}
 	}
 	return nil
 }

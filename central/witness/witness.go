@@ -27,6 +27,7 @@ var (
 	ErrUnknown = errors.New("recorder is not enrolled with this witness")
 	ErrGap     = errors.New("the batch begins after, or ends before, what is needed; send from the cosigned checkpoint on")
 	ErrFork    = errors.New("the recorder signed two logs that contradict each other; kept as a finding")
+	ErrBody    = errors.New("an entry came without its body, before any term of it has passed; kept as a finding")
 	ErrUnfit   = errors.New("the batch does not fit the log known here; kept as a finding")
 )
 
@@ -42,6 +43,14 @@ type Witness struct {
 	changed  chan struct{} // closed at the next change
 	progress map[protocol.RecorderID]progress
 	waiting  map[protocol.RecorderID]bool // those of which not all is taken in
+	statuses map[protocol.RecorderID]said // the newest of this run
+
+	opened protocol.Time // this run
+	found  chan struct{} // holds one while there are findings that nobody was told of
+
+	sweeping sync.Mutex // guards what follows
+	swept    map[protocol.RecorderID]protocol.Time
+	due      map[protocol.RecorderID]map[lateHour]protocol.Time // the log's time when it was first seen to be due
 
 	between func() error // for tests: a crash between storing and cosigning
 }
@@ -57,6 +66,7 @@ type row struct {
 	CosignedAt protocol.Time `json:"cosignedAt"`
 	Epochs     chain.Epochs  `json:"epochs,omitzero"` // what the seals say up to Head
 	Heard      protocol.Time `json:"heard"`           // when a checkpoint with a good signature last came
+	Watch      watch         `json:"watch,omitzero"`
 }
 
 // Buckets.
@@ -69,8 +79,12 @@ var (
 	bodies   = []byte("bodies")
 	hashes   = []byte("hashes")
 	findings = []byte("findings")
-	accesses = []byte("accesses") // seq → nothing
+	accesses = []byte("accesses") // seq → read, or nothing
 	cameras  = []byte("cameras")  // camera → footage
+	hours    = []byte("hours")    // clock hour → tallies
+	deleted  = []byte("deleted")  // camera → gone
+	windows  = []byte("windows")  // camera → windows
+	holds    = []byte("holds")    // hold → held
 
 	metaForm = []byte("form")
 )
@@ -93,7 +107,9 @@ func Open(path, skey string, now func() time.Time, log *slog.Logger) (*Witness, 
 	if err != nil {
 		return nil, fmt.Errorf("witness %s: %w", path, err)
 	}
-	w := &Witness{key: key, vkey: vkey, db: db, now: now, log: log, changed: make(chan struct{})}
+	w := &Witness{key: key, vkey: vkey, db: db, now: now, log: log, opened: protocol.T(now()), found: make(chan struct{}, 1), changed: make(chan struct{}),
+		statuses: map[protocol.RecorderID]said{}, swept: map[protocol.RecorderID]protocol.Time{},
+		due: map[protocol.RecorderID]map[lateHour]protocol.Time{}}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{recorders, logs, meta} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -268,7 +284,7 @@ func (w *Witness) receive(id protocol.RecorderID, b batch) (cosigned []byte, err
 		if known, err = readRow(tx, id); err != nil {
 			return err
 		}
-		fresh, finding, err = b.judge(known, tx.Bucket(logs).Bucket([]byte(id)))
+		fresh, finding, err = b.judge(known, w.now(), tx.Bucket(logs).Bucket([]byte(id)))
 		return err
 	})
 	switch {
@@ -296,7 +312,7 @@ func (w *Witness) receive(id protocol.RecorderID, b batch) (cosigned []byte, err
 }
 
 // judge decides what a batch is, changing nothing: entries to store, or a finding, or what is wrong. log is the recorder's bucket.
-func (b batch) judge(known row, log *bbolt.Bucket) (fresh []chain.Entry, finding *Finding, err error) {
+func (b batch) judge(known row, now time.Time, log *bbolt.Bucket) (fresh []chain.Entry, finding *Finding, err error) {
 	size, c := known.Head.Size, b.checkpoint
 	stored := &overlay{base: log.Bucket(hashes), split: chain.HashCount(size)}
 	if len(b.entries) > 0 && b.first > size {
@@ -306,6 +322,8 @@ func (b batch) judge(known row, log *bbolt.Bucket) (fresh []chain.Entry, finding
 	tree := &overlay{base: log.Bucket(hashes), split: chain.HashCount(size)}
 	differs, end := size, size
 	head := known.Head
+	bare := size // the first new entry that came without its body
+	var withoutBody []byte
 	for i, e := range b.entries {
 		seq := b.first + uint64(i)
 		if seq < size && differs == size {
@@ -316,7 +334,14 @@ func (b batch) judge(known row, log *bbolt.Bucket) (fresh []chain.Entry, finding
 			tree.split = chain.HashCount(seq)
 		}
 		if differs == size { // beyond what is known: must fit the chain
-			if err := head.Add(e); err != nil {
+			add := func() error { return head.Add(e) }
+			if e.Body == nil {
+				add = func() error { return head.AddHeader(e.Header) }
+				if withoutBody == nil && bodyMustBe(e.Header, now) {
+					bare, withoutBody = seq, e.Header
+				}
+			}
+			if err := add(); err != nil {
 				return nil, b.unfit(known, err.Error()), fmt.Errorf("%w: %w", ErrUnfit, err)
 			}
 			fresh = append(fresh, e)
@@ -368,8 +393,21 @@ func (b batch) judge(known row, log *bbolt.Bucket) (fresh []chain.Entry, finding
 			return nil, nil, err
 		}
 		return nil, f, ErrFork
+	case withoutBody != nil:
+		f := b.bodiless(known, bare, withoutBody)
+		if f.Inclusion, err = chain.InclusionProof(bare, c.Size, tree); err != nil {
+			return nil, nil, err
+		}
+		return nil, f, ErrBody
 	}
 	return fresh, nil, nil
+}
+
+// bodyMustBe says that the term of an entry's body is not over.
+func bodyMustBe(header []byte, now time.Time) bool {
+	h, err := chain.ParseHeader(header)
+	due, ends := protocol.BodiesDue(h.Kind, protocol.MonthOf(h.Time))
+	return err != nil || !ends || now.Before(due)
 }
 
 func (b batch) fork(known row, detail string) *Finding {
@@ -382,6 +420,7 @@ func (b batch) unfit(known row, detail string) *Finding {
 
 // store keeps entries and the checkpoint over them, if the row still is what the batch was judged by.
 func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chain.Entry) error {
+	accused := false
 	err := w.db.Batch(func(tx *bbolt.Tx) error {
 		r, err := readRow(tx, id)
 		if err != nil {
@@ -391,6 +430,10 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 			return errMoved
 		}
 		log := tx.Bucket(logs).Bucket([]byte(id))
+		x := &watcher{log: log, id: id, watch: &r.Watch, windows: map[protocol.CameraID][]window{}, edited: map[uint64][]tally{}}
+		if err := x.begin(r.Head); err != nil {
+			return err
+		}
 		var broken []Finding
 		for _, e := range fresh {
 			seq, more := r.Head.Size, r.Head.Hashes(e.Header)
@@ -400,23 +443,29 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 			}
 			was := r.Epochs
 			if wrong := r.Epochs.Next(r.Origin, r.Head, h, e.Body); wrong != nil { // what the recorder wrote stands, and so does what is wrong with it
-				broken = append(broken, Finding{Kind: Unsealed, Detail: wrong.Error(), Seq: seq, Entry: e.Header, Body: e.Body, Named: was.Named, Root: r.Head.Root()})
+				broken = append(broken, Finding{Kind: Unsealed, Key: fmt.Sprintf("%s %d", Unsealed, seq), Detail: wrong.Error(), Seq: seq, Entry: e.Header, Body: e.Body, Named: was.Named, Root: r.Head.Root()})
 			}
-			if err := r.Head.Add(e); err != nil {
+			add := r.Head.Add
+			if e.Body == nil { // its term is over; judge has seen to it
+				add = func(e chain.Entry) error { return r.Head.AddHeader(e.Header) }
+			}
+			if err := add(e); err != nil {
 				return err
 			}
 			if err := log.Bucket(headers).Put(key(seq), e.Header); err != nil {
 				return err
 			}
-			if err := log.Bucket(bodies).Put(key(seq), e.Body); err != nil {
-				return err
+			if e.Body != nil {
+				if err := log.Bucket(bodies).Put(key(seq), e.Body); err != nil {
+					return err
+				}
 			}
 			for i, h := range more {
 				if err := log.Bucket(hashes).Put(key(uint64(chain.HashCount(seq))+uint64(i)), h[:]); err != nil {
 					return err
 				}
 			}
-			if err := w.index(log, id, h, e); err != nil {
+			if err := w.index(x, h, e); err != nil {
 				return err
 			}
 		}
@@ -424,13 +473,23 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 			return fmt.Errorf("stored entries give %d, root %s; the checkpoint says %d, %s", r.Head.Size, r.Head.Root(), b.checkpoint.Size, b.checkpoint.Root)
 		}
 		r.Checkpoint = b.note
+		for _, f := range x.found {
+			f.Recorder, f.At = id, protocol.T(w.now())
+			if err := f.put(log, true); err != nil {
+				return err
+			}
+		}
 		for _, f := range broken {
 			if err := w.unsealed(log, r, f, id); err != nil {
 				return err
 			}
 		}
+		accused = len(x.found)+len(broken) > 0
 		return r.put(tx, id)
 	})
+	if err == nil && accused {
+		w.tell()
+	}
 	if err == nil && len(fresh) > 0 {
 		w.mu.Lock()
 		p := w.progress[id]
@@ -444,18 +503,21 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 
 // cosign cosigns the stored checkpoint, unless a larger one has been cosigned: then that is the answer. Its time never goes back.
 func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err error) {
+	accused := false
 	err = w.db.Batch(func(tx *bbolt.Tx) error {
 		r, err := readRow(tx, id)
 		if err != nil {
 			return err
 		}
+		accused = false // this may run again
 		now := protocol.T(w.now())
 		r.Heard = now
 		if len(b.entries) == 0 && b.checkpoint.Size == r.Head.Size && r.Epochs.Key != "" && now.Sub(r.Epochs.Since.Time) > chain.MaxEpoch+lateSeal {
-			f := Finding{Recorder: id, At: now, Kind: Late, Theirs: b.note, Detail: fmt.Sprintf("the recorder says that its log has %d entries and no more, and its newest seal is of %s: an epoch lasts an hour", r.Head.Size, r.Epochs.Since)}
-			if err := f.keep(tx.Bucket(logs).Bucket([]byte(id))); err != nil {
+			f := Finding{Recorder: id, At: now, Kind: Late, Key: fmt.Sprintf("%s %s", Late, r.Epochs.Since), Theirs: b.note, Detail: fmt.Sprintf("the recorder says that its log has %d entries and no more, and its newest seal is of %s: an epoch lasts an hour", r.Head.Size, r.Epochs.Since)}
+			if err := f.put(tx.Bucket(logs).Bucket([]byte(id)), true); err != nil {
 				return err
 			}
+			accused = true
 		}
 		if b.checkpoint.Size >= r.Size && b.checkpoint.Size == r.Head.Size {
 			if b.checkpoint.Root != r.Head.Root() {
@@ -468,12 +530,26 @@ func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err 
 				return err
 			}
 			r.Size, r.CosignedAt = b.checkpoint.Size, now
+			f, ahead, err := aheadOf(r, tx.Bucket(logs).Bucket([]byte(id)), now)
+			if err != nil {
+				return err
+			}
+			if ahead {
+				accused = true
+				f.Recorder, f.At = id, now
+				if err := f.put(tx.Bucket(logs).Bucket([]byte(id)), false); err != nil {
+					return err
+				}
+			}
 		}
 		cosigned = r.Cosigned
 		return r.put(tx, id)
 	})
 	if err != nil {
 		return nil, err
+	}
+	if accused {
+		w.tell()
 	}
 	w.wake()
 	return cosigned, nil

@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -16,6 +19,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/edge"
+	"github.com/beeldwacht/beeldwacht/edge/journal"
+	"github.com/beeldwacht/beeldwacht/edge/uplink"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 	"golang.org/x/mod/sumdb/note"
@@ -160,4 +166,113 @@ func TestI11_OutsideWitnessSurvivesKill9(t *testing.T) {
 			t.Errorf("%s was never cosigned: this test has tried nothing", l.origin)
 		}
 	}
+}
+
+// TestI13_QuorumWithTheOfficersWitness runs a centre with its own broker, a recorder's journal with its uplink, and the privacy officer's witness as shipped, with a roster that asks
+// for both: what is journalled counts when both have signed; without the officer's witness the centre still gets every entry, nothing counts, and it is said who is missing.
+func TestI13_QuorumWithTheOfficersWitness(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a centre and a witness; run it without -short")
+	}
+	t.Parallel()
+	w := newWorld(t)
+	address := fmt.Sprintf("127.0.0.1:%d", w.ports.cameras) // a free port
+	w.do("beeldwacht", "roots", "-municipality", "helmond", "-out", w.path("roots"))
+	w.do("beeldwacht", "centre", "-municipality", "helmond", "-out", w.path("centre"))
+	said := string(w.output("beeldwacht", "witness", "init", "-name", "fg.helmond.example", "-hosts", "127.0.0.1", "-listen", address, "-data", w.path("witness-data"), "-out", w.path("witness")))
+	key, err := os.ReadFile(w.path("witness", "witness.pub"))
+	w.must(err)
+	w.do("beeldwacht", "enrol", "-recorder", "kast-12", "-municipality", "helmond", "-centre", w.path("centre"), "-roots", w.path("roots", "roots.txt"),
+		"-sign", w.path("roots", "root-1.key")+","+w.path("roots", "root-3.key"), "-officer", "p-fg", "-handler", "AVG/p-behandel", "-approver", "AVG/p-besluit",
+		"-level-centre", "-witness", strings.TrimSpace(string(key)), "-out", w.path("identity"))
+	identity, err := edge.LoadIdentity(w.path("identity"), protocol.Origin("kast-12", "helmond"))
+	w.must(err)
+	w.amend("witness/witness.yaml", "logs: []", fmt.Sprintf("logs:\n  - {origin: kast-12.helmond/beeldwacht, key: %s}", identity.Verifier))
+	w.configure()
+	w.amend("central.yaml", fmt.Sprintf("url: ssl://localhost:%d", w.ports.broker), fmt.Sprintf("listen: 127.0.0.1:%d", w.ports.broker))
+	lines := said[strings.Index(said, "  - url:"):strings.Index(said, "And for each")] // as the officer gives them to the registrar
+	w.amend("central.yaml", "# witnesses:\n", "witnesses:\n"+lines)
+	w.do("beeldwacht-central", "-config", w.path("central.yaml"), "-setup", w.path("setup.yaml"))
+	centre := w.start("central", w.bin("beeldwacht-central"), "-config", w.path("central.yaml"))
+	officers := func() *process {
+		return w.start("witness", w.bin("beeldwacht"), "witness", "-config", w.path("witness", "witness.yaml"))
+	}
+	witness := officers()
+
+	j, err := journal.Open(w.path("journal"), identity.Signer.Name(), identity.Signer, time.Now, slog.New(slog.DiscardHandler))
+	w.must(err)
+	defer j.Close()
+	roster, err := protocol.OpenRoster(identity.Roster, identity.Roots)
+	w.must(err)
+	var witnesses []note.Verifier
+	for _, key := range roster.Witnesses {
+		v, err := chain.WitnessVerifier(key)
+		w.must(err)
+		witnesses = append(witnesses, v)
+	}
+	status := func() ([]byte, error) {
+		return protocol.SignStatus(protocol.Status{Recorder: "kast-12", Time: protocol.T(time.Now()), State: "online", Entries: j.Head().Size, Software: "test"}, identity.Signer)
+	}
+	u := &uplink.Uplink{Recorder: "kast-12", Broker: fmt.Sprintf("ssl://localhost:%d", w.ports.broker), Certificate: identity.Client, CAs: identity.CA, Journal: j,
+		Cosigned: func(signed []byte) error { return j.Cosigned(signed, witnesses, int(roster.Quorum)) }, Order: func(context.Context, []byte) {}, Status: status,
+		CheckpointEvery: 2 * time.Second, AnswerTimeout: 10 * time.Second, Retry: 200 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	running.Go(func() {
+		if err := u.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	write := func() uint64 {
+		t.Helper()
+		seq, err := j.Append(t.Context(), protocol.KindIncident, protocol.Incident{What: "test", Detail: "an entry"})
+		w.must(err)
+		return seq
+	}
+	covered := func(seq uint64, longest time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), longest)
+		defer cancel()
+		return j.WaitCosigned(ctx, seq)
+	}
+	w.must(covered(write(), 60*time.Second))
+	c, by, err := chain.OpenCheckpoint(j.CosignedNote(), identity.Signer.Name(), mustVerifier(t, identity.Verifier), witnesses...)
+	if err != nil || len(by) != 2 {
+		t.Fatalf("%+v %v %v", c, by, err)
+	}
+
+	t.Log("the officer's witness dies")
+	witness.kill()
+	var last uint64
+	for range 600 { // more than one batch: all of it must reach the centre all the same
+		last = write()
+	}
+	w.until("the centre has all entries", 60*time.Second, func() error {
+		if size, _ := j.Delivered(); size <= last {
+			return fmt.Errorf("%d of %d", size, last+1)
+		}
+		return nil
+	})
+	if err := covered(last, 10*time.Millisecond); err == nil || !strings.Contains(err.Error(), "not yet cosigned by fg.helmond.example, whose signature the roster asks for") {
+		t.Errorf("%v", err)
+	}
+	if size, _ := j.CosignedHead(); size > last {
+		t.Errorf("%d entries count with one signature of two", size)
+	}
+
+	t.Log("and comes back")
+	witness = officers()
+	w.must(covered(last, 90*time.Second))
+	witness.stop()
+	centre.stop()
+}
+
+func mustVerifier(t *testing.T, key string) note.Verifier {
+	t.Helper()
+	v, err := protocol.NewVerifier(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }

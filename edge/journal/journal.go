@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,6 +43,9 @@ var (
 	// ErrBehind: a cosigned checkpoint shows that this log was rolled back or forked. The recorder records, and serves nothing, until
 	// a resume order starts a successor log (invariant 13).
 	ErrBehind = errors.New("journal: behind its witnesses (rolled back or forked); nothing is served until it is resumed")
+
+	// ErrQuorum: a checkpoint came back that too few witnesses have cosigned. It counts for nothing; see Lacking.
+	ErrQuorum = errors.New("journal: too few witnesses cosigned")
 )
 
 // Journal is a recorder's log. Its methods may be called from any goroutine.
@@ -90,6 +94,9 @@ type Journal struct {
 	cosigned     chain.Checkpoint // verified since Open
 	cosignedAt   time.Time
 	cosignedNote []byte
+	lacking      []string // see Lacking
+	delivered    uint64   // see Delivered
+	deliveredAt  time.Time
 	changed      chan struct{} // closed at the next change of any of these
 }
 
@@ -594,15 +601,15 @@ func (j *Journal) Cosigned(signed []byte, witnesses []note.Verifier, quorum int)
 	if err != nil {
 		return fmt.Errorf("journal: cosigned: %w", err)
 	}
-	if len(cosigned) < quorum {
-		return fmt.Errorf("journal: cosigned: %d of %d witnesses signed the checkpoint of size %d, %d are needed", len(cosigned), len(witnesses), c.Size, quorum)
-	}
-	// The time by which a quorum had seen it: the latest that quorum of them reach.
+	// Latest first.
 	slices.SortFunc(cosigned, func(a, b chain.Cosignature) int { return b.Time.Compare(a.Time) })
-	at := cosigned[quorum-1].Time
-
 	j.cosigning.Lock()
 	defer j.cosigning.Unlock()
+	if len(cosigned) < quorum {
+		return j.lacks(c, cosigned, witnesses, quorum)
+	}
+	// The time by which a quorum had seen it: the latest that quorum of them reach.
+	at := cosigned[quorum-1].Time
 	if err := j.compare(c); errors.Is(err, ErrBehind) {
 		return errors.Join(err, j.fallBehind(signed, err))
 	} else if err != nil {
@@ -619,9 +626,50 @@ func (j *Journal) Cosigned(signed []byte, witnesses []note.Verifier, quorum int)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.cosigned, j.cosignedAt, j.cosignedNote = c, at, slices.Clone(signed)
+	j.cosigned, j.cosignedAt, j.cosignedNote, j.lacking = c, at, slices.Clone(signed), nil
+	j.deliver(c.Size, cosigned[0].Time)
 	j.announce()
 	return nil
+}
+
+// lacks takes a checkpoint that too few witnesses have cosigned: it counts for nothing, but what it covers need not be handed in again.
+func (j *Journal) lacks(c chain.Checkpoint, cosigned []chain.Cosignature, witnesses []note.Verifier, quorum int) error {
+	var lacking []string
+	for _, w := range witnesses {
+		if !slices.ContainsFunc(cosigned, func(s chain.Cosignature) bool { return s.Name == w.Name() }) {
+			lacking = append(lacking, w.Name())
+		}
+	}
+	err := fmt.Errorf("%w: %d of %d witnesses the checkpoint of size %d, %d are needed; not %s", ErrQuorum, len(cosigned), len(witnesses), c.Size, quorum, strings.Join(lacking, ", "))
+	if len(cosigned) == 0 {
+		return err
+	}
+	if fits := j.compare(c); fits != nil { // too few for a verdict on this log
+		return fmt.Errorf("%w; nor does it fit this log: %v", err, fits)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if c.Size > j.cosigned.Size || cosigned[0].Time.After(j.cosignedAt) { // not an old one again
+		j.lacking = lacking
+		j.deliver(c.Size, cosigned[0].Time)
+		j.announce()
+	}
+	return err
+}
+
+// deliver notes what some witness has; call with mu held.
+func (j *Journal) deliver(size uint64, at time.Time) {
+	if size > j.delivered || size == j.delivered && at.After(j.deliveredAt) {
+		j.delivered, j.deliveredAt = size, at
+	}
+}
+
+// Delivered is how many entries the newest checkpoint covers that came back with a witness's cosignature, and when that was made: what need not be handed in again. Where the quorum needs
+// a witness that is absent it runs ahead of CosignedHead.
+func (j *Journal) Delivered() (size uint64, at time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.delivered, j.deliveredAt
 }
 
 // compare says with ErrBehind that this log does not lead to a checkpoint.
@@ -690,6 +738,13 @@ func (j *Journal) CosignedHead() (size uint64, at time.Time) {
 	return j.cosigned.Size, j.cosignedAt
 }
 
+// Lacking are the witnesses, by name, that have not cosigned the newest checkpoint that came back, where the quorum needs them. It is empty as soon as one comes that counts.
+func (j *Journal) Lacking() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lacking
+}
+
 // CosignedNote is the last cosigned checkpoint, nil if there is none. After Open it is that of the earlier run, which counts only when
 // it is given to [Journal.Cosigned]: the witnesses are in the roster, and the roster is in the journal.
 func (j *Journal) CosignedNote() []byte {
@@ -713,6 +768,9 @@ func (j *Journal) WaitCosigned(ctx context.Context, seq uint64) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			if lacking := j.Lacking(); len(lacking) > 0 {
+				return fmt.Errorf("journal: entry %d is not yet cosigned by %s, whose signature the roster asks for; ask whoever runs that witness whether it is switched on: %w", seq, strings.Join(lacking, ", "), ctx.Err())
+			}
 			return fmt.Errorf("journal: entry %d is not yet cosigned: %w", seq, ctx.Err())
 		}
 	}

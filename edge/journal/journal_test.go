@@ -543,6 +543,34 @@ func TestReceiptOfAnIntentWithoutOutcome(t *testing.T) {
 	refused("failed for good", failed.Seq(), "g-1", "plein", minute)
 }
 
+// Where the quorum needs a witness that is absent: nothing is covered, the error says who is missing, and what the other has need not be handed in again.
+func TestI13_QuorumOfTwoTrulyWaitsForBoth(t *testing.T) {
+	w := newWorld(t)
+	j := w.open()
+	w.fill(j, 3)
+	size := j.Head().Size
+	if err := j.Cosigned(w.cosign(j, start, w.witness[0]), w.witnesses, 2); !errors.Is(err, ErrQuorum) {
+		t.Fatal(err)
+	}
+	soon, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := j.WaitCosigned(soon, 0); err == nil || !strings.Contains(err.Error(), "not yet cosigned by "+w.witnesses[1].Name()) {
+		t.Errorf("%v", err)
+	}
+	if have, at := j.Delivered(); have != size || !at.Equal(start) {
+		t.Errorf("delivered %d at %s", have, at)
+	}
+	if err := j.Cosigned(w.cosign(j, start.Add(time.Minute), w.witness...), w.witnesses, 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.WaitCosigned(t.Context(), size-1); err != nil || len(j.Lacking()) != 0 {
+		t.Errorf("%v %v", err, j.Lacking())
+	}
+	if err := j.Cosigned(w.cosign(j, start, w.witness[0]), w.witnesses, 2); !errors.Is(err, ErrQuorum) || len(j.Lacking()) != 0 {
+		t.Errorf("an old one that comes again says that a witness is missing: %v %v", err, j.Lacking())
+	}
+}
+
 func TestI13_OnlyOwnCheckpointWithAQuorumCounts(t *testing.T) {
 	w := newWorld(t)
 	j := w.open()

@@ -5,7 +5,7 @@
 //
 // The journal is the outbox and the witness's cosignature is the acknowledgement. Nothing is delivered until a cosigned checkpoint covers
 // it, whatever a broker says; until then it is sent again. The broker may drop, delay, repeat and reorder everything. There is no queue
-// here that would have to be kept in step with the journal: what is to be sent is whatever follows [Journal.CosignedHead].
+// here that would have to be kept in step with the journal: what is to be sent is whatever follows [Journal.Delivered].
 //
 // # What is sent
 //
@@ -59,8 +59,8 @@ type Journal interface {
 	Entries(from uint64, max int) ([]chain.Entry, error)
 	// CheckpointAt is a checkpoint over the first size entries, signed now. A batch of a long tail ends before the journal does.
 	CheckpointAt(size uint64) ([]byte, error)
-	// CosignedHead is how many entries the last accepted cosigned checkpoint covers, and by when it was cosigned.
-	CosignedHead() (size uint64, at time.Time)
+	// Delivered is how many entries the newest checkpoint covers that a witness has cosigned, and when it did.
+	Delivered() (size uint64, at time.Time)
 	// Changed returns a channel that is closed at the next entry or cosigned checkpoint.
 	Changed() <-chan struct{}
 }
@@ -341,7 +341,7 @@ type batch struct {
 // batch reads what follows the last cosigned checkpoint, as much as fits in one message.
 func (u *Uplink) batch() (batch, error) {
 	var b batch
-	b.from, b.cosigned = u.Journal.CosignedHead()
+	b.from, b.cosigned = u.Journal.Delivered()
 	entries, err := u.Journal.Entries(b.from, batchEntries)
 	if err != nil {
 		return b, err
@@ -374,7 +374,7 @@ func (u *Uplink) answered(ctx context.Context, b batch, patience time.Duration) 
 	defer timeout.Stop()
 	for {
 		changed := u.Journal.Changed()
-		if size, at := u.Journal.CosignedHead(); size >= b.end && (size > b.from || at.After(b.cosigned)) {
+		if size, at := u.Journal.Delivered(); size >= b.end && (size > b.from || at.After(b.cosigned)) {
 			return true
 		}
 		select {

@@ -95,7 +95,7 @@ func (j *tail) CheckpointAt(size uint64) ([]byte, error) {
 	return chain.SignCheckpoint(chain.Checkpoint{Origin: origin, Size: size, Root: j.roots[size]}, j.signer)
 }
 
-func (j *tail) CosignedHead() (uint64, time.Time) {
+func (j *tail) Delivered() (uint64, time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.cosigned, j.at
@@ -369,7 +369,7 @@ func (w *town) eventually(what string, ok func() bool) {
 }
 
 func (w *town) isCosigned() bool {
-	size, _ := w.journal.CosignedHead()
+	size, _ := w.journal.Delivered()
 	w.journal.mu.Lock()
 	defer w.journal.mu.Unlock()
 	return size == w.journal.head.Size

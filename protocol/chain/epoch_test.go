@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/transparency-dev/formats/log"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -163,6 +164,22 @@ func TestI11_SealedEpochsAreForwardSecure(t *testing.T) {
 	old.fill(200)
 	if d, err := old.verify(); err != nil || d.Epochs.Key != "" {
 		t.Errorf("a log without epochs: %+v, %v", d, err)
+	}
+}
+
+// Software that is not ours takes a seal for what it is: a checkpoint, signed with the key that the log names.
+func TestI11_SealIsACheckpointToOthers(t *testing.T) {
+	l := threeEpochs(t)
+	var begun protocol.EpochBegun
+	must(t, chain.ParseBody(l.entries[2].Body, &begun))
+	var b protocol.EpochSealed
+	must(t, chain.ParseBody(l.entries[12].Body, &b))
+	key, err := note.NewVerifier(begun.Key)
+	must(t, err)
+	c, _, _, err := log.ParseCheckpoint([]byte(b.Seal), origin, key)
+	must(t, err)
+	if head := l.upTo(12).head.Root(); c.Size != 12 || !bytes.Equal(c.Hash, head[:]) {
+		t.Errorf("%+v", c)
 	}
 }
 

@@ -18,14 +18,14 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
 
-// Others accept our tiles, and refuse them after one flipped bit, wherever it is: fsck of transparency-dev/tessera, built from the module in folder fsck.
+// Others accept our tiles, and refuse them after one flipped bit, wherever it is: fsck of transparency-dev/tessera, built from the module in testdata/fsck.
 func TestI11_TesseraAcceptsOurTiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds tessera's fsck; run without -short")
 	}
 	binary := filepath.Join(t.TempDir(), "fsck")
 	build := exec.Command("go", "build", "-o", binary, ".")
-	build.Dir, build.Env = "fsck", append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	build.Dir, build.Env = "testdata/fsck", append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building fsck: %v\n%s", err, out)
 	}

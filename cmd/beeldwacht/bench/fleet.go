@@ -281,7 +281,7 @@ func (p *player) CheckpointAt(size uint64) ([]byte, error) {
 	return chain.SignCheckpoint(chain.Checkpoint{Origin: p.signer.Name(), Size: size, Root: p.heads[size-p.size].Root()}, p.signer)
 }
 
-func (p *player) CosignedHead() (uint64, time.Time) {
+func (p *player) Delivered() (uint64, time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.size, p.at

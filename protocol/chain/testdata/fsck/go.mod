@@ -1,6 +1,6 @@
 // The checker of tlog-tiles that the test of Tiles in protocol/chain runs: fsck of transparency-dev/tessera as it is. It is a module of its own, so that its
 // dependencies are not those of what we ship; the test builds it from here.
-module github.com/beeldwacht/beeldwacht/protocol/chain/fsck
+module github.com/beeldwacht/beeldwacht/protocol/chain/testdata/fsck
 
 go 1.26.0
 
