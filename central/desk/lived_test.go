@@ -7,6 +7,7 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/identity"
+	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -177,6 +178,8 @@ func (o *office) livedIn() {
 	o.do(central.RecordFinding{By: officer, Sample: 2, Item: item, Finding: central.FoundWrong, Note: "geen aanvraag"})
 	o.do(central.PlanAudit{By: officer, Subject: "rooster en rollen", Planned: day(5)})
 	o.do(central.ReportIncident{By: staff, IncidentFacts: central.IncidentFacts{Nature: "USB-stick met beelden zoek", Cameras: hal}})
+	o.proof = witness.Evidence{Finding: witness.Finding{Recorder: "rec-1", At: protocol.T(o.now), Kind: witness.Silent, Key: "silence since", Seen: central.Words{NL: "niets gehoord", EN: "not heard"}}}
+	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: witness.Silent, Name: o.proof.Name(), At: o.proof.At, Seen: o.proof.Seen})
 	o.do(central.ReportIncident{By: officer, Drill: true, IncidentFacts: central.IncidentFacts{Nature: "oefening: recorder gestolen"}})
 	for i, k := range central.MatterKinds {
 		f := central.MatterFacts{Kind: k, Reference: fmt.Sprintf("K-%d", i), Received: day(-30), Text: "voelt zich gefilmd in huis"}

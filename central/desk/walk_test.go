@@ -42,6 +42,7 @@ var notByAPerson = map[string]string{
 	"Tend":                "time",
 	"EraseDue":            "time",
 	"RecordAccess":        "the witness, of an access that nothing allowed",
+	"RecordMisbehaviour":  "the witness, of what a recorder's log shows",
 	"GiveShare":           "a recorder that starts",
 	"ConfirmHold":         "a recorder's journal",
 	"RecordLifted":        "a recorder's journal",
