@@ -12,7 +12,6 @@ import (
 // From the incident to the recorder's word: who may not sign reads why beside the button, or does not find the page; the order stands on the camera's page and in the dossier.
 func TestR08_ErasingOnThePages(t *testing.T) {
 	o := newOffice(t)
-	o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: teammate, Posts: []central.Post{{Role: central.Approver, Regime: protocol.AVG}}, Secrecy: day(-10)}})
 	o.do(central.ReportIncident{By: staff, IncidentFacts: central.IncidentFacts{Nature: "keek naar binnen", Cameras: []protocol.CameraID{"hal"}}})
 	path := "/bureau/cameras/hal/wissen"
 	for _, p := range []protocol.PersonID{staff, requester, handler, admin} {
@@ -30,7 +29,7 @@ func TestR08_ErasingOnThePages(t *testing.T) {
 	}
 	says(t, a.get(path), 200, "wacht op een tweede goedkeurder", "incident: het had niet mogen worden opgenomen", "Een tweede goedkeurder moet dit ook vragen")
 	says(t, a.post(path+"/1/tekenen", "formulier", "tekenen-1"), 403, "Een tweede goedkeurder")
-	b := o.as(teammate)
+	b := o.as(approver2)
 	says(t, b.get("/bureau"), 200, "tweede handtekening onder het wissen van onrechtmatige beelden")
 	if w := b.post(path + "/1/tekenen"); w.Code != 303 {
 		t.Fatal(plain(w.Body.String()))
