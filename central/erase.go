@@ -179,7 +179,7 @@ func dossierNamed(id protocol.DossierID) Dossier {
 
 // CompetingHolds are the holds that keep any of a camera's interval, as far as the centre knows: each is decided, and lifted, before it is erased.
 func (s *State) CompetingHolds(camera protocol.CameraID, i protocol.Interval, now time.Time) (list []*Hold) {
-	for _, h := range s.holds {
+	for _, h := range s.standing {
 		if h.Camera == camera && h.stands(now) && (h.Asked.Overlaps(i) || h.Rounded().Overlaps(i)) {
 			list = append(list, h)
 		}

@@ -287,6 +287,7 @@ func ObjectName(r protocol.RecorderID, g protocol.GrantID) string {
 // Tend closes what nobody came for: fourteen days after release the hold ends all the same. And an agreement that ended makes void what rested on it.
 func (Tend) decide(d *decision) error {
 	d.recheck(nil)
+	d.tendForwarding()
 	for _, r := range inFiling(d.live) {
 		if d.erasures[DossierOf(r.ID)] != nil {
 			continue

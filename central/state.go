@@ -460,6 +460,7 @@ var incidentWords = map[string]Words{
 	"footage-listed":   {"recorder noemt beelden die als verwijderd zijn gemeld", "recorder names footage that was reported as deleted"},
 	"erase-unknown":    {"recorder wiste beelden zonder opdracht van deze centrale", "recorder erased footage without an order of this centre"},
 	"erase-late":       {"opdracht tot wissen na een uur niet uitgevoerd", "order to erase not carried out after an hour"},
+	"forward-late":     {"verzoek van een betrokkene niet dezelfde dag naar de politie doorgestuurd", "request of a person filmed not forwarded to the police the same day"},
 	"hold-late":        {"bewaring na vijf minuten niet bevestigd", "hold not confirmed after five minutes"},
 }
 
