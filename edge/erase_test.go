@@ -72,6 +72,7 @@ func TestI02_I09_OrderToEraseIsCarriedOut(t *testing.T) {
 	stop()
 	j, err := journal.Open(a.journalDir(), s.town.Log.Name(), s.town.Log, time.Now, a.Log)
 	s.check(err)
+	s.check(j.SealEpochs(a.Config.keysDir()))
 	o, err := orders.Open(j, s.town.Recorder, s.town.Roots, nil, time.Now, a.Log)
 	s.check(err)
 	if _, err := o.Accept(t.Context(), s.envelope(s.town.Compose(s.town.Erase("e-2", plein, at(4500*time.Millisecond, 5*time.Second)), approvers...))); err != nil {
