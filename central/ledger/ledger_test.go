@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -484,5 +485,45 @@ func TestR05_AsOfAMoment(t *testing.T) {
 	}
 	if units(b) != 5 {
 		t.Error("looking back changed the present")
+	}
+}
+
+// I11: the centre's own log is held to the same: every change to its export is found, in its place, under a checkpoint somebody else has kept.
+func TestI11_TamperedLedgerIsFound(t *testing.T) {
+	path, signer, vkey := filled(t, 40)
+	b := open(t, path, signer, &clock{now: start})
+	var file bytes.Buffer
+	if err := b.Export(&file); err != nil {
+		t.Fatal(err)
+	}
+	log, err := protocol.NewVerifier(vkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, checkpoint, _ := bytes.Cut(file.Bytes(), []byte("\n\n"))
+	lines := bytes.Split(entries, []byte("\n")) // two an entry
+	for name, change := range map[string]func(l [][]byte, i int) [][]byte{
+		"flip a header": func(l [][]byte, i int) [][]byte {
+			l[2*i] = bytes.Replace(l[2*i], []byte(`"kind":"`), []byte(`"kind":"x`), 1)
+			return l
+		},
+		"flip a body": func(l [][]byte, i int) [][]byte {
+			l[2*i+1] = bytes.Replace(l[2*i+1], []byte(`{"salt":`), []byte(`{"salT":`), 1)
+			return l
+		},
+		"drop":   func(l [][]byte, i int) [][]byte { return slices.Delete(l, 2*i, 2*i+2) },
+		"insert": func(l [][]byte, i int) [][]byte { return slices.Insert(l, 2*i+2, l[2*i], l[2*i+1]) },
+		"swap": func(l [][]byte, i int) [][]byte {
+			return append(slices.Concat(l[:2*i], l[2*i+2:2*i+4], l[2*i:2*i+2]), l[2*i+4:]...)
+		},
+		"truncate": func(l [][]byte, i int) [][]byte { return l[:2*i] },
+	} {
+		for _, i := range []int{1, 2, 16, 31, 32, len(lines)/2 - 2} {
+			bad := bytes.Join(change(slices.Clone(lines), i), []byte("\n"))
+			d, err := chain.Verify(io.MultiReader(bytes.NewReader(bad), strings.NewReader("\n\n"), bytes.NewReader(checkpoint)), chain.Verifier{Origin: origin, Log: log})
+			if d.Fault == nil || d.Fault.Seq != uint64(i) {
+				t.Errorf("%s at %d: %v", name, i, err)
+			}
+		}
 	}
 }

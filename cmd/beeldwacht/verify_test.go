@@ -19,6 +19,8 @@ import (
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
+	"github.com/beeldwacht/beeldwacht/protocol/evidence"
+	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
 )
 
 func TestMain(m *testing.M) {
@@ -274,6 +276,35 @@ func FuzzKeys(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if k, err := parseKeys(b); err == nil && k.quorum > len(k.witnesses) {
 			t.Fatal("a quorum that cannot be reached")
+		}
+	})
+}
+
+// No proof, header or body that was not made for it passes for an entry.
+func FuzzEntry(f *testing.F) {
+	signer, vkey := protocoltest.Key(f, "rec-1.helmond/beeldwacht")
+	log, err := protocol.NewVerifier(vkey)
+	must(f, err)
+	var head chain.Head
+	var tree chain.Hashes
+	var entries []chain.Entry
+	for i := range 5 {
+		e, err := chain.Seal(&head, protocol.KindIncident, protocol.Incident{Detail: fmt.Sprint(i)}, time.Unix(int64(i), 0))
+		must(f, err)
+		must(f, tree.Add(head.Size, e.Header))
+		must(f, head.Add(e))
+		entries = append(entries, e)
+	}
+	signed, err := chain.SignCheckpoint(chain.Checkpoint{Origin: signer.Name(), Size: head.Size, Root: head.Root()}, signer)
+	must(f, err)
+	proof, err := chain.NewProof(2, head.Size, signed, tree)
+	must(f, err)
+	f.Add(chain.MarshalProof(proof), entries[2].Header, entries[2].Body)
+	v := &verifier{name: "x", keys: keys{log: log, origin: signer.Name()}}
+	f.Fuzz(func(t *testing.T, proof, header, body []byte) {
+		r := v.judgeEntry(proof, header, body)
+		if r.Integrity.State == evidence.OK && (!bytes.Equal(header, entries[r.Entry].Header) || !bytes.Equal(body, entries[r.Entry].Body)) {
+			t.Errorf("forged: %s %s", header, body)
 		}
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
@@ -147,6 +149,29 @@ func FuzzParseSubmission(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, err := chain.ParseSubmission(b); err == nil && !bytes.Equal(chain.MarshalSubmission(s), b) {
 			t.Error("a submission has two spellings")
+		}
+	})
+}
+
+// In a log of several blocks: whatever is put in whatever place, verification by blocks says what reading one entry after the other says.
+func FuzzBlocks(f *testing.F) {
+	x := newFixture(f, 2*256+10)
+	sound := stream(f, x.entries, x.checkpoint(f, 2*256+5))
+	f.Add(uint32(0), uint16(0), []byte(nil))
+	f.Add(uint32(len(sound)/2), uint16(1), []byte("x"))
+	f.Add(uint32(len(sound)-900), uint16(100), []byte("\n"))
+	f.Fuzz(func(t *testing.T, at uint32, out uint16, in []byte) {
+		from := min(int(at), len(sound))
+		to := min(from+int(out), len(sound))
+		sameVerdict(t, x.verifier, slices.Concat(sound[:from], in, sound[to:]), 1)
+	})
+}
+
+func FuzzWitnessVerifier(f *testing.F) {
+	f.Add(newFixture(f, 0).vkeys[0])
+	f.Fuzz(func(t *testing.T, vkey string) {
+		if v, err := chain.WitnessVerifier(vkey); err == nil && (v.Name() == "" || strings.Contains(v.Name(), "+")) {
+			t.Errorf("a witness named %q", v.Name())
 		}
 	})
 }

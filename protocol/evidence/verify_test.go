@@ -679,3 +679,27 @@ func TestLargeBag(t *testing.T) {
 		}
 	}
 }
+
+// The small tables of a bag have one written form each: what is read is written again to the byte.
+func FuzzTables(f *testing.F) {
+	f.Add([]byte(gapColumns + "\nplein\tmain\t2026-11-21T02:00:00.000Z\t-\tnetwork\t-\n"))
+	f.Add([]byte("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff  data/x\n"))
+	f.Add([]byte(info{Made: at(0), Software: "x", Municipality: "helmond", Recorder: "rec-1", Camera: "plein", Request: "z-1", Grant: "g-1", Interval: protocol.Span(t0, t0.Add(time.Second))}.String()))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if gaps, err := parseGaps(text); err == nil {
+			again := gapColumns + "\n"
+			for _, g := range gaps {
+				again += gapLine(g) + "\n"
+			}
+			if again != string(text) {
+				t.Errorf("gaps: read %q, wrote %q", text, again)
+			}
+		}
+		if i, err := parseInfo(text); err == nil && i.String() != string(text) {
+			t.Errorf("bag-info: read %q, wrote %q", text, i)
+		}
+		if files, err := parseManifest(text); err == nil && len(files) != strings.Count(string(text), "\n") {
+			t.Errorf("manifest: %d files of %q", len(files), text)
+		}
+	})
+}
