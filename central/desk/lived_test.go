@@ -178,6 +178,13 @@ func (o *office) livedIn() {
 	o.do(central.RecordFinding{By: officer, Sample: 2, Item: item, Finding: central.FoundWrong, Note: "geen aanvraag"})
 	o.do(central.PlanAudit{By: officer, Subject: "rooster en rollen", Planned: day(5)})
 	o.do(central.ReportIncident{By: staff, IncidentFacts: central.IncidentFacts{Nature: "USB-stick met beelden zoek", Cameras: hal}})
+	var lost int
+	o.book.View(func(st *central.State) {
+		for _, i := range st.Incidents(o.now) {
+			lost = max(lost, i.Number)
+		}
+	})
+	o.do(central.ProposeErase{By: approver, EraseFacts: central.EraseFacts{Camera: "hal", Interval: protocol.Span(ago(80), ago(79)), Ground: protocol.EraseIncident, Dossier: central.IncidentDossier(lost), Reason: "de zaal was verhuurd"}})
 	o.proof = witness.Evidence{Finding: witness.Finding{Recorder: "rec-1", At: protocol.T(o.now), Kind: witness.Silent, Key: "silence since", Seen: central.Words{NL: "niets gehoord", EN: "not heard"}}}
 	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: witness.Silent, Name: o.proof.Name(), At: o.proof.At, Seen: o.proof.Seen})
 	o.do(central.ReportIncident{By: officer, Drill: true, IncidentFacts: central.IncidentFacts{Nature: "oefening: recorder gestolen"}})

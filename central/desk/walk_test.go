@@ -51,6 +51,7 @@ var notByAPerson = map[string]string{
 	"RecordOrder":         "a recorder's journal",
 	"RecordRefusedOrder":  "a recorder's journal",
 	"RecordIncident":      "a recorder's journal",
+	"RecordErased":        "a recorder's journal",
 	"RecordAhead":         "a recorder's status",
 	"Alarm":               "the centre, of what it found by itself",
 }
