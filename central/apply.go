@@ -257,6 +257,9 @@ func (f *OrderRefused) apply(s *State, e Event) error {
 		h.Refused = f.Reason
 		return s.dossier(h.Request, e, f.Reason, func(*Request) {})
 	}
+	if o := s.eraseOrder(f.ID); o != nil {
+		return s.eraseStep(o, e, f.Reason, func(o *EraseOrder) { o.Refused = f.Reason })
+	}
 	if g := s.grants[protocol.GrantID(f.ID)]; g != nil {
 		g.Refused = f.Reason
 		return s.dossier(g.Request, e, f.Reason, func(*Request) {})

@@ -175,6 +175,9 @@ func (d *decision) ofDocument(id protocol.DocumentID) Dossier {
 	if g := d.grants[protocol.GrantID(id)]; g != nil {
 		return DossierOf(g.Request)
 	}
+	if o := d.eraseOrder(id); o != nil {
+		return o.Dossier
+	}
 	return d.gone[id]
 }
 
@@ -330,7 +333,7 @@ func (f *HoldConfirmed) remains() Fact { return &HoldConfirmed{Source: f.Source,
 func (f *HoldLifted) dossier(d *decision) Dossier { return d.ofDocument(protocol.DocumentID(f.Hold)) }
 func (f *HoldLifted) remains() Fact               { return &HoldLifted{Source: f.Source, Hold: f.Hold} }
 
-// An order is of the dossier of its hold, lift or grant. Its number remains, by which the recorder counts, and its document's id, which the recorder's journal names.
+// An order is of the dossier of its hold, lift, grant or erasure. Its number remains, by which the recorder counts, and its document's id, which the recorder's journal names.
 func (f *OrderIssued) dossier(d *decision) Dossier {
 	signed, err := protocol.ParseDocument([]byte(f.Document))
 	if err != nil {
@@ -343,6 +346,8 @@ func (f *OrderIssued) dossier(d *decision) Dossier {
 		return DossierOf(doc.Request)
 	case *protocol.Lift:
 		return d.ofDocument(protocol.DocumentID(doc.Hold))
+	case *protocol.Erase:
+		return dossierNamed(doc.Dossier)
 	}
 	return ""
 }

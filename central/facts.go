@@ -153,6 +153,8 @@ func (c RecordRefusedOrder) decide(d *decision) error {
 			if g.Voided != nil {
 				return nil // as it should: it went out as one that was over
 			}
+		} else if e := d.eraseOrder(o.ID); e != nil {
+			i.Camera = e.Camera
 		}
 	}
 	d.trouble(i)
@@ -183,6 +185,8 @@ func (c RecordOrder) decide(d *decision) error {
 			i.Request, i.Camera = h.Request, h.Camera
 		} else if g := d.grants[protocol.GrantID(o.ID)]; g != nil {
 			i.Request, i.Camera = g.Request, g.Camera
+		} else if e := d.eraseOrder(o.ID); e != nil {
+			i.Camera = e.Camera
 		}
 	}
 	d.trouble(i)
@@ -290,6 +294,7 @@ func ObjectName(r protocol.RecorderID, g protocol.GrantID) string {
 // Tend closes what nobody came for: fourteen days after release the hold ends all the same. And an agreement that ended makes void what rested on it.
 func (Tend) decide(d *decision) error {
 	d.recheck(nil)
+	d.tendForwarding()
 	for _, r := range inFiling(d.live) {
 		if d.erasures[DossierOf(r.ID)] != nil {
 			continue

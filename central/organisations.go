@@ -193,7 +193,8 @@ func (c EndAgreement) decide(d *decision) error {
 	case strings.TrimSpace(c.Reason) == "":
 		return missing("de reden", "the reason")
 	}
-	d.record(&AgreementEnded{c.Unit, c.Reason}) // Tend makes void what rested on it
+	d.record(&AgreementEnded{c.Unit, c.Reason})
+	d.recheckUnit(c.Unit)
 	return nil
 }
 

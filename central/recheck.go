@@ -137,9 +137,25 @@ func (d *decision) recheck(change *Appointment) {
 		after.people = maps.Clone(d.people)
 		after.people[change.Person] = &Person{Appointment: *change, Since: d.now}
 	}
+	d.voids(&after, func(g *Grant) bool {
+		return change == nil || change.Person == g.Handler || change.Person == g.Approver || change.Person == d.requests[g.Request].Requester
+	})
+}
+
+// recheckUnit makes void what rested on an organisation's agreement, once that has ended (R19).
+func (d *decision) recheckUnit(id string) {
+	after := *d.State
+	after.units = maps.Clone(d.units)
+	ended := *d.units[id]
+	ended.ValidUntil = d.now
+	after.units[id] = &ended
+	d.voids(&after, func(*Grant) bool { return true })
+}
+
+func (d *decision) voids(after *State, touched func(*Grant) bool) {
 	for _, id := range sortedKeys(d.open) {
 		g := d.open[id]
-		if change != nil && change.Person != g.Handler && change.Person != g.Approver && change.Person != d.requests[g.Request].Requester || !d.pending(g, d.now.Time) {
+		if !d.pending(g, d.now.Time) || !touched(g) {
 			continue
 		}
 		if why := after.fault(g, d.now.Time); why != "" {

@@ -192,3 +192,23 @@ func TestI12_EditAfterApprovalVoidsIt(t *testing.T) {
 	c.do(RecordDownload{requester, "z-1", r.Grants[1].GrantID()})
 	c.refused(AmendRequest{requester, "z-1", theft()}, CodeState)
 }
+
+// An agreement that ends makes void at that moment what rested on it, and nothing of another organisation: no minute passes in which its footage could still leave.
+func TestR19_GrantsAreVoidTheMomentAnAgreementEnds(t *testing.T) {
+	c := newCentre(t)
+	r := c.granted(requester, handler, approver, theft())
+	events := c.do(EndAgreement{admin, "basisteam", "beelden doorgegeven aan een krant"})
+	g := r.Grants[0]
+	if g.Voided == nil || g.Voided.Why != VoidRequester || !g.Voided.At.Equal(c.now) || len(events) != 2 {
+		t.Errorf("%+v after %d events", g.Voided, len(events))
+	}
+	if o := c.outgoing(g); o.NotAfter.After(c.now) {
+		t.Errorf("it goes out until %s", o.NotAfter)
+	}
+	c = newCentre(t)
+	r = c.granted(requester, handler, approver, theft())
+	c.do(EndAgreement{admin, "recherche", "opgeheven"})
+	if r.Grants[0].Voided != nil {
+		t.Error("another organisation's agreement made it void")
+	}
+}

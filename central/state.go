@@ -15,43 +15,44 @@ type State struct {
 	Municipality string
 	Size         uint64 // events applied
 
-	people     map[protocol.PersonID]*Person
-	units      map[string]*Unit
-	agreements map[string]*Dealings // with each unit
-	advice     map[About]*Counselled
-	advised    []About // in the order of their first question or advice
-	toCollege  []*CollegeReport
-	statements []*Statement
-	recorders  map[protocol.RecorderID]*Recorder
-	protocols  []*CameraProtocol
-	drafts     map[string]*ProtocolDraft // by the protocol's id
-	adoptions  map[ProtocolRef]Moment
-	read       map[protocol.PersonID]map[ProtocolRef]protocol.Time // acknowledged
-	placements map[protocol.CameraID]*Placement
-	requests   map[protocol.RequestID]*Request
-	order      []protocol.RequestID // of filing
-	holds      map[protocol.HoldID]*Hold
-	grants     map[protocol.GrantID]*Grant
-	incidents  []*Incident
-	subjects   []*SubjectRequest
-	samples    []*Sample
-	audits     []*Audit
-	matters    []*Matter
-	trainings  []TrainingFacts
-	dpias      map[string]*Assessment
-	controls   []ControlTable // adopted, oldest first
-	clients    map[ClientID]*Client
-	readings   []Read
-	notebook   []Note
-	decided    []protocol.RequestID // in the order of deciding
-	mail       map[protocol.PersonID]*mailbox
-	mailer     MailTaken // which centre mails
-	signatures []Signature
-	seen       map[Source]bool // journal entries that have become events
-	erasures   map[Dossier]*Erasure
-	bare       map[Dossier]bool                // dossiers with events from before there were keys
-	gone       map[protocol.DocumentID]Dossier // holds and grants of which only that remains
-	documents  uint64                          // issued so far: the number in the next document's id
+	people      map[protocol.PersonID]*Person
+	units       map[string]*Unit
+	agreements  map[string]*Dealings // with each unit
+	advice      map[About]*Counselled
+	advised     []About // in the order of their first question or advice
+	toCollege   []*CollegeReport
+	statements  []*Statement
+	recorders   map[protocol.RecorderID]*Recorder
+	protocols   []*CameraProtocol
+	drafts      map[string]*ProtocolDraft // by the protocol's id
+	adoptions   map[ProtocolRef]Moment
+	read        map[protocol.PersonID]map[ProtocolRef]protocol.Time // acknowledged
+	placements  map[protocol.CameraID]*Placement
+	requests    map[protocol.RequestID]*Request
+	order       []protocol.RequestID // of filing
+	holds       map[protocol.HoldID]*Hold
+	grants      map[protocol.GrantID]*Grant
+	incidents   []*Incident
+	subjects    []*SubjectRequest
+	samples     []*Sample
+	audits      []*Audit
+	matters     []*Matter
+	trainings   []TrainingFacts
+	dpias       map[string]*Assessment
+	controls    []ControlTable // adopted, oldest first
+	clients     map[ClientID]*Client
+	readings    []Read
+	notebook    []Note
+	decided     []protocol.RequestID // in the order of deciding
+	mail        map[protocol.PersonID]*mailbox
+	mailer      MailTaken // which centre mails
+	signatures  []Signature
+	seen        map[Source]bool // journal entries that have become events
+	eraseOrders []*EraseOrder
+	erasures    map[Dossier]*Erasure
+	bare        map[Dossier]bool                // dossiers with events from before there were keys
+	gone        map[protocol.DocumentID]Dossier // holds and grants of which only that remains
+	documents   uint64                          // issued so far: the number in the next document's id
 
 	lists
 }
@@ -458,6 +459,9 @@ var incidentWords = map[string]Words{
 	"log-seal-late":    {"recorder verzegelt zijn logboek niet", "recorder does not seal its log"},
 	"footage-overdue":  {"beelden niet als verwijderd gemeld na hun bewaartermijn", "footage not reported as deleted after its window"},
 	"footage-listed":   {"recorder noemt beelden die als verwijderd zijn gemeld", "recorder names footage that was reported as deleted"},
+	"erase-unknown":    {"recorder wiste beelden zonder opdracht van deze centrale", "recorder erased footage without an order of this centre"},
+	"erase-late":       {"opdracht tot wissen na een uur niet uitgevoerd", "order to erase not carried out after an hour"},
+	"forward-late":     {"verzoek van een betrokkene niet dezelfde dag naar de politie doorgestuurd", "request of a person filmed not forwarded to the police the same day"},
 	"hold-late":        {"bewaring na vijf minuten niet bevestigd", "hold not confirmed after five minutes"},
 }
 

@@ -405,6 +405,16 @@ func (q *SubjectRequest) ObjectionEnds() protocol.Time {
 	return protocol.T(q.AnsweredAt.AddDate(0, 0, 7*ObjectionWeeks))
 }
 
+// tendForwarding opens an incident of each request about a WPG camera that was not forwarded the day it came in: the police answer it, and their term runs.
+func (d *decision) tendForwarding() {
+	for _, q := range d.subjects {
+		late := q.Regime == protocol.WPG && q.Answered == nil && !d.now.Before(q.Due().Time) && d.erasures[DossierOf(q.ID)] == nil
+		if late && !slices.ContainsFunc(d.incidents, func(i *Incident) bool { return i.Kind == "forward-late" && i.Request == q.ID }) {
+			d.trouble(IncidentOpened{Kind: "forward-late", Detail: fmt.Sprintf("%s, received %s; it was to be forwarded by %s", q.ID, q.Received, q.Due()), Request: q.ID})
+		}
+	}
+}
+
 func (f *SubjectFiled) apply(s *State, e Event) error {
 	s.subjects = append(s.subjects, &SubjectRequest{ID: f.ID, Regime: f.Regime, SubjectFacts: f.SubjectFacts, By: e.By, Filed: e.Time, History: []Moment{e.moment("")}})
 	return nil

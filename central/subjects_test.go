@@ -153,3 +153,36 @@ func TestR14_TheHoldEndsWithTheAnswerOrAfterTheTermToObject(t *testing.T) {
 		t.Errorf("hold %+v, %d holds", h, len(q.Holds))
 	}
 }
+
+// A request about a camera of the police that still lies here when its day is over opens one incident by itself, which the officer sees; one that was forwarded in time opens none.
+func TestR14_ForwardingLateIsAnIncident(t *testing.T) {
+	c := newCentre(t)
+	ask := filmed()
+	ask.Cameras = []protocol.CameraID{"plein"}
+	for range 2 {
+		c.do(FileSubjectRequest{handler, ask})
+	}
+	c.do(AnswerSubjectRequest{By: handler, Request: c.s.subjects[0].ID, Answer: AnswerPolice, Motivation: "per post"})
+	count := func() (n int) {
+		for _, i := range c.s.incidents {
+			if i.Kind == "forward-late" {
+				n++
+				if i.Request != c.s.subjects[1].ID || i.Words() == (Words{}) {
+					t.Errorf("%+v", i)
+				}
+			}
+		}
+		return n
+	}
+	c.do(Tend{})
+	if count() != 0 {
+		t.Error("an incident before the day is over")
+	}
+	c.now = c.s.subjects[1].Due().Time
+	c.do(Tend{})
+	c.now = c.now.Add(time.Minute)
+	c.do(Tend{})
+	if count() != 1 || len(c.tasks(officer, "look")) == 0 {
+		t.Errorf("%d incidents", count())
+	}
+}

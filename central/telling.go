@@ -65,7 +65,7 @@ func (t *Task) stage(now time.Time) {
 	case t.What == "look":
 		lastDay := before("last day", 24*time.Hour)
 		t.Urgent = t.Trouble.Number == 0 || t.Trouble.Waits() && (lastDay || !slices.Contains(mostlyHarmless, t.Trouble.Kind))
-	case t.What == "decide" || t.What == "keep" || t.What == "ending": // an approver is asked
+	case t.What == "decide" || t.What == "keep" || t.What == "ending" || t.What == "erase": // an approver is asked
 		t.Urgent = true
 	case t.What == "check" || t.What == "decided":
 		t.Urgent = !t.Request.Said.IsZero() // it was urgent enough to be spoken

@@ -82,7 +82,7 @@ func (s *State) Holds(person protocol.PersonID, role Role, regime protocol.Regim
 
 // Task is one thing that waits for a person.
 type Task struct {
-	What    string // "check", "decide", "decided", "write", "download", "confirm", "look", "ending", "activate", "lapsing", "keep", "deliver", "weakness"; of a person filmed "forward", "identify", "answer", "answered", "watch"
+	What    string // "check", "decide", "decided", "write", "download", "confirm", "look", "ending", "activate", "lapsing", "keep", "deliver", "weakness", "erase"; of a person filmed "forward", "identify", "answer", "answered", "watch"
 	Words   Words
 	Since   protocol.Time
 	Request *Request   // or
@@ -157,6 +157,7 @@ func (s *State) Inbox(person protocol.PersonID, now time.Time) []Task {
 		}
 	}
 	s.subjectTasks(person, now, add)
+	s.eraseTasks(person, now, add)
 	s.trainingTask(person, now, add)
 	s.readingTasks(person, now, add)
 	s.collegeTasks(person, now, add)
@@ -243,11 +244,16 @@ func (r *Request) ready() (at protocol.Time) {
 	return at
 }
 
-// Incidents are those opened, and those that time brings: holds not confirmed after HoldAlarm (Number 0). Newest first.
+// Incidents are those opened, and those that time brings: holds not confirmed after HoldAlarm, orders to erase not carried out after EraseAlarm (Number 0). Newest first.
 func (s *State) Incidents(now time.Time) []Incident {
 	var list []Incident
 	for _, h := range s.LateHolds(now) {
 		list = append(list, Incident{Kind: "hold-late", Detail: string(h.ID), Opened: protocol.T(h.Issued.Add(HoldAlarm)), Source: Source{Recorder: h.Recorder}, Request: h.Request, Camera: h.Camera})
+	}
+	for _, o := range s.eraseOrders {
+		if o.Late(now) {
+			list = append(list, Incident{Kind: "erase-late", Detail: string(o.Order), Opened: protocol.T(o.Signed.Add(EraseAlarm)), Source: Source{Recorder: s.placements[o.Camera].Recorder}, Camera: o.Camera})
+		}
 	}
 	for _, i := range slices.Backward(s.incidents) {
 		list = append(list, *i)

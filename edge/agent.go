@@ -139,7 +139,7 @@ type Agent struct {
 
 	mandates *broadcast    // an accepted order changed what may be recorded
 	granted  *broadcast    // a release grant was accepted
-	unplaced chan struct{} // holds one: some hold that was ordered could not be placed
+	unplaced chan struct{} // holds one: a hold could not be placed, or what was ordered not be erased
 
 	obeying  sync.Mutex  // held while something that came down is carried out
 	stopping atomic.Bool // footage is being closed: who gets obeying from then on takes nothing that comes down any more, and a status no longer asks footage
@@ -257,6 +257,9 @@ func (a *Agent) applyOrders(ctx context.Context) error {
 		if err := a.footage.Lift(l.Hold, "lift"); err != nil {
 			a.Log.Error("a hold that was lifted still stands", "hold", l.Hold, "error", err)
 		}
+	}
+	for _, e := range a.orders.Erases() {
+		a.erase(ctx, e)
 	}
 	return nil
 }
@@ -390,6 +393,8 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 		if err := a.footage.Lift(act.Hold, "lift"); err != nil {
 			a.incident(ctx, "a hold could not be lifted", act.Camera, err)
 		}
+	case protocol.Erase:
+		a.erase(ctx, act)
 	case *protocol.Roster:
 		a.remember()
 		a.footage.SetHoldShare(int(act.HoldShare))
@@ -423,7 +428,25 @@ func (a *Agent) place(ctx context.Context, h protocol.Hold) {
 	}
 }
 
-// tendHolds tries again to place what could not be placed.
+// erase destroys what an order names. One that a hold stands in the way of is refused, and the centre is told why; one that the disk refuses is tried again until it stands.
+func (a *Agent) erase(ctx context.Context, e protocol.Erase) {
+	err := a.footage.Erase(e)
+	if err == nil {
+		return
+	}
+	if errors.Is(err, footage.ErrHeld) {
+		if err = a.orders.CannotErase(ctx, e.ID, err); err == nil {
+			return
+		}
+	}
+	a.incident(ctx, "an order to erase could not be carried out", e.Camera, err)
+	select {
+	case a.unplaced <- struct{}{}:
+	default:
+	}
+}
+
+// tendHolds tries again to place, and to erase, what could not be.
 func (a *Agent) tendHolds(ctx context.Context) error {
 	const again = 10 * time.Second
 	for {
@@ -440,6 +463,9 @@ func (a *Agent) tendHolds(ctx context.Context) error {
 		a.obeying.Lock()
 		for _, h := range a.orders.Holds() {
 			a.place(ctx, h)
+		}
+		for _, e := range a.orders.Erases() {
+			a.erase(ctx, e)
 		}
 		a.obeying.Unlock()
 	}

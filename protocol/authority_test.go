@@ -1,6 +1,7 @@
 package protocol_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -162,6 +163,44 @@ func TestHoldsAndMandatesByApprovers(t *testing.T) {
 	} {
 		if level, err := hold(c.days, c.approvers, c.signers...); level != c.want || (err == nil) != (c.want != "") {
 			t.Errorf("%d days, approvers %v, signed by %v: level %q, %v; want %q", c.days, c.approvers, c.signers, level, err, c.want)
+		}
+	}
+}
+
+// Fewer people, or others, destroy nothing: two different approvers of the camera's regime sign with their own keys. Every set of signers and names is tried.
+func TestEraseByTwoApproversOnly(t *testing.T) {
+	town := protocoltest.NewTown(t, start)
+	persons, centre := openRoster(t, town), openRoster(t, town, func(r *protocol.Roster) { r.LevelCentre = true })
+	people := []protocol.PersonID{protocoltest.Approver, protocoltest.Approver2, protocoltest.Handler, protocoltest.Officer, protocoltest.Admin}
+	isApprover := func(p protocol.PersonID) bool { return p == protocoltest.Approver || p == protocoltest.Approver2 }
+	for _, a := range people {
+		for _, b := range people {
+			if a == b {
+				continue // no such document: see TestDocumentsRefuse
+			}
+			for signed := range 1 << len(people) {
+				var signers []protocol.PersonID
+				for i, p := range people {
+					if signed>>i&1 == 1 {
+						signers = append(signers, p)
+					}
+				}
+				e := town.Erase("e-1", "cam-1", hour(-2))
+				e.Approvers = []protocol.PersonID{a, b}
+				s, err := protocol.ParseDocument(town.Compose(e, signers...))
+				if err != nil {
+					t.Fatal(err)
+				}
+				seated, both := isApprover(a) && isApprover(b), slices.Contains(signers, a) && slices.Contains(signers, b)
+				level, err := persons.Authorise(s, protocol.AVG)
+				if want := seated && both; (err == nil) != want || want && level != protocol.LevelPersons {
+					t.Errorf("%s and %s, signed by %v: level %q, %v", a, b, signers, level, err)
+				}
+				level, err = centre.Authorise(s, protocol.AVG)
+				if (err == nil) != seated || seated && (level == protocol.LevelPersons) != both {
+					t.Errorf("where the roster takes the centre's word, %s and %s, signed by %v: level %q, %v", a, b, signers, level, err)
+				}
+			}
 		}
 	}
 }

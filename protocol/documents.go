@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Document is one of *Roster, *Mandate, *Hold, *Lift, *Grant.
+// Document is one of *Roster, *Mandate, *Hold, *Lift, *Grant, *Erase.
 type Document interface {
 	Kind() string
 	Head() *Heading
@@ -378,12 +378,43 @@ func (g *Grant) check() error {
 	return nil
 }
 
+// Erase destroys unlawful footage before its window: every segment that touches Interval, so rounded outward to whole segments. Two approvers sign it. It is refused while
+// a hold stands on any of it: competing holds are decided first (DESIGN section 4, Orders).
+type Erase struct {
+	Heading
+	Camera    CameraID
+	Interval  Interval // of what was recorded: what is still to come is ended by a mandate
+	Ground    EraseGround
+	Dossier   DossierID // where it was found unlawful, in the centre's ledger
+	Approvers []PersonID
+}
+
+func (*Erase) Kind() string { return "erase" }
+
+func (e *Erase) fields(f *fields) {
+	e.Heading.fields(f)
+	idField(f, "camera", &e.Camera)
+	intervalField(f, "interval", &e.Interval)
+	once(f, "ground", &e.Ground, func(s string) (EraseGround, error) { return EraseGround(s), EraseGround(s).Valid() }, formatString)
+	idField(f, "dossier", &e.Dossier)
+	many(f, "approver", &e.Approvers, parseID[PersonID], formatString)
+	e.term(f)
+}
+
+func (e *Erase) check() error {
+	if len(e.Approvers) != 2 || e.Approvers[0] == e.Approvers[1] {
+		return fmt.Errorf("approvers %v: two different approvers sign the destruction of footage", e.Approvers)
+	}
+	return nil
+}
+
 var (
 	_ Document = (*Roster)(nil)
 	_ Document = (*Mandate)(nil)
 	_ Document = (*Hold)(nil)
 	_ Document = (*Lift)(nil)
 	_ Document = (*Grant)(nil)
+	_ Document = (*Erase)(nil)
 )
 
 func newDocument(kind string) Document {
@@ -398,6 +429,8 @@ func newDocument(kind string) Document {
 		return &Lift{}
 	case "grant":
 		return &Grant{}
+	case "erase":
+		return &Erase{}
 	}
 	return nil
 }

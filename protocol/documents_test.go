@@ -26,6 +26,7 @@ func everyDocument(town *protocoltest.Town) map[string][]byte {
 		"lift":     town.Compose(&protocol.Lift{Heading: town.Heading("l-1", time.Hour), Camera: "cam-1", Hold: "h-1", Reason: protocol.LiftReleased}),
 		"grant":    town.Compose(town.Grant("g-1", "cam-1", hour(-2)), protocoltest.Handler, protocoltest.Approver),
 		"standing": town.Compose(standing),
+		"erase":    town.Compose(town.Erase("e-1", "cam-1", hour(-2)), protocoltest.Approver, protocoltest.Approver2),
 	}
 }
 
@@ -88,7 +89,13 @@ func TestDocumentsRefuse(t *testing.T) {
 	all := everyDocument(town)
 	for _, c := range []struct{ doc, old, new, want string }{
 		{"hold", "beeldwacht/hold v1", "beeldwacht/hold v2", "unknown kind or version"},
-		{"hold", "beeldwacht/hold v1", "beeldwacht/erase v1", "unknown kind or version"},
+		{"hold", "beeldwacht/hold v1", "beeldwacht/wipe v1", "unknown kind or version"},
+		{"erase", "approver p-approver2\n", "", "two different approvers"},
+		{"erase", "approver p-approver2\n", "approver p-approver\n", "two different approvers"},
+		{"erase", "approver p-approver2\n", "approver p-approver2\napprover p-handler\n", "two different approvers"},
+		{"erase", "ground incident", "ground embarrassing", "ground to erase"},
+		{"erase", "dossier incident-1", "dossier incident/1", "id"},
+		{"erase", "interval 2026-11-21T00:00:00.000Z/2026-11-21T01:00:00.000Z\n", "", "interval"},
 		{"hold", "ground request", "ground curiosity", "ground"},
 		{"hold", "not-after 2026-12-21", "not-after 2026-10-21", "must end after it starts"},
 		{"hold", "end 2026-12-05", "end 2026-11-01", "not after the footage"},

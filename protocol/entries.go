@@ -18,6 +18,7 @@ const (
 	KindDropped     = "order.dropped"    // OrderDropped: used nothing up; written a bounded number of times, then counted
 	KindHoldPlaced  = "hold.placed"      // HoldPlaced: what confirms a hold
 	KindHoldLifted  = "hold.lifted"      // HoldLifted
+	KindErased      = "footage.erased"   // Erased: the outcome of an order to erase; its order.accepted is the intent
 	KindIntent      = "release.intent"   // Access with How "release"
 	KindReleased    = "release.done"     // Released
 	KindReleaseFail = "release.failed"   // ReleaseFailed
@@ -106,6 +107,8 @@ type Expired struct {
 	At       Time             `json:"at"`     // when the files were gone; the entry itself comes after their keys
 	Segments []ExpiredSegment `json:"segments"`
 	Oldest   []OldestFootage  `json:"oldest"` // what remains, per camera named above
+
+	Erase DocumentID `json:"erase,omitempty"` // the order, where Reason is "erase"
 }
 
 type ExpiredSegment struct {
@@ -178,6 +181,18 @@ type HoldLifted struct {
 	Salted
 	Hold   HoldID `json:"hold"`
 	Reason string `json:"reason"` // "lift" (an order) or "end" (its own end came)
+}
+
+// Erased closes an order to erase: written when file and key of every segment that touched the interval are gone, on all volumes. The footage.expired entries with its id
+// name each of them.
+type Erased struct {
+	Salted
+	Erase    DocumentID `json:"erase"`
+	Camera   CameraID   `json:"camera"`
+	Asked    Interval   `json:"asked"`
+	Interval Interval   `json:"interval"` // rounded outward to whole segments
+	Segments int        `json:"segments"` // 0: nothing was there any more
+	Bytes    int64      `json:"bytes"`
 }
 
 // Access is written, and synced, before anything is read (sentence 2 of DESIGN section 1).

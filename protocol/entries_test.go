@@ -12,7 +12,7 @@ import (
 
 // bodies are all that a recorder's journal can hold, by kind.
 var bodies = map[string]any{
-	KindOpened: Opened{}, KindStarted: Started{}, KindStopped: Stopped{}, KindRun: RunStarted{}, KindGapBegun: Gap{}, KindGapEnded: Gap{}, KindSealed: Sealed{}, KindExpired: Expired{},
+	KindOpened: Opened{}, KindStarted: Started{}, KindStopped: Stopped{}, KindRun: RunStarted{}, KindGapBegun: Gap{}, KindGapEnded: Gap{}, KindSealed: Sealed{}, KindExpired: Expired{}, KindErased: Erased{},
 	KindIncident: Incident{}, KindOrder: Order{}, KindRefused: OrderRefused{}, KindDropped: OrderDropped{}, KindHoldPlaced: HoldPlaced{}, KindHoldLifted: HoldLifted{}, KindIntent: Access{},
 	KindReleased: Released{}, KindReleaseFail: ReleaseFailed{}, KindView: Access{}, KindViewRefused: AccessRefused{}, KindLedger: LedgerSeen{}, KindLedgerBad: LedgerRefused{},
 	KindEpochBegun: EpochBegun{}, KindEpochSealed: EpochSealed{}, KindBodiesDestroyed: BodiesDestroyed{},

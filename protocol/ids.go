@@ -17,6 +17,7 @@ type (
 	HoldID     string
 	GrantID    string
 	DocumentID string // of any document: a hold's, grant's, mandate's or roster's own id
+	DossierID  string // what a document belongs to in the centre's ledger
 	PersonID   string // pseudonym; names live only at the centre
 )
 

@@ -72,3 +72,21 @@ func (g Ground) Valid() error {
 	}
 	return fmt.Errorf("hold ground %q: not one of request, provisional, preservation, court, rights", string(g))
 }
+
+// EraseGround is why footage must be destroyed before its window is over. There is no free text.
+type EraseGround string
+
+const (
+	EraseRequest   EraseGround = "request"   // a person filmed asked for it and is right: art. 17 AVG, art. 28 Wpg
+	EraseIncident  EraseGround = "incident"  // an incident: it should never have been recorded
+	EraseComplaint EraseGround = "complaint" // found when a complaint or objection was handled
+	EraseAuthority EraseGround = "authority" // the supervisory authority (art. 58(2)(g) AVG) or a court orders it
+)
+
+func (g EraseGround) Valid() error {
+	switch g {
+	case EraseRequest, EraseIncident, EraseComplaint, EraseAuthority:
+		return nil
+	}
+	return fmt.Errorf("ground to erase %q: not one of request, incident, complaint, authority", string(g))
+}

@@ -57,6 +57,8 @@ type placement struct {
 	Due      protocol.Time // of the next re-confirmation
 	Overdue  bool
 	Unneeded bool
+	Erasing  bool // this reader may see what is erased of it
+	Erasures []erasure
 
 	MayAmend, MaySign, MayActivate, MayRenew, MayEnd, MayWindow *act
 	MayTest, MayLive                                            *fill
@@ -89,6 +91,11 @@ func (d *desk) showCamera(v *visit, status int, f form, acted string) {
 		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), Advice: adviceOn(st, v, p.AdvisedOn()[0], p.AdvisedOn()[1:]...), form: f, Acted: acted, More: sections(st, p, v.now), Due: st.ConfirmDue(p, v.now)}
 		out.Overdue = !out.Due.IsZero() && !v.now.Before(out.Due.Time)
 		out.Unneeded = st.Unneeded(v.now, p)[id]
+		if out.Erasing = st.MayReadErasing(v.me(), id, v.now); out.Erasing {
+			for _, o := range st.EraseOrders(id, "") {
+				out.Erasures = append(out.Erasures, erasure{o, eraseState(v, o)})
+			}
+		}
 		if p.Status != central.Removed {
 			if registrar && p.Regime == protocol.WPG {
 				out.MayLive = liveForm(p, f, acted)

@@ -141,6 +141,11 @@ func certificateReport(c destruction.Certificate, name string) report {
 			return s
 		}))
 	}
+	for _, e := range day.Erased {
+		fact("Gewist in opdracht", "Erased by order", both(func(l page.Lang) string {
+			return fmt.Sprintf(l.Say("opdracht %s, regel %d: %s; %s stukken, vóór het einde van de bewaartermijn, want onrechtmatig", "order %s, entry %d: %s; %s segments, before the end of the window, as unlawful"), e.Order, e.Entry, l.In(central.EraseGround(e.Ground).Words()), l.Number(e.Segments))
+		}))
+	}
 	r.log = []central.Words{both(func(l page.Lang) string {
 		return fmt.Sprintf(l.Say("Logboek van de recorder %s: %s regels", "The recorder's log %s: %s entries"), c.Origin, l.Number(c.Size))
 	}), page.Both("Wortel: "+c.Root, "Root: "+c.Root)}

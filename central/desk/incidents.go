@@ -141,6 +141,9 @@ func (d *desk) showIncident(v *visit, status int, f form) {
 				}
 			}
 		}
+		if list := st.EraseOrders("", central.IncidentDossier(i.Number)); len(list) > 0 {
+			s.Tables = append(s.Tables, erasures(v, st, mineOf(v, st, list)))
+		}
 		nature, aware := w.Nature, i.Aware()
 		if nature == "" {
 			nature = i.Words().NL + ": " + i.Detail

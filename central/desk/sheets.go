@@ -268,6 +268,8 @@ func (d *desk) cell(l page.Lang, who func(protocol.PersonID) template.HTML) func
 		switch x := v.(type) {
 		case protocol.PersonID:
 			return who(x)
+		case pair:
+			return who(x[0]) + `, ` + who(x[1])
 		case to:
 			return `<a href="` + esc(l.Path(x.Path)) + `">` + cell(x.Text) + `</a>`
 		case badge:

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/central/page"
@@ -84,7 +85,17 @@ func (d *desk) showSubject(v *visit, status int, f form) {
 			t.Rows = append(t.Rows, []any{string(h.Camera), holdWords[h.State()], h.End})
 		}
 		s.Tables = []table{t}
+		if list := st.EraseOrders("", central.DossierOf(id)); len(list) > 0 {
+			s.Tables = append(s.Tables, erasures(v, st, mineOf(v, st, list)))
+		}
 		if a := q.Answered; a != nil {
+			if (q.Right == central.RightErasure || q.Right == central.RightObjection) && a.Answer != central.AnswerRefused {
+				for _, camera := range q.Cameras {
+					if st.MayReadErasing(v.me(), camera, v.now) {
+						s.Facts = append(s.Facts, fact{page.Both("Wissen", "Erase"), to{erasePath(camera) + "?" + url.Values{"grond": {string(protocol.EraseRequest)}, "dossier": {string(id)}, "van": {localInput(q.Asked.From)}, "tot": {localInput(q.Asked.To)}}.Encode(), string(camera)}})
+					}
+				}
+			}
 			s.Facts = append(s.Facts, fact{page.Both("Antwoord", "Answer"), a.Answer.Words()}, fact{page.Both("Wijze", "Manner"), a.Manner.Words()}, fact{page.Both("Anderen onherkenbaar", "Others unrecognisable"), a.Masked},
 				fact{page.Both("Motivering", "Motivation"), a.Motivation}, fact{page.Both("Door", "By"), q.AnsweredBy}, fact{page.Both("Op", "At"), q.AnsweredAt})
 			if a.Answer == central.AnswerRefused {

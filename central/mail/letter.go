@@ -24,6 +24,7 @@ var todo = map[string]central.Words{
 	"look":     {NL: "bekijken", EN: "look into it"},
 	"keep":     {NL: "langer bewaren: handtekening zetten", EN: "hold longer: sign"},
 	"deliver":  {NL: "een deel klaarzetten", EN: "prepare a part"},
+	"erase":    {NL: "wissen van onrechtmatige beelden", EN: "erasing unlawful footage"},
 	"ending":   {NL: "tweede handtekening zetten", EN: "second signature"},
 	"activate": {NL: "in gebruik nemen", EN: "activate"},
 	"lapsing":  {NL: "het besluit loopt af", EN: "the decision behind it ends"},

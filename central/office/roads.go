@@ -450,6 +450,10 @@ func factOf(recorder protocol.RecorderID, seq uint64, e chain.Entry) (command ce
 		c := central.RecordLifted{Source: source}
 		read(&c.Lifted)
 		command = c
+	case protocol.KindErased:
+		c := central.RecordErased{Source: source}
+		read(&c.Erased)
+		command = c
 	case protocol.KindReleased:
 		c := central.RecordRelease{Source: source}
 		read(&c.Released)

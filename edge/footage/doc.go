@@ -153,6 +153,7 @@
 //	tombstones  segments on their way out, those of one step together; nothing in here is ever shown
 //	spent       clock hours of a camera without footage, whose keys go with the next generation
 //	holds       what is held, asked and confirmed
+//	erases      orders to erase that the journal has no footage.erased entry of yet
 //	streams     which gap a stream is in, if any; gaps: those that ended
 //	owed        entries that the journal must still take, in order
 //	volumes     those beside that of the index: where each was last, its mark
@@ -174,6 +175,21 @@
 //
 // What happened and what the journal must say of it enter the index in one transaction (bucket owed); the entry follows at once, or when the journal works
 // again (invariant 10). A crash in the instant between the journal's sync and the index's may write an entry twice, and of an expiry up to sixteen.
+//
+// # Erasing
+//
+// An order of two approvers destroys unlawful footage before its window ([Store.Erase]). It takes each segment that touches its interval, whole, and goes the way of expiry: tombstones, all that
+// is written with them in one transaction being the gap that they leave (cause erased, a gap.ended entry), unlink, sync, key, footage.expired entries with the order's id, and at last one
+// footage.erased entry, which closes it. order.accepted was the intent (invariant 9). An example, segments of a minute:
+//
+//	erase 02:00:30/02:01:10     order.accepted; from here on nobody reads 02:00:00 to 02:02:00, and no hold keeps it
+//	                            gap.ended     cause erased, 02:00:00/02:02:00
+//	                            footage.expired reason erase, two segments, their minute and SHA-256
+//	                            footage.erased  asked …, interval 02:00:00/02:02:00, 2 segments
+//	a hold on 02:01:50          refused: a hold stands on it, though not on its interval
+//
+// What is being written is waited for, a segment long: to break it off would cost lawful footage its run. What is on a disk that is away loses its keys now and its files when the disk is back;
+// until then the order stays open, and an incident says so. Afterwards a reader is told that footage was erased ([ErrErased], [CauseErased]); "expired" and "never recorded" are other words (invariant 6).
 //
 // # Time
 //

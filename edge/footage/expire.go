@@ -36,7 +36,8 @@ const (
 // tombstone is a row of tombstones at work: segments whose files are still there, or may be, or whose keys are.
 type tombstone struct {
 	reason   Reason
-	volume   string // as in a run's row
+	erase    protocol.DocumentID // as in its row
+	volume   string              // as in a run's row
 	count    int
 	left     []buried        // whose files are not known to be gone; none: all are, with their directories synced
 	runs     map[string]bool // that they belong to
@@ -50,7 +51,7 @@ type tombstone struct {
 }
 
 func newTombstone(row tombstoneRow) *tombstone {
-	t := &tombstone{reason: row.Reason, volume: row.Volume, count: len(row.Segments), left: row.Segments, runs: map[string]bool{}, keyless: true}
+	t := &tombstone{reason: row.Reason, erase: row.Erase, volume: row.Volume, count: len(row.Segments), left: row.Segments, runs: map[string]bool{}, keyless: true}
 	for _, b := range row.Segments {
 		t.runs[runKey(b.line.Camera, b.line.Stream, b.line.Run)] = true
 		t.size += b.stored()
@@ -161,6 +162,9 @@ type candidates struct {
 	rows  map[string]segmentRow
 	runs  map[string]*runRow // they are of these
 	spare int64              // bytes that may go
+
+	erase protocol.DocumentID   // the order under which they go
+	with  func(*bbolt.Tx) error // what else belongs in the transaction; nil: nothing
 
 	broken map[string]bool // runs with rows that cannot be read: they do not count
 }
@@ -346,7 +350,7 @@ func (s *Store) putTombstones(v *volume, due []Expiring, c *candidates, standing
 		key := segmentKey(d.SegmentLine)
 		t := rows[d.Reason]
 		if t == nil {
-			t = &tombstoneRow{V: format, Reason: d.Reason, Volume: v.inRow()}
+			t = &tombstoneRow{V: format, Reason: d.Reason, Volume: v.inRow(), Erase: c.erase}
 			rows[d.Reason] = t
 		}
 		row := c.rows[key]
@@ -362,6 +366,11 @@ func (s *Store) putTombstones(v *volume, due []Expiring, c *candidates, standing
 	made := map[string]*tombstone{}
 	moved := map[string]*runRow{}
 	err = s.saveRuns(moved, func(tx *bbolt.Tx) error {
+		if c.with != nil {
+			if err := c.with(tx); err != nil {
+				return err
+			}
+		}
 		for _, row := range rows {
 			for _, b := range row.Segments {
 				key := segmentKey(b.line)
@@ -556,7 +565,7 @@ func (t *tombstone) later(now time.Time) {
 
 // split gives some of a tombstone's segments, by their lines, one of their own. The caller has mu.
 func (s *Store) split(key string, t *tombstone, some map[string]bool) (rest *tombstone, err error) {
-	stays := tombstoneRow{V: format, Reason: t.reason, Volume: t.volume}
+	stays := tombstoneRow{V: format, Reason: t.reason, Volume: t.volume, Erase: t.erase}
 	goes := stays
 	own := ""
 	err = s.db.Update(func(tx *bbolt.Tx) error {
@@ -860,6 +869,7 @@ func (s *Store) markGone(gone map[string]*tombstone) error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		type group struct {
 			reason Reason
+			erase  protocol.DocumentID
 			at     time.Time
 		}
 		groups := map[group][]buried{}
@@ -868,18 +878,20 @@ func (s *Store) markGone(gone map[string]*tombstone) error {
 			if err != nil {
 				s.badRow(err) // there is nothing to say of it
 			} else {
-				of := group{t.reason, t.unlinked}
+				of := group{t.reason, t.erase, t.unlinked}
 				groups[of] = append(groups[of], row.Segments...)
 			}
 			if err := del(tx, inTombstones, key); err != nil {
 				return err
 			}
 		}
-		for _, of := range slices.SortedFunc(maps.Keys(groups), func(a, b group) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.reason, b.reason)) }) {
+		for _, of := range slices.SortedFunc(maps.Keys(groups), func(a, b group) int {
+			return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.reason, b.reason), cmp.Compare(a.erase, b.erase))
+		}) {
 			list := groups[of]
 			slices.SortFunc(list, func(a, b buried) int { return compareLines(a.line, b.line) })
 			for part := range slices.Chunk(list, expiredEntry) {
-				row, err := s.expiredEntry(tx, of.reason, part, of.at)
+				row, err := s.expiredEntry(tx, of.reason, of.erase, part, of.at)
 				if err == nil {
 					err = putOwed(tx, row)
 				}
@@ -899,8 +911,8 @@ func (s *Store) markGone(gone map[string]*tombstone) error {
 	return s.at("gone")
 }
 
-func (s *Store) expiredEntry(tx *bbolt.Tx, reason Reason, list []buried, at time.Time) (owedRow, error) {
-	body := protocol.Expired{Reason: string(reason), At: protocol.T(at)}
+func (s *Store) expiredEntry(tx *bbolt.Tx, reason Reason, erase protocol.DocumentID, list []buried, at time.Time) (owedRow, error) {
+	body := protocol.Expired{Reason: string(reason), Erase: erase, At: protocol.T(at)}
 	var minutes []uint64
 	cameras := map[protocol.CameraID]bool{}
 	for _, b := range list {

@@ -71,6 +71,21 @@ var scenes = []scene{
 		p.lift()
 		p.at(9 * time.Minute)
 	}},
+	{"an erasure", "", twoCameras, func(p *play) {
+		p.start()
+		p.at(10 * time.Second)
+		p.erase(1500*time.Millisecond, 1900*time.Millisecond)
+		p.at(80 * time.Second)
+		p.at(3 * time.Minute)
+	}},
+	{"recovery of an erasure", "", func(p *play) {
+		twoCameras(p)
+		p.at(10 * time.Second)
+		p.erase(1500*time.Millisecond, 1900*time.Millisecond)
+	}, func(p *play) {
+		p.start()
+		p.at(80 * time.Second)
+	}},
 	{"a shorter window", "", twoCameras, func(p *play) {
 		p.start()
 		p.mandate(10 * time.Second)
@@ -151,6 +166,7 @@ type play struct {
 	runs     map[protocol.RunID]bool
 	volumeID string
 	held     protocol.Interval // of plein, while a hold is known to stand
+	gone     protocol.Interval // of plein, once an order to erase it was taken
 	begun    bool              // a hold was asked for: from here on it may stand
 	tables   [][]byte          // each key table that ever had its place
 	slots    map[string]slot   // which key each of sealed has
@@ -403,6 +419,7 @@ func (p *play) sound() {
 func (p *play) check() {
 	p.Helper()
 	p.sound()
+	p.checkErased()
 	there := map[string]bool{}
 	for _, l := range append(p.lines(plein), p.lines(hal)...) {
 		there[segmentKey(l)] = true
@@ -445,7 +462,7 @@ func (p *play) drain() {
 	if err != nil || len(left) > 0 {
 		p.Errorf("an hour later there is still %s", left)
 	}
-	for _, bucket := range [][]byte{inSegments, inUnlisted, inTombstones, inHolds, inOwed, inMinutes} {
+	for _, bucket := range [][]byte{inSegments, inUnlisted, inTombstones, inHolds, inOwed, inMinutes, inErases} {
 		if n := p.rows(bucket); n > 0 {
 			p.Errorf("an hour later there are %d rows in %s", n, bucket)
 		}
@@ -661,6 +678,7 @@ func (s scene) spoil(t *testing.T, ready string, centre *keeper, now time.Time, 
 	q := newPlay(t, p.root+".again", image, p.clock.Now(), p.book.entries)
 	q.centre = p.centre
 	q.second = p.second
+	q.gone = p.gone
 	q.sealed, q.held, q.window, q.tables, q.slots = p.sealed, p.held, p.window, p.tables, p.slots
 	before := len(bodies[protocol.Incident](t, q.book, protocol.KindIncident))
 	q.start()

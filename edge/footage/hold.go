@@ -224,12 +224,12 @@ func (s *Store) heldBytes(tx *bbolt.Tx, keeps []Keep) (total int64) {
 	return total
 }
 
-// eachIn reads the sealed segments of a camera that touch an interval, until see returns false. The caller has mu.
+// eachIn reads the sealed segments of a camera that touch an interval and are not being erased, until see returns false. The caller has mu.
 func (s *Store) eachIn(tx *bbolt.Tx, camera protocol.CameraID, i protocol.Interval, see func(r *runRow, l protocol.SegmentLine) bool) {
 	more := true
 	for r := range s.runsOf(tx, camera, i) {
 		s.eachLine(tx, r, 0, func(_ segmentRow, l protocol.SegmentLine) bool {
-			if i.Overlaps(protocol.Interval{From: l.Start.Time, To: l.End.Time}) {
+			if i.Overlaps(spanOf(l)) && !s.erasing(l) {
 				more = see(r, l)
 			}
 			return more && l.Start.Before(i.To)

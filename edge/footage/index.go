@@ -44,8 +44,9 @@ var (
 	inSpent      = []byte("spent")
 	inVolumes    = []byte("volumes")
 	inHomes      = []byte("homes")
+	inErases     = []byte("erases")
 
-	buckets = [][]byte{inMeta, inRuns, inSegments, inUnlisted, inMinutes, inTombstones, inHolds, inStreams, inGaps, inOwed, inQueues, inWaiting, inKept, inOpen, inOver, inSpent, inVolumes, inHomes}
+	buckets = [][]byte{inMeta, inRuns, inSegments, inUnlisted, inMinutes, inTombstones, inHolds, inStreams, inGaps, inOwed, inQueues, inWaiting, inKept, inOpen, inOver, inSpent, inVolumes, inHomes, inErases}
 )
 
 type runRow struct {
@@ -112,6 +113,8 @@ type tombstoneRow struct {
 	Reason   Reason   `json:"reason"`
 	Volume   string   `json:"volume,omitempty"` // that they are on, as in a run's row
 	Segments []buried `json:"segments"`
+
+	Erase protocol.DocumentID `json:"erase,omitempty"` // the order, where Reason is [ReasonErase]
 }
 
 type buried struct {
@@ -178,6 +181,8 @@ type owedRow struct {
 	Minute  uint64   `json:"minute,omitempty"`  // footage.sealed: the minute whose seq becomes known
 	Minutes []uint64 `json:"minutes,omitempty"` // footage.expired: per segment, the minute whose seq its body must name
 	Drop    []string `json:"drop,omitempty"`    // up to version 2: what has been dropped by now
+
+	Erase protocol.DocumentID `json:"erase,omitempty"` // footage.erased: the order that it closes
 }
 
 // database is the index's file. bbolt opens and syncs it; what a transaction did reaches the disk by way of [disk.Disk].

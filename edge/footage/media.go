@@ -75,4 +75,5 @@ const (
 	CauseDisk     Cause = "disk"     // the disk is too slow, full or gone
 	CauseMissing  Cause = "missing"  // it was recorded, on a disk that is not there now. Never in the journal: the disk may come back
 	CauseClock    Cause = "clock"    // the clock jumped; a new run was started
+	CauseErased   Cause = "erased"   // it was recorded, and destroyed before its window by an order: it was unlawful
 )

@@ -171,11 +171,16 @@ func (s *Store) settleSome(ctx context.Context) (more bool, err error) {
 func (s *Store) settled(list []owed) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
 		left := map[uint64]int{}
 		for _, o := range list {
 			if err := del(tx, inOwed, o.key); err != nil {
 				return err
+			}
+			if o.row.Erase != "" {
+				if err := del(tx, inErases, string(o.row.Erase)); err != nil {
+					return err
+				}
 			}
 			if o.row.Minute != 0 {
 				m, found, err := get[minuteRow](tx, inMinutes, number(o.row.Minute))
@@ -198,6 +203,16 @@ func (s *Store) settled(list []owed) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	for _, o := range list {
+		if id := o.row.Erase; id != "" {
+			delete(s.erases, id)
+			s.obeyed[id] = true
+		}
+	}
+	return nil
 }
 
 // resolve is the body as it is known now: an expired segment names the entry of its minute.

@@ -50,6 +50,7 @@ const (
 	ReasonWindow    Reason = "window"     // its window is over
 	ReasonSpace     Reason = "space"      // the disk is full; it goes before its window
 	ReasonHoldEnded Reason = "hold-ended" // its window was over before; a hold kept it
+	ReasonErase     Reason = "erase"      // it was unlawful: an order of two approvers destroys it before its window
 )
 
 // Expiring is a segment that must go now.

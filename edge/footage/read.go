@@ -23,6 +23,9 @@ import (
 // ErrExpired: the segment's window was over while it was being read.
 var ErrExpired = errors.New("expired")
 
+// ErrErased: the segment was destroyed before its window, by an order: it was unlawful.
+var ErrErased = errors.New("erased by order")
+
 // ErrWithheld: the segment is there, and nobody may see it before it is known how late it is: some clock says that its window is over (see package clock).
 var ErrWithheld = errors.New("withheld until it is known what time it is")
 
@@ -301,14 +304,22 @@ func (v *verified) alive() error {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
 	key := segmentKey(v.line)
-	exists := false
-	err := v.s.db.View(func(tx *bbolt.Tx) error { exists = tx.Bucket(inSegments).Get([]byte(key)) != nil; return nil })
-	if err != nil {
+	exists, erased := false, false
+	err := v.s.db.View(func(tx *bbolt.Tx) (err error) {
+		if exists = tx.Bucket(inSegments).Get([]byte(key)) != nil; !exists {
+			erased, err = v.s.wasErased(tx, v.line)
+		}
 		return err
-	}
-	err = ErrExpired
-	if exists {
+	})
+	switch {
+	case err != nil:
+		return err
+	case exists:
 		err = v.s.hidden(v.run, v.line, v.s.standing(now.Now), now)
+	case erased:
+		err = ErrErased
+	default:
+		err = ErrExpired
 	}
 	if err != nil {
 		return fmt.Errorf("footage: segment %s: %w", key, err)
@@ -316,10 +327,12 @@ func (v *verified) alive() error {
 	return nil
 }
 
-// hidden says why a segment of a run may not be shown, or nil: ErrExpired or ErrWithheld. The caller has mu.
+// hidden says why a segment of a run may not be shown, or nil: ErrErased, ErrExpired or ErrWithheld. The caller has mu.
 func (s *Store) hidden(run *runRow, l protocol.SegmentLine, standing []Keep, now trusted.Reading) error {
 	due := s.dueFrom(run, l.Start.Time, now)
 	switch {
+	case s.erasing(l):
+		return ErrErased
 	case now.Latest().Before(due), held(standing, l):
 		return nil
 	case now.Now.Before(due):

@@ -94,7 +94,9 @@ type Store struct {
 	queues  map[string]*queue
 	totals  totalsRow
 	holds   map[protocol.HoldID]*holdRow
-	tombs   map[string]*tombstone // not gone yet
+	erases  map[protocol.DocumentID]*eraseRow // of which the journal has no outcome yet
+	obeyed  map[protocol.DocumentID]bool      // orders to erase of which it has, since the start
+	tombs   map[string]*tombstone             // not gone yet
 	streams map[string]*streamRow
 	writers map[string]*Writer
 	making  map[string]bool         // camera/run directories that have no row yet; true: there will be none, and it must go
@@ -136,7 +138,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("footage: %w", err)
 	}
 	s := &Store{Config: c, share: c.HoldShare, atOnce: buryAtOnce, settling: make(chan struct{}, 1), changed: make(chan struct{}, 1), untidy: make(chan struct{}, 1),
-		runs: map[string]*runRow{}, empty: map[string]time.Time{}, queues: map[string]*queue{}, torn: map[string]bool{}, holds: map[protocol.HoldID]*holdRow{}, tombs: map[string]*tombstone{}, streams: map[string]*streamRow{},
+		runs: map[string]*runRow{}, empty: map[string]time.Time{}, queues: map[string]*queue{}, torn: map[string]bool{}, holds: map[protocol.HoldID]*holdRow{}, erases: map[protocol.DocumentID]*eraseRow{}, obeyed: map[protocol.DocumentID]bool{}, tombs: map[string]*tombstone{}, streams: map[string]*streamRow{},
 		writers: map[string]*Writer{}, making: map[string]bool{}, known: map[string]bool{}, broken: map[string]time.Time{}, mandates: map[protocol.CameraID][]*protocol.Mandate{},
 		byID: map[string]*volume{}, places: map[string]*volume{}, homes: map[protocol.CameraID]string{}, guests: map[protocol.CameraID]guest{}, cut: map[string]slot{}}
 	s.Disk = disk.Watch(c.Disk, func(err error) { s.word("disk error", cause(err)) })
@@ -446,6 +448,7 @@ func (s *Store) load() error {
 			}),
 			each(tx, inHomes, "", s.badRow, func(key string, r homeRow) error { s.homes[protocol.CameraID(key)] = r.Volume; return nil }),
 			each(tx, inHolds, "", s.badRow, func(key string, h holdRow) error { s.holds[h.Hold.HoldID()] = &h; return nil }),
+			each(tx, inErases, "", s.badRow, func(key string, e eraseRow) error { s.erases[e.Erase.ID] = &e; return nil }),
 			each(tx, inStreams, "", s.badRow, func(key string, r streamRow) error { s.streams[key] = &r; return nil }),
 			each(tx, inTombstones, "", s.badRow, func(key string, row tombstoneRow) error {
 				for i := range row.Segments {
@@ -765,6 +768,7 @@ func (s *Store) act() (next time.Time) {
 		s.look()
 		soonest(s.enforceMandates())
 		soonest(s.tendHolds())
+		soonest(s.erase())
 		soonest(s.expire())
 		soonest(s.removeUnmade())
 		again, worked := s.finishBroken()
@@ -788,6 +792,7 @@ func (s *Store) tidy(ctx context.Context) (next time.Time) {
 		again = s.destroyKeys(s.Now(), true)
 	}
 	soonest(again)
+	soonest(s.finishErases())
 	soonest(s.settle(ctx))
 	soonest(s.removeRuns())
 	soonest(s.lookOver())
@@ -858,6 +863,7 @@ func (s *Store) settleIndex() {
 		return // the disk was heard to fail
 	}
 	known := s.runs
+	s.erases = map[protocol.DocumentID]*eraseRow{}
 	s.runs, s.holds, s.tombs, s.queues, s.empty = map[string]*runRow{}, map[protocol.HoldID]*holdRow{}, map[string]*tombstone{}, map[string]*queue{}, map[string]time.Time{} // streams: a gap may stand in memory alone
 	if err := s.load(); err != nil {
 		s.incidentLocked("index cannot be read", "", short(err))

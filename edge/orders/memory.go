@@ -25,6 +25,7 @@ type memory struct {
 	mandates  map[protocol.CameraID][]*protocol.Mandate
 	holds     map[protocol.HoldID]*hold
 	lifts     []protocol.Lift
+	erases    map[protocol.DocumentID]*erase
 	grants    map[protocol.GrantID]*Grant
 	releases  map[protocol.GrantID]Release
 	dropped   uint64 // since the start
@@ -39,10 +40,17 @@ type hold struct {
 	lifted   bool
 }
 
+type erase struct {
+	doc   protocol.Erase
+	order protocol.Order
+	done  bool // footage.erased says so
+}
+
 func newMemory() memory {
 	return memory{
 		envelopes: recent{has_: map[protocol.Hash]bool{}}, ids: map[protocol.DocumentID]bool{},
 		mandates: map[protocol.CameraID][]*protocol.Mandate{}, holds: map[protocol.HoldID]*hold{},
+		erases: map[protocol.DocumentID]*erase{},
 		grants: map[protocol.GrantID]*Grant{}, releases: map[protocol.GrantID]Release{},
 	}
 }
@@ -98,12 +106,31 @@ func (m *memory) accept(v verdict, order protocol.Order, seq uint64, at time.Tim
 		}
 		m.lifts = append(m.lifts, *d)
 		return *d, nil
+	case *protocol.Erase:
+		m.erases[d.ID] = &erase{doc: *d, order: order}
+		return *d, nil
 	case *protocol.Grant:
 		g := &Grant{signed: v.Signed, roster: m.rosters[len(m.rosters)-1], level: v.level, envelope: order.Note, accepted: seq}
 		m.grants[d.GrantID()] = g
 		return g, nil
 	}
 	return nil, fmt.Errorf("%s: unknown kind of order", v.Kind())
+}
+
+// undone is the order of a hold or an erasure that was accepted, and that may yet turn out not to be possible.
+func (m *memory) undone(id protocol.DocumentID) (order protocol.Order, known bool) {
+	if h := m.holds[protocol.HoldID(id)]; h != nil {
+		return h.order, true
+	}
+	if e := m.erases[id]; e != nil && !e.done {
+		return e.order, true
+	}
+	return order, false
+}
+
+func (m *memory) forget(id protocol.DocumentID) {
+	delete(m.holds, protocol.HoldID(id))
+	delete(m.erases, id)
 }
 
 // replay reads the whole journal: the orders, and what became of them.
@@ -146,8 +173,8 @@ func (o *Orders) replay() error {
 				return err
 			}
 			m.used(b.Number, b.Envelope)
-			if h := m.holds[protocol.HoldID(b.ID)]; h != nil && h.order.Number == b.Number { // see CannotHold
-				delete(m.holds, h.doc.HoldID())
+			if order, known := m.undone(b.ID); known && order.Number == b.Number { // see cannot
+				m.forget(b.ID)
 			}
 			return nil
 		case protocol.KindLedger, protocol.KindLedgerBad:
@@ -202,7 +229,7 @@ func (o *Orders) read(each func(chain.Header, []byte) error) error {
 	return nil
 }
 
-// observe takes in what became of grants and holds.
+// observe takes in what became of grants, holds and erasures.
 func (m *memory) observe(h chain.Header, body []byte) error {
 	switch h.Kind {
 	case protocol.KindIntent:
@@ -238,6 +265,14 @@ func (m *memory) observe(h chain.Header, body []byte) error {
 		}
 		if held := m.holds[b.Hold]; held != nil {
 			held.placed = b.Interval
+		}
+	case protocol.KindErased:
+		var b protocol.Erased
+		if err := chain.ParseBody(body, &b); err != nil {
+			return err
+		}
+		if e := m.erases[b.Erase]; e != nil {
+			e.done = true
 		}
 	}
 	return nil
@@ -418,6 +453,28 @@ func (o *Orders) Lifts() []protocol.Lift {
 		h := o.memory.holds[l.Hold]
 		return h == nil || !now.Before(h.doc.End.Time)
 	})
+}
+
+// Erases are the orders to erase that have no footage.erased entry yet, in the order accepted: after a crash some may not have been begun. None, if the journal cannot be read.
+func (o *Orders) Erases() []protocol.Erase {
+	if err := o.follow(); err != nil {
+		o.log.Error("orders: the journal cannot be read, so it is not known what is to be erased", "error", err)
+		return nil
+	}
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var in []*erase
+	for _, e := range o.memory.erases {
+		if !e.done {
+			in = append(in, e)
+		}
+	}
+	slices.SortFunc(in, func(a, b *erase) int { return cmp.Compare(a.order.Number, b.order.Number) })
+	var docs []protocol.Erase
+	for _, e := range in {
+		docs = append(docs, e.doc)
+	}
+	return docs
 }
 
 // Grant finds an accepted grant, whatever its term.

@@ -75,7 +75,7 @@ var (
 	errZero     = errors.New("not made by edge/orders: no permission")
 )
 
-// Action is what there is to carry out: a *Grant, protocol.Hold, protocol.Lift, *protocol.Mandate or *protocol.Roster.
+// Action is what there is to carry out: a *Grant, protocol.Hold, protocol.Lift, protocol.Erase, *protocol.Mandate or *protocol.Roster.
 type Action any
 
 // Orders is the recorder's memory of what it may do. Safe for use by many goroutines.
@@ -257,21 +257,30 @@ func (o *Orders) obey(ctx context.Context, entry protocol.Order, v verdict, now 
 // CannotHold says that a hold which was accepted cannot stand, and why: an order.refused entry under its number tells the centre so, and the hold is forgotten as if it had
 // been refused at once. On an error of the journal it is still there, and this may be called again. A hold that is not known is passed over.
 func (o *Orders) CannotHold(ctx context.Context, id protocol.HoldID, why error) error {
+	return o.cannot(ctx, protocol.DocumentID(id), why)
+}
+
+// CannotErase is CannotHold for an order to erase: a hold keeps part of a segment that it would take.
+func (o *Orders) CannotErase(ctx context.Context, id protocol.DocumentID, why error) error {
+	return o.cannot(ctx, id, why)
+}
+
+func (o *Orders) cannot(ctx context.Context, id protocol.DocumentID, why error) error {
 	o.accepting.Lock()
 	defer o.accepting.Unlock()
 	o.mu.RLock()
-	h := o.memory.holds[id]
+	order, known := o.memory.undone(id)
 	o.mu.RUnlock()
-	if h == nil {
+	if !known {
 		return nil
 	}
-	refused := protocol.OrderRefused{Number: h.order.Number, Kind: h.order.Kind, ID: h.order.ID, Reason: short(why), Envelope: h.order.Envelope}
+	refused := protocol.OrderRefused{Number: order.Number, Kind: order.Kind, ID: order.ID, Reason: short(why), Envelope: order.Envelope}
 	if _, err := o.journal.Append(ctx, protocol.KindRefused, refused); err != nil {
-		return fmt.Errorf("orders: hold %s cannot stand: %w; journal: %w", id, why, err)
+		return fmt.Errorf("orders: %s %s cannot be carried out: %w; journal: %w", order.Kind, id, why, err)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.memory.holds, id)
+	o.memory.forget(id)
 	o.log.Warn("order refused: it was accepted and cannot be carried out", "number", refused.Number, "kind", refused.Kind, "id", id, "reason", refused.Reason)
 	return nil
 }

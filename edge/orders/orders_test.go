@@ -341,7 +341,7 @@ func TestNumberIsUsedWhateverIsInside(t *testing.T) {
 	}{
 		{"envelope: expired", mandate, func(e *protocol.Envelope) { e.NotAfter = protocol.T(start) }},
 		{"envelope: not valid before", mandate, func(e *protocol.Envelope) { e.NotBefore = protocol.T(r.now.Add(time.Hour)) }},
-		{"unknown kind", []byte("beeldwacht/erase v1\nid e-1\n\n"), func(*protocol.Envelope) {}},
+		{"unknown kind", []byte("beeldwacht/wipe v1\nid e-1\n\n"), func(*protocol.Envelope) {}},
 		{"no blank line", []byte("nonsense\n"), func(*protocol.Envelope) {}},
 		{"unknown field", protocoltest.Change(t, mandate, "sound none\n", "sound none\ncolour red\n"), func(*protocol.Envelope) {}},
 	} {
@@ -920,4 +920,73 @@ func TestI03_LowerCeilingShortensEveryWindow(t *testing.T) {
 	r.must(m)
 	ceiling(3, 14*day)
 	windows(7 * day)
+}
+
+// An order to erase is obeyed once, of two approvers' own hands, for a camera that had a mandate, of what was recorded, and never over a hold; what it became is read from the
+// journal, so that after a start exactly those are left that have no outcome.
+func TestI09_EraseRules(t *testing.T) {
+	r := newRecorder(t)
+	erase := func(id string, i protocol.Interval) *protocol.Erase {
+		e := r.town.Erase(id, cam, i)
+		e.Heading = r.heading(id, day)
+		return e
+	}
+	a, err := r.order(erase("e-0", asked(2)), approver, approver2)
+	r.refused("never had a mandate", a, err)
+	r.must(r.town.Mandate(cam, 1))
+	a, err = r.order(erase("e-1", asked(2)), approver)
+	r.refused("has not signed", a, err)
+	a, err = r.order(erase("e-1", asked(2)), approver, handler)
+	r.refused("has not signed", a, err)
+	byHandler := erase("e-1", asked(2))
+	byHandler.Approvers = []protocol.PersonID{approver, handler}
+	a, err = r.order(byHandler, approver, handler)
+	r.refused("is not on roster", a, err)
+	a, err = r.order(erase("e-1", asked(-1)), approver, approver2)
+	r.refused("only what was recorded", a, err)
+	other := erase("e-1", asked(2))
+	other.Recorder = "rec-2"
+	a, err = r.order(other, approver, approver2)
+	r.refused("for recorder rec-2", a, err)
+	past := erase("e-1", asked(2))
+	past.NotBefore, past.NotAfter = protocol.T(r.now.Add(-2*day)), protocol.T(r.now.Add(-day))
+	a, err = r.order(past, approver, approver2)
+	r.refused("expired at", a, err)
+
+	r.must(r.town.Hold("h-1", cam, asked(3)))
+	a, err = r.order(erase("e-1", asked(3)), approver, approver2)
+	r.refused("hold h-1", a, err)
+	r.append(protocol.KindHoldPlaced, protocol.HoldPlaced{Hold: "h-1", Camera: cam, Asked: asked(3), Interval: protocol.Span(asked(3).From, asked(3).To.Add(30*time.Second)), End: protocol.T(r.now.Add(day))})
+	a, err = r.order(erase("e-1", asked(2)), approver, approver2)
+	r.refused("hold h-1", a, err) // its segments reach into this hour
+
+	got, ok := r.must(erase("e-1", asked(5)), approver, approver2).(protocol.Erase)
+	if !ok || got.ID != "e-1" || !got.Interval.Equal(asked(5)) {
+		t.Fatalf("handed out: %+v", got)
+	}
+	var o protocol.Order
+	if r.lastBody(protocol.KindOrder, &o); o.Kind != "erase" || o.Level != protocol.LevelPersons || !strings.Contains(o.Document, "interval "+asked(5).String()) {
+		t.Errorf("the intent in the journal: %+v", o)
+	}
+	a, err = r.order(erase("e-1", asked(5)), approver, approver2)
+	r.refused("used before", a, err)
+	r.must(erase("e-2", asked(6)), approver, approver2)
+	r.must(erase("e-3", asked(7)), approver, approver2)
+	if err := r.CannotErase(t.Context(), "e-3", errors.New("a hold stands on it")); err != nil {
+		t.Fatal(err)
+	}
+	r.append(protocol.KindErased, protocol.Erased{Erase: "e-1", Camera: cam, Asked: asked(5), Interval: asked(5)})
+	for range 2 {
+		left := r.Erases()
+		if len(left) != 1 || left[0].ID != "e-2" {
+			t.Errorf("to be done: %+v", left)
+		}
+		r.restart()
+	}
+	if err := r.CannotErase(t.Context(), "e-1", errors.New("too late")); err != nil || r.kinds()[protocol.KindRefused] != 11 {
+		t.Errorf("what was done cannot be refused: %v, %d refusals", err, r.kinds()[protocol.KindRefused])
+	}
+	lift := &protocol.Lift{Heading: r.heading("l-1", day), Camera: cam, Hold: "h-1", Reason: protocol.LiftRefused, Handler: handler, Approver: approver}
+	r.must(lift, handler, approver)
+	r.must(erase("e-4", asked(3)), approver, approver2)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +46,8 @@ func (m *memory) judge(s protocol.Signed, self protocol.RecorderID, now time.Tim
 			level, err = m.judgeLift(s, d, now)
 		case *protocol.Grant:
 			level, err = m.judgeGrant(s, d)
+		case *protocol.Erase:
+			level, err = m.judgeErase(s, d, now)
 		default:
 			err = errors.New("unknown kind of order")
 		}
@@ -229,6 +232,26 @@ func (m *memory) unreleased(h protocol.Hold, now time.Time) string {
 		return fmt.Sprintf("%s was not released for request %s", protocol.Interval{From: from, To: h.Asked.To}, h.Request)
 	}
 	return ""
+}
+
+// judgeErase: two approvers by the roster, for a camera of this recorder, of what was recorded, and nothing that a hold keeps. That the segments a hold touches are kept whole
+// is for the receiver, who knows them.
+func (m *memory) judgeErase(s protocol.Signed, d *protocol.Erase, now time.Time) (protocol.Level, error) {
+	mandate, err := m.newestMandate(d.Camera)
+	if err != nil {
+		return "", err
+	}
+	if d.Interval.To.After(now) {
+		return "", fmt.Errorf("interval to %s; it is %s: only what was recorded can be erased; a mandate ends what is still to come", protocol.T(d.Interval.To), protocol.T(now))
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.holds)) {
+		h := m.holds[id]
+		stands := !h.lifted && now.Before(h.doc.End.Time)
+		if stands && h.doc.Camera == d.Camera && (h.doc.Asked.Overlaps(d.Interval) || h.placed.Overlaps(d.Interval)) {
+			return "", fmt.Errorf("hold %s (%s, request %s) stands until %s: decide it first, and lift it", id, h.doc.Ground, h.doc.Request, h.doc.End)
+		}
+	}
+	return m.roster().Authorise(s, mandate.Regime)
 }
 
 // judgeGrant: handler and approver by the roster, for the camera's regime, to a recipient that can receive.

@@ -27,6 +27,7 @@ import (
 type Store interface {
 	SealMinute(ctx context.Context) error
 	Round(camera protocol.CameraID, i protocol.Interval) (protocol.Interval, []protocol.SegmentLine, error)
+	Gaps(camera protocol.CameraID, i protocol.Interval) ([]protocol.Gap, error)
 	Read(grant *orders.Grant, interval protocol.Interval, receipt *journal.Receipt) (*footage.Reading, error)
 }
 

@@ -32,10 +32,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/edge/footage"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/edge/orders"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -218,12 +220,20 @@ func (r *Releaser) rounds(doc protocol.Grant) error {
 	switch {
 	case err != nil:
 		return err
+	case len(lines) == 0 && r.erased(doc):
+		return finally("the footage of camera %s in %s was destroyed as unlawful, by an order of two approvers", doc.Camera, doc.Asked)
 	case len(lines) == 0:
 		return finally("there is no footage of camera %s in %s", doc.Camera, doc.Asked)
 	case !interval.Equal(doc.Interval):
 		return finally("the grant is for %s, but %s rounds to %s: what was approved is not what is here", doc.Interval, doc.Asked, interval)
 	}
 	return nil
+}
+
+// erased says that footage was there and went by order.
+func (r *Releaser) erased(doc protocol.Grant) bool {
+	gaps, err := r.Store.Gaps(doc.Camera, doc.Asked)
+	return err == nil && slices.ContainsFunc(gaps, func(g protocol.Gap) bool { return g.Cause == string(footage.CauseErased) })
 }
 
 // journalError: the journal could not be written, so nothing more may happen.

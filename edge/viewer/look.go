@@ -353,6 +353,10 @@ func (v *Viewer) nothing(camera protocol.CameraID, asked protocol.Interval, now 
 			no.Help = words{"Let op: " + causeWords(g.Cause).NL + ". Probeer het opnieuw als zij terug is.", "Note: " + causeWords(g.Cause).EN + ". Try again when it is back."}
 			break
 		}
+		if g.Cause == string(footage.CauseErased) {
+			no.Help = words{"Het is er niet meer: " + causeWords(g.Cause).NL + ".", "It is not there any more: " + causeWords(g.Cause).EN + "."}
+			break
+		}
 		no.Help = words{"Er werd niet opgenomen: " + causeWords(g.Cause).NL + ", sinds " + nl.Moment(g.From.Time) + ".",
 			"Nothing was recorded: " + causeWords(g.Cause).EN + ", since " + en.Moment(g.From.Time) + "."}
 		no.NL, no.EN = no.NL+" "+no.Help.NL, no.EN+" "+no.Help.EN

@@ -91,6 +91,8 @@ func causeWords(cause string) words {
 		return words{"de schijf was te langzaam, vol of weg", "the disk was too slow, full or gone"}
 	case footage.CauseMissing:
 		return words{"het is opgenomen, maar de schijf waar het op staat is er nu niet", "it was recorded, but the disk it is on is not there now"}
+	case footage.CauseErased:
+		return words{"het was onrechtmatig opgenomen, en is in opdracht vernietigd", "it was unlawful, and was destroyed by order"}
 	case footage.CauseClock:
 		return words{"de klok versprong", "the clock jumped"}
 	}

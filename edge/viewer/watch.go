@@ -154,6 +154,9 @@ func (v *Viewer) segment(at *visit) error {
 	if errors.Is(err, footage.ErrExpired) {
 		return &refusal{status: http.StatusGone, words: words{"Dit beeld is intussen gewist: de bewaartermijn is voorbij.", "This footage has been deleted meanwhile: its term is over."}}
 	}
+	if errors.Is(err, footage.ErrErased) {
+		return &refusal{status: http.StatusGone, words: words{"Dit beeld is intussen vernietigd: het was onrechtmatig opgenomen.", "This footage has been destroyed meanwhile: it was unlawful."}}
+	}
 	if errors.Is(err, footage.ErrWithheld) {
 		return errWithheld
 	}

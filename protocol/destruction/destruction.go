@@ -45,10 +45,11 @@ type Account struct {
 	days     map[dayKey]*Day
 	mandates map[protocol.CameraID][]mandate // as accepted
 	holds    map[protocol.HoldID]*hold
-	midnight map[minuteKey]*minute // minutes around a midnight of which segments remain
-	last     map[segmentID]bool    // of the newest footage.expired entry: a crash may write one twice
-	until    protocol.Time         // of the newest entry
-	unread   uint64                // entries that tell of sealing or deletion but whose body is gone or not understood
+	erases   map[protocol.DocumentID]Erasure // orders to erase, as accepted
+	midnight map[minuteKey]*minute           // minutes around a midnight of which segments remain
+	last     map[segmentID]bool              // of the newest footage.expired entry: a crash may write one twice
+	until    protocol.Time                   // of the newest entry
+	unread   uint64                          // entries that tell of sealing or deletion but whose body is gone or not understood
 }
 
 type dayKey struct {
@@ -103,7 +104,8 @@ type Day struct {
 
 	Reasons []Reason          `json:"reasons,omitempty"`
 	Under   []Rule            `json:"under,omitempty"`
-	Held    []protocol.HoldID `json:"held,omitempty"` // holds that stand on this day
+	Erased  []Erasure         `json:"erased,omitempty"` // orders that destroyed some of it before its window
+	Held    []protocol.HoldID `json:"held,omitempty"`   // holds that stand on this day
 
 	FirstDue *protocol.Time `json:"firstDue,omitempty"`
 	LastDue  *protocol.Time `json:"lastDue,omitempty"`
@@ -142,9 +144,20 @@ type Rule struct {
 	Exact    bool                `json:"exact"` // false: they went by a shorter window than this mandate's
 }
 
+// Erasure is an order of two approvers under which segments went before their window: they were unlawful.
+type Erasure struct {
+	Entry     uint64               `json:"entry"` // of order.accepted; 0: the log does not have it
+	Order     protocol.DocumentID  `json:"order"`
+	Ground    protocol.EraseGround `json:"ground"`
+	Dossier   protocol.DossierID   `json:"dossier"`
+	Approvers []protocol.PersonID  `json:"approvers"`
+	Level     protocol.Level       `json:"level"`
+	Segments  int                  `json:"segments"`
+}
+
 // NewAccount begins an account in days of the zone.
 func NewAccount(zone *time.Location) *Account {
-	return &Account{zone: zone, days: map[dayKey]*Day{}, mandates: map[protocol.CameraID][]mandate{}, holds: map[protocol.HoldID]*hold{}, midnight: map[minuteKey]*minute{}}
+	return &Account{zone: zone, days: map[dayKey]*Day{}, mandates: map[protocol.CameraID][]mandate{}, holds: map[protocol.HoldID]*hold{}, erases: map[protocol.DocumentID]Erasure{}, midnight: map[minuteKey]*minute{}}
 }
 
 // Read takes the next entry; a nil body is one that was destroyed. What it cannot read it counts, and certificates say so: an entry that cannot be read must not look like
@@ -161,8 +174,11 @@ func (a *Account) Read(h chain.Header, body []byte) {
 	switch h.Kind {
 	case protocol.KindOrder:
 		var o protocol.Order
-		if read(&o) && o.Kind == "mandate" {
+		switch ok := read(&o); {
+		case ok && o.Kind == "mandate":
 			a.mandate(h, o)
+		case ok && o.Kind == "erase":
+			a.erase(h, o)
 		}
 	case protocol.KindHoldPlaced:
 		var p protocol.HoldPlaced
@@ -197,6 +213,16 @@ func (a *Account) mandate(h chain.Header, o protocol.Order) {
 		return
 	}
 	a.mandates[m.Camera] = append(a.mandates[m.Camera], mandate{m, h.Seq, h.Time.Time})
+}
+
+func (a *Account) erase(h chain.Header, o protocol.Order) {
+	signed, err := protocol.ParseDocument([]byte(o.Document))
+	e, ok := signed.Document.(*protocol.Erase)
+	if err != nil || !ok {
+		a.unread++
+		return
+	}
+	a.erases[e.ID] = Erasure{Entry: h.Seq, Order: e.ID, Ground: e.Ground, Dossier: e.Dossier, Approvers: e.Approvers, Level: o.Level}
 }
 
 func (a *Account) key(camera protocol.CameraID, t time.Time) dayKey {
@@ -264,6 +290,11 @@ func (a *Account) expired(seq uint64, x protocol.Expired) {
 			d.Remaining--
 		}
 		d.reason(x.Reason)
+		if x.Erase != "" {
+			order := a.erases[x.Erase]
+			order.Order = x.Erase
+			d.erasure(order)
+		}
 		var freed time.Time
 		if x.Reason == "hold-ended" {
 			freed = a.freed(s, x.At.Time)
@@ -289,6 +320,14 @@ func (d *Day) reason(reason string) {
 		i, d.Reasons = len(d.Reasons), append(d.Reasons, Reason{Reason: reason})
 	}
 	d.Reasons[i].Segments++
+}
+
+func (d *Day) erasure(order Erasure) {
+	i := slices.IndexFunc(d.Erased, func(e Erasure) bool { return e.Order == order.Order })
+	if i < 0 {
+		i, d.Erased = len(d.Erased), append(d.Erased, order)
+	}
+	d.Erased[i].Segments++
 }
 
 func (d *Day) moments(due, at protocol.Time, freed time.Time) {
@@ -363,7 +402,7 @@ func (a *Account) Unread() uint64 { return a.unread }
 // finished is a day with all that follows from the whole log.
 func (a *Account) finished(k dayKey) Day {
 	d := *a.days[k]
-	d.Reasons, d.Under = slices.Clone(d.Reasons), slices.Clone(d.Under)
+	d.Reasons, d.Under, d.Erased = slices.Clone(d.Reasons), slices.Clone(d.Under), slices.Clone(d.Erased)
 	slices.SortFunc(d.Reasons, func(x, y Reason) int { return cmp.Compare(x.Reason, y.Reason) })
 	slices.SortFunc(d.Under, func(x, y Rule) int {
 		return cmp.Or(cmp.Compare(x.Entry, y.Entry), cmp.Compare(fmt.Sprint(x.Exact), fmt.Sprint(y.Exact)))

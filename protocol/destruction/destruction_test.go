@@ -217,3 +217,30 @@ func TestEntryWrittenTwiceCountsOnce(t *testing.T) {
 		t.Errorf("%d unread, want 2", b.Unread())
 	}
 }
+
+// TestR04_CertificateNamesTheOrderToErase: what went before its window because it was unlawful counts as deleted, for its own reason, and the certificate names the order, its ground,
+// who approved it and how many segments it took.
+func TestR04_CertificateNamesTheOrderToErase(t *testing.T) {
+	b := newBook(t)
+	b.mandate(noon.Add(-time.Hour), square, 1, 24*time.Hour)
+	minute := b.seal(square, noon, 3)
+	e := &protocol.Erase{Heading: protocol.Heading{ID: "e-1", Recorder: "rec-1", NotBefore: protocol.T(noon), NotAfter: protocol.T(noon.Add(24 * time.Hour))}, Camera: square,
+		Interval: protocol.Span(noon.Add(time.Second), noon.Add(30*time.Second)), Ground: protocol.EraseRequest, Dossier: "request-b-3", Approvers: []protocol.PersonID{"p-1", "p-2"}}
+	text, err := protocol.Compose(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := b.add(noon.Add(time.Hour), protocol.KindOrder, protocol.Order{Number: 2, Kind: "erase", ID: "e-1", Level: protocol.LevelPersons, Document: string(text)})
+	b.add(noon.Add(2*time.Hour), protocol.KindExpired, protocol.Expired{Reason: "erase", Erase: "e-1", At: protocol.T(noon.Add(2 * time.Hour)), Segments: []protocol.ExpiredSegment{
+		segment(square, minute, noon, 24*time.Hour), segment(square, minute, noon.Add(20*time.Second), 24*time.Hour)}})
+	d, _ := b.Day(square, "2026-11-21")
+	if d.Deleted != 2 || d.Remaining != 1 || d.Latest != 0 || len(d.Erased) != 1 || d.Erased[0].Segments != 2 || d.Erased[0].Entry != entry || len(d.Reasons) != 1 || d.Reasons[0].Reason != "erase" {
+		t.Fatalf("%+v", d)
+	}
+	c := Certificate{Origin: "rec-1.helmond/beeldwacht", Size: b.head.Size, Day: d}
+	for _, want := range []string{"Gewist in opdracht, omdat het onrechtmatig was", "opdracht e-1, grond request, dossier request-b-3, goedgekeurd door p-1, p-2 (persons): 2 stukken"} {
+		if !strings.Contains(c.Text(false), want) {
+			t.Errorf("no %q in\n%s", want, c.Text(false))
+		}
+	}
+}

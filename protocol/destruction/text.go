@@ -15,7 +15,7 @@ var reasons = map[string]Words{
 	"window":     {"einde van de bewaartermijn", "end of the window"},
 	"hold-ended": {"einde van een bewaring, na de bewaartermijn", "end of a hold, after the window"},
 	"space":      {"schijf vol, vóór het einde van de bewaartermijn", "disk full, before the end of the window"},
-	"erase":      {"opdracht tot wissen", "order to erase"},
+	"erase":      {"opdracht tot wissen, vóór het einde van de bewaartermijn", "order to erase, before the end of the window"},
 }
 
 // ReasonWords says a reason for people; one that is not known is said as it stands.
@@ -137,6 +137,13 @@ func (c Certificate) Text(english bool) string {
 			}
 			fmt.Fprintf(&b, say(Words{"  regel %d: mandaat %s, versie %d, protocol %s, besluit %s, bewaartermijn %s: %d stukken%s\n",
 				"  entry %d: mandate %s, version %d, protocol %s, besluit %s, window %s: %d segments%s\n"}), r.Entry, r.Mandate, r.Version, r.Protocol, r.Besluit, r.Window, r.Segments, note)
+		}
+	}
+	if len(d.Erased) > 0 {
+		b.WriteString(say(Words{"\nGewist in opdracht, omdat het onrechtmatig was\n", "\nErased by order, because it was unlawful\n"}))
+		for _, e := range d.Erased {
+			fmt.Fprintf(&b, say(Words{"  regel %d: opdracht %s, grond %s, dossier %s, goedgekeurd door %s (%s): %d stukken\n", "  entry %d: order %s, ground %s, dossier %s, approved by %s (%s): %d segments\n"}),
+				e.Entry, e.Order, e.Ground, e.Dossier, list(e.Approvers), e.Level, e.Segments)
 		}
 	}
 	if len(c.Rows) > 0 {

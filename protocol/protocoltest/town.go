@@ -161,6 +161,12 @@ func (town *Town) Hold(id string, camera protocol.CameraID, asked protocol.Inter
 	}
 }
 
+// Erase is an order to destroy an interval of a camera, for two approvers to sign.
+func (town *Town) Erase(id string, camera protocol.CameraID, interval protocol.Interval) *protocol.Erase {
+	return &protocol.Erase{Heading: town.Heading(id, 24*time.Hour), Camera: camera, Interval: interval, Ground: protocol.EraseIncident, Dossier: "incident-1",
+		Approvers: []protocol.PersonID{Approver, Approver2}}
+}
+
 // Grant is a release grant to the town's vault, of exactly the footage asked, valid for its whole day.
 func (town *Town) Grant(id string, camera protocol.CameraID, interval protocol.Interval) *protocol.Grant {
 	return &protocol.Grant{
