@@ -88,7 +88,7 @@ func (d *desk) showCamera(v *visit, status int, f form, acted string) {
 	d.show(v, status, "camera.html", page.Both("Camera "+string(id), "Camera "+string(id)), func(st *central.State) any {
 		p := st.Placement(id)
 		registrar := st.Holds(v.me(), central.Registrar, "", v.now)
-		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), Advice: adviceOn(st, v, p.AdvisedOn()[0], p.AdvisedOn()[1:]...), form: f, Acted: acted, More: sections(st, p, v.now), Due: st.ConfirmDue(p, v.now)}
+		out := placement{seenCamera: d.seen(st, p, v), Protocol: st.Protocol(p.Protocol), Advice: adviceOn(st, v, p.AdvisedOn()[0], p.AdvisedOn()[1:]...), form: f, Acted: acted, More: sections(st, p, v), Due: st.ConfirmDue(p, v.now)}
 		out.Overdue = !out.Due.IsZero() && !v.now.Before(out.Due.Time)
 		out.Unneeded = st.Unneeded(v.now, p)[id]
 		if out.Erasing = st.MayReadErasing(v.me(), id, v.now); out.Erasing {
@@ -153,13 +153,7 @@ func (d *desk) onCamera(v *visit, name string, command func(protocol.CameraID) (
 			return
 		}
 	}
-	if refusal != nil {
-		f := v.form()
-		f.Problem = refusal
-		d.showCamera(v, statusOf(refusal), f, name)
-		return
-	}
-	v.onward("/bureau/cameras/" + string(id))
+	d.answered(v, refusal, "/bureau/cameras/"+string(id), func(v *visit, status int, f form) { d.showCamera(v, status, f, name) })
 }
 
 func (d *desk) sign(v *visit) {

@@ -238,6 +238,7 @@ func New(c Config) (http.Handler, error) {
 
 	in("GET /bureau/recorders", d.recorders, central.Administrator, central.Officer)
 	in("POST /bureau/recorders/{recorder}", d.markRecorder, central.Administrator)
+	in("POST /bureau/recorders/{recorder}/rooster", d.publishRoster, central.Administrator)
 
 	mux.HandleFunc("/bureau/", d.visit(d.nothing, true))
 

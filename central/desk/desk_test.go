@@ -54,6 +54,9 @@ const (
 	teammate  protocol.PersonID = "p-colleague"
 	stranger  protocol.PersonID = "p-stranger" // a requester of another unit
 	staff     protocol.PersonID = "p-staff"
+	auditor   protocol.PersonID = "p-auditor" // without a role, until lived gives one; likewise those below
+	alderman  protocol.PersonID = "p-alderman"
+	policeA   protocol.PersonID = "p-police-a"
 )
 
 // office is a centre with its real domain, ledger and accounts. Recorders and vault speak from memory: the parts that are elsewhere.
@@ -72,6 +75,7 @@ type office struct {
 	proof    witness.Evidence
 	claimed  []byte
 	sessions map[protocol.PersonID]*http.Cookie
+	given    func(central.Command, error) // looks at each command that the desk gives
 }
 
 func (o *office) clock() time.Time { return o.now }
@@ -122,12 +126,20 @@ func (o *office) Open(context.Context, string) (io.ReadCloser, error) {
 type once struct {
 	*ledger.Book
 	looking *atomic.Int32
-	t       testing.TB
+	o       *office
+}
+
+func (b once) Do(ctx context.Context, c central.Command) ([]central.Event, error) {
+	events, err := b.Book.Do(ctx, c)
+	if b.o.given != nil {
+		b.o.given(c, err)
+	}
+	return events, err
 }
 
 func (b once) View(f func(*central.State)) {
 	if b.looking.Add(1) > 1 {
-		b.t.Error("looks at the ledger's state within a look")
+		b.o.t.Error("looks at the ledger's state within a look")
 	}
 	defer b.looking.Add(-1)
 	b.Book.View(f)
@@ -180,7 +192,7 @@ func newOffice(t testing.TB, configure ...func(*office, *identity.Config)) *offi
 			t.Error(err)
 		}
 	})
-	book := once{o.book, new(atomic.Int32), t}
+	book := once{o.book, new(atomic.Int32), o}
 	desk, err := New(Config{Book: book, Identity: o.identity, Recorders: o, Vault: o, Bags: dir, URL: "https://cameras.stad.example", Now: o.clock, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 		Site: page.Site{Name: "Gemeente Stad", SelfWitnessed: func() bool { book.View(func(*central.State) {}); return true }, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), Officer: page.Contact{Name: "V. Grijs", Telephone: "14 0000", Post: "Postbus 950, Stad"}}})
 	if err != nil {
@@ -257,7 +269,7 @@ var knownPeople = sync.OnceValues(func() (known struct {
 	}
 	known.cookies = map[protocol.PersonID]*http.Cookie{}
 	for p, name := range map[protocol.PersonID]string{admin: "Ada Beheer", registrar: "Rik Register", handler: "Hanna Vink", approver: "Aad de Boer", approver2: "Ans Mulder",
-		officer: "Vera Grijs", requester: "Joris <b>Bakker</b>", teammate: "Kim Smit", stranger: "Sem Ander", staff: "Fatma Yilmaz"} {
+		officer: "Vera Grijs", requester: "Joris <b>Bakker</b>", teammate: "Kim Smit", stranger: "Sem Ander", staff: "Fatma Yilmaz", auditor: "Otto Toets", alderman: "Wilma Bestuur", policeA: "Piet Zwart"} {
 		login := strings.TrimPrefix(string(p), "p-")
 		if err := s.Add(identity.Account{Person: p, Login: login, Name: name}, password); err != nil {
 			return known, err

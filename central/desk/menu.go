@@ -84,7 +84,7 @@ func (d *desk) menu(st *central.State, v *visit) []page.Group {
 	for _, r := range regions {
 		g := page.Group{Words: r.words}
 		for _, p := range r.places {
-			if slices.ContainsFunc(p.roles, func(role central.Role) bool { return st.Holds(v.me(), role, "", v.now) }) {
+			if p.open(st, v) {
 				g.Links = append(g.Links, page.Link{Path: p.path, Words: p.words, Waits: waits[p.path]})
 			}
 		}
@@ -122,7 +122,7 @@ func (w *waits) of(st *central.State, person protocol.PersonID, now time.Time) m
 	at := map[string]int{}
 	for _, t := range st.Inbox(person, now) {
 		at["/bureau"]++
-		at[placeOf(taskPath(t))]++
+		at[placeOf(taskPath(t)).path]++
 	}
 	if w.counts == nil {
 		w.counts = map[protocol.PersonID]counted{}
@@ -131,13 +131,25 @@ func (w *waits) of(st *central.State, person protocol.PersonID, now time.Time) m
 	return at
 }
 
+// open says whether this person may go there.
+func (p place) open(st *central.State, v *visit) bool {
+	return slices.ContainsFunc(p.roles, func(role central.Role) bool { return st.Holds(v.me(), role, "", v.now) })
+}
+
+// linked is a link for whoever may open it, and its text for others.
+func linked(st *central.State, v *visit, path string, text any) any {
+	if placeOf(path).open(st, v) {
+		return to{path, text}
+	}
+	return text
+}
+
 // placeOf is the place in the menu that a page is under.
-func placeOf(path string) string {
-	of := ""
+func placeOf(path string) (of place) {
 	for _, r := range regions {
 		for _, p := range r.places {
-			if (path == p.path || strings.HasPrefix(path, p.path+"/")) && len(p.path) > len(of) {
-				of = p.path
+			if (path == p.path || strings.HasPrefix(path, p.path+"/")) && len(p.path) > len(of.path) {
+				of = p
 			}
 		}
 	}

@@ -214,7 +214,7 @@ func days(w protocol.Window) string {
 }
 
 // sections are the particulars as a camera's page shows them.
-func sections(st *central.State, p *central.Placement, now time.Time) []section {
+func sections(st *central.State, p *central.Placement, v *visit) []section {
 	var masks any = p.Masks
 	if p.Masks == "" && p.NoMasks != "" {
 		masks = page.Both("geen: "+p.NoMasks, "none: "+p.NoMasks)
@@ -251,7 +251,7 @@ func sections(st *central.State, p *central.Placement, now time.Time) []section 
 	}
 	var dpia, council any = "", ""
 	if a := st.DPIA(p.DPIA); a != nil {
-		dpia = to{"/bureau/dpia/" + a.ID, fmt.Sprintf("%s, score %d", a.Title, a.Score)}
+		dpia = linked(st, v, "/bureau/dpia/"+a.ID, fmt.Sprintf("%s, score %d", a.Title, a.Score))
 	}
 	if p.Council.Reference != "" {
 		council = p.Council.Reference
@@ -267,9 +267,9 @@ func sections(st *central.State, p *central.Placement, now time.Time) []section 
 	if p.Regime == protocol.AVG {
 		privacy.Facts = append(privacy.Facts, row("Personeel in beeld", "Staff filmed", p.FilmsStaff.Words()), row("Instemming ondernemingsraad", "Works council's consent", council))
 	}
-	for _, c := range st.Needed(p, now) {
+	for _, c := range st.Needed(p, v.now) {
 		state := badge{"bad", page.Both("nog niet", "not yet")}
-		if st.Meets(p, c, now) {
+		if st.Meets(p, c, v.now) {
 			state = badge{"good", page.Both("ja", "yes")}
 		}
 		w := c.Words()

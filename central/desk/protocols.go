@@ -353,9 +353,18 @@ func (d *desk) adopt(v *visit) {
 
 // hashed is the hash of an uploaded file, which stays nowhere; zero when none was sent.
 func (a *answers) hashed(name string) protocol.Hash {
+	text := a.file(name)
+	if text == nil {
+		return protocol.Hash{} // central says what is missing
+	}
+	return protocol.HashOf(text)
+}
+
+// file is an uploaded file; nil when none was sent.
+func (a *answers) file(name string) []byte {
 	file, _, err := a.v.r.FormFile(name)
 	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
-		return protocol.Hash{} // central says what is missing
+		return nil
 	}
 	var text []byte
 	if err == nil {
@@ -365,7 +374,7 @@ func (a *answers) hashed(name string) protocol.Hash {
 	if (err != nil || len(text) == 0) && a.bad == nil {
 		a.bad = &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Het bestand is leeg of kwam niet goed over.", "The file is empty or did not arrive well.")}
 	}
-	return protocol.HashOf(text)
+	return text
 }
 
 // annex is where the cameras of a protocol are (V:57), as of now or, with ?op=year-month-day, at the end of that day.

@@ -9,7 +9,8 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// Recorders, for the administrator who enrols them: which are in use, and the mark that keeps a stolen one from its own disks.
+// Recorders, for the administrator who enrols them: which are in use, the mark that keeps a stolen one from its own disks, and the next roster, which the
+// administrator carries to the recorder and cannot make.
 
 type recordersPage struct {
 	form
@@ -72,11 +73,12 @@ func (d *desk) markRecorder(v *visit) {
 			return
 		}
 	}
-	if refusal != nil {
-		f := v.form()
-		f.Problem = refusal
-		d.showRecorders(v, statusOf(refusal), f)
-		return
-	}
-	v.onward("/bureau/recorders")
+	d.answered(v, refusal, "/bureau/recorders", d.showRecorders)
+}
+
+// publishRoster sends a recorder its next roster.
+func (d *desk) publishRoster(v *visit) {
+	d.give(v, "/bureau/recorders", d.showRecorders, func(a *answers) central.Command {
+		return central.PublishRoster{By: v.me(), Recorder: protocol.RecorderID(v.r.PathValue("recorder")), Roster: a.file("rooster")}
+	})
 }

@@ -41,7 +41,7 @@ func (d *desk) reports(v *visit) {
 			Intro: page.Both("Elk verslag wordt berekend uit het logboek zoals het aan het eind van dat jaar was.", "Each report is computed from the ledger as it was at the end of that year."),
 			Facts: []fact{{page.Both("Register van verwerkingen (art. 30 AVG)", "Register of processing (art. 30 GDPR)"), to{"/bureau/verwerkingen", page.Both("bekijken", "open")}},
 				{page.Both("Lijst voor Camera in Beeld", "List for Camera in Beeld"), to{"/bureau/camera-in-beeld", page.Both("bekijken", "open")}},
-				{page.Both("Verklaring van vernietiging", "Certificate of destruction"), to{"/bureau/vernietiging", page.Both("kies camera en dag", "choose camera and day")}}}}
+				{page.Both("Verklaring van vernietiging", "Certificate of destruction"), linked(st, v, "/bureau/vernietiging", page.Both("bij de privacy officer", "with the privacy officer"))}}}
 	})
 }
 

@@ -729,13 +729,7 @@ func (d *desk) act(v *visit, name string, command func(protocol.RequestID) (cent
 			return
 		}
 	}
-	if refusal != nil {
-		f := v.form()
-		f.Problem = refusal
-		d.showRequest(v, statusOf(refusal), f, name)
-		return
-	}
-	v.onward("/bureau/aanvragen/" + string(id))
+	d.answered(v, refusal, "/bureau/aanvragen/"+string(id), func(v *visit, status int, f form) { d.showRequest(v, status, f, name) })
 }
 
 func (d *desk) check(v *visit) {

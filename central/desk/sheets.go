@@ -139,13 +139,18 @@ func (d *desk) give(v *visit, onward string, again func(*visit, int, form), read
 			return
 		}
 	}
-	if refusal != nil {
-		f := v.form()
-		f.Problem = refusal
-		again(v, statusOf(refusal), f)
+	d.answered(v, refusal, onward, again)
+}
+
+// answered goes on to a page, or shows the form again with what was typed and why it was refused.
+func (d *desk) answered(v *visit, refusal *central.Refusal, onward string, again func(*visit, int, form)) {
+	if refusal == nil {
+		v.onward(onward)
 		return
 	}
-	v.onward(onward)
+	f := v.form()
+	f.Problem = refusal
+	again(v, statusOf(refusal), f)
 }
 
 // answers reads a form's fields; the first that cannot be read is kept.

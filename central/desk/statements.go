@@ -84,7 +84,7 @@ func (d *desk) reviews(v *visit) {
 	d.showSheet(v, http.StatusOK, form{}, func(st *central.State) sheet {
 		t := table{Columns: []central.Words{page.Both("Wat", "What"), page.Both("Welke", "Which"), page.Both("Voor", "Before"), page.Both("Wie", "Who")}, Empty: page.Both("De komende zestig dagen hoeft niets opnieuw te worden bekeken.", "Nothing has to be looked at again in the coming sixty days.")}
 		for _, r := range st.Reviews(v.now) {
-			t.Rows = append(t.Rows, []any{r.Words, to{taskPath(central.Task{Topic: r.Topic, Key: r.Key}), r.Key}, reviewed(v, r.Due), central.Joined(r.Roles)})
+			t.Rows = append(t.Rows, []any{r.Words, linked(st, v, taskPath(central.Task{Topic: r.Topic, Key: r.Key}), r.Key), reviewed(v, r.Due), central.Joined(r.Roles)})
 		}
 		return sheet{Heading: page.Both("Opnieuw bekijken", "To be looked at again"), Tables: []table{t},
 			Intro: page.Both("Beleid, protocollen en afspraken worden op tijd opnieuw bekeken: ten minste iedere vijf jaar.", "Policy, protocols and agreements are looked at again in time: at least every five years.")}
