@@ -85,6 +85,22 @@ func (f *ShareGiven) apply(s *State, e Event) error {
 	return nil
 }
 
+func (f *RosterTaken) apply(s *State, _ Event) error {
+	s.seen[f.Source] = true
+	r := s.recorders[f.Recorder]
+	if r == nil {
+		return noSuch("recorder", string(f.Recorder))
+	}
+	roster, err := protocol.OpenRoster([]byte(f.Roster), r.Roots)
+	if err != nil {
+		return err
+	}
+	was := r.witnessing()
+	r.Roster, r.RosterRaw = roster, []byte(f.Roster)
+	count(s.witnessed, was, r.witnessing())
+	return nil
+}
+
 func (f *RosterPublished) apply(*State, Event) error { return nil } // the order that follows carries it
 
 func (f *PlacementRegistered) apply(s *State, e Event) error {

@@ -161,7 +161,7 @@ type (
 	// recorder obeyed stands in its journal.
 	RecordOrder struct {
 		Source
-		Order protocol.Order
+		Order protocol.Order // number 0: a roster that came by hand
 	}
 	// RecordAhead: a recorder's status counts more orders than were issued. Its journal will say which.
 	RecordAhead struct {

@@ -116,6 +116,11 @@ type (
 		Opens    []protocol.ShareID  `json:"opens,omitempty"`
 		Next     protocol.ShareID    `json:"next,omitempty"`
 	}
+	// RosterTaken: a recorder was given a roster by hand, at the cabinet.
+	RosterTaken struct {
+		Source
+		Roster string `json:"roster"`
+	}
 	// RosterPublished is followed by the order that carries the roster itself.
 	RosterPublished struct {
 		Recorder protocol.RecorderID `json:"recorder"`
@@ -275,7 +280,7 @@ func newFact(name string) Fact {
 		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
 		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{}, &TrainingRecorded{},
 		&DPIARecorded{}, &DPIAAdvised{}, &ControlsAdopted{}, &ControlTested{}, &PlacementConfirmed{}, &ShorteningProposed{}, &RulesChanged{}, &LivePeriodFixed{},
-		&PersonAppointed{}, &UnitAgreed{}, &AgreementChecked{}, &AgreementEnded{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &ProtocolAdopted{}, &ProtocolDrafted{}, &ProtocolRead{},
+		&PersonAppointed{}, &UnitAgreed{}, &AgreementChecked{}, &AgreementEnded{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &RosterTaken{}, &ProtocolAdopted{}, &ProtocolDrafted{}, &ProtocolRead{},
 		&AdviceAsked{}, &AdviceGiven{}, &AdviceNotFollowed{}, &CollegeReported{}, &CollegeAnswered{}, &StatementPublished{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
 		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &EraseProposed{}, &EraseSigned{}, &EraseDropped{}, &FootageErased{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
@@ -297,6 +302,7 @@ func (*PersonAppointed) name() string     { return "person.appointed" }
 func (*RecorderEnrolled) name() string    { return "recorder.enrolled" }
 func (*RecorderMarked) name() string      { return "recorder.marked" }
 func (*ShareGiven) name() string          { return "share.given" }
+func (*RosterTaken) name() string         { return "roster.taken" }
 func (*RosterPublished) name() string     { return "roster.published" }
 func (*PlacementRegistered) name() string { return "placement.registered" }
 func (*PlacementAmended) name() string    { return "placement.amended" }
@@ -362,6 +368,7 @@ var eventWords = map[string]Words{
 	"recorder.marked":      {"recorder gestolen, buiten gebruik of terug", "recorder stolen, withdrawn or back"},
 	"share.given":          {"sleuteldeel aan recorder gegeven", "share given to recorder"},
 	"roster.published":     {"rooster gepubliceerd", "roster published"},
+	"roster.taken":         {"rooster bij de recorder zelf ingevoerd", "roster given to the recorder by hand"},
 	"protocol.drafted":     {"concept van cameraprotocol bewaard", "draft of a camera protocol kept"},
 	"protocol.adopted":     {"cameraprotocol vastgesteld", "camera protocol adopted"},
 	"protocol.read":        {"cameraprotocol gelezen en bevestigd", "camera protocol read and acknowledged"},

@@ -164,7 +164,13 @@ func (c RecordRefusedOrder) decide(d *decision) error {
 func (c RecordOrder) decide(d *decision) error {
 	f := c.Order
 	r := d.recorders[c.Recorder]
-	if d.known(c.Source) || r == nil || f.Number == 0 { // 0: a roster that came by hand, signed by the roots
+	if d.known(c.Source) || r == nil {
+		return nil
+	}
+	if f.Number == 0 { // a roster that came by hand, signed by the roots: who witnesses, and with which quorum
+		if roster, err := protocol.OpenRoster([]byte(f.Document), r.Roots); err == nil && roster.Version > r.Roster.Version && roster.Recorder == r.ID {
+			d.record(&RosterTaken{c.Source, f.Document})
+		}
 		return nil
 	}
 	o := r.Order(f.Number)
@@ -212,6 +218,7 @@ type AlarmKind string
 const (
 	WitnessAbsent  AlarmKind = "witness-absent"  // an outside witness does not answer
 	WitnessRefuses AlarmKind = "witness-refuses" // an outside witness does not cosign a recorder's log
+	LedgerBehind   AlarmKind = "ledger-behind"   // this ledger is not the one that a recorder, or the centre's own witness, saw before
 )
 
 func (c Alarm) decide(d *decision) error {

@@ -441,6 +441,7 @@ var incidentWords = map[string]Words{
 	"share-lost":       {"recorder vraagt om een sleuteldeel dat hier niet is", "recorder asks for a share that is not here"},
 	"entry-unreadable": {"regel in het logboek van de recorder is niet te lezen", "entry of the recorder's log cannot be read"},
 	"seals-broken":     {"de verzegeling van het logboek van de recorder is verbroken", "the seals of the recorder's log were broken"},
+	"ledger-behind":    {"deze administratie is niet die van eerder: een oudere kopie teruggezet? Recorders nemen geen opdrachten aan", "this ledger is not the one of before: was an older copy put back? Recorders take no orders"},
 	"witness-absent":   {"een onafhankelijke getuige antwoordt niet", "an outside witness does not answer"},
 	"witness-refuses":  {"een onafhankelijke getuige tekent een logboek niet mee", "an outside witness does not cosign a log"},
 	"orders-ahead":     {"recorder telt meer opdrachten dan deze centrale gaf", "recorder counts more orders than this centre issued"},

@@ -147,7 +147,6 @@ type Agent struct {
 	tpm     *tpm.Keeper        // nil where the keys need none, and until it first answers; owned by who opens, then by turnTPM
 	share   centreShare        // guards itself
 	streams map[string]*stream // by camera/stream; each stream guards itself
-	seen    ledgerSeen         // owned by the uplink's goroutine once it runs
 	begun   uint64             // entries that the journal had at the start
 	breaks  uint64             // of its epochs, at the start
 	heard   time.Time          // time of the last cosignature; as seen
@@ -197,7 +196,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 	case errors.Is(err, journal.ErrInUse):
 		return err
 	case err == nil:
-		a.journal, a.begun, a.breaks, a.orders, a.seen = h.journal, h.begun, h.breaks, h.orders, h.seen
+		a.journal, a.begun, a.breaks, a.orders = h.journal, h.begun, h.breaks, h.orders
 	default:
 		if h.volume, err = a.withoutJournal(err); err != nil {
 			return err
@@ -503,44 +502,22 @@ func (a *Agent) cosigned(raw []byte) error {
 	return nil
 }
 
-// ledgerSeen is the centre's last checkpoint that stands in this journal, and since when.
-type ledgerSeen struct {
-	note []byte
-	at   time.Time
-}
-
-// seeLedger is how often a growing ledger is put in the journal; a smaller or different one at once.
-const seeLedger = time.Hour
-
-// ledger keeps the centre's own checkpoints in this journal, so that a centre that rewrites its ledger contradicts its recorders.
-func (a *Agent) ledger(ctx context.Context, signed []byte) {
+// ledger follows the centre's ledger; see package orders.
+func (a *Agent) ledger(ctx context.Context, raw []byte) {
 	a.obeying.Lock()
 	defer a.obeying.Unlock()
 	if a.stopping.Load() {
 		return
 	}
-	v, err := protocol.NewVerifier(a.orders.Roster().LedgerKey)
-	if err != nil {
-		a.Log.Error("roster", "error", err)
+	_, before := a.orders.Ledger()
+	err := a.orders.SeeLedger(ctx, raw)
+	if errors.Is(err, orders.ErrLedger) {
+		if _, now := a.orders.Ledger(); before == "" && now != "" {
+			a.incident(ctx, "the centre's ledger was rolled back or forked", "", err)
+		}
 		return
 	}
-	origin := protocol.LedgerOrigin(a.Config.Municipality)
-	now, _, err := chain.OpenCheckpoint(signed, origin, v)
 	if err != nil {
 		a.Log.Warn("a ledger checkpoint was not accepted", "error", err)
-		return
 	}
-	if a.seen.note != nil {
-		last, _, err := chain.OpenCheckpoint(a.seen.note, origin, v)
-		switch {
-		case err != nil: // the roster has a new ledger key since
-		case now.Size < last.Size || (now.Size == last.Size && now.Root != last.Root):
-			a.incident(ctx, "the centre's ledger was rolled back or forked", "", fmt.Errorf("seen %d entries with root %s, now %d with root %s", last.Size, last.Root, now.Size, now.Root))
-			return
-		case now.Size == last.Size || a.Now().Sub(a.seen.at) < seeLedger:
-			return
-		}
-	}
-	a.append(ctx, protocol.KindLedger, protocol.LedgerSeen{Checkpoint: string(signed)})
-	a.seen = ledgerSeen{signed, a.Now()}
 }

@@ -117,9 +117,8 @@ type history struct {
 	begun   uint64 // entries that it had
 	breaks  uint64 // of its epochs
 	orders  *orders.Orders
-	volume  string     // the disk with footage
-	clean   bool       // the run before this one stopped in order, or there was none
-	seen    ledgerSeen // the last ledger
+	volume  string // the disk with footage
+	clean   bool   // the run before this one stopped in order, or there was none
 }
 
 // readJournal opens the journal and reads all of it. A recorder that remembers its journal takes an empty folder for a disk that is not mounted, and begins no other.
@@ -161,12 +160,6 @@ func (h *history) before() error {
 			h.clean = false
 		case protocol.KindStopped:
 			h.clean = true
-		case protocol.KindLedger:
-			var seen protocol.LedgerSeen
-			if body != nil {
-				err = chain.ParseBody(body, &seen)
-				h.seen = ledgerSeen{[]byte(seen.Checkpoint), e.Time.Time}
-			}
 		}
 		if err != nil {
 			return fmt.Errorf("journal: entry %d: %w", e.Seq, err)

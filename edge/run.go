@@ -80,6 +80,8 @@ func (a *Agent) status(state string) ([]byte, error) {
 		LastOrder: a.orders.LastOrder(), Dropped: a.orders.Dropped(), DiskBytes: usage.Bytes, DiskFree: usage.Free, HeldBytes: usage.Held,
 		Viewer: a.Config.Viewer.URL, Software: Software,
 	}
+	head, fault := a.orders.Ledger()
+	s.Ledger = &head
 	switch {
 	case a.unopened != nil:
 		s.Why = "the journal cannot be opened: this recorder records and expires by what it remembers, and serves nothing; " + a.unopened.Error()
@@ -87,6 +89,8 @@ func (a *Agent) status(state string) ([]byte, error) {
 		s.Why = "the journal cannot be written: this recorder records and expires, and serves nothing until it can; " + a.journal.Err().Error()
 	case a.journal.Behind():
 		s.Why = "the witness has more of this journal than this recorder: it records and serves nothing until a resume is ordered"
+	case fault != "":
+		s.Why = "no order is taken: the centre's ledger is not the one seen before; " + fault
 	default:
 		for _, v := range usage.Volumes {
 			if v.Away != "" {

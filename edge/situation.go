@@ -123,6 +123,9 @@ type UplinkSituation struct {
 type OrdersSituation struct {
 	Used    uint64 `json:"used"`    // number of the last
 	Dropped uint64 `json:"dropped"` // since the start
+
+	Ledger uint64 `json:"ledger"`           // size of the centre's ledger that this recorder follows
+	Refuse string `json:"refuse,omitempty"` // why no order is taken: the centre's ledger was rolled back or forked
 }
 
 type IncidentSituation struct {
@@ -160,6 +163,8 @@ func (a *Agent) Situation() Situation {
 		s.Journal.CosignedAt = &t
 	}
 	s.Journal.Lacking = a.journal.Lacking()
+	head, fault := a.orders.Ledger()
+	s.Orders.Ledger, s.Orders.Refuse = head.Size, fault
 	known := map[protocol.CameraID]bool{}
 	for _, c := range a.Config.Cameras {
 		known[c.ID] = true
@@ -380,6 +385,10 @@ var remedies = map[footage.Cause]string{
 }
 
 func (s *Situation) judgeRest(add func(failing bool, what, do string)) {
+	if s.Orders.Refuse != "" {
+		add(false, "No order is taken: the centre's ledger is not the one that this recorder saw before. "+s.Orders.Refuse+".",
+			"Recording and deleting go on. Was the centre put back from a backup, or does somebody tell recorders different things? Phone the privacy officer. When it is explained, the keepers of the root keys sign a new roster that says where the ledger goes on (`beeldwacht roster -ledger`).")
+	}
 	if !s.Uplink.Connected && s.Uplink.Since != nil {
 		add(false, "No connection with the centre: "+strings.TrimSuffix(s.Uplink.Why, ".")+".",
 			"Recording and deleting go on without it. Look whether this machine reaches the network, and at broker.url in edge.yaml.")

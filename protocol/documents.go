@@ -75,6 +75,10 @@ type Roster struct {
 	MaxHold      Window
 	HoldShare    uint64 // percent of the disk that holds may take
 	Sound        string // SoundAllowed: mandates may allow sound. Empty, and left out of the text: none may
+
+	// Ledger is where the recorder follows the centre's ledger from now on, whatever it saw of it before: how the roots put a centre right that lost part of its ledger. Zero, and left out
+	// of the text: it goes on from what it saw.
+	Ledger LedgerHead `json:",omitzero"`
 }
 
 // What is said of sound. It is off wherever nothing is said, and is recorded only where roster and mandate both allow it.
@@ -138,6 +142,7 @@ func (r *Roster) fields(f *fields) {
 	windowField(f, "max-hold", &r.MaxHold)
 	numberField(f, "hold-share", &r.HoldShare)
 	optional(f, "sound", &r.Sound, oneOf(SoundAllowed), formatString)
+	optional(f, "ledger", &r.Ledger, ParseLedgerHead, LedgerHead.String)
 	r.term(f)
 }
 

@@ -25,6 +25,7 @@ const (
 	KindView        = "access.view"      // Access with How "playback" or "live"
 	KindViewRefused = "access.refused"   // AccessRefused
 	KindLedger      = "ledger.seen"      // LedgerSeen: the centre's checkpoint, kept here
+	KindLedgerBad   = "ledger.refused"   // LedgerRefused: the centre's ledger does not extend what was seen of it
 	KindEpochBegun  = "epoch.begun"      // EpochBegun: the log is forward secure from here
 	KindEpochSealed = "epoch.sealed"     // EpochSealed: at most an hour after the one before
 
@@ -242,6 +243,15 @@ type AccessRefused struct {
 type LedgerSeen struct {
 	Salted
 	Checkpoint string `json:"checkpoint"`
+	Bound      bool   `json:"bound,omitempty"` // it came with a consistency proof: from here on orders rest on the ledger
+}
+
+// LedgerRefused is evidence against the centre: two checkpoints of its ledger, each with its own signatures, that cannot both be of one log that only grew.
+type LedgerRefused struct {
+	Salted
+	Seen    string `json:"seen"`    // the checkpoint that stands in this journal
+	Refused string `json:"refused"` // as it came: a submission (protocol/chain)
+	Why     string `json:"why"`
 }
 
 // EpochBegun names the public key of an epoch that no seal before it names: the first, or the next after a break.

@@ -14,7 +14,7 @@ import (
 var bodies = map[string]any{
 	KindOpened: Opened{}, KindStarted: Started{}, KindStopped: Stopped{}, KindRun: RunStarted{}, KindGapBegun: Gap{}, KindGapEnded: Gap{}, KindSealed: Sealed{}, KindExpired: Expired{}, KindErased: Erased{},
 	KindIncident: Incident{}, KindOrder: Order{}, KindRefused: OrderRefused{}, KindDropped: OrderDropped{}, KindHoldPlaced: HoldPlaced{}, KindHoldLifted: HoldLifted{}, KindIntent: Access{},
-	KindReleased: Released{}, KindReleaseFail: ReleaseFailed{}, KindView: Access{}, KindViewRefused: AccessRefused{}, KindLedger: LedgerSeen{},
+	KindReleased: Released{}, KindReleaseFail: ReleaseFailed{}, KindView: Access{}, KindViewRefused: AccessRefused{}, KindLedger: LedgerSeen{}, KindLedgerBad: LedgerRefused{},
 	KindEpochBegun: EpochBegun{}, KindEpochSealed: EpochSealed{}, KindBodiesDestroyed: BodiesDestroyed{},
 }
 
@@ -27,7 +27,7 @@ var texts = map[string]string{
 	"Order.Note": "envelope with the document", "OrderRefused.Kind": "kind of document", "OrderRefused.Reason": "the program's words", "OrderDropped.Reason": "the program's words",
 	"HoldLifted.Reason": "code", "Access.How": "code", "Access.Recipient": "public key", "Access.Reason": "the one text that a person types: the form says to write no names, and an officer reads it",
 	"Released.Object": "random name in the vault", "ReleaseFailed.Reason": "the program's words", "AccessRefused.Recipient": "public key", "AccessRefused.Reason": "the program's words",
-	"LedgerSeen.Checkpoint": "checkpoint", "EpochBegun.Key": "verifier key", "EpochBegun.Lost": "the program's words", "EpochSealed.Seal": "seal",
+	"LedgerSeen.Checkpoint": "checkpoint", "LedgerRefused.Seen": "checkpoint", "LedgerRefused.Refused": "checkpoint and proof", "LedgerRefused.Why": "the program's words", "EpochBegun.Key": "verifier key", "EpochBegun.Lost": "the program's words", "EpochSealed.Seal": "seal",
 	"BodiesDestroyed.Month": "month", "KindDestroyed.Kind": "kind of entry",
 }
 

@@ -3,10 +3,12 @@ package protocol
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -21,6 +23,19 @@ import (
 // NewKey makes an Ed25519 note key under a name.
 func NewKey(name string) (signer, verifier string, err error) {
 	return note.GenerateKey(rand.Reader, name)
+}
+
+// PublicKey is the verifier key of a signer key made by [NewKey].
+func PublicKey(signer string) (string, error) {
+	if _, err := note.NewSigner(signer); err != nil {
+		return "", fmt.Errorf("signer key: %w", err) // never the key itself
+	}
+	parts := strings.SplitN(signer, "+", 5) // PRIVATE+KEY+<name>+<hash>+<base64>
+	seed, err := base64.StdEncoding.DecodeString(parts[4])
+	if err != nil {
+		return "", errors.New("signer key: not base64")
+	}
+	return note.NewEd25519VerifierKey(parts[2], ed25519.NewKeyFromSeed(seed[1:]).Public().(ed25519.PublicKey))
 }
 
 // passkeyType is the note signature type of a passkey: 0xff marks a type with a written name (C2SP signed-note).

@@ -137,7 +137,8 @@ type Envelope struct {
 	Number    uint64 // exactly one more than the last
 	NotBefore Time
 	NotAfter  Time
-	Document  []byte // a document with its own signature lines
+	Ledger    LedgerHead // the head of the centre's ledger that the order rests on: its entry is under it. Zero, and left out of the text: a recorder that asks for none
+	Document  []byte     // a document with its own signature lines
 }
 
 const envelopeFirst = "beeldwacht/envelope v1"
@@ -147,6 +148,7 @@ func (e *Envelope) fields(f *fields) {
 	numberField(f, "order", &e.Number)
 	timeField(f, "not-before", &e.NotBefore)
 	timeField(f, "not-after", &e.NotAfter)
+	optional(f, "ledger", &e.Ledger, ParseLedgerHead, LedgerHead.String)
 }
 
 // SealEnvelope signs an envelope with the centre's order key.

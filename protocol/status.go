@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -25,7 +26,29 @@ type Status struct {
 	HeldBytes int64          `json:"heldBytes"`
 	Viewer    string         `json:"viewer,omitempty"` // base URL of the viewer near this recorder
 	Software  string         `json:"software"`
-	Share     *ShareAsk      `json:"share,omitempty"` // of a recorder whose keys need the centre's share
+	Ledger    *LedgerHead    `json:"ledger,omitempty"` // newest it follows of the centre's ledger; of a recorder whose orders must rest on it
+	Share     *ShareAsk      `json:"share,omitempty"`  // of a recorder whose keys need the centre's share
+}
+
+// LedgerHead is how far somebody follows the centre's ledger.
+type LedgerHead struct {
+	Size uint64 `json:"size"`
+	Root Hash   `json:"root"`
+}
+
+func (h LedgerHead) String() string { return fmt.Sprintf("%d %s", h.Size, h.Root) }
+
+// ParseLedgerHead reads what String writes.
+func ParseLedgerHead(text string) (h LedgerHead, err error) {
+	size, root, _ := strings.Cut(text, " ")
+	h.Size, err = strconv.ParseUint(size, 10, 64)
+	if err == nil {
+		err = h.Root.UnmarshalText([]byte(root))
+	}
+	if err != nil || h.String() != text {
+		return h, fmt.Errorf("%.100q: want the size and the root of the ledger", text)
+	}
+	return h, nil
 }
 
 // CameraStatus is one camera's state. State is "recording", "gap" or "no mandate". Detail is for people: of a gap, why; while recording one of the words below, with the coding in brackets

@@ -16,7 +16,7 @@ const (
 	UpStatus     Channel = "up/status"     // the signed Status, retained, with a last will
 	DownOrders   Channel = "down/orders"   // one envelope
 	DownCosigned Channel = "down/cosigned" // the checkpoint note with its cosignature lines, nothing else
-	DownLedger   Channel = "down/ledger"   // the ledger's checkpoint note
+	DownLedger   Channel = "down/ledger"   // the ledger's checkpoint, as a submission of protocol/chain: with the proof that it extends what the recorder's status says it follows
 	DownShare    Channel = "down/share"    // a [ShareAnswer]
 )
 
@@ -46,6 +46,12 @@ func ParseTopic(topic string) (RecorderID, Channel, error) {
 // Origin names a recorder's log in its checkpoints.
 func Origin(r RecorderID, municipality string) string {
 	return string(r) + "." + municipality + "/beeldwacht"
+}
+
+// OwnWitness says whether a witness is the municipality's own by the name of its key, which then lies under the municipality's as the origins of its logs do: "witness.helmond/beeldwacht".
+func OwnWitness(municipality, name string) bool {
+	own := municipality + "/beeldwacht"
+	return name == own || strings.HasSuffix(name, "."+own)
 }
 
 // LedgerOrigin names the centre's own log.

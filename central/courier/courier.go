@@ -261,7 +261,7 @@ func (r *road) take(p *parcel) {
 	r.mu.Unlock()
 	switch {
 	case full || away:
-		p.done(nil, nil)
+		go p.done(nil, nil) // whoever called may hold a lock that the callback takes
 	case older != nil:
 		older.passed()
 	default:

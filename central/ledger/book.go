@@ -621,6 +621,14 @@ func (b *Book) Consistency(old uint64) (checkpoint []byte, p tlog.TreeProof, err
 	return checkpoint, p, err
 }
 
+// Grew proves that the first old entries are the start of the first size, which need not be all.
+func (b *Book) Grew(ctx context.Context, old, size uint64) (tlog.TreeProof, error) {
+	if have := b.Size(); size > have {
+		return nil, fmt.Errorf("ledger: only %d entries are here, not %d", have, size)
+	}
+	return chain.ConsistencyProof(old, size, hashesOf(ctx, b.store))
+}
+
 // Proof proves one entry under the present checkpoint; write it with chain.MarshalProof.
 func (b *Book) Proof(seq uint64) (chain.Proof, error) {
 	b.mu.RLock()

@@ -46,6 +46,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/mod/sumdb/note"
 )
@@ -75,10 +76,22 @@ type Office struct {
 
 	courier *courier.Courier // Open's
 
-	mu       sync.Mutex
-	statuses map[protocol.RecorderID]Status    // the newest signed status of each recorder
-	sent     map[protocol.RecorderID]sentOrder // the last order sent to each
-	enrolled map[protocol.RecorderID]bool      // with the witness
+	sending [64]sync.Mutex // by recorder: held while orders or the ledger are sent to it; before telling and mu
+
+	telling  sync.Mutex       // guards told and toldNote; before mu
+	told     chain.Checkpoint // of the ledger, the newest that was handed to the witnesses
+	toldNote []byte           // that, with the cosignatures that came so far
+
+	mu          sync.Mutex
+	statuses    map[protocol.RecorderID]Status     // the newest signed status of each recorder
+	sent        map[protocol.RecorderID]sentOrder  // the last order sent to each
+	sentLedgers map[protocol.RecorderID]sentLedger // the last checkpoint of the ledger sent to each
+	enrolled    map[protocol.RecorderID]bool       // with the witness
+}
+
+type sentLedger struct {
+	head protocol.LedgerHead
+	at   time.Time
 }
 
 type sentOrder struct {
@@ -95,6 +108,7 @@ type Status struct {
 // keys is what Config.Keys holds.
 type keys struct {
 	order, ledger note.Signer
+	ledgerKey     string // public
 	witness       string // skey
 	vault         *age.X25519Identity
 	server        tls.Certificate
@@ -118,6 +132,13 @@ func loadKeys(dir string) (k keys, err error) {
 		if *signer, err = note.NewSigner(skey); err != nil {
 			return k, fmt.Errorf("keys: %s: %w", filepath.Join(dir, name), err)
 		}
+	}
+	skey, err := read("ledger.key")
+	if err == nil {
+		k.ledgerKey, err = protocol.PublicKey(skey)
+	}
+	if err != nil {
+		return k, err
 	}
 	if k.witness, err = read("witness.key"); err != nil {
 		return k, err
@@ -155,6 +176,7 @@ func (o *Office) Open(ctx context.Context) (err error) {
 		return err
 	}
 	o.statuses, o.sent, o.enrolled = map[protocol.RecorderID]Status{}, map[protocol.RecorderID]sentOrder{}, map[protocol.RecorderID]bool{}
+	o.sentLedgers = map[protocol.RecorderID]sentLedger{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, o.Close())

@@ -77,9 +77,7 @@ func (o *Office) tellWitnesses(ctx context.Context) {
 		}
 	}
 	for _, a := range alarms {
-		if _, err := o.book.Do(ctx, a); err != nil && ctx.Err() == nil {
-			o.Log.Error("the ledger cannot take in what an outside witness says", "what", a.Kind, "detail", a.Detail, "error", err)
-		}
+		o.alarm(ctx, a)
 	}
 }
 
@@ -292,7 +290,11 @@ const atOnce = 32
 // sendAgain is how long an order may take to show in a recorder's status before it is sent again.
 const sendAgain = 3 * time.Second
 
+// send sends a recorder the orders it has not used up, each resting on the ledger as it is now, whose checkpoint goes before them.
 func (o *Office) send(ctx context.Context, recorder protocol.RecorderID, last uint64) {
+	sending := &o.sending[protocol.HashOf([]byte(recorder))[0]%byte(len(o.sending))]
+	sending.Lock() // two at once would send each other's ledger out of order
+	defer sending.Unlock()
 	o.mu.Lock()
 	sent := o.sent[recorder]
 	o.mu.Unlock()
@@ -301,8 +303,15 @@ func (o *Office) send(ctx context.Context, recorder protocol.RecorderID, last ui
 	}
 	var orders []central.Order
 	o.book.View(func(s *central.State) { orders = s.Outbox(recorder, last) })
+	if len(orders) == 0 {
+		return
+	}
+	ledger, ok := o.sendLedger(ctx, recorder)
+	if !ok {
+		return
+	}
 	for _, order := range orders[:min(len(orders), atOnce)] {
-		sealed, err := protocol.SealEnvelope(protocol.Envelope{Recorder: recorder, Number: order.Number, NotBefore: order.NotBefore, NotAfter: order.NotAfter,
+		sealed, err := protocol.SealEnvelope(protocol.Envelope{Recorder: recorder, Number: order.Number, NotBefore: order.NotBefore, NotAfter: order.NotAfter, Ledger: ledger,
 			Document: []byte(order.Document)}, o.keys.order)
 		if err != nil {
 			o.Log.Error("order cannot be sealed", "recorder", recorder, "order", order.Number, "error", err)
@@ -579,19 +588,108 @@ func (o *Office) extendHandedOver(ctx context.Context) {
 	}
 }
 
-// tellLedger hands the ledger's own checkpoint to every recorder, which keeps it in its journal.
+// ownLedger is the ledger's newest checkpoint with the cosignatures it has so far. The centre's own witness signs it first; then it goes to the outside ones.
+func (o *Office) ownLedger(ctx context.Context) (c chain.Checkpoint, signed []byte, err error) {
+	o.telling.Lock()
+	defer o.telling.Unlock()
+	if signed, err = o.book.Checkpoint(); err != nil {
+		return c, nil, err
+	}
+	v, err := protocol.NewVerifier(o.keys.ledgerKey)
+	if err != nil {
+		return c, nil, err
+	}
+	if c, _, err = chain.OpenCheckpoint(signed, v.Name(), v); err != nil {
+		return c, nil, err
+	}
+	if c == o.told {
+		return c, o.toldNote, nil
+	}
+	grew := func(old, size uint64) (tlog.TreeProof, error) { return o.book.Grew(ctx, old, size) }
+	if cosigned, err := o.witness.CosignLedger(signed, v, grew); err == nil {
+		signed = cosigned
+	} else { // recorders who saw more of it find that out as well
+		o.alarm(ctx, central.Alarm{Kind: central.LedgerBehind, Detail: err.Error()})
+	}
+	o.told, o.toldNote = c, signed
+	o.courier.Carry(courier.Log{Origin: v.Name(), Proof: func(old, size uint64) (tlog.TreeProof, error) { return o.book.Grew(context.Background(), old, size) }}, signed, func(more []byte) {
+		o.telling.Lock()
+		defer o.telling.Unlock()
+		if o.told == c {
+			o.toldNote = more
+		}
+	})
+	return c, signed, nil
+}
+
+// alarm opens an incident of this centre's own; and says so in the log, in case it is the ledger that is wrong.
+func (o *Office) alarm(ctx context.Context, a central.Alarm) {
+	o.Log.Error("something a person must look at", "what", a.Kind, "recorder", a.Recorder, "detail", a.Detail)
+	if _, err := o.book.Do(ctx, a); err != nil && ctx.Err() == nil {
+		o.Log.Error("the ledger cannot take it in", "what", a.Kind, "error", err)
+	}
+}
+
+// sendLedger sends a recorder the ledger's checkpoint, with the proof that it extends what its status says it follows, where it does not follow it yet. The head is what an order to it rests on: zero for a
+// recorder of before that was asked.
+func (o *Office) sendLedger(ctx context.Context, recorder protocol.RecorderID) (head protocol.LedgerHead, ok bool) {
+	c, signed, err := o.ownLedger(ctx)
+	if err != nil {
+		o.Log.Error("the ledger's checkpoint", "error", err)
+		return head, false
+	}
+	status, _ := o.StatusOf(recorder)
+	payload := signed
+	if status.Ledger != nil {
+		head = protocol.LedgerHead{Size: c.Size, Root: c.Root}
+		follows := *status.Ledger
+		o.mu.Lock()
+		if last := o.sentLedgers[recorder]; o.Now().Sub(last.at) < sendAgain && last.head.Size > follows.Size {
+			follows = last.head // it is on its way
+		}
+		o.mu.Unlock()
+		if follows == head {
+			return head, true
+		}
+		s := chain.Submission{Old: follows.Size, Note: signed}
+		switch {
+		case follows.Size > c.Size:
+			o.alarm(ctx, central.Alarm{Recorder: recorder, Kind: central.LedgerBehind, Detail: fmt.Sprintf("it has seen %d entries of this centre's ledger, and here are %d", follows.Size, c.Size)})
+			s.Old = 0 // what there is goes to it all the same: it keeps both as evidence
+		case follows.Size > 0:
+			if s.Proof, err = o.book.Grew(ctx, follows.Size, c.Size); err == nil && chain.CheckConsistency(s.Proof, follows.Size, follows.Root, c.Size, c.Root) != nil {
+				o.alarm(ctx, central.Alarm{Recorder: recorder, Kind: central.LedgerBehind, Detail: fmt.Sprintf("it has seen another ledger of this centre: %d entries with root %s", follows.Size, follows.Root)})
+			}
+		}
+		if err != nil {
+			o.Log.Error("the proof that the ledger grew", "recorder", recorder, "error", err)
+			return head, false
+		}
+		payload = chain.MarshalSubmission(s)
+	}
+	if err := o.client.Publish(ctx, protocol.Topic(recorder, protocol.DownLedger), payload, false); err != nil {
+		if !errors.Is(err, broker.ErrNotConnected) && ctx.Err() == nil {
+			o.Log.Warn("ledger checkpoint not sent", "recorder", recorder, "error", err)
+		}
+		return head, false
+	}
+	o.mu.Lock()
+	o.sentLedgers[recorder] = sentLedger{head, o.Now()}
+	o.mu.Unlock()
+	return head, true
+}
+
+// tellLedger hands the ledger's own checkpoint to every recorder that is online, which keeps it in its journal.
 func (o *Office) tellLedger(ctx context.Context) {
 	if o.client == nil {
 		return
 	}
-	checkpoint, err := o.book.Checkpoint()
-	if err != nil {
-		o.Log.Error("ledger", "error", err)
-		return
-	}
 	for _, r := range o.enrol() {
-		if err := o.client.Publish(ctx, protocol.Topic(r, protocol.DownLedger), checkpoint, false); err != nil && !errors.Is(err, broker.ErrNotConnected) && ctx.Err() == nil {
-			o.Log.Warn("ledger checkpoint not sent", "recorder", r, "error", err)
+		if s, ok := o.StatusOf(r); ok && s.State == "online" {
+			sending := &o.sending[protocol.HashOf([]byte(r))[0]%byte(len(o.sending))]
+			sending.Lock()
+			o.sendLedger(ctx, r)
+			sending.Unlock()
 		}
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +87,60 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 		fmt.Fprintf(stdout, "Each outside witness must know this log before it cosigns; these lines belong in its witness.yaml, under logs:\n  - origin: %s\n    key: %s\n", protocol.Origin(protocol.RecorderID(*recorder), *municipality), key)
 	}
 	fmt.Fprintf(stdout, "The centre reads its key from there too (recorders: in setup.yaml):\n  %s\n", key)
+	return nil
+}
+
+func rosterCommand(_ context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := newFlags("roster", "-identity DIR -sign KEY,KEY [-witness VKEY] [-quorum N] [-ledger FILE] -out FILE", stderr)
+	identity := flags.String("identity", "", "the recorder's folder, as `beeldwacht enrol` made it, with the roster in force")
+	sign := flags.String("sign", "", "two root key files, separated by a comma")
+	var outside []string
+	flags.Func("witness", "key of an outside witness to add, as `beeldwacht witness init` printed it; may be given again", func(key string) error {
+		outside = append(outside, key)
+		_, err := chain.WitnessVerifier(key)
+		return err
+	})
+	quorum := flags.Uint64("quorum", 0, "how many of the witnesses must have cosigned; 0: as it was, and all of them where a witness is added")
+	ledger := flags.String("ledger", "", "file with a checkpoint of the centre's ledger, from the desk's page of logs: the recorder follows the ledger from there, whatever it saw before. Only for a centre that lost part of its ledger, when it is known why")
+	out := flags.String("out", "", "file to make")
+	if err := parse(flags, args, "identity", "sign", "out"); err != nil {
+		return err
+	}
+	roster, err := enrol.NextRoster(*identity, strings.Split(*sign, ","), time.Now(), func(r *protocol.Roster) error {
+		r.Witnesses = append(slices.Clone(r.Witnesses), outside...)
+		switch {
+		case *quorum > 0:
+			r.Quorum = *quorum
+		case len(outside) > 0:
+			r.Quorum = uint64(len(r.Witnesses))
+		}
+		if *ledger == "" {
+			return nil
+		}
+		signed, err := os.ReadFile(*ledger)
+		if err != nil {
+			return err
+		}
+		v, err := protocol.NewVerifier(r.LedgerKey)
+		if err != nil {
+			return err
+		}
+		c, _, err := chain.OpenCheckpoint(signed, protocol.LedgerOrigin(r.Municipality), v)
+		r.Ledger = protocol.LedgerHead{Size: c.Size, Root: c.Root}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(*out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(roster)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "The new roster is %s. Put it in the recorder's identity folder under the name roster, and start the recorder again.\n", *out)
 	return nil
 }
 

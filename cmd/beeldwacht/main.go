@@ -8,6 +8,7 @@
 //	beeldwacht roots        makes the three offline root keys
 //	beeldwacht centre       makes the centre's keys and certificates
 //	beeldwacht witness      the privacy officer's own witness, outside the centre
+//	beeldwacht roster       makes a recorder's next roster: another witness, or where the centre's ledger goes on
 //	beeldwacht enrol        makes a recorder's folder: keys, certificate, pinned roots, first roster
 package main
 
@@ -37,6 +38,7 @@ var commands = []command{
 	{"roots", "makes the three offline root keys", rootsCommand},
 	{"centre", "makes the centre's keys and certificates", centreCommand},
 	{"witness", "the privacy officer's own witness, outside the centre", witnessCommand},
+	{"roster", "makes a recorder's next roster: another witness, or where the centre's ledger goes on", rosterCommand},
 	{"enrol", "makes a recorder's folder: keys, certificate, pinned roots, first roster", enrolCommand},
 }
 

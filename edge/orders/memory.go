@@ -29,6 +29,7 @@ type memory struct {
 	grants    map[protocol.GrantID]*Grant
 	releases  map[protocol.GrantID]Release
 	dropped   uint64 // since the start
+	ledger    ledger // the centre's, as far as it was seen
 }
 
 type hold struct {
@@ -86,7 +87,12 @@ func (m *memory) accept(v verdict, order protocol.Order, seq uint64, at time.Tim
 		if err != nil {
 			return nil, err
 		}
+		var before *protocol.Roster
+		if len(m.rosters) > 0 {
+			before = m.roster()
+		}
 		m.rosters, m.orderKey = append(m.rosters, v.Signed), key
+		m.rosterLedger(before, d)
 		return d, nil
 	case *protocol.Mandate:
 		m.mandates[d.Camera] = append(m.mandates[d.Camera], d)
@@ -171,6 +177,8 @@ func (o *Orders) replay() error {
 				m.forget(b.ID)
 			}
 			return nil
+		case protocol.KindLedger, protocol.KindLedgerBad:
+			return m.replayLedger(h, body)
 		case protocol.KindDropped:
 			o.drops.written = append(o.drops.written, h.Time.Time)
 			o.drops.forget(h.Time.Time)

@@ -20,6 +20,24 @@
 //	envelope 18, a grant …   order.refused, number 18: "grant g-1: p-approver has not signed, …"
 //	envelope 19, a hold …    order.accepted, and then order.refused, number 19: it would take more of the disk than holds may
 //
+// # The centre's ledger
+//
+// A centre that was put back from a backup, or tells different recorders different things, may not order anything. So each order rests on the centre's ledger, which is a log like this
+// recorder's own: the recorder follows its checkpoints ([Orders.SeeLedger]; on down/ledger, with the proof that each extends the last one seen), and an envelope names the head, size and
+// root, of the ledger that has its order. Only an envelope that names exactly the head this recorder follows is taken; any other is dropped, which costs an honest centre nothing: it sends the checkpoint
+// and the order again. The head stands in the journal before the order that rests on it does, so a recorder that starts again knows what it obeyed; a growing ledger that no order rests on is written down
+// once an hour.
+//
+// So a centre whose ledger is shorter than what a recorder saw, or another, has its orders dropped whatever it signs: it cannot show that its ledger extends what was seen. That alone
+// proves nothing, since messages come late, and come spoilt. Proof is what the centre's own keys signed: another root at the same size; a longer ledger whose consistency proof shows another past; or a
+// shorter one that the centre's own witness cosigned at a later time than the longer (checkpoints have no time, cosignatures do; a witness cosigns only what grew). Then both checkpoints are
+// written down (ledger.refused), the status says so, and no order is taken any more, for good and across restarts.
+//
+// The way out is the roots': a roster of a rising version that names the head from which the recorder is to follow the ledger (or another ledger key). It comes by hand, or in an envelope, which then need
+// not rest on anything. A centre that crashed has lost nothing: what it signed is on its disk before it is sent. Several centres on one database have one ledger.
+//
+// The first checkpoint a recorder sees it believes. Envelopes without a head are taken until a checkpoint has come with its proof: from a centre of before this was so.
+//
 // # The memory
 //
 // There is no store here. An order.accepted entry holds the whole document, log.opened the first roster and the pinned roots; Open
@@ -27,6 +45,7 @@
 package orders
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -129,7 +148,7 @@ func (o *Orders) Accept(ctx context.Context, envelope []byte) (Action, error) {
 		return nil, fmt.Errorf("orders: read the journal: %w", err)
 	}
 	o.mu.RLock()
-	last, key, repeated := o.memory.last, o.memory.orderKey, o.memory.envelopes.has(hash)
+	last, key, repeated, follows := o.memory.last, o.memory.orderKey, o.memory.envelopes.has(hash), o.memory.ledger
 	o.mu.RUnlock()
 	if repeated {
 		return nil, ErrRepeated
@@ -141,6 +160,16 @@ func (o *Orders) Accept(ctx context.Context, envelope []byte) (Action, error) {
 		err = fmt.Errorf("envelope %d: for recorder %s", e.Number, e.Recorder)
 	case e.Number != last+1:
 		err = fmt.Errorf("envelope %d: the next is %d", e.Number, last+1)
+	case !isRoster(e.Document): // the roots' word does not rest on the centre's
+		err = follows.rests(e)
+	}
+	if err == nil && follows.bound && follows.note != nil && follows.kept != follows.head.Size { // what the order rests on stands in the journal before it
+		if err := o.keepLedger(ctx, &follows, now); err != nil {
+			return nil, err
+		}
+		o.mu.Lock()
+		o.memory.ledger = follows
+		o.mu.Unlock()
 	}
 	if err != nil {
 		return nil, o.drop(ctx, hash, err, now)
@@ -173,6 +202,11 @@ func (o *Orders) Accept(ctx context.Context, envelope []byte) (Action, error) {
 		return nil, fmt.Errorf("order %d: %w: %w", e.Number, ErrRefused, err)
 	}
 	return o.obey(ctx, entry, v, now)
+}
+
+// isRoster says whether a document is one, by its first line; whether it counts is judged later.
+func isRoster(document []byte) bool {
+	return bytes.HasPrefix(document, []byte("beeldwacht/roster "))
 }
 
 // AcceptRoster takes a roster that came by hand, without an envelope. The same roster again changes nothing.

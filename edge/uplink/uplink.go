@@ -26,8 +26,8 @@
 // One batch is under way at a time. It is answered by a cosigned checkpoint that covers it; without one in ten seconds the tail is sent again, more
 // slowly each time. An idle journal sends its checkpoint alone, so that the cosignature in hand stays young (invariant 13).
 //
-// up/status: the signed status, retained, on every change (at most once a second), every minute, and after each order: the centre reads
-// from it which orders to send again. A last will, signed when the session began, says "offline".
+// up/status: the signed status, retained, on every change (at most once a second), every minute, and after each order and checkpoint of the ledger: the centre reads
+// from it which orders to send again, and from where to prove its ledger. A last will, signed when the session began, says "offline".
 //
 // # What is taken
 //
@@ -86,7 +86,7 @@ type Uplink struct {
 	Journal  Journal
 	Cosigned func(note []byte) error                    // verifies a cosigned checkpoint and remembers it
 	Order    func(ctx context.Context, envelope []byte) // verifies one envelope and carries it out; one at a time, in the order of arrival
-	Ledger   func(ctx context.Context, note []byte)     // the ledger's checkpoint; nil: not subscribed to
+	Ledger   func(ctx context.Context, note []byte)     // the ledger's checkpoint and its proof; nil: not subscribed to
 	Share    func(ctx context.Context, note []byte)     // the centre's answer about its share; nil: not subscribed to
 	Status   func() ([]byte, error)                     // the signed status, now
 	Will     func() ([]byte, error)                     // the signed status that says "offline"; nil: no last will
@@ -447,6 +447,7 @@ func (in *inbox) handle(ctx context.Context) {
 			switch m.channel {
 			case protocol.DownLedger:
 				in.Ledger(ctx, m.payload)
+				in.StatusChanged() // it says how far the ledger is followed
 				continue
 			case protocol.DownShare:
 				in.Share(ctx, m.payload)

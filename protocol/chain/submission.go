@@ -76,6 +76,40 @@ func ParseSubmission(raw []byte) (Submission, error) {
 	return s, nil
 }
 
+// ShownRoot is the root that a consistency proof shows at its smaller size, provided that it leads to the larger root: whoever signed the larger checkpoint has, by this proof, signed for that
+// as well. The proof for a smaller size that is a power of two does not show it (RFC 6962 section 2.1.2): then, and where the proof leads elsewhere, it is an error.
+func ShownRoot(p tlog.TreeProof, old, size uint64, root protocol.Hash) (protocol.Hash, error) {
+	none := func(why string) (protocol.Hash, error) {
+		return protocol.Hash{}, fmt.Errorf("consistency proof from %d to %d: %s", old, size, why)
+	}
+	if old == 0 || old >= size || old&(old-1) == 0 || len(p) == 0 {
+		return none("shows no root at the smaller size")
+	}
+	f, s := old-1, size-1 // the last entries of both (RFC 9162 section 2.1.4.2)
+	for f&1 == 1 {
+		f, s = f>>1, s>>1
+	}
+	was, is := p[0], p[0]
+	for _, h := range p[1:] {
+		if s == 0 {
+			return none("too long")
+		}
+		if f&1 == 1 || f == s {
+			was, is = tlog.NodeHash(h, was), tlog.NodeHash(h, is)
+			for f&1 == 0 && f != 0 {
+				f, s = f>>1, s>>1
+			}
+		} else {
+			is = tlog.NodeHash(is, h)
+		}
+		f, s = f>>1, s>>1
+	}
+	if s != 0 || protocol.Hash(is) != root {
+		return none("does not lead to the larger root")
+	}
+	return protocol.Hash(was), nil
+}
+
 // UnverifiedCheckpoint reads a checkpoint note without verifying it: to find out whose it says it is, and so with which key to verify it ([OpenCheckpoint]).
 func UnverifiedCheckpoint(signed []byte) (Checkpoint, error) {
 	if len(signed) > MaxCheckpoint {

@@ -63,3 +63,30 @@ func TestSubmissionHasOneSpelling(t *testing.T) {
 		}
 	}
 }
+
+// What a proof shows of the past is what the log was, at every pair of sizes; of a log with another past it shows that.
+func TestProofShowsThePast(t *testing.T) {
+	x, fork := newFixture(t, 40), newFixture(t, 40)
+	for size := uint64(1); size <= 40; size++ {
+		for old := uint64(1); old < size; old++ {
+			for _, l := range []*fixture{x, fork} {
+				p, err := chain.ConsistencyProof(old, size, l.hashes)
+				must(t, err)
+				was, err := chain.RootAt(old, l.hashes)
+				must(t, err)
+				is, err := chain.RootAt(size, l.hashes)
+				must(t, err)
+				shown, err := chain.ShownRoot(p, old, size, is)
+				if power := old&(old-1) == 0; power != (err != nil) || !power && shown != was {
+					t.Fatalf("%d to %d: %s %v, was %s", old, size, shown, err, was)
+				}
+				if len(p) > 1 {
+					p[len(p)-1][0] ^= 1
+					if _, err := chain.ShownRoot(p, old, size, is); err == nil {
+						t.Fatalf("%d to %d: a spoilt proof shows something", old, size)
+					}
+				}
+			}
+		}
+	}
+}

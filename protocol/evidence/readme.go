@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"html/template"
+	"slices"
 	"strings"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -63,14 +64,7 @@ func names(keys []string) []string {
 	return out
 }
 
-// SelfWitnessed says whether nobody but the municipality's own centre is among these witnesses (DESIGN section 4), given by the names of their
-// keys. A witness is the centre's own when its name lies under the municipality's, as the origins of its logs do: "witness.helmond/beeldwacht".
+// SelfWitnessed says whether nobody but the municipality's own centre is among these witnesses (DESIGN section 4), given by the names of their keys.
 func SelfWitnessed(municipality string, witnesses []string) bool {
-	own := municipality + "/beeldwacht"
-	for _, w := range witnesses {
-		if w != own && !strings.HasSuffix(w, "."+own) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(witnesses, func(name string) bool { return !protocol.OwnWitness(municipality, name) })
 }

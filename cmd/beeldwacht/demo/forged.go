@@ -27,7 +27,7 @@ type forgery struct {
 
 // forged plays somebody who has the centre's MQTT certificate and, worse, its order key. It comes last: such orders use numbers up.
 func (c *check) forged(ctx context.Context) {
-	forgeries, err := c.forgeries()
+	forgeries, err := c.forgeries(ctx)
 	if err == nil {
 		err = c.deliver(ctx, forgeries)
 	}
@@ -66,7 +66,24 @@ func (c *check) forged(ctx context.Context) {
 }
 
 // forgeries are made from the genuine grant.
-func (c *check) forgeries() ([]forgery, error) {
+func (c *check) forgeries(ctx context.Context) ([]forgery, error) {
+	// Every order is used, and the recorder has said how far it follows the ledger: it says so at most once a second.
+	var ledger protocol.LedgerHead // who has the centre's keys knows it too
+	since := time.Now()
+	if _, err := wait(ctx, 30*time.Second, "the recorder has used all orders", func() (string, bool, error) {
+		var last uint64
+		c.office.View(func(s *central.State) { last = uint64(len(s.Outbox(recorderID, 0))) })
+		status, _ := c.office.StatusOf(recorderID)
+		if status.Ledger == nil || status.LastOrder != last || *status.Ledger != ledger {
+			since = time.Now()
+		}
+		if status.Ledger != nil {
+			ledger = *status.Ledger
+		}
+		return "", time.Since(since) > 2*time.Second, nil
+	}); err != nil {
+		return nil, err
+	}
 	var genuine central.Order
 	var next uint64
 	c.office.View(func(s *central.State) {
@@ -88,7 +105,7 @@ func (c *check) forgeries() ([]forgery, error) {
 	now := time.Now()
 	seal := func(document []byte, signer note.Signer) ([]byte, error) {
 		return protocol.SealEnvelope(protocol.Envelope{Recorder: recorderID, Number: next, NotBefore: protocol.T(now.Add(-time.Minute)),
-			NotAfter: protocol.T(now.Add(time.Hour)), Document: document}, signer)
+			NotAfter: protocol.T(now.Add(time.Hour)), Ledger: ledger, Document: document}, signer)
 	}
 	var list []forgery
 	var failed error
@@ -127,6 +144,10 @@ func (c *check) forgeries() ([]forgery, error) {
 		return nil, err
 	}
 	add(forgery{what: "a grant signed by a key that is not on the roster", kind: protocol.KindDropped, why: "signed"}, changed("forged-key", func(*protocol.Grant) {}), stranger)
+	followed := ledger
+	ledger = protocol.LedgerHead{Size: followed.Size + 1, Root: protocol.HashOf([]byte("another ledger"))}
+	add(forgery{what: "a grant that rests on another ledger than the recorder saw", kind: protocol.KindDropped, why: "rests on a ledger"}, changed("forged-ledger", func(*protocol.Grant) {}), order)
+	ledger = followed
 	add(forgery{what: "a grant replayed in a new envelope", kind: protocol.KindRefused, why: string(c.grant)}, []byte(genuine.Document), order)
 	add(forgery{what: "a grant for another camera", kind: protocol.KindRefused, why: "kelder"}, changed("forged-camera", func(g *protocol.Grant) { g.Camera = "kelder" }), order)
 	add(forgery{what: "a grant by people who are not on the roster", kind: protocol.KindRefused, why: "roster"}, changed("forged-people", func(g *protocol.Grant) { g.Handler = "p-agent-2" }), order)

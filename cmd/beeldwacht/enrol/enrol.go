@@ -308,6 +308,47 @@ func Witness(dir, name string, hosts []string, config string, now time.Time) err
 	})
 }
 
+// NextRoster makes the roster that follows the one in a recorder's folder: the same with the changes, a version higher, for a year from now, signed by the root keys in signedBy.
+func NextRoster(identity string, signedBy []string, now time.Time, change func(*protocol.Roster) error) ([]byte, error) {
+	roots, err := ReadRoots(filepath.Join(identity, "roots.txt"))
+	if err != nil {
+		return nil, err
+	}
+	raw, err := os.ReadFile(filepath.Join(identity, "roster"))
+	if err != nil {
+		return nil, err
+	}
+	r, err := protocol.OpenRoster(raw, roots)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(identity, "roster"), err)
+	}
+	next := *r
+	next.Version++
+	next.Ledger = protocol.LedgerHead{} // said once, in the roster that put something right
+	next.Heading = protocol.Heading{ID: protocol.DocumentID(fmt.Sprintf("roster-%s-%d", r.Recorder, next.Version)), Recorder: r.Recorder,
+		NotBefore: protocol.T(now.Add(-time.Minute)), NotAfter: protocol.T(now.Add(365 * 24 * time.Hour))}
+	if err := change(&next); err != nil {
+		return nil, err
+	}
+	signed, err := protocol.Compose(&next)
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range signedBy {
+		signer, err := ReadSigner(file)
+		if err != nil {
+			return nil, err
+		}
+		if signed, err = protocol.Countersign(signed, signer); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := protocol.OpenRoster(signed, roots); err != nil {
+		return nil, fmt.Errorf("roster of %s, version %d: %w", r.Recorder, next.Version, err)
+	}
+	return signed, nil
+}
+
 // ReadLine reads a file of one line.
 func ReadLine(file string) (string, error) {
 	b, err := os.ReadFile(file)

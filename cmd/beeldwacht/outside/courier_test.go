@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -168,6 +169,19 @@ func TestCourierDeadWitnessSlowsNothing(t *testing.T) {
 	if s := c.Witnesses(); s[1].Absent.IsZero() || !s[0].Absent.IsZero() {
 		t.Errorf("%+v", s)
 	}
+	var mu sync.Mutex // the callback may take a lock that its caller holds
+	called := make(chan struct{})
+	mu.Lock()
+	c.Carry(logs[2].carried(), logs[2].checkpoint(t), func([]byte) { mu.Lock(); defer mu.Unlock(); close(called) })
+	mu.Unlock()
+	<-called
+	dead := newCourier(t, courier.Witness{URL: "https://127.0.0.1:1", Key: q.Key()})
+	dead.carry(logs[3])
+	called = make(chan struct{})
+	mu.Lock()
+	dead.Carry(logs[3].carried(), logs[3].checkpoint(t), func([]byte) { mu.Lock(); defer mu.Unlock(); close(called) })
+	mu.Unlock()
+	<-called
 	hangs.Store(false)
 	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		if signed := c.carry(logs[1]); q.signed(logs[1], signed) && p.signed(logs[1], signed) {
