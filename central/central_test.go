@@ -998,7 +998,7 @@ func recordHistory(t *testing.T) {
 	c.do(DecideRequest{By: approver2, Request: "z-2", Outcome: Refuses, Reason: Incomplete, Motivation: "artikel ontbreekt"})
 	c.do(EndPlacement{approver, "hal", Suspend, "verbouwing"})
 	c.do(EndPlacement{approver2, "hal", Suspend, "verbouwing"})
-	c.do(RecordIncident{c.source(), protocol.Incident{What: "unlink-failed", Camera: "hal", Detail: "read-only file system"}})
+	c.do(RecordIncident{Source: c.source(), Incident: protocol.Incident{What: "unlink-failed", Camera: "hal", Detail: "read-only file system"}})
 	var b bytes.Buffer
 	for _, e := range c.events {
 		body, err := e.Body()

@@ -186,10 +186,11 @@ type (
 		Next     protocol.ShareID
 		Lost     bool // shares that it needs are not here any more, and none are given
 	}
-	// RecordIncident: the recorder itself found something that must not be.
+	// RecordIncident: the recorder itself found something that must not be; or, where Ours is set, this centre did when it read the entry, and What is its own kind.
 	RecordIncident struct {
 		Source
 		Incident protocol.Incident
+		Ours     bool
 	}
 	// RecordMisbehaviour: the witness found that a recorder did not keep to what its log promises. Of each kind, recorder and camera one incident is open at a time; what was first seen
 	// before the last one was closed belongs to that one.

@@ -256,11 +256,20 @@ func (c GiveShare) decide(d *decision) error {
 }
 
 func (c RecordIncident) decide(d *decision) error {
-	if !d.known(c.Source) {
-		d.trouble(IncidentOpened{Source: c.Source, Kind: c.Incident.What, Detail: c.Incident.Detail, Camera: c.Incident.Camera})
+	if d.known(c.Source) {
+		return nil
 	}
+	kind := c.Incident.What
+	if _, ours := incidentWords[kind]; ours && !c.Ours {
+		kind = saidByRecorder + kind
+	}
+	d.trouble(IncidentOpened{Source: c.Source, Kind: kind, Detail: c.Incident.Detail, Camera: c.Incident.Camera})
 	return nil
 }
+
+// saidByRecorder stands before a kind that is this centre's own, when a recorder uses it: it must not be able to open, beforehand and in words of its choice, the incident that a finding about
+// itself would otherwise open.
+const saidByRecorder = "said "
 
 // findingIncidents are the kinds of incidents that the witness's findings open.
 var findingIncidents = map[string]string{
@@ -275,7 +284,7 @@ func (c RecordMisbehaviour) decide(d *decision) error {
 		return nil
 	}
 	for _, i := range slices.Backward(d.incidents) {
-		if i.Source.Recorder == c.Recorder && i.Kind == kind && i.Camera == c.Camera {
+		if i.Source.Recorder == c.Recorder && i.Kind == kind && i.Camera == c.Camera && i.Finding != "" {
 			if i.Closed.IsZero() || !c.At.After(i.Closed.Time) {
 				return nil
 			}

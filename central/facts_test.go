@@ -163,7 +163,7 @@ func TestHoldLiftedWithoutOrderIsAnIncident(t *testing.T) {
 func TestRecorderCannotFloodTheLedger(t *testing.T) {
 	c := newCentre(t)
 	for n := range 3 * incidentsAnHour {
-		c.do(RecordIncident{c.source(), protocol.Incident{What: fmt.Sprintf("made-up-%d", n), Detail: strings.Repeat("é", 60_000)}})
+		c.do(RecordIncident{Source: c.source(), Incident: protocol.Incident{What: fmt.Sprintf("made-up-%d", n), Detail: strings.Repeat("é", 60_000)}})
 	}
 	list := c.s.Incidents(c.now)
 	if len(list) != incidentsAnHour || !strings.Contains(list[0].Detail, "only in the recorder's log") {
@@ -179,7 +179,7 @@ func TestRecorderCannotFloodTheLedger(t *testing.T) {
 		t.Error("the flood hides another kind of incident")
 	}
 	c.now = c.now.Add(time.Hour)
-	c.do(RecordIncident{c.source(), protocol.Incident{What: "unlink-failed"}})
+	c.do(RecordIncident{Source: c.source(), Incident: protocol.Incident{What: "unlink-failed"}})
 	if got := c.s.Incidents(c.now); got[0].Kind != "unlink-failed" {
 		t.Errorf("an hour later: %+v", got[0])
 	}

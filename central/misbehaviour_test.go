@@ -2,6 +2,7 @@ package central
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,5 +50,23 @@ func TestI11_AFindingOpensOneIncident(t *testing.T) {
 	c.do(MarkRecorder{By: admin, Recorder: "rec-1", Mark: Stolen, Reason: "weg"})
 	if c.do(found("silence", "silence 1", "")) != nil {
 		t.Error("a stolen recorder is silent, and that is no news")
+	}
+}
+
+// A recorder cannot hide a finding about itself behind an incident that it opens beforehand, as often as it likes and in its own words.
+func TestI11_ARecorderCannotHideAFinding(t *testing.T) {
+	c := newCentre(t)
+	for range 2 * incidentsAnHour {
+		c.do(RecordIncident{Source: c.source(), Incident: protocol.Incident{What: "log-fork", Detail: "een proef van de leverancier"}})
+	}
+	said := c.s.Incident(1)
+	if said.Kind == "log-fork" || !strings.HasPrefix(said.Words().NL, "melding van de recorder") {
+		t.Errorf("the recorder's own words pass for a finding: %+v", said)
+	}
+	c.do(CloseIncident{By: officer, Number: 1, NoBreach: true, Conclusion: "een proef"})
+	before := len(c.s.Incidents(c.now))
+	c.do(RecordMisbehaviour{Recorder: "rec-1", Kind: "fork", Name: "fork 1", At: protocol.T(c.now.Add(-time.Minute)), Seen: Words{NL: "gezien", EN: "seen"}})
+	if n := len(c.s.Incidents(c.now)); n != before+1 {
+		t.Fatalf("the fork opened %d incidents", n-before)
 	}
 }

@@ -44,10 +44,10 @@ func TestSilentRecordersComeWithTheOverview(t *testing.T) {
 	c := newCentre(t)
 	yesterday, morning := start.Add(-20*time.Hour), start.Add(4*time.Hour)
 	for i, kind := range []string{"log-silent", "log-unfit"} {
-		c.do(RecordIncident{Source: Source{Recorder: "rec-1", Seq: uint64(9000 + i)}, Incident: protocol.Incident{What: kind, Detail: "plein"}})
+		c.do(RecordIncident{Source: Source{Recorder: "rec-1", Seq: uint64(9000 + i)}, Ours: true, Incident: protocol.Incident{What: kind, Detail: "plein"}})
 	}
 	c.told("it can wait until morning", officer, yesterday, "")
-	c.do(RecordIncident{Source: Source{Recorder: "rec-1", Seq: 9002}, Incident: protocol.Incident{What: "log-fork", Detail: "plein"}})
+	c.do(RecordIncident{Source: Source{Recorder: "rec-1", Seq: 9002}, Ours: true, Incident: protocol.Incident{What: "log-fork", Detail: "plein"}})
 	c.told("what is proven cannot wait", officer, yesterday, "! look")
 	c.now = morning.Add(time.Minute)
 	c.told("in the morning", officer, morning, "look, look")
@@ -129,7 +129,7 @@ func TestUrgentMailDoesNotFlood(t *testing.T) {
 	mails := 0
 	for range 200 {
 		c.now = c.now.Add(time.Second)
-		c.do(RecordIncident{c.source(), protocol.Incident{What: "unlink-failed", Camera: "hal"}})
+		c.do(RecordIncident{Source: c.source(), Incident: protocol.Incident{What: "unlink-failed", Camera: "hal"}})
 		if c.mailed(officer, start) != "" {
 			mails++
 		}

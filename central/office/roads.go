@@ -481,12 +481,12 @@ func factOf(recorder protocol.RecorderID, seq uint64, e chain.Entry) (command ce
 	case protocol.KindEpochBegun:
 		var b protocol.EpochBegun
 		if read(&b); err == nil && b.Lost != "" {
-			command = central.RecordIncident{Source: source, Incident: protocol.Incident{What: "seals-broken",
+			command = central.RecordIncident{Source: source, Ours: true, Incident: protocol.Incident{What: "seals-broken",
 				Detail: fmt.Sprintf("epoch %d was begun without a seal before it (protocol/chain, Forward security): %s", b.Epoch, b.Lost)}}
 		}
 	}
 	if err != nil {
-		return central.RecordIncident{Source: source, Incident: protocol.Incident{What: "entry-unreadable", Detail: fmt.Sprintf("entry %d %s: %v", seq, h.Kind, err)}}
+		return central.RecordIncident{Source: source, Ours: true, Incident: protocol.Incident{What: "entry-unreadable", Detail: fmt.Sprintf("entry %d %s: %v", seq, h.Kind, err)}}
 	}
 	return command
 }
