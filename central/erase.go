@@ -316,7 +316,7 @@ func (c SignErase) decide(d *decision) error {
 		return err
 	}
 	if o.By == c.By {
-		return refuse(CodeSamePerson, "Een tweede goedkeurder moet dit ook vragen.", "A second approver must ask this too.")
+		return secondApprover()
 	}
 	if err := d.mayErase(c.By, o.EraseFacts); err != nil {
 		return err

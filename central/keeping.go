@@ -217,7 +217,7 @@ func (c KeepLonger) decide(d *decision) error {
 		return nil
 	}
 	if k.proposed.By == c.By {
-		return refuse(CodeSamePerson, "Een tweede goedkeurder moet dit ook vragen.", "A second approver must ask this too.")
+		return secondApprover()
 	}
 	d.record(&KeepingProlonged{c.Request, c.Until, c.Reason, k.proposed.By})
 	for _, h := range k.holds {

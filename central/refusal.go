@@ -60,3 +60,8 @@ func missing(nlField, enField string) error {
 
 // when says a moment in a refusal. It reads no time zone: a page beside it says local time.
 func when(t protocol.Time) string { return t.Format("2-1-2006 15:04") + " UTC" }
+
+// secondApprover refuses whoever asked first: four eyes are two people.
+func secondApprover() error {
+	return refuse(CodeSamePerson, "Een tweede goedkeurder moet dit ook vragen.", "A second approver must ask this too.")
+}

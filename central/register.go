@@ -253,7 +253,7 @@ func (c EndPlacement) decide(d *decision) error {
 		return nil
 	}
 	if p.Proposed.By == c.By {
-		return refuse(CodeSamePerson, "Een tweede goedkeurder moet dit ook vragen.", "A second approver must ask this too.")
+		return secondApprover()
 	}
 	d.record(&PlacementEnded{c.Camera, c.Ending, c.Reason, p.Proposed.By})
 	last := p.Mandate()

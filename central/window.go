@@ -89,7 +89,7 @@ func (c ChangeRules) decide(d *decision) error {
 		return nil
 	}
 	if first.By == c.By {
-		return refuse(CodeSamePerson, "Een tweede goedkeurder moet dit ook vragen.", "A second approver must ask this too.")
+		return secondApprover()
 	}
 	d.record(&RulesChanged{c.Camera, c.Rules, c.Reason, first.By})
 	return d.mandate(&after, p.Besluit, first.By, c.By)

@@ -67,7 +67,9 @@ func (d *desk) evidence(v *visit) {
 			NL: "Haal het bewijs op als zip-bestand en pak het uit. In LEESMIJ.txt staat het stap voor stap. Met Python 3 en openssl doet één opdracht alles: python3 controle.py. U hebt er geen internet bij nodig, en ons ook niet.",
 			EN: "Download the evidence as a zip file and unpack it. README.txt tells it step by step. With Python 3 and openssl one command does all: python3 controle.py. You need no internet for it, nor us."}),
 	}}
-	signed := table{Caption: page.Both("Wie tekende?", "Who signed?"), Columns: []central.Words{page.Both("Handtekening", "Signature"), page.Both("Van", "Of"), page.Both("Sleutel", "Key"), page.Both("Onder", "Under"), page.Both("Tijd van de getuige", "The witness's time")}}
+	signed := table{Caption: page.Both("Wie tekende?", "Who signed?"),
+		Empty:   page.Both("Hierbij hoort geen ondertekende aantekening van de recorder of van deze centrale.", "No note signed by the recorder or by this centre goes with this."),
+		Columns: []central.Words{page.Both("Handtekening", "Signature"), page.Both("Van", "Of"), page.Both("Sleutel", "Key"), page.Both("Onder", "Under"), page.Both("Tijd van de getuige", "The witness's time")}}
 	for n, s := range signatures {
 		at := ""
 		if !s.At.IsZero() {

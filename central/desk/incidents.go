@@ -54,8 +54,8 @@ func (d *desk) incidents(v *visit) {
 			t.Rows = append(t.Rows, []any{to{fmt.Sprintf("/bureau/incidenten/%d", i.Number), strconv.Itoa(i.Number)}, i.Words(), incidentState(&i), i.Aware(), v.apTerm(&i), i.Deadline(), onDay{i.KeepUntil()}})
 		}
 		return sheet{Heading: page.Both("Incidenten", "Incidents"), Tables: []table{t},
-			Intro: page.Both("De 72 uur voor een melding aan de Autoriteit Persoonsgegevens lopen vanaf het moment dat de gemeente het wist, ook in het weekend. Wat recorders zelf melden opent zich hier vanzelf.",
-				"The 72 hours for notifying the supervisory authority run from when the municipality knew, on weekends too. What recorders find opens here by itself.")}
+			Intro: page.Both("De 72 uur voor een melding aan de Autoriteit Persoonsgegevens lopen vanaf het moment dat de gemeente het wist, ook in het weekend. Wat recorders zelf melden, en wat de getuige in hun logboeken ziet, opent zich hier vanzelf.",
+				"The 72 hours for notifying the supervisory authority run from when the municipality knew, on weekends too. What recorders find, and what the witness sees in their logs, opens here by itself.")}
 	})
 }
 

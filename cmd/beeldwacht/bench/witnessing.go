@@ -158,6 +158,10 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 	days := took.Hours() / 24
 	up := float64(after.Sent-before.Sent)/days/float64(p.fleet) + 24*60*float64(after.Status+300)
 
+	row = fmt.Sprintf("%s\t%.0f\t%s\t%s\t%s\t%.1f %%\t%.1f\t%.0f MB\t%.1f GB\t%.1f MB\t%.1f MB\t", broker, float64(cosigned)/took.Minutes(), quantile(0.5), quantile(0.99), quantile(1), 100*cpu.Seconds()/took.Seconds(),
+		cpu.Seconds()/float64(cosigned)/bare.Seconds(), memory/1e6, float64(disk)/days/1e9, up/1e6, 24*60*float64(after.Note)/1e6)
+	progress("%s: steady: %s", broker, strings.ReplaceAll(row, "\t", "  ")) // said before the outage, which may take long
+
 	// The outage.
 	if err := centre.stop(); err != nil {
 		return "", err
@@ -181,10 +185,7 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 	}); err != nil {
 		return "", err
 	}
-	caught := fmt.Sprintf("%.0f s", time.Since(back).Seconds())
-	memory = max(memory, own(parts))
-	return fmt.Sprintf("%s\t%.0f\t%s\t%s\t%s\t%.1f %%\t%.1f\t%.0f MB\t%.1f GB\t%.1f MB\t%.1f MB\t%s\t", broker, float64(cosigned)/took.Minutes(), quantile(0.5), quantile(0.99), quantile(1), 100*cpu.Seconds()/took.Seconds(),
-		cpu.Seconds()/float64(cosigned)/bare.Seconds(), memory/1e6, float64(disk)/days/1e9, up/1e6, 24*60*float64(after.Note)/1e6, caught), stop()
+	return fmt.Sprintf("%s%.0f s\t", row, time.Since(back).Seconds()), stop()
 }
 
 // progress says how far a long measurement is.
