@@ -216,6 +216,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 		return fmt.Errorf("footage: %w", err)
 	}
 	a.remember()
+	a.resume(ctx)
 	a.append(ctx, protocol.KindStarted, protocol.Started{Software: Software, Clean: h.clean, Volume: a.footage.Volume(), Volumes: a.footage.Others()})
 	return a.applyOrders(ctx)
 }
@@ -402,6 +403,8 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 			a.incident(ctx, "a roster could not be carried out", "", err)
 		}
 		a.mandates.tell()
+	case orders.Resume:
+		a.resume(ctx)
 	case *orders.Grant:
 		if act.Doc().Use == protocol.UseRelease {
 			a.granted.tell()

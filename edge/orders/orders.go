@@ -75,7 +75,7 @@ var (
 	errZero     = errors.New("not made by edge/orders: no permission")
 )
 
-// Action is what there is to carry out: a *Grant, protocol.Hold, protocol.Lift, protocol.Erase, *protocol.Mandate or *protocol.Roster.
+// Action is what there is to carry out: a *Grant, Resume, protocol.Hold, protocol.Lift, protocol.Erase, *protocol.Mandate or *protocol.Roster.
 type Action any
 
 // Orders is the recorder's memory of what it may do. Safe for use by many goroutines.

@@ -103,7 +103,11 @@ func (r *Releaser) Release(ctx context.Context, g *orders.Grant) error {
 		if progress.Over() {
 			return r.remove(doc.GrantID())
 		}
-		err = r.attempt(ctx, g, progress, last)
+		if progress.Void {
+			err = finally("this grant was given before the recorder's log was put back and resumed (log %d): what became of it may be in what was lost, and a grant is used once; ask for a new one", r.Journal.Log())
+		} else {
+			err = r.attempt(ctx, g, progress, last)
+		}
 		switch {
 		case err == nil:
 			return nil

@@ -82,7 +82,7 @@ func Key(t testing.TB, name string) (note.Signer, string) {
 	t.Helper()
 	skey, vkey, err := protocol.NewKey(name)
 	must(t, err)
-	s, err := note.NewSigner(skey)
+	s, err := protocol.NewSigner(skey)
 	must(t, err)
 	return s, vkey
 }
