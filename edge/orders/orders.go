@@ -182,7 +182,7 @@ func (o *Orders) Accept(ctx context.Context, envelope []byte) (Action, error) {
 	var entry protocol.Order
 	if err == nil {
 		entry = protocol.Order{Number: e.Number, Kind: v.Kind(), ID: v.Head().ID, Level: v.level, Document: string(v.Raw), Envelope: hash}
-		if v.Kind() == "grant" {
+		if v.Kind() == "grant" || v.Kind() == "resume" { // for whoever asks later on whose word
 			entry.Note = string(envelope)
 		}
 		err = fits(entry)
