@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"io"
@@ -59,32 +58,48 @@ func (b *block) entry(i int) Entry {
 	return e
 }
 
-// read takes the block's lines from a stream; false: there are not as many plain lines, and text is as far as it read. The error is of reading.
-func (b *block) read(in *bufio.Reader) (bool, error) {
+// source is a stream that is cut into blocks.
+type source struct {
+	in   io.Reader
+	over []byte // what was read and is in no block
+	err  error  // why it reads no further
+}
+
+const readAtOnce = 32 << 10
+
+// read takes the block's lines from a stream; false: there are not as many plain lines, and text is as far as it read.
+func (b *block) read(s *source) bool {
+	b.text, s.over = append(b.text[:0], s.over...), nil
+	from := 0
 	for i := range b.ends {
-		line, err := in.ReadSlice('\n')
-		b.text = append(b.text, line...)
 		limit := MaxHeader
 		if i%2 == 1 {
 			limit = MaxBody
 		}
-		if err == bufio.ErrBufferFull {
-			return false, nil
+		n := bytes.IndexByte(b.text[from:], '\n')
+		for n < 0 && len(b.text)-from <= limit && s.err == nil {
+			have := len(b.text)
+			b.text = slices.Grow(b.text, readAtOnce)[:have+readAtOnce]
+			n, s.err = s.in.Read(b.text[have:])
+			b.text = b.text[:have+n]
+			n = bytes.IndexByte(b.text[from:], '\n')
 		}
-		if err != nil || len(line) == 1 || len(line)-1 > limit {
-			return false, err
+		if n < 1 || n > limit {
+			return false
 		}
-		b.ends[i] = len(b.text) - 1
+		b.ends[i] = from + n
+		from += n + 1
 	}
-	return true, nil
+	b.text, s.over = b.text[:from], b.text[from:]
+	return true
 }
 
 // check does all that needs no other block.
-func (b *block) check(v Verifier) {
+func (b *block) check(v Verifier, seen shapes) {
 	defer close(b.checked)
 	b.leaves, b.epochs, b.gone, b.watched, b.destroyed = make([]tlog.Hash, blockEntries), b.epochs[:0], b.gone[:0], b.watched[:0], false
 	for i := range blockEntries {
-		if b.sound = b.checkEntry(i, v); !b.sound {
+		if b.sound = b.checkEntry(i, v, seen); !b.sound {
 			return
 		}
 	}
@@ -98,7 +113,7 @@ func (b *block) check(v Verifier) {
 	}
 }
 
-func (b *block) checkEntry(i int, v Verifier) bool {
+func (b *block) checkEntry(i int, v Verifier, seen shapes) bool {
 	e := b.entry(i)
 	s, ok := scanHeader(e.Header)
 	if !ok || s.seq != b.first+uint64(i) || i > 0 && (s.prev != b.sums[i-1] || s.at < b.times[i-1]) {
@@ -110,7 +125,7 @@ func (b *block) checkEntry(i int, v Verifier) bool {
 			return false
 		}
 		b.gone = append(b.gone, i)
-	} else if sha256.Sum256(e.Body) != s.body || CheckBody(e.Body) != nil {
+	} else if sha256.Sum256(e.Body) != s.body || !seen.sound(s.kind, e.Body) {
 		return false
 	}
 	if i == 0 {
@@ -165,7 +180,6 @@ func (b *block) after(h Head, n int) Head {
 // inBlocks verifies a log as far as whole blocks of it are sound, and returns the rest of it.
 func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 	var (
-		in      = bufio.NewReaderSize(r, MaxBody+2)
 		workers = runtime.GOMAXPROCS(0)
 		work    = make(chan *block, 2*workers)
 		ahead   = make(chan *block, 2*workers) // the same, in order
@@ -173,9 +187,9 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 		stop    = make(chan struct{})
 		all     sync.WaitGroup
 
-		// Of the reader, until all are done: what it read and gave to nobody, and why it read no further.
-		last    *block
-		failure error
+		// Of the reader, until all are done; last is what it read and gave to nobody.
+		in   = source{in: r}
+		last *block
 	)
 	all.Go(func() {
 		defer close(work)
@@ -186,9 +200,8 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 			default:
 				last = new(block)
 			}
-			last.first, last.text, last.checked = first, last.text[:0], make(chan struct{})
-			var whole bool
-			if whole, failure = last.read(in); !whole {
+			last.first, last.checked = first, make(chan struct{})
+			if !last.read(&in) {
 				return
 			}
 			select {
@@ -201,8 +214,9 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 	})
 	for range workers {
 		all.Go(func() {
+			seen := shapes{}
 			for b := range work {
-				b.check(v)
+				b.check(v, seen)
 			}
 		})
 	}
@@ -222,11 +236,11 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 		rest = append(rest, bytes.NewReader(b.text))
 	}
 	all.Wait()
-	rest = append(rest, bytes.NewReader(last.text))
-	if failure != nil {
-		return io.MultiReader(append(rest, failing{failure})...)
+	rest = append(rest, bytes.NewReader(last.text), bytes.NewReader(in.over))
+	if in.err != nil {
+		return io.MultiReader(append(rest, failing{in.err})...)
 	}
-	return io.MultiReader(append(rest, in)...)
+	return io.MultiReader(append(rest, in.in)...)
 }
 
 // join takes a sound block that follows, or leaves everything as it was.
