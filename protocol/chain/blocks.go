@@ -27,6 +27,8 @@ type block struct {
 	text  []byte
 	ends  [2 * blockEntries]int // of its lines in text, at the newline
 
+	before    chan string   // the key that the last entry of the blocks before it names for an epoch; empty: none, or a block is not sound
+	named     chan string   // the same for the block behind it, which takes it or does not
 	checked   chan struct{} // closed when what follows is known
 	sound     bool          // all of it follows from the first entry's prev and time
 	prev      protocol.Hash // of its first entry
@@ -36,6 +38,7 @@ type block struct {
 	nodes     [blockEntries - 1]tlog.Hash // of the tree above the leaves, level after level; the last is the root of all
 	leaf      [1 + MaxHeader]byte         // room for a header line behind a zero, as RFC 6962 section 2.1 hashes it
 	epochs    []int                       // places of the entries that begin or seal an epoch, rising
+	seals     []*openedSeal               // of those, where the key that was named before is the one that signed it; nil for all others
 	gone      []int                       // places of the entries whose body is not there, or which say which bodies were destroyed, rising
 	destroyed bool                        // there is one of the latter
 	watched   []int                       // places of the entries that somebody wants to see
@@ -94,14 +97,18 @@ func (b *block) read(s *source) bool {
 	return true
 }
 
-// check does all that needs no other block.
+// check does all that needs no other block but, for the seals, the key that is named before it.
 func (b *block) check(v Verifier, seen shapes) {
 	defer close(b.checked)
 	b.leaves, b.epochs, b.gone, b.watched, b.destroyed = make([]tlog.Hash, blockEntries), b.epochs[:0], b.gone[:0], b.watched[:0], false
 	for i := range blockEntries {
 		if b.sound = b.checkEntry(i, v, seen); !b.sound {
+			b.named <- ""
 			return
 		}
+	}
+	if n := len(b.epochs); n > 0 { // whoever has the block behind this one need not wait for the seals of this one
+		b.named <- namedBy(b.entry(b.epochs[n-1]))
 	}
 	below, nodes := b.leaves, b.nodes[:0]
 	for len(below) > 1 {
@@ -110,6 +117,27 @@ func (b *block) check(v Verifier, seen shapes) {
 			nodes = append(nodes, tlog.NodeHash(below[i], below[i+1]))
 		}
 		below = nodes[from:]
+	}
+	key := <-b.before
+	if len(b.epochs) == 0 {
+		b.named <- key
+	}
+	b.openSeals(v.Origin, key)
+}
+
+// openSeals checks who signed the block's seals, where a key was named before it.
+func (b *block) openSeals(origin, key string) {
+	b.seals = b.seals[:0]
+	for _, i := range b.epochs {
+		e := b.entry(i)
+		running := Epochs{Key: key}
+		seal, err := running.open(origin, e.Body)
+		if err == nil {
+			key = seal.Next
+		} else { // it begins an epoch, or is wrong
+			key = namedBy(e)
+		}
+		b.seals = append(b.seals, seal)
 	}
 }
 
@@ -188,9 +216,11 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 		all     sync.WaitGroup
 
 		// Of the reader, until all are done; last is what it read and gave to nobody.
-		in   = source{in: r}
-		last *block
+		in    = source{in: r}
+		last  *block
+		named = make(chan string, 1)
 	)
+	named <- ""
 	all.Go(func() {
 		defer close(work)
 		defer close(ahead)
@@ -200,7 +230,8 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 			default:
 				last = new(block)
 			}
-			last.first, last.checked = first, make(chan struct{})
+			last.first, last.before, last.named, last.checked = first, named, make(chan string, 1), make(chan struct{})
+			named = last.named
 			if !last.read(&in) {
 				return
 			}
@@ -269,20 +300,20 @@ func (d *Verdict) join(b *block, v Verifier, tree *leaves) bool {
 
 // takeEpochs holds a block behind a head against the seals. Since times do not fall, of the entries between two that begin or seal an epoch the last is the one that could be too late.
 func (d *Verdict) takeEpochs(b *block, before Head, origin string) bool {
-	take := func(i int) bool {
+	take := func(i int, seal *openedSeal) bool {
 		e := b.entry(i)
 		h, err := ParseHeader(e.Header)
 		d.Head = b.after(before, i)
-		return err == nil && d.epoch(origin, h, e.Body) == nil
+		return err == nil && d.epoch(origin, h, e.Body, seal) == nil
 	}
 	behind := 0
-	for _, i := range b.epochs {
-		if i > behind && !take(i-1) || !take(i) {
+	for n, i := range b.epochs {
+		if i > behind && !take(i-1, nil) || !take(i, b.seals[n]) {
 			return false
 		}
 		behind = i + 1
 	}
-	return behind == blockEntries || take(blockEntries-1)
+	return behind == blockEntries || take(blockEntries-1, nil)
 }
 
 // takeGone takes in which bodies of a block are not there, and which it says were destroyed.
