@@ -37,7 +37,7 @@ type block struct {
 	leaves    []tlog.Hash                 // of the tree; not the block's own, since whoever verifies keeps them
 	nodes     [blockEntries - 1]tlog.Hash // of the tree above the leaves, level after level; the last is the root of all
 	leaf      [1 + MaxHeader]byte         // room for a header line behind a zero, as RFC 6962 section 2.1 hashes it
-	epochs    []int                       // places of the entries that begin or seal an epoch, rising
+	epochs    []int                       // places of the entries that begin or seal an epoch or resume the log, rising
 	seals     []*openedSeal               // of those, where the key that was named before is the one that signed it; nil for all others
 	gone      []int                       // places of the entries whose body is not there, or which say which bodies were destroyed, rising
 	destroyed bool                        // there is one of the latter
@@ -122,19 +122,19 @@ func (b *block) check(v Verifier, seen shapes) {
 	if len(b.epochs) == 0 {
 		b.named <- key
 	}
-	b.openSeals(v.Origin, key)
+	b.openSeals(key)
 }
 
-// openSeals checks who signed the block's seals, where a key was named before it.
-func (b *block) openSeals(origin, key string) {
+// openSeals checks who signed the block's seals, by the key that was named before it.
+func (b *block) openSeals(key string) {
 	b.seals = b.seals[:0]
 	for _, i := range b.epochs {
 		e := b.entry(i)
 		running := Epochs{Key: key}
-		seal, err := running.open(origin, e.Body)
+		seal, err := running.open(logOf(key), e.Body)
 		if err == nil {
 			key = seal.Next
-		} else { // it begins an epoch, or is wrong
+		} else { // it begins an epoch, resumes the log or is wrong
 			key = namedBy(e)
 		}
 		b.seals = append(b.seals, seal)
@@ -162,7 +162,8 @@ func (b *block) checkEntry(i int, v Verifier, seen shapes) bool {
 	b.times[i], b.sums[i] = s.at, sha256.Sum256(e.Header)
 	n := copy(b.leaf[1:], e.Header)
 	b.leaves[i] = sha256.Sum256(b.leaf[:1+n])
-	if string(s.kind) == protocol.KindEpochBegun || string(s.kind) == protocol.KindEpochSealed {
+	switch string(s.kind) {
+	case protocol.KindEpochBegun, protocol.KindEpochSealed, protocol.KindResumed:
 		b.epochs = append(b.epochs, i)
 	}
 	if string(s.kind) == protocol.KindBodiesDestroyed && e.Body != nil {
