@@ -111,7 +111,9 @@ func (r *Releaser) Release(ctx context.Context, g *orders.Grant) error {
 		switch {
 		case err == nil:
 			return nil
-		case ctx.Err() != nil, errors.As(err, new(journalError)):
+		case ctx.Err() != nil: // whatever it failed of, it was stopped
+			return fmt.Errorf("release %s: %w: %w", doc.ID, ctx.Err(), err)
+		case errors.As(err, new(journalError)):
 			return fmt.Errorf("release %s: %w", doc.ID, err)
 		case errors.As(err, new(final)):
 			r.Log.Error("release failed for good", "grant", doc.ID, "error", err)
