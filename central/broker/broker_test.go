@@ -179,9 +179,9 @@ func publish(c paho.Client, topic, payload string) {
 
 // attacks are the same for the embedded broker and for Mosquitto with the shipped access list: what a recorder, or a stranger,
 // must not be able to do.
-func attacks(t *testing.T, url string, ca *authority) {
+func attacks(t *testing.T, url string, ca *authority, config ClientConfig) {
 	h := &got{}
-	centre := runClient(t, ClientConfig{URL: url, TLS: ca.client(Centre)}, h)
+	centre := runClient(t, config, h)
 
 	t.Run("strangers", func(t *testing.T) {
 		unknown := newAuthority(t).client("rec-1")
@@ -338,10 +338,11 @@ func TestEmbeddedRecorderSpeaksForItselfOnly(t *testing.T) {
 	ca := newAuthority(t)
 	e := startEmbedded(t, ca, "127.0.0.1:0", logger(t))
 	url := "ssl://" + e.Addr()
-	attacks(t, url, ca)
+	t.Run("the centre inside", func(t *testing.T) { attacks(t, url, ca, ClientConfig{Embedded: e}) })
+	t.Run("the centre over the network", func(t *testing.T) { attacks(t, url, ca, ClientConfig{URL: url, TLS: ca.client(Centre)}) })
 
 	t.Run("names", func(t *testing.T) {
-		for _, name := range []string{"", "Rec-1", "+", "#", "rec/1", "centre2/x", "$SYS"} {
+		for _, name := range []string{"", "Rec-1", "+", "#", "rec/1", "centre2/x", "$SYS", "inline"} {
 			if _, err := dial(url, name, ca.client(name), nil); err == nil {
 				t.Errorf("a certificate in the name %q was let in", name)
 			}
@@ -360,12 +361,13 @@ func TestEmbeddedRecorderSpeaksForItselfOnly(t *testing.T) {
 				t.Fatal(token.Error())
 			}
 		}
-		// The test's first centre is still there; a new one with its name takes its place and hears what was kept.
-		h := &got{}
-		runClient(t, ClientConfig{URL: url, TLS: ca.client(Centre)}, h)
-		eventually(t, "a later centre hears the kept status", func() bool { return strings.Contains(h.all(), "status rec-3 kept") })
-		if strings.Contains(h.all(), "journal rec-3") {
-			t.Error("a journal batch was kept")
+		for _, config := range []ClientConfig{{URL: url, TLS: ca.client(Centre)}, {Embedded: e}} {
+			h := &got{}
+			runClient(t, config, h)
+			eventually(t, "a later centre hears the kept status", func() bool { return strings.Contains(h.all(), "status rec-3 kept") })
+			if strings.Contains(h.all(), "journal rec-3") {
+				t.Error("a journal batch was kept")
+			}
 		}
 	})
 }

@@ -26,11 +26,14 @@ type Handler interface {
 
 // ClientConfig says where the broker is and who we are.
 type ClientConfig struct {
+	Embedded *Embedded // the broker is this one, and there is no connection to it; nil: as the next four say
+
 	URL      string      // ssl://host:port
 	TLS      *tls.Config // our certificate (CN Centre), the CA of the broker
-	ClientID string      // empty: Centre, which the embedded broker asks for
-	Share    string      // several centres: they take recorders by shared subscription under this name (not with the embedded broker)
-	Log      *slog.Logger
+	ClientID string      // empty: Centre
+	Share    string      // several centres: they take recorders by shared subscription under this name
+
+	Log *slog.Logger
 
 	Queue        int           // messages waiting for Handler; zero: 4096
 	PerRecorder  int           // of which one recorder may have so many; zero: 16
@@ -51,9 +54,9 @@ type Client struct {
 	ClientConfig
 	handler Handler
 
-	session atomic.Pointer[paho.Client] // nil while there is no subscribed connection
+	session atomic.Pointer[session] // nil while there is no subscribed connection
 
-	mu      sync.Mutex // guards what follows; held for moments only, paho's own goroutine takes it
+	mu      sync.Mutex // guards what follows; held for moments only, those of the sessions take it
 	counts  Counts
 	waiting map[protocol.RecorderID][]message // of each recorder in their order, the one that is being handled first
 	queued  int                               // all of them
@@ -64,13 +67,16 @@ type Client struct {
 	unlogged int       // dropped since: a recorder gone bad must not fill our disk with its log lines
 }
 
+// session publishes at QoS 1, and returns when the broker has acknowledged it.
+type session func(ctx context.Context, topic string, payload []byte, retained bool) error
+
 type message struct {
 	channel protocol.Channel
 	payload []byte
 }
 
 // sideBySide is how many calls of the handler there may be at a time.
-const sideBySide = 32
+const sideBySide = 128
 
 // NewClient makes a session that is not connected yet; see Run.
 func NewClient(c ClientConfig, h Handler) *Client {
@@ -99,6 +105,10 @@ func (c *Client) Run(ctx context.Context) {
 		handling.Go(func() { c.handle(ctx) })
 	}
 	defer handling.Wait()
+	if c.Embedded != nil {
+		c.inside(ctx)
+		return
+	}
 	for pause := c.Retry; ctx.Err() == nil; {
 		began := time.Now()
 		err := c.once(ctx)
@@ -118,6 +128,21 @@ func (c *Client) Run(ctx context.Context) {
 	}
 }
 
+// inside is the session with the broker in this process. What recorders publish is queued by their own goroutines: there is no socket between that may be full.
+func (c *Client) inside(ctx context.Context) {
+	if err := c.Embedded.join(c.enqueue); err != nil {
+		c.Log.Error("the centre hears nothing from its own broker", "error", err)
+		return
+	}
+	publish := session(func(_ context.Context, topic string, payload []byte, retained bool) error { return c.Embedded.publish(topic, payload, retained) })
+	c.session.Store(&publish)
+	<-ctx.Done()
+	c.session.Store(nil)
+	if err := c.Embedded.leave(); err != nil {
+		c.Log.Error("the centre still hears its own broker", "error", err)
+	}
+}
+
 // once is one session from connecting to its loss. Each session has a paho client of its own and subscribes anew: nothing of the old
 // one lives on, and paho's own reconnecting, which has no jitter, is off.
 func (c *Client) once(ctx context.Context) error {
@@ -128,15 +153,18 @@ func (c *Client) once(ctx context.Context) error {
 		SetKeepAlive(30 * time.Second).SetPingTimeout(c.TokenTimeout).SetOrderMatters(true)
 	opts.SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { c.enqueue(m.Topic(), m.Payload()) })
 	opts.SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err }) // once a connection, and lost has room
-	session := paho.NewClient(opts)
-	defer session.Disconnect(250)
-	if err := wait(ctx, session.Connect(), c.TokenTimeout); err != nil {
+	client := paho.NewClient(opts)
+	defer client.Disconnect(250)
+	if err := wait(ctx, client.Connect(), c.TokenTimeout); err != nil {
 		return fmt.Errorf("connect to %s: %w", c.URL, err)
 	}
-	if err := c.subscribe(ctx, session); err != nil {
+	if err := c.subscribe(ctx, client); err != nil {
 		return err
 	}
-	c.session.Store(&session)
+	publish := session(func(ctx context.Context, topic string, payload []byte, retained bool) error {
+		return wait(ctx, client.Publish(topic, 1, retained, payload), c.TokenTimeout)
+	})
+	c.session.Store(&publish)
 	defer c.session.Store(nil)
 	c.Log.Info("MQTT session", "broker", c.URL, "client", c.ClientID)
 	select {
@@ -153,7 +181,7 @@ func withTLS13(c *tls.Config) *tls.Config {
 	return c
 }
 
-func (c *Client) subscribe(ctx context.Context, session paho.Client) error {
+func (c *Client) subscribe(ctx context.Context, client paho.Client) error {
 	filters := map[string]byte{}
 	for _, channel := range []protocol.Channel{protocol.UpJournal, protocol.UpStatus} {
 		filter := protocol.TopicFilter(channel)
@@ -162,7 +190,7 @@ func (c *Client) subscribe(ctx context.Context, session paho.Client) error {
 		}
 		filters[filter] = 1
 	}
-	token := session.SubscribeMultiple(filters, nil)
+	token := client.SubscribeMultiple(filters, nil)
 	if err := wait(ctx, token, c.TokenTimeout); err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
@@ -198,11 +226,11 @@ func (c *Client) Publish(ctx context.Context, topic string, payload []byte, reta
 	if len(payload) > c.MaxMessage {
 		return fmt.Errorf("publish to %s: %d bytes is over the limit of %d", topic, len(payload), c.MaxMessage)
 	}
-	session := c.session.Load()
-	if session == nil {
+	publish := c.session.Load()
+	if publish == nil {
 		return fmt.Errorf("publish to %s: %w to %s", topic, ErrNotConnected, c.URL)
 	}
-	if err := wait(ctx, (*session).Publish(topic, 1, retained, payload), c.TokenTimeout); err != nil {
+	if err := (*publish)(ctx, topic, payload, retained); err != nil {
 		return fmt.Errorf("publish to %s over %s: %w", topic, c.URL, err)
 	}
 	return nil
@@ -218,7 +246,7 @@ func (c *Client) Counts() Counts {
 	return c.counts
 }
 
-// enqueue runs in paho's goroutine and must never wait. What does not fit is dropped: the recorder sends it again.
+// enqueue runs in paho's goroutine, or in that of a recorder's session, and must never wait. What does not fit is dropped: the recorder sends it again.
 func (c *Client) enqueue(topic string, payload []byte) {
 	recorder, channel, err := protocol.ParseTopic(topic)
 	if err == nil && channel != protocol.UpJournal && channel != protocol.UpStatus {

@@ -62,7 +62,7 @@ func NewEmbedded(c EmbeddedConfig) (*Embedded, error) {
 	limits.MaximumQos = 1
 	limits.SharedSubAvailable = 0
 	limits.MinimumProtocolVersion = protocolMQTT311
-	server := mqtt.New(&mqtt.Options{Capabilities: limits, Logger: slog.New(slog.DiscardHandler), SysTopicResendInterval: 3600})
+	server := mqtt.New(&mqtt.Options{Capabilities: limits, Logger: slog.New(slog.DiscardHandler), SysTopicResendInterval: 3600, InlineClient: true})
 	if err := server.AddHook(&access{log: c.Log}, nil); err != nil {
 		return nil, errors.Join(fmt.Errorf("broker on %s: %w", c.Addr, err), listener.Close())
 	}
@@ -74,6 +74,28 @@ func NewEmbedded(c EmbeddedConfig) (*Embedded, error) {
 	}
 	c.Log.Info("broker listens", "addr", listener.Addr().String())
 	return &Embedded{server: server, listener: listener}, nil
+}
+
+// join has what recorders publish told from inside this process, by their own goroutines, until leave; what is kept is told first.
+func (e *Embedded) join(told func(topic string, payload []byte)) error {
+	for _, channel := range []protocol.Channel{protocol.UpJournal, protocol.UpStatus} {
+		filter := protocol.TopicFilter(channel)
+		if err := e.server.Subscribe(filter, inside, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) { told(pk.TopicName, pk.Payload) }); err != nil {
+			return fmt.Errorf("broker on %s: subscribe to %s: %w", e.Addr(), filter, err)
+		}
+	}
+	return nil
+}
+
+func (e *Embedded) leave() error {
+	return errors.Join(e.server.Unsubscribe(protocol.TopicFilter(protocol.UpJournal), inside), e.server.Unsubscribe(protocol.TopicFilter(protocol.UpStatus), inside))
+}
+
+// inside is the number of the subscriptions from inside this process.
+const inside = 1
+
+func (e *Embedded) publish(topic string, payload []byte, retained bool) error {
+	return e.server.Publish(topic, payload, retained, 1)
 }
 
 // Addr is where it listens, host:port.
@@ -210,6 +232,8 @@ func (a *access) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool 
 	switch {
 	case pk.ProtocolVersion != protocolMQTT311:
 		return deny("not MQTT 3.1.1")
+	case who == mqtt.InlineClientId:
+		return deny("that is what the broker calls itself: enrol the recorder under another id")
 	case who != Centre && protocol.ValidID(protocol.RecorderID(who)) != nil:
 		return deny("the certificate's common name is neither " + Centre + " nor a recorder id")
 	case pk.Connect.ClientIdentifier != who:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
@@ -19,9 +20,14 @@ import (
 
 // Journal takes a batch from a recorder: the witness stores it and cosigns; the cosigned checkpoint goes back (invariant 11). Outside witnesses get it then: where the recorder's
 // quorum needs them it goes back when each has answered or is absent, and says who cosigned; otherwise at once, and again with what they add.
-func (o *Office) Journal(recorder protocol.RecorderID, batch []byte) {
+func (o *Office) Journal(recorder protocol.RecorderID, payload []byte) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+	batch, err := protocol.Unpack(payload, broker.MaxMessage)
+	if err != nil {
+		o.Log.Warn("journal not accepted", "recorder", recorder, "error", err)
+		return
+	}
 	cosigned, err := o.witness.Receive(ctx, recorder, batch)
 	if err != nil {
 		o.Log.Warn("journal not accepted", "recorder", recorder, "error", err)
@@ -82,7 +88,12 @@ func (o *Office) tellWitnesses(ctx context.Context) {
 }
 
 // Status takes a recorder's status: verified with the key it was enrolled with, kept if it is newer, and answered with the orders it has not used up.
-func (o *Office) Status(recorder protocol.RecorderID, raw []byte) {
+func (o *Office) Status(recorder protocol.RecorderID, payload []byte) {
+	raw, err := protocol.Unpack(payload, broker.MaxMessage)
+	if err != nil {
+		o.Log.Warn("status not accepted", "recorder", recorder, "error", err)
+		return
+	}
 	var key string
 	o.book.View(func(s *central.State) {
 		if r := s.Recorder(recorder); r != nil {
@@ -246,23 +257,33 @@ func (o *Office) enrol() (ids []protocol.RecorderID) {
 		defer o.mu.Unlock()
 		for _, r := range s.Recorders() {
 			ids = append(ids, r.ID)
-			if !o.enrolled[r.ID] { // the witness writes to disk to find that out
+			if !o.enrolled[r.ID] { // the witness looks on disk to find that out
 				fresh = append(fresh, *r)
 			}
 		}
 	})
+	var enrolling sync.WaitGroup
+	turn := make(chan struct{}, enrolAtOnce)
 	for _, r := range fresh {
-		if err := o.witness.Enrol(r.ID, r.Key, r.Origin); err != nil {
-			o.Log.Error("the witness cannot take this recorder", "recorder", r.ID, "error", err)
-			continue
-		}
-		o.compareKeys(r.ID, r.Roster)
-		o.mu.Lock()
-		o.enrolled[r.ID] = true
-		o.mu.Unlock()
+		turn <- struct{}{}
+		enrolling.Go(func() {
+			defer func() { <-turn }()
+			if err := o.witness.Enrol(r.ID, r.Key, r.Origin); err != nil {
+				o.Log.Error("the witness cannot take this recorder", "recorder", r.ID, "error", err)
+				return
+			}
+			o.compareKeys(r.ID, r.Roster)
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.enrolled[r.ID] = true
+		})
 	}
+	enrolling.Wait()
 	return ids
 }
+
+// enrolAtOnce is how many recorders the witness takes in side by side: one sync of the disk serves them all.
+const enrolAtOnce = 64
 
 // compareKeys says at once what would otherwise only show as orders that nobody obeys, or bags that nobody can open.
 func (o *Office) compareKeys(recorder protocol.RecorderID, roster *protocol.Roster) {
@@ -592,6 +613,9 @@ func (o *Office) extendHandedOver(ctx context.Context) {
 func (o *Office) ownLedger(ctx context.Context) (c chain.Checkpoint, signed []byte, err error) {
 	o.telling.Lock()
 	defer o.telling.Unlock()
+	if o.toldNote != nil && o.told.Size == o.book.Size() {
+		return o.told, o.toldNote, nil
+	}
 	if signed, err = o.book.Checkpoint(); err != nil {
 		return c, nil, err
 	}

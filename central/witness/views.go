@@ -152,7 +152,7 @@ func readEntries(log *bbolt.Bucket, from uint64, max int) []chain.Entry {
 
 func readEntry(log *bbolt.Bucket, k, header []byte) chain.Entry {
 	e := chain.Entry{Header: append([]byte(nil), header...)}
-	if body := log.Bucket(bodies).Get(k); body != nil {
+	if body := bodyOf(log, number(k)); body != nil {
 		e.Body = append([]byte(nil), body...)
 	}
 	return e

@@ -292,7 +292,7 @@ func (x *watcher) expired(h chain.Header, e protocol.Expired) error {
 	minutes := map[uint64]protocol.Sealed{}
 	for _, s := range e.Segments {
 		minute, known := minutes[s.Minute]
-		if body := x.log.Bucket(bodies).Get(key(s.Minute)); !known && body != nil {
+		if body := bodyOf(x.log, s.Minute); !known && body != nil {
 			if chain.ParseBody(body, &minute) != nil {
 				minute = protocol.Sealed{} // no minute: nothing is counted off
 			}
@@ -317,7 +317,7 @@ func (x *watcher) again(e protocol.Expired) bool {
 	}
 	return slices.ContainsFunc(last, func(seq uint64) bool {
 		var before protocol.Expired
-		body := x.log.Bucket(bodies).Get(key(seq))
+		body := bodyOf(x.log, seq)
 		return body != nil && chain.ParseBody(body, &before) == nil && !slices.ContainsFunc(e.Segments, func(s protocol.ExpiredSegment) bool {
 			return !slices.ContainsFunc(before.Segments, func(b protocol.ExpiredSegment) bool { return b.Run == s.Run && b.N == s.N })
 		})

@@ -9,6 +9,9 @@
 //
 // # What is sent
 //
+// Both packed (protocol.Pack): what is said each minute is much the same. A centre takes what is not packed as well, from recorders of before that; one of before that takes no packed batch,
+// and says so in its log: a centre is brought up to date before its recorders.
+//
 // up/journal: a batch, in the stream format of protocol/chain: the entries from the last cosigned size on, at most 500 and 512 KiB of
 // them, an empty line, and a checkpoint signed over exactly the entries so far, the batch included:
 //
@@ -197,6 +200,7 @@ func (u *Uplink) session(ctx context.Context, in *inbox) error {
 		if will, err = u.Will(); err != nil {
 			return fmt.Errorf("last will: %w", err)
 		}
+		will = protocol.Pack(will)
 		opts.SetBinaryWill(statusTopic, will, 1, true)
 	}
 	client := paho.NewClient(opts)
@@ -277,7 +281,7 @@ func (u *Uplink) tell(ctx context.Context, client paho.Client) {
 	for ctx.Err() == nil {
 		status, err := u.Status()
 		if err == nil {
-			err = u.publish(ctx, client, topic, status, true)
+			err = u.publish(ctx, client, topic, protocol.Pack(status), true)
 		}
 		if err != nil && ctx.Err() == nil {
 			u.Log.Warn("status not sent", "error", err)
@@ -313,7 +317,7 @@ func (u *Uplink) push(ctx context.Context, client paho.Client) {
 			}
 			continue
 		}
-		if err := u.publish(ctx, client, topic, b.stream, false); err != nil && ctx.Err() == nil {
+		if err := u.publish(ctx, client, topic, protocol.Pack(b.stream), false); err != nil && ctx.Err() == nil {
 			u.Log.Warn("batch not sent", "from", b.from, "to", b.end, "error", err)
 		}
 		if u.answered(ctx, b, jitter(patience)) {

@@ -100,10 +100,14 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 		return "", err
 	}
 	url := "ssl://localhost:" + port
-	startCentre := func() (*process, error) {
-		return start(self(ctx, "centre", dir, listen, url, p.profile, strconv.Itoa(p.fleet)))
+	startCentre := func(name string) (*process, error) {
+		profiles := ""
+		if p.profile != "" {
+			profiles = filepath.Join(p.profile, broker+"-"+name)
+		}
+		return start(self(ctx, "centre", dir, listen, url, profiles, strconv.Itoa(p.fleet)))
 	}
-	centre, err := startCentre()
+	centre, err := startCentre("steady")
 	if err != nil {
 		return "", err
 	}
@@ -111,7 +115,7 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 	if err := answers(ctx, address, parts); err != nil {
 		return "", err
 	}
-	fleet, err := start(self(ctx, "fleet", dir, strconv.Itoa(p.fleet), url, p.minute.String()))
+	fleet, err := start(self(ctx, "fleet", dir, strconv.Itoa(p.fleet), url, p.minute.String(), p.profile))
 	if err != nil {
 		return "", err
 	}
@@ -156,7 +160,7 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 		return fmt.Sprintf("%.2f s", lags[min(len(lags)-1, int(q*float64(len(lags))))].Seconds())
 	}
 	days := took.Hours() / 24
-	up := float64(after.Sent-before.Sent)/days/float64(p.fleet) + 24*60*float64(after.Status+300)
+	up := 24 * 60 * float64(after.Batch+after.Status)
 
 	row = fmt.Sprintf("%s\t%.0f\t%s\t%s\t%s\t%.1f %%\t%.1f\t%.0f MB\t%.1f GB\t%.1f MB\t%.1f MB\t", broker, float64(cosigned)/took.Minutes(), quantile(0.5), quantile(0.99), quantile(1), 100*cpu.Seconds()/took.Seconds(),
 		cpu.Seconds()/float64(cosigned)/bare.Seconds(), memory/1e6, float64(disk)/days/1e9, up/1e6, 24*60*float64(after.Note)/1e6)
@@ -170,7 +174,7 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 		return "", err
 	}
 	back := time.Now()
-	again, err := startCentre()
+	again, err := startCentre("again")
 	if err != nil {
 		return "", err
 	}
@@ -294,9 +298,9 @@ func runCentre(ctx context.Context, args []string, out io.Writer) (err error) {
 		if err != nil {
 			return err
 		}
-		stop, err := profile(args[3], recorders)
-		if err != nil {
-			return err
+		stop, failed := profile(args[3], recorders)
+		if failed != nil {
+			return failed
 		}
 		defer func() { err = errors.Join(err, stop()) }()
 	}
