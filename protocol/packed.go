@@ -19,7 +19,7 @@ var ErrPacked = errors.New("packed text")
 
 var (
 	packers   = sync.Pool{New: func() any { w, _ := zlib.NewWriterLevel(io.Discard, zlib.BestSpeed); return w }} // the level is a known one
-	unpackers sync.Pool                                                                                         // of io.ReadCloser that are zlib.Resetter; made at the first stream
+	unpackers sync.Pool                                                                                          // of io.ReadCloser that are zlib.Resetter; made at the first stream
 )
 
 // Pack packs a text, unless that makes it longer.

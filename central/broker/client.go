@@ -134,7 +134,9 @@ func (c *Client) inside(ctx context.Context) {
 		c.Log.Error("the centre hears nothing from its own broker", "error", err)
 		return
 	}
-	publish := session(func(_ context.Context, topic string, payload []byte, retained bool) error { return c.Embedded.publish(topic, payload, retained) })
+	publish := session(func(_ context.Context, topic string, payload []byte, retained bool) error {
+		return c.Embedded.publish(topic, payload, retained)
+	})
 	c.session.Store(&publish)
 	<-ctx.Done()
 	c.session.Store(nil)
