@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -354,8 +355,9 @@ func TestEmbeddedRecorderSpeaksForItselfOnly(t *testing.T) {
 		}
 	})
 
-	t.Run("only status is kept", func(t *testing.T) {
+	t.Run("nothing is kept", func(t *testing.T) {
 		c := mustDial(t, url, "rec-3", ca.client("rec-3"))
+		abandonWithWill(t, url, "rec-4", ca.client("rec-4"), protocol.Topic("rec-4", protocol.UpStatus), "kept as well")
 		for _, channel := range []protocol.Channel{protocol.UpJournal, protocol.UpStatus} {
 			if token := c.Publish(protocol.Topic("rec-3", channel), 1, true, "kept"); !token.WaitTimeout(5*time.Second) || token.Error() != nil {
 				t.Fatal(token.Error())
@@ -364,9 +366,10 @@ func TestEmbeddedRecorderSpeaksForItselfOnly(t *testing.T) {
 		for _, config := range []ClientConfig{{URL: url, TLS: ca.client(Centre)}, {Embedded: e}} {
 			h := &got{}
 			runClient(t, config, h)
-			eventually(t, "a later centre hears the kept status", func() bool { return strings.Contains(h.all(), "status rec-3 kept") })
-			if strings.Contains(h.all(), "journal rec-3") {
-				t.Error("a journal batch was kept")
+			publish(c, protocol.Topic("rec-3", protocol.UpStatus), "said again")
+			eventually(t, "a later centre hears the next status", func() bool { return strings.Contains(h.all(), "status rec-3 said again") })
+			if strings.Contains(h.all(), "kept") {
+				t.Errorf("a message was kept: %s", h.all())
 			}
 		}
 	})
@@ -418,7 +421,7 @@ func TestClientQueueIsBounded(t *testing.T) {
 	h := &got{slow: make(chan struct{})}
 	c := NewClient(ClientConfig{Log: logger(t), Queue: 6, PerRecorder: 4, QueueBytes: 1000, MaxMessage: 300}, h)
 	for range 10 {
-		c.enqueue(protocol.Topic("rec-1", protocol.UpJournal), []byte("flood"))
+		c.enqueue(protocol.Topic("rec-1", protocol.UpStatus), []byte("flood"))
 	}
 	c.enqueue(protocol.Topic("rec-2", protocol.UpStatus), []byte("still heard"))
 	c.enqueue(protocol.Topic("rec-3", protocol.UpStatus), make([]byte, 301))
@@ -472,7 +475,7 @@ func TestClientSideBySide(t *testing.T) {
 	c := NewClient(ClientConfig{Log: logger(t)}, m)
 	for n := range 10 {
 		for r := range 50 {
-			c.enqueue(protocol.Topic(protocol.RecorderID(fmt.Sprintf("rec-%d", r)), protocol.UpJournal), []byte{'0' + byte(n)})
+			c.enqueue(protocol.Topic(protocol.RecorderID(fmt.Sprintf("rec-%d", r)), protocol.UpStatus), []byte{'0' + byte(n)})
 		}
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -491,6 +494,60 @@ func TestClientSideBySide(t *testing.T) {
 			t.Errorf("%s: %s", r, got)
 		}
 	}
+}
+
+// TestNewerBatchTakesTheOldersPlace: a recorder that gets no answer sends its tail again, and what waits here is not to grow by it.
+func TestNewerBatchTakesTheOldersPlace(t *testing.T) {
+	h := &got{slow: make(chan struct{})}
+	c := NewClient(ClientConfig{Log: logger(t)}, h)
+	up := func(channel protocol.Channel, text string) {
+		c.enqueue(protocol.Topic("rec-1", channel), []byte(text))
+	}
+	up(protocol.UpJournal, "under way")
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); c.handle(ctx) }()
+	eventually(t, "it is handled", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.waiting["rec-1"][0].begun })
+	for _, text := range []string{"a", "ab", "abc"} {
+		up(protocol.UpJournal, text)
+	}
+	up(protocol.UpStatus, "a status")
+	up(protocol.UpJournal, "abcd")
+	if want := (Counts{Received: 4, Replaced: 2}); c.Counts() != want {
+		t.Errorf("counts %+v, want %+v", c.Counts(), want)
+	}
+	close(h.slow)
+	eventually(t, "all are handled", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.queued == 0 })
+	stop()
+	<-done
+	if want := "journal rec-1 under way\njournal rec-1 abc\nstatus rec-1 a status\njournal rec-1 abcd"; h.all() != want || c.bytes != 0 {
+		t.Errorf("handled:\n%s\nwant:\n%s\n%d bytes left in the books", h.all(), want, c.bytes)
+	}
+}
+
+// TestCrowdIsTurnedAwayInTime: of many that connect at once each is served or sent away soon, and one who stops in the middle of a handshake keeps nobody out.
+func TestCrowdIsTurnedAwayInTime(t *testing.T) {
+	t.Parallel()
+	turns := make(chan struct{}, 1)
+	stuck, stop := context.WithCancel(t.Context())
+	defer stop()
+	if err := turn(stuck, turns); err != nil {
+		t.Fatal(err)
+	}
+	if err := turn(t.Context(), turns); err != nil {
+		t.Error("behind one that waits for its peer:", err)
+	}
+	turns <- struct{}{} // when the second's turn is over: nobody will end this one
+	if err := turn(t.Context(), turns); !errors.Is(err, errCrowd) {
+		t.Errorf("in a crowd: %v", err)
+	}
+	<-turns
+	over, end := context.WithCancel(t.Context())
+	if err := turn(over, turns); err != nil {
+		t.Fatal(err)
+	}
+	end()
+	eventually(t, "a handshake that is over frees its turn", func() bool { return len(turns) == 0 })
 }
 
 func FuzzEnqueue(f *testing.F) {

@@ -16,7 +16,8 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// Handler takes what recorders send. What one recorder sends is handed over in its order, one call at a time; calls for different recorders may run
+// Handler takes what recorders send. What one recorder sends is handed over in its order, one call at a time, but of batches that wait one after the other the last alone: it begins where the
+// recorder's journal is not cosigned, as the others did; calls for different recorders may run
 // side by side, so that one sync of a disk serves many. The payload is the handler's to keep. The recorder is the one whose topic it came over: the
 // broker's word, so the handler checks the signature inside.
 type Handler interface {
@@ -43,9 +44,9 @@ type ClientConfig struct {
 	Retry        time.Duration // first pause before connecting again, doubled up to a minute, ±50 %; zero: 1 s
 }
 
-// Counts is what was received and why messages were dropped, since the start.
+// Counts is what was received and why messages were dropped, since the start. Replaced are batches that a newer one of the same recorder took the place of.
 type Counts struct {
-	Received, Oversized, UnknownTopic, QueueFull uint64
+	Received, Replaced, Oversized, UnknownTopic, QueueFull uint64
 }
 
 // Client is the centre's session to a broker. Run owns the connection and the goroutines that call the handler; Publish may be called from any
@@ -73,6 +74,7 @@ type session func(ctx context.Context, topic string, payload []byte, retained bo
 type message struct {
 	channel protocol.Channel
 	payload []byte
+	begun   bool // it is being handled
 }
 
 // sideBySide is how many calls of the handler there may be at a time.
@@ -138,6 +140,7 @@ func (c *Client) inside(ctx context.Context) {
 		return c.Embedded.publish(topic, payload, retained)
 	})
 	c.session.Store(&publish)
+	c.Log.Info("MQTT session", "broker", "within this process, on "+c.Embedded.Addr())
 	<-ctx.Done()
 	c.session.Store(nil)
 	if err := c.Embedded.leave(); err != nil {
@@ -256,6 +259,7 @@ func (c *Client) enqueue(topic string, payload []byte) {
 	}
 	c.mu.Lock()
 	var why string
+	last := len(c.waiting[recorder]) - 1
 	switch {
 	case err != nil:
 		c.counts.UnknownTopic++
@@ -263,6 +267,10 @@ func (c *Client) enqueue(topic string, payload []byte) {
 	case len(payload) > c.MaxMessage:
 		c.counts.Oversized++
 		why = "over the size limit"
+	case last >= 0 && channel == protocol.UpJournal && c.waiting[recorder][last].channel == channel && !c.waiting[recorder][last].begun && c.bytes+len(payload) <= c.QueueBytes:
+		c.counts.Replaced++
+		c.bytes += len(payload) - len(c.waiting[recorder][last].payload)
+		c.waiting[recorder][last].payload = payload
 	case len(c.waiting[recorder]) >= c.PerRecorder, c.bytes+len(payload) > c.QueueBytes, c.queued == c.Queue:
 		c.counts.QueueFull++
 		why = "the queue is full"
@@ -273,7 +281,7 @@ func (c *Client) enqueue(topic string, payload []byte) {
 		if c.waiting[recorder] == nil {
 			c.ready <- recorder // has room: whoever is in it has a message in the queue
 		}
-		c.waiting[recorder] = append(c.waiting[recorder], message{channel, payload})
+		c.waiting[recorder] = append(c.waiting[recorder], message{channel: channel, payload: payload})
 	}
 	unlogged := c.unlogged
 	log := why != "" && time.Since(c.logged) > time.Second
@@ -295,6 +303,7 @@ func (c *Client) handle(ctx context.Context) {
 			return
 		case recorder := <-c.ready:
 			c.mu.Lock()
+			c.waiting[recorder][0].begun = true
 			m := c.waiting[recorder][0]
 			c.mu.Unlock()
 			if m.channel == protocol.UpJournal {

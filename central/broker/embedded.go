@@ -33,7 +33,7 @@ type EmbeddedConfig struct {
 	Log         *slog.Logger
 }
 
-// Embedded is a broker inside the centre's process. It keeps nothing on disk: what a restart loses is sent again.
+// Embedded is a broker inside the centre's process. It keeps nothing for later, also not what asks to be kept: recorders and centre say it again when they meet.
 type Embedded struct {
 	server   *mqtt.Server
 	listener net.Listener
@@ -44,11 +44,13 @@ func NewEmbedded(c EmbeddedConfig) (*Embedded, error) {
 	if c.Clients == nil {
 		return nil, fmt.Errorf("broker on %s: no CA for client certificates; without one anybody's certificate would do", c.Addr)
 	}
+	turns := make(chan struct{}, shakeAtOnce)
 	listener, err := tls.Listen("tcp", c.Addr, &tls.Config{
-		Certificates: []tls.Certificate{c.Certificate},
-		ClientAuth:   tls.RequireAndVerifyClientCert,
-		ClientCAs:    c.Clients,
-		MinVersion:   tls.VersionTLS13,
+		Certificates:       []tls.Certificate{c.Certificate},
+		ClientAuth:         tls.RequireAndVerifyClientCert,
+		ClientCAs:          c.Clients,
+		MinVersion:         tls.VersionTLS13,
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return nil, turn(hello.Context(), turns) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("broker: listen on %s: %w", c.Addr, err)
@@ -110,6 +112,31 @@ func (e *Embedded) Close() error {
 }
 
 const protocolMQTT311 = 4
+
+// Of many that connect at once only so many shake hands at a time, or none would be done before its peer gives up. Who does not get a turn soon is turned away, and comes back after a pause of its own.
+const (
+	shakeAtOnce = 128
+	turnWait    = 3 * time.Second
+	turnLasts   = time.Second // the work of a handshake takes milliseconds; after this it waits for its peer, and takes nobody's turn
+)
+
+var errCrowd = errors.New("too many connect at once")
+
+// turn waits for a turn, which lasts until the handshake is over, but not for long.
+func turn(handshake context.Context, turns chan struct{}) error {
+	wait := time.NewTimer(turnWait)
+	defer wait.Stop()
+	select {
+	case turns <- struct{}{}:
+		ctx, cancel := context.WithTimeout(handshake, turnLasts)
+		context.AfterFunc(ctx, func() { cancel(); <-turns })
+		return nil
+	case <-wait.C:
+		return errCrowd
+	case <-handshake.Done():
+		return handshake.Err()
+	}
+}
 
 // tlsListener finishes the handshake before mochi sees the connection: strangers cost ten seconds at most, and their names are logged.
 // mochi's own logger is off: it writes whole packets.
@@ -205,7 +232,7 @@ type access struct {
 func (a *access) ID() string { return "access" }
 
 func (a *access) Provides(b byte) bool {
-	return slices.Contains([]byte{mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnPublishDropped, mqtt.OnDisconnect}, b)
+	return slices.Contains([]byte{mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnWill, mqtt.OnPublishDropped, mqtt.OnDisconnect}, b)
 }
 
 // name is the common name of the certificate that the client proved to hold.
@@ -256,14 +283,15 @@ func (a *access) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	return false
 }
 
-// OnPublish keeps a message for later subscribers only where one is meant to be kept.
-func (a *access) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
-	if pk.FixedHeader.Retain {
-		if _, channel, err := protocol.ParseTopic(pk.TopicName); err != nil || channel == protocol.UpJournal || channel == protocol.DownOrders {
-			pk.FixedHeader.Retain = false
-		}
-	}
+// OnPublish keeps no message for later subscribers: mochi (v2.7.9) goes through all that it keeps each second.
+func (a *access) OnPublish(_ *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	pk.FixedHeader.Retain = false
 	return pk, nil
+}
+
+func (a *access) OnWill(_ *mqtt.Client, will mqtt.Will) (mqtt.Will, error) {
+	will.Retain = false
+	return will, nil
 }
 
 func (a *access) OnPublishDropped(cl *mqtt.Client, pk packets.Packet) {

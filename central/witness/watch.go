@@ -309,13 +309,16 @@ func (x *watcher) expired(h chain.Header, e protocol.Expired) error {
 	return x.flush()
 }
 
-// again says whether an earlier footage.expired entry has told the same: the last one, or one of the run before that a crash ended.
+// again says whether an earlier footage.expired entry has told the same: the last one, or one of the run before that a crash ended. What was gone only after an entry was written cannot stand in it.
 func (x *watcher) again(e protocol.Expired) bool {
 	last := x.watch.Expired
 	if x.watch.Run >= mostAgain && len(last) > 0 {
 		last = last[len(last)-1:]
 	}
 	return slices.ContainsFunc(last, func(seq uint64) bool {
+		if h, err := chain.ParseHeader(x.log.Bucket(headers).Get(key(seq))); err == nil && e.At.After(h.Time.Time) {
+			return false
+		}
 		var before protocol.Expired
 		body := bodyOf(x.log, seq)
 		return body != nil && chain.ParseBody(body, &before) == nil && !slices.ContainsFunc(e.Segments, func(s protocol.ExpiredSegment) bool {

@@ -605,7 +605,7 @@ func (o *overlay) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 // which is not what its header says.
 func bodyOf(log *bbolt.Bucket, seq uint64) []byte {
 	stored := log.Bucket(bodies).Get(key(seq))
-	if body, err := protocol.Unpack(stored, MaxBatch); err == nil {
+	if body, err := protocol.Unpack(stored, chain.MaxBody); err == nil {
 		return body
 	}
 	return stored

@@ -26,8 +26,8 @@
 //
 //	— rec-1.helmond/beeldwacht Az3grl…
 //
-// One batch is under way at a time. It is answered by a cosigned checkpoint that covers it; without one in ten seconds the tail is sent again, more
-// slowly each time. An idle journal sends its checkpoint alone, so that the cosignature in hand stays young (invariant 13).
+// One batch is under way at a time. It is answered by a cosigned checkpoint that covers it; without one in twenty seconds (±50 %) the tail is sent again, more
+// slowly each time, up to once a minute: a centre that comes back has much to do at once. An idle journal sends its checkpoint alone, so that the cosignature in hand stays young (invariant 13).
 //
 // up/status: the signed status, retained, on every change (at most once a second), every minute, and after each order and checkpoint of the ledger: the centre reads
 // from it which orders to send again, and from where to prove its ledger. A last will, signed when the session began, says "offline".
@@ -97,7 +97,7 @@ type Uplink struct {
 
 	CheckpointEvery time.Duration // how often an idle journal's checkpoint is sent; zero: a minute
 	Debounce        time.Duration // entries that come this close together travel together; zero: 200 ms
-	AnswerTimeout   time.Duration // without a cosignature by then, ±50 %, the tail is sent again; zero: 10 s
+	AnswerTimeout   time.Duration // without a cosignature by then, ±50 %, the tail is sent again; zero: 20 s
 	TokenTimeout    time.Duration // for every answer of the broker; zero: 10 s
 	Retry           time.Duration // first pause before connecting again, doubled up to a minute, ±50 %; zero: 1 s
 
@@ -113,7 +113,7 @@ func (u *Uplink) init() {
 		for _, d := range []struct {
 			field *time.Duration
 			value time.Duration
-		}{{&u.CheckpointEvery, time.Minute}, {&u.Debounce, 200 * time.Millisecond}, {&u.AnswerTimeout, 10 * time.Second}, {&u.TokenTimeout, 10 * time.Second}, {&u.Retry, time.Second}} {
+		}{{&u.CheckpointEvery, time.Minute}, {&u.Debounce, 200 * time.Millisecond}, {&u.AnswerTimeout, 20 * time.Second}, {&u.TokenTimeout, 10 * time.Second}, {&u.Retry, time.Second}} {
 			if *d.field == 0 {
 				*d.field = d.value
 			}

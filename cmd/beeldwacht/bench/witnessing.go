@@ -43,7 +43,7 @@ func (p *plan) witnessing(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "unit: one Ed25519 signature and two verifications, %.0f µs here\n\n", bare.Seconds()*1e6)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "broker\tcosigned a minute\tlag p50\tp99\tmost\tCPU of the centre, with broker\ta checkpoint, × unit\tmemory\ton disk a day\tup a recorder a day\tdown\tall cosigned after an outage\t")
+	fmt.Fprintln(t, "broker\tcosigned a minute\tlag p50\tp99\tmost\tCPU of the centre, with broker\tof the fleet\ta checkpoint, × unit\tmemory\ton disk a day\tup a recorder a day\tdown\tall cosigned after an outage\t")
 	for _, broker := range strings.Split(p.brokers, ",") {
 		r, err := p.witnessed(ctx, broker, bare)
 		if err != nil {
@@ -134,7 +134,8 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 	if err != nil {
 		return "", err
 	}
-	cpu, from, disk := used(parts), time.Now(), fileSize(filepath.Join(dir, "data", "witness.db"))
+	players := []*process{fleet}
+	cpu, played, from, disk := used(parts), used(players), time.Now(), fileSize(filepath.Join(dir, "data", "witness.db"))
 	for time.Since(from) < p.witnessFor {
 		if err := sleep(ctx, min(5*time.Second, p.witnessFor-time.Since(from))); err != nil {
 			return "", err
@@ -142,7 +143,7 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 		memory = max(memory, own(parts))
 	}
 	took := time.Since(from)
-	cpu, disk = used(parts)-cpu, fileSize(filepath.Join(dir, "data", "witness.db"))-disk
+	cpu, played, disk = used(parts)-cpu, used(players)-played, fileSize(filepath.Join(dir, "data", "witness.db"))-disk
 	after, err := readFleet(report)
 	if err != nil {
 		return "", err
@@ -162,7 +163,7 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 	days := took.Hours() / 24
 	up := 24 * 60 * float64(after.Batch+after.Status)
 
-	row = fmt.Sprintf("%s\t%.0f\t%s\t%s\t%s\t%.1f %%\t%.1f\t%.0f MB\t%.1f GB\t%.1f MB\t%.1f MB\t", broker, float64(cosigned)/took.Minutes(), quantile(0.5), quantile(0.99), quantile(1), 100*cpu.Seconds()/took.Seconds(),
+	row = fmt.Sprintf("%s\t%.0f\t%s\t%s\t%s\t%.1f %%\t%.1f %%\t%.1f\t%.0f MB\t%.1f GB\t%.1f MB\t%.1f MB\t", broker, float64(cosigned)/took.Minutes(), quantile(0.5), quantile(0.99), quantile(1), 100*cpu.Seconds()/took.Seconds(), 100*played.Seconds()/took.Seconds(),
 		cpu.Seconds()/float64(cosigned)/bare.Seconds(), memory/1e6, float64(disk)/days/1e9, up/1e6, 24*60*float64(after.Note)/1e6)
 	progress("%s: steady: %s", broker, strings.ReplaceAll(row, "\t", "  ")) // said before the outage, which may take long
 
@@ -178,6 +179,7 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 	if err != nil {
 		return "", err
 	}
+	cpu, played = used(parts)-used([]*process{centre}), used(players)
 	parts[slices.Index(parts, centre)] = again
 	missed, err := readFleet(report)
 	if err != nil {
@@ -189,6 +191,7 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 	}); err != nil {
 		return "", err
 	}
+	progress("%s: after the outage: %.0f s of processor time of the centre, with broker, and %.0f s of the fleet, in %.0f s", broker, (used(parts) - cpu).Seconds(), (used(players) - played).Seconds(), time.Since(back).Seconds())
 	return fmt.Sprintf("%s%.0f s\t", row, time.Since(back).Seconds()), stop()
 }
 
