@@ -554,7 +554,7 @@ func FuzzEnqueue(f *testing.F) {
 	f.Add("beeldwacht/v1/rec-1/up/journal", []byte("x"))
 	f.Add("beeldwacht/v1/+/up/status", []byte{})
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
-		c := NewClient(ClientConfig{Log: slog.New(slog.DiscardHandler)}, &got{})
+		c := NewClient(ClientConfig{Log: slog.New(slog.DiscardHandler), Queue: 16}, &got{})
 		c.enqueue(topic, payload)
 		if n := c.Counts(); n.Received == 1 {
 			r := <-c.ready

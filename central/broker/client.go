@@ -36,9 +36,9 @@ type ClientConfig struct {
 
 	Log *slog.Logger
 
-	Queue        int           // messages waiting for Handler; zero: 4096
+	Queue        int           // messages waiting for Handler; zero: 65,536
 	PerRecorder  int           // of which one recorder may have so many; zero: 16
-	QueueBytes   int           // and all together so many bytes; zero: 64 MiB
+	QueueBytes   int           // and all together so many bytes; zero: 256 MiB
 	MaxMessage   int           // larger ones are dropped; zero: MaxMessage
 	TokenTimeout time.Duration // for every answer of the broker; zero: 10 s
 	Retry        time.Duration // first pause before connecting again, doubled up to a minute, ±50 %; zero: 1 s
@@ -83,9 +83,9 @@ const sideBySide = 128
 // NewClient makes a session that is not connected yet; see Run.
 func NewClient(c ClientConfig, h Handler) *Client {
 	c.ClientID = orDefault(c.ClientID, Centre)
-	c.Queue = orDefault(c.Queue, 4096)
+	c.Queue = orDefault(c.Queue, 1<<16)
 	c.PerRecorder = orDefault(c.PerRecorder, 16)
-	c.QueueBytes = orDefault(c.QueueBytes, 64<<20)
+	c.QueueBytes = orDefault(c.QueueBytes, 256<<20)
 	c.MaxMessage = orDefault(c.MaxMessage, MaxMessage)
 	c.TokenTimeout = orDefault(c.TokenTimeout, 10*time.Second)
 	c.Retry = orDefault(c.Retry, time.Second)

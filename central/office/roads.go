@@ -327,7 +327,7 @@ func (o *Office) send(ctx context.Context, recorder protocol.RecorderID, last ui
 	if len(orders) == 0 {
 		return
 	}
-	ledger, ok := o.sendLedger(ctx, recorder)
+	ledger, ok, _ := o.sendLedger(ctx, recorder)
 	if !ok {
 		return
 	}
@@ -427,9 +427,12 @@ func (o *Office) takeAll(ctx context.Context, id protocol.RecorderID) error {
 	}
 }
 
+// noFacts are the kinds of what comes each minute and is the witness's to read: to the ledger it says nothing.
+var noFacts = []string{protocol.KindSealed, protocol.KindExpired}
+
 // takeSome takes in a number of entries, and says how many.
 func (o *Office) takeSome(ctx context.Context, recorder protocol.RecorderID, from uint64) (taken uint64, err error) {
-	entries, err := o.witness.Entries(recorder, from, 100)
+	entries, err := o.witness.EntriesWithout(noFacts, recorder, from, 100)
 	if err == nil && len(entries) == 0 {
 		err = errors.New("it is missing from the witness's store")
 	}
@@ -655,12 +658,12 @@ func (o *Office) alarm(ctx context.Context, a central.Alarm) {
 }
 
 // sendLedger sends a recorder the ledger's checkpoint, with the proof that it extends what its status says it follows, where it does not follow it yet. The head is what an order to it rests on: zero for a
-// recorder of before that was asked.
-func (o *Office) sendLedger(ctx context.Context, recorder protocol.RecorderID) (head protocol.LedgerHead, ok bool) {
+// recorder of before that was asked. Sent says that it did not follow it yet.
+func (o *Office) sendLedger(ctx context.Context, recorder protocol.RecorderID) (head protocol.LedgerHead, ok, sent bool) {
 	c, signed, err := o.ownLedger(ctx)
 	if err != nil {
 		o.Log.Error("the ledger's checkpoint", "error", err)
-		return head, false
+		return head, false, false
 	}
 	status, _ := o.StatusOf(recorder)
 	payload := signed
@@ -673,7 +676,7 @@ func (o *Office) sendLedger(ctx context.Context, recorder protocol.RecorderID) (
 		}
 		o.mu.Unlock()
 		if follows == head {
-			return head, true
+			return head, true, false
 		}
 		s := chain.Submission{Old: follows.Size, Note: signed}
 		switch {
@@ -687,7 +690,7 @@ func (o *Office) sendLedger(ctx context.Context, recorder protocol.RecorderID) (
 		}
 		if err != nil {
 			o.Log.Error("the proof that the ledger grew", "recorder", recorder, "error", err)
-			return head, false
+			return head, false, false
 		}
 		payload = chain.MarshalSubmission(s)
 	}
@@ -695,13 +698,16 @@ func (o *Office) sendLedger(ctx context.Context, recorder protocol.RecorderID) (
 		if !errors.Is(err, broker.ErrNotConnected) && ctx.Err() == nil {
 			o.Log.Warn("ledger checkpoint not sent", "recorder", recorder, "error", err)
 		}
-		return head, false
+		return head, false, false
 	}
 	o.mu.Lock()
 	o.sentLedgers[recorder] = sentLedger{head, o.Now()}
 	o.mu.Unlock()
-	return head, true
+	return head, true, true
 }
+
+// tellApart is how long after one recorder the next is told of the ledger. Each answers with a status, and thousands at once would fill the queue.
+const tellApart = 2 * time.Millisecond
 
 // tellLedger hands the ledger's own checkpoint to every recorder that is online, which keeps it in its journal.
 func (o *Office) tellLedger(ctx context.Context) {
@@ -712,8 +718,15 @@ func (o *Office) tellLedger(ctx context.Context) {
 		if s, ok := o.StatusOf(r); ok && s.State == "online" {
 			sending := &o.sending[protocol.HashOf([]byte(r))[0]%byte(len(o.sending))]
 			sending.Lock()
-			o.sendLedger(ctx, r)
+			_, _, sent := o.sendLedger(ctx, r)
 			sending.Unlock()
+			if sent {
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(tellApart):
+				}
+			}
 		}
 	}
 }

@@ -436,7 +436,7 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 		for _, name := range [][]byte{headers, bodies, hashes} { // they grow at their end alone: their pages may be full
 			log.Bucket(name).FillPercent = 1
 		}
-		x := &watcher{log: log, id: id, watch: &r.Watch, windows: map[protocol.CameraID][]window{}, edited: map[uint64][]tally{}}
+		x := &watcher{log: log, id: id, watch: &r.Watch, windows: map[protocol.CameraID][]window{}, edited: map[uint64][]tally{}, cameras: map[protocol.CameraID]footage{}}
 		if err := x.begin(r.Head); err != nil {
 			return err
 		}
@@ -477,6 +477,9 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 		}
 		if r.Head.Size != b.checkpoint.Size || r.Head.Root() != b.checkpoint.Root { // judge has seen to it; this is the last gate
 			return fmt.Errorf("stored entries give %d, root %s; the checkpoint says %d, %s", r.Head.Size, r.Head.Root(), b.checkpoint.Size, b.checkpoint.Root)
+		}
+		if err := x.finish(); err != nil {
+			return err
 		}
 		r.Checkpoint = b.note
 		for _, f := range x.found {

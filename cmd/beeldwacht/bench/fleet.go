@@ -236,6 +236,9 @@ func (p *player) write(now time.Time) error {
 	for c := range fleetCameras {
 		end := now.Add(-time.Duration(c*3571) * time.Millisecond) // each camera's segments at a moment of their own
 		one := protocol.SealedCamera{Camera: protocol.CameraID(fmt.Sprintf("plein-%05d-%02d", p.n, c)), Count: 1, First: protocol.T(end.Add(-time.Minute)), Last: protocol.T(end)}
+		if next > 0 {
+			one.First = protocol.T(p.before[c].Last.Add(time.Millisecond))
+		}
 		one.Oldest = one.First
 		sealed.Cameras = append(sealed.Cameras, one)
 		if next > 0 {

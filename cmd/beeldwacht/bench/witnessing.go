@@ -121,7 +121,7 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 	}
 	defer func() { err = errors.Join(err, fleet.stop()) }()
 	report := filepath.Join(dir, fleetReport)
-	if err := p.until(ctx, report, "all are connected", func(s fleetState) bool { return s.Recorders == p.fleet }); err != nil {
+	if err := p.until(ctx, patience, report, "all are connected", func(s fleetState) bool { return s.Recorders == p.fleet }); err != nil {
 		return "", err
 	}
 	progress("%s: all connected after %.0f s", broker, time.Since(began).Seconds())
@@ -185,23 +185,32 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 	if err != nil {
 		return "", err
 	}
-	if err := p.until(ctx, report, "all is cosigned again", func(s fleetState) bool {
+	caughtUp := ""
+	switch err := p.until(ctx, catchUp, report, "all is cosigned again", func(s fleetState) bool {
 		// Each minute all write again, so some always wait; those of the outage are over when no more wait than did before it.
 		return s.Cosigned > missed.Cosigned+p.fleet/2 && s.Behind <= max(after.Behind*2, p.fleet/50, 2)
-	}); err != nil {
+	}); {
+	case err == nil:
+		caughtUp = fmt.Sprintf("%.0f s", time.Since(back).Seconds())
+	case ctx.Err() != nil:
 		return "", err
+	default: // a figure as well
+		caughtUp = err.Error()
 	}
 	progress("%s: after the outage: %.0f s of processor time of the centre, with broker, and %.0f s of the fleet, in %.0f s", broker, (used(parts) - cpu).Seconds(), (used(players) - played).Seconds(), time.Since(back).Seconds())
-	return fmt.Sprintf("%s%.0f s\t", row, time.Since(back).Seconds()), stop()
+	return row + caughtUp + "\t", stop()
 }
 
 // progress says how far a long measurement is.
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
-// patience is how long a fleet may take to connect, or to catch up.
-const patience = 15 * time.Minute
+// How long a fleet may take to connect, and to catch up.
+const (
+	patience = 15 * time.Minute
+	catchUp  = 6 * time.Minute
+)
 
-func (p *plan) until(ctx context.Context, report, what string, ok func(fleetState) bool) error {
+func (p *plan) until(ctx context.Context, patience time.Duration, report, what string, ok func(fleetState) bool) error {
 	var last fleetState
 	for end, said := time.Now().Add(patience), time.Now(); time.Now().Before(end); {
 		s, err := readFleet(report)
