@@ -357,7 +357,10 @@ func TestEmbeddedRecorderSpeaksForItselfOnly(t *testing.T) {
 
 	t.Run("nothing is kept", func(t *testing.T) {
 		c := mustDial(t, url, "rec-3", ca.client("rec-3"))
+		first := &got{}
+		runClient(t, ClientConfig{Embedded: e}, first)
 		abandonWithWill(t, url, "rec-4", ca.client("rec-4"), protocol.Topic("rec-4", protocol.UpStatus), "kept as well")
+		eventually(t, "the will is heard", func() bool { return strings.Contains(first.all(), "status rec-4 kept as well") })
 		for _, channel := range []protocol.Channel{protocol.UpJournal, protocol.UpStatus} {
 			if token := c.Publish(protocol.Topic("rec-3", channel), 1, true, "kept"); !token.WaitTimeout(5*time.Second) || token.Error() != nil {
 				t.Fatal(token.Error())
