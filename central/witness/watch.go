@@ -93,6 +93,8 @@ type watcher struct {
 
 	windows map[protocol.CameraID][]window // read in this batch
 	edited  map[uint64][]tally             // hours that the entry at hand changes; see flush
+
+	sealedAside map[sealedMinute]bool // of parts that lie aside; nil: not read in this batch
 }
 
 // hour gives the tallies of an hour to change; flush keeps them.
@@ -216,6 +218,14 @@ func (x *watcher) sealed(h chain.Header, s protocol.Sealed) error {
 	for _, c := range s.Cameras {
 		if protocol.ValidID(c.Camera) != nil || c.Count <= 0 || c.Last.Before(c.First.Time) {
 			continue
+		}
+		if s.Again {
+			if counted, err := x.counted(c); counted || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		w, err := x.windowOf(c.Camera, protocol.Span(c.First.Time, c.Last.Time))
 		if err != nil {
@@ -450,7 +460,7 @@ func aheadOf(r row, log *bbolt.Bucket, now protocol.Time) (Finding, bool, error)
 		return Finding{}, false, nil
 	}
 	seq := r.Head.Size - 1
-	shown, err := show(log, r.Head.Size, seq)
+	shown, err := show(present(log, r), r.Head.Size, seq)
 	return Finding{Kind: Clock, Key: daily(Clock, "", now), Ours: r.Cosigned, Seqs: []uint64{seq}, Shown: shown, Seen: central.Words{
 		NL: fmt.Sprintf("De recorder schreef bij regel %d de tijd %s. Deze centrale had die regel toen al in handen: zij tekende ervoor om %s, %s eerder.", seq, r.Head.Time, now, r.Head.Time.Sub(now.Time).Round(time.Second)),
 		EN: fmt.Sprintf("The recorder wrote the time %s beside entry %d. This centre already had that entry: it signed for it at %s, %s earlier.", r.Head.Time, seq, now, r.Head.Time.Sub(now.Time).Round(time.Second))}}, true, err
@@ -542,7 +552,7 @@ func (w *Witness) Status(id protocol.RecorderID, raw []byte, s protocol.Status) 
 // backed is a status with fewer entries than the recorder signed for before: a rollback; or with none at all, when its log cannot be opened any more.
 func backed(r row, log *bbolt.Bucket, raw []byte, s protocol.Status) (Finding, error) {
 	seq := r.Head.Size - 1
-	shown, err := show(log, r.Head.Size, seq)
+	shown, err := show(present(log, r), r.Head.Size, seq)
 	f := Finding{Kind: Rollback, Key: fmt.Sprintf("%s %d", Rollback, r.Head.Size), Ours: r.Checkpoint, Theirs: raw, Seqs: []uint64{seq}, Shown: shown, Seen: central.Words{
 		NL: fmt.Sprintf("De recorder tekende voor een logboek van %d regels, de laatste van %s. Om %s zegt hij dat zijn logboek %d regels heeft: het is teruggezet.", r.Head.Size, r.Head.Time, s.Time, s.Entries),
 		EN: fmt.Sprintf("The recorder signed for a log of %d entries, the last of %s. At %s it says that its log has %d entries: it was put back.", r.Head.Size, r.Head.Time, s.Time, s.Entries)}}
@@ -720,20 +730,18 @@ type Shown struct {
 }
 
 // show proves entries under the checkpoint of a size.
-func show(log *bbolt.Bucket, size uint64, seqs ...uint64) ([]Shown, error) {
+func show(log stored, size uint64, seqs ...uint64) ([]Shown, error) {
 	seqs = slices.Compact(slices.Sorted(slices.Values(seqs)))
 	var list []Shown
-	tree := &overlay{base: log.Bucket(hashes), split: chain.HashCount(size)}
 	for _, seq := range seqs {
-		header := log.Bucket(headers).Get(key(seq))
-		if header == nil || seq >= size {
+		e, ok := log.entry(seq)
+		if !ok || seq >= size {
 			return nil, fmt.Errorf("entry %d is not stored", seq)
 		}
-		proof, err := chain.InclusionProof(seq, size, tree)
+		proof, err := chain.InclusionProof(seq, size, log)
 		if err != nil {
 			return nil, err
 		}
-		e := readEntry(log, key(seq), header)
 		list = append(list, Shown{seq, e.Header, e.Body, proof})
 	}
 	return list, nil
