@@ -90,7 +90,7 @@ func (o *office) Accesses() ([]central.Access, error) { return o.seen, nil }
 func (o *office) Counts(context.Context, time.Time, time.Time) (central.LogCounts, error) {
 	return central.LogCounts{Recorders: 1, Accesses: len(o.seen), Entries: 40}, nil
 }
-func (o *office) Export(_ protocol.RecorderID, w io.Writer) error {
+func (o *office) Export(_ protocol.RecorderID, _ uint64, w io.Writer) error {
 	_, err := io.WriteString(w, "{\"v\":1}\n{}\n")
 	return err
 }
@@ -1260,6 +1260,6 @@ func TestR18_TheRequestFormShowsOnlyWhatItsKindNeeds(t *testing.T) {
 func (o *office) Evidence(id protocol.RecorderID, finding string) (witness.Evidence, bool, error) {
 	return o.proof, o.proof.Recorder == id && o.proof.Name() == finding, nil
 }
-func (o *office) EvidenceOf(protocol.RecorderID, uint64) (witness.Evidence, bool, error) {
+func (o *office) EvidenceOf(_ protocol.RecorderID, _, _ uint64) (witness.Evidence, bool, error) {
 	return witness.Evidence{}, false, nil
 }

@@ -141,6 +141,12 @@ func (d *desk) showIncident(v *visit, status int, f form) {
 				}
 			}
 		}
+		if r := st.Recorder(i.Source.Recorder); r != nil && i.BreaksLog() {
+			s.Facts = append(s.Facts, fact{page.Both("Verder laten gaan", "Let it go on"), to{resumePath(r.ID), page.Both("De recorder staat stil tot u opdraagt dat hij verder mag", "The recorder stands still until you order that it may go on")}})
+			if t := resumptions(r, i.Number, v.now); len(t.Rows) > 0 {
+				s.Tables = append(s.Tables, t)
+			}
+		}
 		if list := st.EraseOrders("", central.IncidentDossier(i.Number)); len(list) > 0 {
 			s.Tables = append(s.Tables, erasures(v, st, mineOf(v, st, list)))
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
@@ -120,6 +121,15 @@ func (d *desk) exportLog(v *visit) {
 	name := v.r.PathValue("recorder")
 	known := name == ledgerName
 	d.Book.View(func(st *central.State) { known = known || st.Recorder(protocol.RecorderID(name)) != nil })
+	var log uint64 // 0: the one that goes on
+	file := name
+	if text := v.r.URL.Query().Get("nummer"); text != "" && name != ledgerName {
+		var err error
+		if log, err = strconv.ParseUint(text, 10, 53); err != nil || log == 0 || log > d.Recorders.Chain(protocol.RecorderID(name)).Log {
+			known = false
+		}
+		file += "-" + text
+	}
 	if !known {
 		d.nothing(v)
 		return
@@ -128,12 +138,12 @@ func (d *desk) exportLog(v *visit) {
 		return
 	}
 	v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	v.w.Header().Set("Content-Disposition", `attachment; filename="logboek-`+name+`.log"`)
+	v.w.Header().Set("Content-Disposition", `attachment; filename="logboek-`+file+`.log"`)
 	var err error
 	if name == ledgerName {
 		err = d.Book.Export(page.Steady(v.w))
 	} else {
-		err = d.Recorders.Export(protocol.RecorderID(name), page.Steady(v.w))
+		err = d.Recorders.Export(protocol.RecorderID(name), log, page.Steady(v.w))
 	}
 	if err != nil {
 		d.Log.Error("a log could not be exported whole", "log", name, "err", err)

@@ -620,7 +620,7 @@ func TestFactsAreReadOnce(t *testing.T) {
 	if err := w.office.resumeFacts(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if got := w.office.witness.Taken("rec-1"); got != uint64(len(r.entries)) {
+	if _, got := w.office.witness.Taken("rec-1"); got != uint64(len(r.entries)) {
 		t.Errorf("after a start %d of %d entries are taken in", got, len(r.entries))
 	}
 	r.connect()
@@ -940,13 +940,13 @@ func TestAFactTheLedgerCannotTakeIsNotLost(t *testing.T) {
 	_, err := w.office.witness.Receive(t.Context(), "rec-1", r.batch(0))
 	w.check(err)
 	w.check(w.office.book.Close())
-	if taken, err := w.office.takeSome(t.Context(), "rec-1", 0); taken != 1 || err == nil {
+	if taken, err := w.office.takeSome(t.Context(), "rec-1", 0, 0); taken != 1 || err == nil {
 		t.Errorf("%d entries taken by a ledger that takes nothing: %v", taken, err)
 	}
 	w.check(errors.Join(w.office.witness.Close(), w.office.identity.Close()))
 	w.office = w.newOffice()
 	w.check(w.office.Open(t.Context()))
-	if taken, err := w.office.takeSome(t.Context(), "rec-1", 1); taken != 1 || err != nil || !slices.Equal(w.incidents(), []string{"unlink-failed"}) {
+	if taken, err := w.office.takeSome(t.Context(), "rec-1", 0, 1); taken != 1 || err != nil || !slices.Equal(w.incidents(), []string{"unlink-failed"}) {
 		t.Errorf("%d taken, %v, incidents %v", taken, err, w.incidents())
 	}
 }
