@@ -84,7 +84,11 @@ func (o *office) Status(id protocol.RecorderID) (protocol.Status, time.Time, boo
 	return o.status, o.status.Time.Time, id == o.town.Recorder && !o.status.Time.IsZero()
 }
 func (o *office) Chain(protocol.RecorderID) Chain {
-	return Chain{Entries: 41, LastEntry: o.now, Checkpoint: o.now, Cosigned: 40, CosignedAt: o.now}
+	c := Chain{Log: 1, Witnessed: protocol.LedgerHead{Size: 40, Root: protocol.HashOf([]byte("log 1"))}, Entries: 41, LastEntry: o.now, Checkpoint: o.now, Cosigned: 40, CosignedAt: o.now}
+	if o.status.Log > 1 {
+		c.Former, c.Log = []witness.Former{{Log: 1, From: 38, Size: 41, Covered: 40, At: protocol.T(o.now)}}, o.status.Log
+	}
+	return c
 }
 func (o *office) Accesses() ([]central.Access, error) { return o.seen, nil }
 func (o *office) Counts(context.Context, time.Time, time.Time) (central.LogCounts, error) {
