@@ -353,6 +353,7 @@ type recorder struct {
 	head    chain.Head
 	entries []chain.Entry
 	hashes  chain.Hashes
+	log     uint64 // number of its journal; 0: the first
 
 	mu        sync.Mutex
 	envelopes []protocol.Envelope
@@ -473,7 +474,9 @@ func (r *recorder) batch(from int) []byte {
 	for _, e := range r.entries[from:] {
 		r.w.check(chain.WriteEntry(&b, e))
 	}
-	cp, err := chain.SignCheckpoint(chain.Checkpoint{Origin: r.w.town.Log.Name(), Size: r.head.Size, Root: r.head.Root()}, r.w.town.Log)
+	signer, err := protocol.SignerUnder(protocol.LogOrigin(r.w.town.Log.Name(), r.log), r.w.town.Log, r.w.town.LogKey)
+	r.w.check(err)
+	cp, err := chain.SignCheckpoint(chain.Checkpoint{Origin: signer.Name(), Size: r.head.Size, Root: r.head.Root()}, signer)
 	r.w.check(err)
 	r.w.check(chain.WriteCheckpoint(&b, cp))
 	return b.Bytes()
@@ -496,7 +499,7 @@ func (r *recorder) cosignedSize() uint64 {
 	r.w.check(err)
 	witness, err := chain.WitnessVerifier(r.w.town.WitnessKey)
 	r.w.check(err)
-	c, by, err := chain.OpenCheckpoint(r.cosigned, r.w.town.Log.Name(), log, witness)
+	c, by, err := chain.OpenSuccessor(r.cosigned, r.w.town.Log.Name(), log, witness)
 	if err != nil || len(by) != 1 {
 		r.w.t.Errorf("cosigned by %d: %v", len(by), err)
 	}
