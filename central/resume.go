@@ -124,7 +124,7 @@ func (s *State) Broken(recorder protocol.RecorderID) (list []*Incident) {
 		}
 	}
 	for _, i := range s.incidents {
-		if i.Source.Recorder == recorder && i.BreaksLog() && (i.Closed.IsZero() || i.Closed.After(since.Time)) {
+		if i.Source.Recorder == recorder && i.BreaksLog() && (i.Closed.IsZero() || !i.Closed.Before(since.Time)) {
 			list = append(list, i)
 		}
 	}
@@ -228,6 +228,11 @@ func (f *LogResumed) apply(s *State, e Event) error {
 		}
 	}
 	return nil
+}
+
+func (f *ResumeOrdered) dossier(*decision) Dossier { return IncidentDossier(f.Incidents[0]) }
+func (f *ResumeOrdered) remains() Fact {
+	return &ResumeOrdered{Recorder: f.Recorder, Log: f.Log, Order: f.Order, Incidents: f.Incidents, Reason: textGone}
 }
 
 // settled says of an order that a recorder which was put back gets again, and refuses since its term is over, that nothing waits for it any more.

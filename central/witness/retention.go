@@ -76,6 +76,9 @@ func (w *Witness) destroyOf(ctx context.Context, id protocol.RecorderID, now tim
 				return err
 			})
 		}
+		if len(spans) > 0 && err == nil {
+			err = w.db.Update(func(tx *bbolt.Tx) error { return w.renew(at(tx, 0)) })
+		}
 		for _, s := range spans {
 			for from := s.first; err == nil; {
 				if err = ctx.Err(); err != nil {
