@@ -3,6 +3,7 @@ package desk
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/beeldwacht/beeldwacht/central"
@@ -142,7 +143,14 @@ func (d *desk) showIncident(v *visit, status int, f form) {
 			}
 		}
 		if r := st.Recorder(i.Source.Recorder); r != nil && i.BreaksLog() {
-			s.Facts = append(s.Facts, fact{page.Both("Verder laten gaan", "Let it go on"), to{resumePath(r.ID), page.Both("De recorder staat stil tot u opdraagt dat hij verder mag", "The recorder stands still until you order that it may go on")}})
+			stands := any(page.Both("De recorder neemt op, maar toont en verstrekt niets tot de privacy officer hem verder laat gaan", "The recorder records, but shows and releases nothing until the privacy officer lets it go on"))
+			if slices.ContainsFunc(r.Resumptions, func(x *central.Resumption) bool { return x.Answers(i.Number) && !x.Resumed.IsZero() }) {
+				stands = page.Both("De recorder ging verder onder een nieuw logboek", "The recorder went on under a new log")
+			}
+			if st.Holds(v.me(), central.Officer, "", v.now) {
+				stands = to{resumePath(r.ID), stands}
+			}
+			s.Facts = append(s.Facts, fact{page.Both("Verder laten gaan", "Let it go on"), stands})
 			if t := resumptions(r, i.Number, v.now); len(t.Rows) > 0 {
 				s.Tables = append(s.Tables, t)
 			}

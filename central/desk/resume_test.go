@@ -38,7 +38,7 @@ func TestI13_LettingARecorderGoOnOnThePages(t *testing.T) {
 	o.do(central.RecordResumed{Source: central.Source{Recorder: "rec-1", Log: 2, Seq: 42}, Resumed: protocol.Resumed{Log: 2, Document: order.Document}, At: protocol.T(o.now)})
 	o.status.Log = 2
 	says(t, b.get(path), 200, "ging verder op", "logboek 1", "logboek 2", "verder onder logboek 3")
-	says(t, b.get("/en/bureau/incidenten/1"), 200, "went on at", "recorder went on under a new log")
+	says(t, b.get("/en/bureau/incidenten/1"), 200, "went on at", "recorder went on under a new log", "The recorder went on under a new log")
 	says(t, b.get("/bureau/logboeken"), 200, "Verder laten gaan na terugzetten")
 	for _, number := range []string{"1", "2"} {
 		w := b.get("/bureau/logboeken/rec-1?nummer=" + number)
