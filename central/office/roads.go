@@ -75,6 +75,9 @@ func (o *Office) tellWitnesses(ctx context.Context) {
 		}
 	}
 	for _, r := range o.enrol() {
+		if len(o.Config.Witnesses) == 0 {
+			break
+		}
 		log, _ := o.witness.Recorder(r)
 		for _, no := range o.courier.Refusals(log.Origin) {
 			alarms = append(alarms, central.Alarm{Recorder: r, Kind: central.WitnessRefuses, Detail: no.Error()})

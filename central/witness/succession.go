@@ -92,6 +92,9 @@ func logOf(log *bbolt.Bucket, r row, number uint64) (l stored, err error) {
 			l.before = append(l.before, p)
 		case n == number:
 			l.number, l.size, l.checkpoint, l.cosigned, l.covered = n, a.Size, a.Checkpoint, a.Cosigned, a.Covered
+			if len(l.cosigned) == 0 {
+				l.cosigned = nil
+			}
 			fallthrough
 		default:
 			l.parts = slices.Insert(l.parts, len(l.parts)-1, p)
@@ -453,15 +456,23 @@ type sealedMinute struct {
 
 // renew cosigns what a successor took the place of once more, as of now: without a cosignature of after their terms nobody could tell bodies that went in time from bodies that are missing.
 func (w *Witness) renew(log *bbolt.Bucket) error {
-	return eachAside(log, func(n uint64, b *bbolt.Bucket, a aside) (err error) {
-		if a.Covered == 0 {
-			return nil
-		}
-		if a.Cosigned, err = chain.Cosign(a.Cosigned, w.key, w.now()); err != nil {
-			return err
-		}
-		return put(b, asRow, a)
+	over := map[uint64]aside{}
+	err := eachAside(log, func(n uint64, _ *bbolt.Bucket, a aside) error {
+		over[n] = a
+		return nil
 	})
+	for n, a := range over {
+		if err != nil {
+			break
+		}
+		if len(a.Cosigned) == 0 {
+			continue
+		}
+		if a.Cosigned, err = chain.Cosign(a.Cosigned, w.key, w.now()); err == nil {
+			err = put(log.Bucket(former).Bucket(key(n)), asRow, a)
+		}
+	}
+	return err
 }
 
 // Former is a log that a successor took the place of.
@@ -513,6 +524,10 @@ func (w *Witness) FormerFile(id protocol.RecorderID, log uint64, out io.Writer) 
 // EntriesOf gives at most max entries from seq on of a recorder's log of this number; 0 is the first. None at its end.
 func (w *Witness) EntriesOf(id protocol.RecorderID, log, from uint64, max int) (list []chain.Entry, err error) {
 	err = w.inLog(id, log, func(l stored) error {
+		if len(l.parts) == 1 { // the log that goes on
+			list = readEntries(l.parts[0].bucket, from, max)
+			return nil
+		}
 		for seq := from; seq < l.size && len(list) < max; seq++ {
 			e, ok := l.entry(seq)
 			if !ok {

@@ -408,3 +408,85 @@ func TestI13_TalliesGoOn(t *testing.T) {
 		})
 	}
 }
+
+// outsider is a witness elsewhere that knows logs by their names and sees no entries (C2SP tlog-witness), with a place for each log that whoever runs it added.
+type outsider struct {
+	key  *chain.Witness
+	vkey string
+	logs map[string]*chain.Checkpoint
+}
+
+// cosigns is what it answers: it cosigns what extends the last it cosigned of a log that it knows.
+func (o *outsider) cosigns(p *place, r *recorder, cosigned []byte) ([]byte, error) {
+	c, _, err := chain.OpenSuccessor(cosigned, origin, r.verifier(p.t))
+	if err != nil {
+		return nil, err
+	}
+	have := o.logs[c.Origin]
+	if have == nil {
+		return nil, errors.New("it does not know this log")
+	}
+	proof, err := p.Consistency(id, c.Origin, have.Size, c.Size)
+	if err == nil && have.Size > 0 {
+		err = chain.CheckConsistency(proof, have.Size, have.Root, c.Size, c.Root)
+	}
+	if err != nil {
+		return nil, err
+	}
+	*have = c
+	return chain.Cosign(cosigned, o.key, p.Now())
+}
+
+// An outside witness takes the successor as a log of its own, once whoever runs it adds its name and key; the quorum then stands under both logs, and it keeps what it knew of the first.
+func TestI13_AnOutsideWitnessKnowsTheSuccessorByItsName(t *testing.T) {
+	p, r, backup, x := putBack(t)
+	skey, _, err := protocol.NewKey("buiten.example/getuige")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &outsider{logs: map[string]*chain.Checkpoint{origin: {}}}
+	if o.key, o.vkey, err = chain.NewWitness(skey); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.cosigns(p, r, p.state().Cosigned); err != nil {
+		t.Fatal(err)
+	}
+	backup.resumed(t, x, 2)
+	backup.grow(t, 1)
+	if err := p.Resume(id, 2); err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []int{5, 8} { // the beginning of both, then what only the successor has
+		cosigned, err := p.Receive(t.Context(), id, backup.batch(t, 0, end))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := o.cosigns(p, backup, cosigned); err == nil != (o.logs[origin+"/2"] != nil) {
+			t.Errorf("%d entries: %v", end, err)
+		}
+		o.logs[origin+"/2"] = &chain.Checkpoint{}
+		both, err := o.cosigns(p, backup, cosigned)
+		if err != nil {
+			t.Fatalf("%d entries: %v", end, err)
+		}
+		var witnesses []note.Verifier
+		for _, k := range []string{p.Key(), o.vkey} {
+			v, err := chain.WitnessVerifier(k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			witnesses = append(witnesses, v)
+		}
+		if _, by, err := chain.OpenSuccessor(both, origin, backup.verifier(t), witnesses...); err != nil || len(by) != 2 {
+			t.Errorf("cosigned by %d: %v", len(by), err)
+		}
+		backup.now = backup.now.Add(time.Second)
+	}
+	backup.grow(t, 1)
+	if _, err := o.cosigns(p, backup, p.receive(backup, backup.batch(t, 8, 9))); err != nil {
+		t.Error("it goes on:", err)
+	}
+	if o.logs[origin].Size != 8 || o.logs[origin+"/2"].Size != 9 {
+		t.Errorf("it knows %v and %v", o.logs[origin], o.logs[origin+"/2"])
+	}
+}
