@@ -156,7 +156,7 @@ func (s *street) connect() (gone func()) {
 	s.check(broker.AddHook(new(allowAll), nil))
 	s.check(broker.AddListener(listeners.NewNet("t", listener)))
 	s.check(broker.Subscribe(protocol.TopicFilter(protocol.UpStatus), 1, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) {
-		status, err := protocol.OpenStatus(pk.Payload, s.log)
+		status, err := openStatus(pk.Payload, s.log)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.status = status; err != nil {
@@ -164,7 +164,11 @@ func (s *street) connect() (gone func()) {
 		}
 	}))
 	s.check(broker.Subscribe(protocol.TopicFilter(protocol.UpJournal), 2, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) {
-		answer, err := s.witness(pk.Payload)
+		batch, err := protocol.Unpack(pk.Payload, 1<<20)
+		var answer []byte
+		if err == nil {
+			answer, err = s.witness(batch)
+		}
 		s.mu.Lock()
 		mute := s.mute
 		s.mu.Unlock()
@@ -613,4 +617,12 @@ func TestHoldWithoutRoomAndLowerCeiling(t *testing.T) {
 	})
 	stop()
 	s.sound()
+}
+
+func openStatus(payload []byte, log note.Verifier) (protocol.Status, error) {
+	raw, err := protocol.Unpack(payload, 1<<20)
+	if err != nil {
+		return protocol.Status{}, err
+	}
+	return protocol.OpenStatus(raw, log)
 }

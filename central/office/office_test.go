@@ -474,7 +474,7 @@ func (r *recorder) batch(from int) []byte {
 	for _, e := range r.entries[from:] {
 		r.w.check(chain.WriteEntry(&b, e))
 	}
-	signer, err := protocol.SignerUnder(protocol.LogOrigin(r.w.town.Log.Name(), r.log), r.w.town.Log, r.w.town.LogKey)
+	signer, err := protocol.SignerUnder(protocol.LogOrigin(r.w.town.Log.Name(), r.log), r.w.town.Log)
 	r.w.check(err)
 	cp, err := chain.SignCheckpoint(chain.Checkpoint{Origin: signer.Name(), Size: r.head.Size, Root: r.head.Root()}, signer)
 	r.w.check(err)

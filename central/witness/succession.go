@@ -268,16 +268,20 @@ func (w *Witness) rewind(id protocol.RecorderID, known row, size uint64) (head c
 				err = errMoved
 			}
 			for n := 0; n < atATime && head.Size < size && err == nil; n++ {
-				e, ok := present(log, r).entry(head.Size)
-				if !ok {
+				line := log.Bucket(headers).Get(key(head.Size))
+				if line == nil {
 					return fmt.Errorf("entry %d is missing from the store", head.Size)
 				}
 				var h chain.Header
-				if h, err = chain.ParseHeader(e.Header); err != nil {
+				if h, err = chain.ParseHeader(line); err != nil {
 					break
 				}
-				_ = epochs.Next(known.Origin, head, h, e.Body) // a finding of its time
-				_, err = head.Push(h, e.Header)
+				var body []byte
+				if h.Kind == protocol.KindEpochBegun || h.Kind == protocol.KindEpochSealed || h.Kind == protocol.KindResumed {
+					body = bodyOf(log, head.Size)
+				}
+				_ = epochs.Next(known.Origin, head, h, body) // a finding of its time
+				_, err = head.Push(h, line)
 			}
 			return err
 		})
@@ -521,11 +525,12 @@ func (w *Witness) FormerFile(id protocol.RecorderID, log uint64, out io.Writer) 
 	return chain.WriteCheckpoint(out, l.cosigned)
 }
 
-// EntriesOf gives at most max entries from seq on of a recorder's log of this number; 0 is the first. None at its end.
-func (w *Witness) EntriesOf(id protocol.RecorderID, log, from uint64, max int) (list []chain.Entry, err error) {
+// EntriesOf gives at most max entries from seq on of a recorder's log of this number; 0 is the first. None at its end. The bodies of some kinds may be left out: of thousands of recorders
+// it takes long to unpack what nobody reads.
+func (w *Witness) EntriesOf(id protocol.RecorderID, log, from uint64, max int, without ...string) (list []chain.Entry, err error) {
 	err = w.inLog(id, log, func(l stored) error {
 		if len(l.parts) == 1 { // the log that goes on
-			list = readEntries(l.parts[0].bucket, from, max)
+			list = readEntries(l.parts[0].bucket, without, from, max)
 			return nil
 		}
 		for seq := from; seq < l.size && len(list) < max; seq++ {

@@ -169,7 +169,7 @@ func (r *recorder) checkpoint(t testing.TB, size int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := protocol.SignerUnder(protocol.LogOrigin(origin, r.log), r.signer, r.vkey)
+	signer, err := protocol.SignerUnder(protocol.LogOrigin(origin, r.log), r.signer)
 	if err != nil {
 		t.Fatal(err)
 	}
