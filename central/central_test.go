@@ -228,7 +228,7 @@ func placed(h *Hold) protocol.HoldPlaced {
 		Interval: protocol.Span(h.Asked.From.Add(-20*time.Second), h.Asked.To.Add(40*time.Second)), Segments: 11, Bytes: 1 << 20, Root: protocol.HashOf([]byte("root")), End: h.End}
 }
 
-func (c *centre) source() Source { c.seq++; return Source{c.town.Recorder, c.seq} }
+func (c *centre) source() Source { c.seq++; return Source{Recorder: c.town.Recorder, Seq: c.seq} }
 
 // confirm lets the recorder confirm all of a request's holds.
 func (c *centre) confirm(id protocol.RequestID) {
