@@ -131,6 +131,9 @@ func (d *desk) exportLog(v *visit) {
 	v.w.Header().Set("Content-Disposition", `attachment; filename="logboek-`+name+`.log"`)
 	var err error
 	if name == ledgerName {
+		if d.Cosign != nil {
+			d.Cosign(v.r.Context())
+		}
 		err = d.Book.Export(page.Steady(v.w))
 	} else {
 		err = d.Recorders.Export(protocol.RecorderID(name), page.Steady(v.w))

@@ -611,15 +611,55 @@ func (o *Office) ownLedger(ctx context.Context) (c chain.Checkpoint, signed []by
 	} else { // recorders who saw more of it find that out as well
 		o.alarm(ctx, central.Alarm{Kind: central.LedgerBehind, Detail: err.Error()})
 	}
-	o.told, o.toldNote = c, signed
+	o.carriedBack()
+	if o.told, o.toldNote = c, signed; len(o.Config.Witnesses) > 0 {
+		o.answered = make(chan struct{})
+	}
+	if err := o.book.Witnessed(ctx, signed); err != nil { // its export lacks them; nothing else does
+		o.Log.Error("the ledger's cosigned checkpoint is not kept", "error", err)
+	}
 	o.courier.Carry(courier.Log{Origin: v.Name(), Proof: func(old, size uint64) (tlog.TreeProof, error) { return o.book.Grew(context.Background(), old, size) }}, signed, func(more []byte) {
 		o.telling.Lock()
 		defer o.telling.Unlock()
+		if err := o.book.Witnessed(context.Background(), more); err != nil {
+			o.Log.Error("the ledger's cosigned checkpoint is not kept", "error", err)
+		}
 		if o.told == c {
 			o.toldNote = more
+			o.carriedBack()
 		}
 	})
 	return c, signed, nil
+}
+
+// carriedBack tells who waits for the cosignatures of the newest checkpoint that no more come. The caller holds telling.
+func (o *Office) carriedBack() {
+	if o.answered != nil {
+		close(o.answered)
+		o.answered = nil
+	}
+}
+
+// cosignNow has the ledger cosigned as it is, for an export; who does not answer soon is left out.
+func (o *Office) cosignNow(ctx context.Context) {
+	if o.client == nil {
+		return // the centre that has the recorders does so each minute
+	}
+	if _, _, err := o.ownLedger(ctx); err != nil {
+		o.Log.Error("the ledger's checkpoint", "error", err)
+		return
+	}
+	o.telling.Lock()
+	answered := o.answered
+	o.telling.Unlock()
+	if answered == nil {
+		return
+	}
+	select {
+	case <-answered: // or a newer checkpoint has taken its place
+	case <-ctx.Done():
+	case <-time.After(2 * courier.Patience):
+	}
 }
 
 // alarm opens an incident of this centre's own; and says so in the log, in case it is the ledger that is wrong.
@@ -683,6 +723,12 @@ func (o *Office) sendLedger(ctx context.Context, recorder protocol.RecorderID) (
 func (o *Office) tellLedger(ctx context.Context) {
 	if o.client == nil {
 		return
+	}
+	if err := o.book.KeepWitnessed(ctx); err != nil { // what came since a minute ago
+		o.Log.Error("the ledger's cosigned checkpoints are not kept", "error", err)
+	}
+	if _, _, err := o.ownLedger(ctx); err != nil { // witnessed it is, also where no recorder is online
+		o.Log.Error("the ledger's checkpoint", "error", err)
 	}
 	for _, r := range o.enrol() {
 		if s, ok := o.StatusOf(r); ok && s.State == "online" {

@@ -47,7 +47,9 @@ KEYS is a text file; a line that starts with # is a comment:
                   bag, and for the accesses in a log
   log VKEY        the key of the log: for a log, a journal or an entry
   witness VKEY    a witness of the log, any number
-  quorum N        how many of them must have cosigned; all of them if not given
+  quorum N        how many of them must have cosigned; all of them if not given.
+                  A log can carry several checkpoints: the newest that so many
+                  have cosigned counts, and all must be of these entries
   origin NAME     the log's origin; the name of its key if not given
 
 Get the keys from somewhere else than what you verify.
