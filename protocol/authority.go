@@ -75,6 +75,15 @@ func (r *Roster) Authorise(s Signed, regime Regime) (Level, error) {
 		return r.approvers(s, regime, d.Approvers)
 	case *Erase:
 		return r.approvers(s, regime, d.Approvers) // never on the envelope alone: it destroys evidence
+	case *Resume: // of the whole recorder, whatever the regime
+		if d.Officer != r.Officer {
+			return "", fmt.Errorf("resume %s: %s is not the privacy officer of roster version %d", d.ID, d.Officer, r.Version)
+		}
+		level, err := r.level(s, Seat{Person: r.Officer, Key: r.OfficerKey})
+		if err == nil && level != LevelPersons && r.OfficerKey != "" {
+			return "", fmt.Errorf("resume %s: the privacy officer has not signed it; the roster names the key, so the centre's word is not enough", d.ID)
+		}
+		return level, err
 	}
 	return "", fmt.Errorf("%s %s: no person's authority applies", s.Kind(), s.Head().ID)
 }

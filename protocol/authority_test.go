@@ -239,3 +239,68 @@ func FuzzPasskeySignature(f *testing.F) {
 		}
 	})
 }
+
+// A log that was rolled back goes on only when the privacy officer says so; from the moment the roster names the officer's key, only by that key.
+func TestI13_ResumeByTheOfficerOnly(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		key    bool // the roster names the officer's
+		centre bool // the roster allows level centre
+		change func(*protocol.Resume)
+		signed []protocol.PersonID
+		level  protocol.Level
+		want   string
+	}{
+		{name: "signed by the officer", key: true, signed: []protocol.PersonID{protocoltest.Officer}, level: protocol.LevelPersons},
+		{name: "not signed", key: true, want: "has not signed"},
+		{name: "not signed, though the roster allows level centre", key: true, centre: true, want: "has not signed"},
+		{name: "signed by an approver", key: true, centre: true, signed: []protocol.PersonID{protocoltest.Approver}, want: "has not signed"},
+		{name: "names an approver", key: true, change: func(r *protocol.Resume) { r.Officer = protocoltest.Approver }, signed: []protocol.PersonID{protocoltest.Approver}, want: "not the privacy officer"},
+		{name: "no key in the roster, level centre", centre: true, level: protocol.LevelCentre},
+		{name: "no key in the roster, no level centre", want: "has not signed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			town := protocoltest.NewTown(t, start)
+			key := town.People[protocoltest.Officer].Verifier()
+			r, err := protocol.OpenRoster(town.Roster(1, func(r *protocol.Roster) {
+				r.LevelCentre = c.centre
+				r.OfficerKey = ""
+				if c.key {
+					r.OfficerKey = key
+				}
+			}), town.Roots)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resume := town.Resume("r-1", 2)
+			if c.change != nil {
+				c.change(resume)
+			}
+			s, err := protocol.ParseDocument(town.Compose(resume, c.signed...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			level, err := r.Authorise(s, "")
+			if level != c.level || (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("level %q, %v; want %q, %q", level, err, c.level, c.want)
+			}
+		})
+	}
+}
+
+func TestLogOrigin(t *testing.T) {
+	const first = "rec-1.stad/beeldwacht"
+	for log, want := range map[uint64]string{0: first, 1: first, 2: first + "/2", 10: first + "/10"} {
+		if got := protocol.LogOrigin(first, log); got != want {
+			t.Errorf("log %d is named %q, want %q", log, got, want)
+		}
+		if f, n := protocol.ParseLogOrigin(want); f != first || n != max(log, 1) {
+			t.Errorf("%q is log %d of %q", want, n, f)
+		}
+	}
+	for _, odd := range []string{first + "/1", first + "/0", first + "/02", first + "/+2", first + "/", first + "/-2", first + "/9007199254740993", "", "/", "2"} {
+		if f, n := protocol.ParseLogOrigin(odd); f != odd || n != 1 {
+			t.Errorf("%q is log %d of %q: it is the successor of none", odd, n, f)
+		}
+	}
+}

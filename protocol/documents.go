@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Document is one of *Roster, *Mandate, *Hold, *Lift, *Grant, *Erase.
+// Document is one of *Roster, *Mandate, *Hold, *Lift, *Grant, *Erase, *Resume.
 type Document interface {
 	Kind() string
 	Head() *Heading
@@ -65,7 +65,7 @@ type Roster struct {
 	RecorderKey  string   // the recorder's own verifier key, so that a bag can be checked from the roots alone
 	VaultKey     string   // age recipient of the centre's vault
 	Officer      PersonID // the privacy officer
-	OfficerKey   string   // optional until passkeys are used
+	OfficerKey   string   // of the officer's passkey; empty while only level centre is used. Once it is there nobody's word stands in for the officer's signature
 	Witnesses    []string // cosignature verifier keys
 	Quorum       uint64   // how many of them make a delivery
 	LevelCentre  bool     // the envelope may vouch for handler and approver
@@ -408,6 +408,33 @@ func (e *Erase) check() error {
 	return nil
 }
 
+// Resume lets a recorder whose log its witnesses do not follow, since it was rolled back or forked, go on under a successor of that log: the entries that it has, under the next number
+// (see [LogOrigin]). Only the privacy officer signs it. Nothing that the witnesses have of the log before is taken back by it; release grants that the recorder still had open
+// end, since what became of them may be in what it lost (DESIGN section 4, Orders; invariant 13).
+type Resume struct {
+	Heading
+	Log       uint64     // number of the successor: one more than that of the log
+	Witnessed LedgerHead // what the centre's witness has of the log before: it stays on record
+	Officer   PersonID
+}
+
+func (*Resume) Kind() string { return "resume" }
+
+func (r *Resume) fields(f *fields) {
+	r.Heading.fields(f)
+	numberField(f, "log", &r.Log)
+	once(f, "witnessed", &r.Witnessed, ParseLedgerHead, LedgerHead.String)
+	idField(f, "officer", &r.Officer)
+	r.term(f)
+}
+
+func (r *Resume) check() error {
+	if r.Log < 2 {
+		return fmt.Errorf("log %d: the first log succeeds none", r.Log)
+	}
+	return nil
+}
+
 var (
 	_ Document = (*Roster)(nil)
 	_ Document = (*Mandate)(nil)
@@ -415,6 +442,7 @@ var (
 	_ Document = (*Lift)(nil)
 	_ Document = (*Grant)(nil)
 	_ Document = (*Erase)(nil)
+	_ Document = (*Resume)(nil)
 )
 
 func newDocument(kind string) Document {
@@ -431,6 +459,8 @@ func newDocument(kind string) Document {
 		return &Grant{}
 	case "erase":
 		return &Erase{}
+	case "resume":
+		return &Resume{}
 	}
 	return nil
 }

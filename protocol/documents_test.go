@@ -27,6 +27,7 @@ func everyDocument(town *protocoltest.Town) map[string][]byte {
 		"grant":    town.Compose(town.Grant("g-1", "cam-1", hour(-2)), protocoltest.Handler, protocoltest.Approver),
 		"standing": town.Compose(standing),
 		"erase":    town.Compose(town.Erase("e-1", "cam-1", hour(-2)), protocoltest.Approver, protocoltest.Approver2),
+		"resume":   town.Compose(town.Resume("r-1", 2), protocoltest.Officer),
 	}
 }
 
@@ -90,6 +91,8 @@ func TestDocumentsRefuse(t *testing.T) {
 	for _, c := range []struct{ doc, old, new, want string }{
 		{"hold", "beeldwacht/hold v1", "beeldwacht/hold v2", "unknown kind or version"},
 		{"hold", "beeldwacht/hold v1", "beeldwacht/wipe v1", "unknown kind or version"},
+		{"resume", "log 2", "log 1", "succeeds none"},
+		{"resume", "witnessed 7 ", "witnessed ", "witnessed"},
 		{"erase", "approver p-approver2\n", "", "two different approvers"},
 		{"erase", "approver p-approver2\n", "approver p-approver\n", "two different approvers"},
 		{"erase", "approver p-approver2\n", "approver p-approver2\napprover p-handler\n", "two different approvers"},

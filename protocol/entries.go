@@ -28,6 +28,7 @@ const (
 	KindLedgerBad   = "ledger.refused"   // LedgerRefused: the centre's ledger does not extend what was seen of it
 	KindEpochBegun  = "epoch.begun"      // EpochBegun: the log is forward secure from here
 	KindEpochSealed = "epoch.sealed"     // EpochSealed: at most an hour after the one before
+	KindResumed     = "log.resumed"      // Resumed: from here on this is the next log
 
 	KindBodiesDestroyed = "log.bodies-destroyed" // BodiesDestroyed: bodies whose term is over
 )
@@ -266,6 +267,15 @@ type EpochBegun struct {
 type EpochSealed struct {
 	Salted
 	Seal string `json:"seal"` // a signed note of the ending epoch's key
+}
+
+// Resumed makes a log its own successor: what stands before it, as the recorder had it, and what comes after are signed under the successor's name (see [LogOrigin]) from then on. The entry
+// behind it begins an epoch anew, in a log that has epochs.
+type Resumed struct {
+	Salted
+	Log      uint64 `json:"log"`      // the successor's number
+	Document string `json:"document"` // the [Resume], as signed
+	Behind   string `json:"behind"`   // the cosigned checkpoint that this log did not lead to; empty if the recorder never saw one
 }
 
 // BodiesDestroyed is written before the bodies go, which the recorder then does, also after a crash. A month stands in one such entry for each kind.

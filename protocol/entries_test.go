@@ -15,7 +15,7 @@ var bodies = map[string]any{
 	KindOpened: Opened{}, KindStarted: Started{}, KindStopped: Stopped{}, KindRun: RunStarted{}, KindGapBegun: Gap{}, KindGapEnded: Gap{}, KindSealed: Sealed{}, KindExpired: Expired{}, KindErased: Erased{},
 	KindIncident: Incident{}, KindOrder: Order{}, KindRefused: OrderRefused{}, KindDropped: OrderDropped{}, KindHoldPlaced: HoldPlaced{}, KindHoldLifted: HoldLifted{}, KindIntent: Access{},
 	KindReleased: Released{}, KindReleaseFail: ReleaseFailed{}, KindView: Access{}, KindViewRefused: AccessRefused{}, KindLedger: LedgerSeen{}, KindLedgerBad: LedgerRefused{},
-	KindEpochBegun: EpochBegun{}, KindEpochSealed: EpochSealed{}, KindBodiesDestroyed: BodiesDestroyed{},
+	KindEpochBegun: EpochBegun{}, KindEpochSealed: EpochSealed{}, KindBodiesDestroyed: BodiesDestroyed{}, KindResumed: Resumed{},
 }
 
 // texts are the fields of bodies that are text of no stricter type, and what stands in them. A name is in none; whoever adds a field says here why not.
@@ -28,7 +28,7 @@ var texts = map[string]string{
 	"HoldLifted.Reason": "code", "Access.How": "code", "Access.Recipient": "public key", "Access.Reason": "the one text that a person types: the form says to write no names, and an officer reads it",
 	"Released.Object": "random name in the vault", "ReleaseFailed.Reason": "the program's words", "AccessRefused.Recipient": "public key", "AccessRefused.Reason": "the program's words",
 	"LedgerSeen.Checkpoint": "checkpoint", "LedgerRefused.Seen": "checkpoint", "LedgerRefused.Refused": "checkpoint and proof", "LedgerRefused.Why": "the program's words", "EpochBegun.Key": "verifier key", "EpochBegun.Lost": "the program's words", "EpochSealed.Seal": "seal",
-	"BodiesDestroyed.Month": "month", "KindDestroyed.Kind": "kind of entry",
+	"BodiesDestroyed.Month": "month", "KindDestroyed.Kind": "kind of entry", "Resumed.Document": "signed document: people by pseudonym", "Resumed.Behind": "checkpoint",
 }
 
 // TestI11_NamesLiveOnlyAtTheCentre: a journal names people by pseudonym, which cannot be a name: no capital, no space. No other field of a body is a place for one.

@@ -38,6 +38,58 @@ func PublicKey(signer string) (string, error) {
 	return note.NewEd25519VerifierKey(parts[2], ed25519.NewKeyFromSeed(seed[1:]).Public().(ed25519.PublicKey))
 }
 
+// KeyUnder is an Ed25519 verifier key under another name: a recorder signs the successor of its log with the same key, which bears the successor's name as every log's key bears its log's.
+func KeyUnder(name, vkey string) (string, error) {
+	if _, err := note.NewVerifier(vkey); err != nil {
+		return "", fmt.Errorf("verifier key %q: %w", vkey, err)
+	}
+	parts := strings.SplitN(vkey, "+", 3) // <name>+<hash>+<base64 of the type and the key>
+	data, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil || len(data) != 1+ed25519.PublicKeySize {
+		return "", fmt.Errorf("verifier key %q: not an Ed25519 key", vkey)
+	}
+	return note.NewEd25519VerifierKey(name, data[1:])
+}
+
+// VerifierUnder is [KeyUnder] for a verifier that [NewVerifier] made.
+func VerifierUnder(name string, v note.Verifier) (note.Verifier, error) {
+	k, ok := v.(textKey)
+	if !ok {
+		return nil, fmt.Errorf("key of %s: cannot be read under another name", v.Name())
+	}
+	vkey, err := KeyUnder(name, k.text)
+	if err != nil {
+		return nil, err
+	}
+	return NewVerifier(vkey)
+}
+
+// textKey remembers what it was read from.
+type textKey struct {
+	note.Verifier
+	text string
+}
+
+// SignerUnder is a signer that signs under another name. own is its public key, under any name.
+func SignerUnder(name string, signer note.Signer, own string) (note.Signer, error) {
+	vkey, err := KeyUnder(name, own)
+	if err != nil {
+		return nil, err
+	}
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		return nil, err
+	}
+	return renamed{v, signer}, nil
+}
+
+type renamed struct {
+	note.Verifier // name and hash
+	signer        note.Signer
+}
+
+func (r renamed) Sign(text []byte) ([]byte, error) { return r.signer.Sign(text) }
+
 // passkeyType is the note signature type of a passkey: 0xff marks a type with a written name (C2SP signed-note).
 const passkeyType = "\xffbeeldwacht/passkey-es256/v1\n"
 
@@ -69,7 +121,7 @@ func NewVerifier(vkey string) (note.Verifier, error) {
 		if err != nil {
 			return nil, fmt.Errorf("verifier key %q: %w", vkey, err)
 		}
-		return v, nil
+		return textKey{v, vkey}, nil
 	}
 	key := data[len(passkeyType):]
 	if len(key) != 32+33 || name == "" || fmt.Sprintf("%08x", passkeyHash(name, data)) != hash {

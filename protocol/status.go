@@ -16,6 +16,7 @@ type Status struct {
 	Time      Time           `json:"time"`
 	State     string         `json:"state"`         // "online"; "offline" in the last will, whose time is that of the connection
 	Why       string         `json:"why,omitempty"` // why it serves nothing, or what else a person should know
+	Log       uint64         `json:"log,omitzero"`  // number of the journal; left out for the first
 	Entries   uint64         `json:"entries"`       // size of the journal
 	Cosigned  uint64         `json:"cosigned"`      // covered by a cosigned checkpoint
 	LastOrder uint64         `json:"lastOrder"`     // the centre resends what follows

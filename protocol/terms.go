@@ -24,8 +24,8 @@ var BodyTerms = []BodyTerm{
 		"what was recorded, what was not and why, and that it went in time: accountability, art. 5 lid 2 AVG, as long as who got to it is on record †", "2026-11-22"},
 	{[]string{KindOpened, KindOrder, KindRefused, KindErased, KindLedgerBad}, 0,
 		"the recorder knows from them whom it obeys, what it may record and which orders are used up, or to erase, done. People stand in them by pseudonym, and whom that means the centre forgets at the end of their own term †", "2026-11-22"},
-	{[]string{KindEpochBegun, KindEpochSealed, KindBodiesDestroyed}, 0,
-		"what proves the rest of the log, and names nobody", "2026-11-22"},
+	{[]string{KindEpochBegun, KindEpochSealed, KindBodiesDestroyed, KindResumed}, 0,
+		"what proves the rest of the log; of people it names the privacy officer, by pseudonym", "2026-11-22"},
 }
 
 // MonthOf is the month (UTC) that bodies are kept and destroyed by: "2026-11".

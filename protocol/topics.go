@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -46,6 +47,23 @@ func ParseTopic(topic string) (RecorderID, Channel, error) {
 // Origin names a recorder's log in its checkpoints.
 func Origin(r RecorderID, municipality string) string {
 	return string(r) + "." + municipality + "/beeldwacht"
+}
+
+// LogOrigin names the successor of a recorder's log that has this number, by the origin of the first: "rec-1.helmond/beeldwacht/2". The first has number 1, and 0 where no number was written.
+func LogOrigin(first string, log uint64) string {
+	if log < 2 {
+		return first
+	}
+	return fmt.Sprintf("%s/%d", first, log)
+}
+
+// ParseLogOrigin is the inverse of [LogOrigin]: of what is no successor's name it gives the name itself, and 1.
+func ParseLogOrigin(origin string) (first string, log uint64) {
+	i := strings.LastIndexByte(origin, '/')
+	if n, err := strconv.ParseUint(origin[i+1:], 10, 53); i >= 0 && err == nil && LogOrigin(origin[:i], n) == origin {
+		return origin[:i], n
+	}
+	return origin, 1
 }
 
 // OwnWitness says whether a witness is the municipality's own by the name of its key, which then lies under the municipality's as the origins of its logs do: "witness.helmond/beeldwacht".

@@ -119,7 +119,8 @@ func (b *block) checkEntry(i int, v Verifier) bool {
 	b.times[i], b.sums[i] = s.at, sha256.Sum256(e.Header)
 	n := copy(b.leaf[1:], e.Header)
 	b.leaves[i] = sha256.Sum256(b.leaf[:1+n])
-	if string(s.kind) == protocol.KindEpochBegun || string(s.kind) == protocol.KindEpochSealed {
+	switch string(s.kind) {
+	case protocol.KindEpochBegun, protocol.KindEpochSealed, protocol.KindResumed:
 		b.epochs = append(b.epochs, i)
 	}
 	if string(s.kind) == protocol.KindBodiesDestroyed && e.Body != nil {

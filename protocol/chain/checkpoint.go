@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/binary"
@@ -122,6 +123,22 @@ func OpenCheckpoint(signed []byte, origin string, log note.Verifier, witnesses .
 		cosigned = append(cosigned, Cosignature{Name: w.Name(), Time: at.UTC()})
 	}
 	return c, cosigned, nil
+}
+
+// OpenSuccessor is [OpenCheckpoint] for a log or any successor of it (protocol.LogOrigin): who checks a recorder's log has its key under the name of the first. log is of protocol.NewVerifier.
+func OpenSuccessor(signed []byte, first string, log note.Verifier, witnesses ...note.Verifier) (Checkpoint, []Cosignature, error) {
+	first, _ = protocol.ParseLogOrigin(first)
+	origin := first
+	if line, _, ok := bytes.Cut(signed[:min(len(signed), MaxCheckpoint)], []byte("\n")); ok && log != nil {
+		if of, _ := protocol.ParseLogOrigin(string(line)); of == first && string(line) != log.Name() {
+			v, err := protocol.VerifierUnder(string(line), log)
+			if err != nil {
+				return Checkpoint{}, nil, fmt.Errorf("checkpoint of %q: %w", line, err)
+			}
+			origin, log = string(line), v
+		}
+	}
+	return OpenCheckpoint(signed, origin, log, witnesses...)
 }
 
 // Witness is a witness's key: it makes C2SP cosignature/v1 signatures at a time it is told.

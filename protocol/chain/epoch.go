@@ -27,6 +27,8 @@ type Epochs struct {
 	SealedAt protocol.Time `json:"sealedAt"`         // when that was; zero: never
 	Breaks   uint64        `json:"breaks,omitempty"` // how many times the key of an epoch was lost before its seal
 	Failed   bool          `json:"failed,omitempty"` // Next found a fault: nothing is believed until an epoch is begun anew
+	Log      uint64        `json:"log,omitempty"`    // number of the log that goes on here, under whose name the keys are; 0: the first
+	Anew     bool          `json:"anew,omitempty"`   // the log was resumed: the next entry begins an epoch
 }
 
 // EpochSeal is what the key of an ending epoch signs: a checkpoint of the log as it is before the entry that carries it (C2SP tlog-checkpoint), with three extension lines:
@@ -129,6 +131,7 @@ func (e *Epochs) Next(origin string, head Head, h Header, body []byte) error {
 }
 
 func (e *Epochs) next(origin string, head Head, h Header, body []byte) error {
+	origin = e.name(origin)
 	fault := func(from uint64, format string, a ...any) error {
 		return &Fault{Seq: from, What: fmt.Sprintf(format, a...)}
 	}
@@ -143,7 +146,16 @@ func (e *Epochs) next(origin string, head Head, h Header, body []byte) error {
 		} else {
 			e.Breaks++
 		}
-		e.Key, e.Number, e.Since, e.Named, e.Failed = b.Key, b.Epoch, h.Time, h.Seq, false
+		e.Key, e.Number, e.Since, e.Named, e.Failed, e.Anew = b.Key, b.Epoch, h.Time, h.Seq, false, false
+	case e.Anew:
+		e.Anew = false
+		return fault(h.Seq, "the log was resumed before this entry, which should begin an epoch")
+	case h.Kind == protocol.KindResumed:
+		log, err := e.resumed(body)
+		if err != nil {
+			return fault(h.Seq, "%v", err)
+		}
+		e.Log, e.Anew = log, e.Key != ""
 	case e.Failed:
 	case h.Kind == protocol.KindEpochSealed:
 		if e.Key == "" {
@@ -159,6 +171,35 @@ func (e *Epochs) next(origin string, head Head, h Header, body []byte) error {
 		return fault(h.Seq, "epoch %d began at %s and is not sealed before this entry of %s: the seal is missing", e.Number, e.Since, h.Time)
 	}
 	return nil
+}
+
+// name is the name of the log that goes on here, by that of the first or of any successor.
+func (e *Epochs) name(origin string) string {
+	first, _ := protocol.ParseLogOrigin(origin)
+	return protocol.LogOrigin(first, e.Log)
+}
+
+// resumed checks an entry by which the log becomes its own successor, and returns its number. Who signed the order is for others to judge: here nobody is known.
+func (e *Epochs) resumed(body []byte) (log uint64, err error) {
+	if body == nil {
+		return 0, errors.New("the body that says who had the log resumed is gone; it is never destroyed")
+	}
+	var b protocol.Resumed
+	if err := ParseBody(body, &b); err != nil {
+		return 0, err
+	}
+	order, err := protocol.ParseDocument([]byte(b.Document))
+	if err != nil {
+		return 0, fmt.Errorf("the order by which the log was resumed: %w", err)
+	}
+	r, ok := order.Document.(*protocol.Resume)
+	switch due := max(e.Log, 1) + 1; {
+	case !ok:
+		err = fmt.Errorf("the log was resumed by a %s", order.Kind())
+	case b.Log != due || r.Log != due:
+		err = fmt.Errorf("it begins log %d by an order for log %d; log %d would come next", b.Log, r.Log, due)
+	}
+	return b.Log, err
 }
 
 // begun checks an entry that begins an epoch out of nothing.
@@ -217,13 +258,19 @@ func CheckSeal(origin string, named, seal Entry, root protocol.Hash) error {
 		}
 		e.Key, e.Number = s.Next, s.Epoch+1
 	}
+	own, _, _ := strings.Cut(e.Key, "+") // a key bears the name of its log
+	first, log := protocol.ParseLogOrigin(own)
+	if asked, _ := protocol.ParseLogOrigin(origin); first != asked {
+		return fmt.Errorf("the key of an epoch is named %q, the log %q", own, origin)
+	}
+	e.Log = log
 	if e.Key == "" || h.Kind != protocol.KindEpochSealed || h.Seq <= n.Seq {
 		return fmt.Errorf("entry %d, %s, does not name the key that entry %d, %s, is sealed with", n.Seq, n.Kind, h.Seq, h.Kind)
 	}
 	if s, err := unsigned(seal.Body); err == nil && s.Epoch != e.Number {
 		return fmt.Errorf("entry %d names the key of epoch %d, entry %d seals epoch %d", n.Seq, e.Number, h.Seq, s.Epoch)
 	}
-	if _, err = e.sealed(origin, h.Seq, root, h, seal.Body); err != nil {
+	if _, err = e.sealed(e.name(origin), h.Seq, root, h, seal.Body); err != nil {
 		return &Fault{Seq: h.Seq, What: err.Error()}
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
+	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
 )
 
 // sealed is a log whose epochs are sealed, and the key of the one that runs: all that its recorder has.
@@ -29,7 +30,7 @@ type sealed struct {
 }
 
 func (l *sealed) newKey() (note.Signer, string) {
-	skey, vkey, err := note.GenerateKey(rand.Reader, origin)
+	skey, vkey, err := note.GenerateKey(rand.Reader, protocol.LogOrigin(origin, l.epochs.Log))
 	must(l.t, err)
 	key, err := note.NewSigner(skey)
 	must(l.t, err)
@@ -85,6 +86,14 @@ func (l *sealed) copied() *sealed {
 	c := *l
 	c.entries = slices.Clone(l.entries)
 	return &c
+}
+
+// resume has the log go on as its successor, by an order for the log of a number.
+func (l *sealed) resume(log, order uint64) error {
+	l.t.Helper()
+	doc, err := protocol.Compose(protocoltest.NewTown(l.t, start).Resume("r-1", order))
+	must(l.t, err)
+	return l.write(protocol.KindResumed, protocol.Resumed{Log: log, Document: string(doc)})
 }
 
 // upTo is the log cut to a number of entries, with the key that the disk has now.
@@ -326,4 +335,59 @@ func FuzzParseEpochSeal(f *testing.F) {
 			t.Error("a seal has two spellings")
 		}
 	})
+}
+
+// A log that goes on as its successor is one log to whoever has the first one's key: sealed under the new name, with the break told, and who allowed it.
+func TestI13_SuccessorIsVerifiedWithTheKeyOfTheFirst(t *testing.T) {
+	l := threeEpochs(t)
+	l.seal()
+	must(t, l.resume(2, 2))
+	l.begin("the log was resumed")
+	l.fill(3)
+	l.seal()
+	f := newFixture(t, 0)
+	under := func(log uint64, head chain.Head) []byte {
+		s, err := protocol.SignerUnder(protocol.LogOrigin(origin, log), f.signer, f.vkey)
+		must(t, err)
+		signed, err := chain.SignCheckpoint(chain.Checkpoint{Origin: s.Name(), Size: head.Size, Root: head.Root()}, s)
+		must(t, err)
+		return signed
+	}
+	v, err := protocol.NewVerifier(f.vkey)
+	must(t, err)
+	judge := chain.Verifier{Origin: origin, Log: v}
+	d, err := chain.Verify(bytes.NewReader(stream(t, l.entries, under(2, l.head))), judge)
+	if err != nil || d.Checkpoint == nil || !d.Matches || d.Checkpoint.Origin != origin+"/2" || len(d.Resumed) != 1 || d.Resumed[0].Log != 2 || len(d.Breaks) != 1 || d.Epochs.Log != 2 || d.Epochs.Sealed != l.head.Size-1 {
+		t.Errorf("%v: %+v", err, d)
+	}
+	// Somebody else's key under that name is nobody's.
+	other, otherKey := protocoltest.Key(t, origin)
+	forged, err := protocol.SignerUnder(origin+"/2", other, otherKey)
+	must(t, err)
+	signed, err := chain.SignCheckpoint(chain.Checkpoint{Origin: origin + "/2", Size: l.head.Size, Root: l.head.Root()}, forged)
+	must(t, err)
+	if _, err := chain.Verify(bytes.NewReader(stream(t, l.entries, signed)), judge); err == nil {
+		t.Error("a successor signed with another key is accepted")
+	}
+	// Nor is the log of another recorder a successor of this one.
+	if _, _, err := chain.OpenSuccessor(under(2, l.head), "rec-2.stad/beeldwacht", v); err == nil {
+		t.Error("another recorder's successor is accepted")
+	}
+}
+
+// What may not be: a number left out, an order for another number, and a log that goes on without a new epoch, whose key only the new name has.
+func TestI13_SuccessorBeginsByItsOrder(t *testing.T) {
+	for name, act := range map[string]func(l *sealed) error{
+		"begins log 3 by an order for log 3": func(l *sealed) error { return l.resume(3, 3) },
+		"begins log 2 by an order for log 3": func(l *sealed) error { return l.resume(2, 3) },
+		"should begin an epoch":              func(l *sealed) error { must(t, l.resume(2, 2)); return l.write("test", map[string]any{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := threeEpochs(t)
+			l.seal()
+			if err := act(l); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("found %v", err)
+			}
+		})
+	}
 }

@@ -63,7 +63,7 @@ func VerifyProof(file, header []byte, v Verifier) (Header, Checkpoint, []Cosigna
 	if err != nil {
 		return fail(err)
 	}
-	c, cosigned, err := OpenCheckpoint(p.Checkpoint, v.Origin, v.Log, v.Witnesses...)
+	c, cosigned, err := OpenSuccessor(p.Checkpoint, v.Origin, v.Log, v.Witnesses...)
 	if err != nil {
 		return fail(err)
 	}

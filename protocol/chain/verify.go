@@ -13,8 +13,8 @@ import (
 
 // Verifier is what a log is judged by: whose log it must be, and which witnesses count.
 type Verifier struct {
-	Origin    string
-	Log       note.Verifier
+	Origin    string          // of the first log: a successor's checkpoint is accepted too
+	Log       note.Verifier   // of protocol.NewVerifier
 	Witnesses []note.Verifier // see [WitnessVerifier]
 	Quorum    int             // how many of them must have cosigned
 
@@ -45,6 +45,8 @@ type Verdict struct {
 	Epochs Epochs  // of the entries that chain: from Epochs.First on the log is forward secure, up to Epochs.Sealed, except for Breaks
 	Breaks []Break // in order
 
+	Resumed []Resumption // in order: the log went on as its own successor
+
 	gone Gone
 
 	Witnessed             // the newest that a quorum cosigned, or the newest; its Checkpoint is nil if the stream ends without one
@@ -58,6 +60,13 @@ type Break struct {
 	From uint64 // the first entry behind the last seal before it
 	Seq  uint64 // the entry that says so, and begins the next epoch
 	Why  string // in the words of the recorder
+}
+
+// Resumption is where a log went on under its successor's name. Who allowed that stands in Document, whose signatures are for the caller to judge.
+type Resumption struct {
+	Seq      uint64
+	Log      uint64 // the successor's number
+	Document string // a resume order, as signed
 }
 
 // Verify reads a whole log, from its first entry, and recomputes everything. A log with something wrong gives an error: the
@@ -183,6 +192,13 @@ func (d *Verdict) epoch(origin string, h Header, body []byte) error {
 			return err
 		}
 		d.Breaks = append(d.Breaks, Break{From: sealed, Seq: h.Seq, Why: b.Lost})
+	}
+	if h.Kind == protocol.KindResumed {
+		var b protocol.Resumed
+		if err := ParseBody(body, &b); err != nil {
+			return err
+		}
+		d.Resumed = append(d.Resumed, Resumption{h.Seq, b.Log, b.Document})
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func (d *Verdict) judge(in *Reader, v Verifier, tree *leaves) error {
 	d.Uncovered = d.Entries
 	var wrong []error
 	for _, signed := range in.Checkpoints() {
-		c, cosigned, err := OpenCheckpoint(signed, v.Origin, v.Log, v.Witnesses...)
+		c, cosigned, err := OpenSuccessor(signed, v.Origin, v.Log, v.Witnesses...)
 		if err != nil {
 			wrong = append(wrong, err)
 			continue
