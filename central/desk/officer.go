@@ -110,8 +110,9 @@ func (d *desk) logs(v *visit) {
 			Checkpoint string
 			Alone      bool
 			Witnesses  []OutsideWitness
+			Destroyed  []central.Destruction
 			Find       finder
-		}{list, size, string(checkpoint), alone, witnesses, find}
+		}{list, size, string(checkpoint), alone, witnesses, newest(st.Destroyed(), roundsShown), find}
 	}, wide)
 }
 
@@ -145,6 +146,11 @@ func (d *desk) exportLog(v *visit) {
 }
 
 const ledgerName = "centrale"
+
+// roundsShown is how many rounds of destruction the page of logs shows: two years of months.
+const roundsShown = 24
+
+func newest[T any](list []T, n int) []T { return list[:min(n, len(list))] }
 
 // held is one hold and whose it is.
 type held struct {

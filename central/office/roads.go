@@ -513,14 +513,10 @@ func (o *Office) tend(ctx context.Context) {
 			}
 		}
 		if day := o.Now().Truncate(24 * time.Hour); !day.Equal(destroyedOn) {
-			n, err := o.witness.Destroy(ctx)
-			if err != nil && ctx.Err() == nil {
+			if err := o.destroyBodies(ctx); err != nil && ctx.Err() == nil {
 				o.Log.Error("bodies of recorders' entries whose term is over could not be destroyed; tried again in a minute", "error", err)
 			} else {
 				destroyedOn = day
-			}
-			if n > 0 {
-				o.Log.Info("bodies of recorders' entries destroyed at the end of their term", "bodies", n)
 			}
 		}
 		o.tendShares()
@@ -531,6 +527,19 @@ func (o *Office) tend(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// destroyBodies destroys the copies of bodies whose term is over, and puts in the ledger what went; also what went before a crash that the ledger was not told of.
+func (o *Office) destroyBodies(ctx context.Context) error {
+	_, err := o.witness.Destroy(ctx)
+	round, any, wrong := o.witness.Destroyed()
+	if any && wrong == nil {
+		if _, wrong = o.book.Do(ctx, central.RecordDestroyed{BodiesDestroyed: round}); wrong == nil {
+			o.Log.Info("bodies of recorders' entries destroyed at the end of their term", "bodies", round.Bodies())
+			wrong = o.witness.Told(round)
+		}
+	}
+	return errors.Join(err, wrong)
 }
 
 // tendVault keeps bags for their term and no longer.

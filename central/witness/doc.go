@@ -68,7 +68,7 @@
 // # Retention
 //
 // Bodies go here too at the end of the term of their kind (protocol.BodyTerms), whether or not their recorder still is there to say so in its log; headers, seals and hashes
-// stay, and [Witness.LogFile] still verifies. bbolt leaves what was deleted in its free pages until they are written again: we say *destroyed* of the log, and *deleted* of the file.
+// stay, and [Witness.LogFile] still verifies. How many of which kinds went is counted in the transaction in which they go, and the office puts each round in the ledger ([Witness.Destroyed]). bbolt leaves what was deleted in its free pages until they are written again: we say *destroyed* of the log, and *deleted* of the file.
 //
 // # Store
 //
