@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"io"
@@ -28,6 +27,8 @@ type block struct {
 	text  []byte
 	ends  [2 * blockEntries]int // of its lines in text, at the newline
 
+	before    chan string   // the key that the last entry of the blocks before it names for an epoch; empty: none, or a block is not sound
+	named     chan string   // the same for the block behind it, which takes it or does not
 	checked   chan struct{} // closed when what follows is known
 	sound     bool          // all of it follows from the first entry's prev and time
 	prev      protocol.Hash // of its first entry
@@ -36,7 +37,8 @@ type block struct {
 	leaves    []tlog.Hash                 // of the tree; not the block's own, since whoever verifies keeps them
 	nodes     [blockEntries - 1]tlog.Hash // of the tree above the leaves, level after level; the last is the root of all
 	leaf      [1 + MaxHeader]byte         // room for a header line behind a zero, as RFC 6962 section 2.1 hashes it
-	epochs    []int                       // places of the entries that begin or seal an epoch, rising
+	epochs    []int                       // places of the entries that begin or seal an epoch or resume the log, rising
+	seals     []*openedSeal               // of those, where the key that was named before is the one that signed it; nil for all others
 	gone      []int                       // places of the entries whose body is not there, or which say which bodies were destroyed, rising
 	destroyed bool                        // there is one of the latter
 	watched   []int                       // places of the entries that somebody wants to see
@@ -59,34 +61,54 @@ func (b *block) entry(i int) Entry {
 	return e
 }
 
-// read takes the block's lines from a stream; false: there are not as many plain lines, and text is as far as it read. The error is of reading.
-func (b *block) read(in *bufio.Reader) (bool, error) {
+// source is a stream that is cut into blocks.
+type source struct {
+	in   io.Reader
+	over []byte // what was read and is in no block
+	err  error  // why it reads no further
+}
+
+const readAtOnce = 32 << 10
+
+// read takes the block's lines from a stream; false: there are not as many plain lines, and text is as far as it read.
+func (b *block) read(s *source) bool {
+	b.text, s.over = append(b.text[:0], s.over...), nil
+	from := 0
 	for i := range b.ends {
-		line, err := in.ReadSlice('\n')
-		b.text = append(b.text, line...)
 		limit := MaxHeader
 		if i%2 == 1 {
 			limit = MaxBody
 		}
-		if err == bufio.ErrBufferFull {
-			return false, nil
+		n := bytes.IndexByte(b.text[from:], '\n')
+		for n < 0 && len(b.text)-from <= limit && s.err == nil {
+			have := len(b.text)
+			b.text = slices.Grow(b.text, readAtOnce)[:have+readAtOnce]
+			n, s.err = s.in.Read(b.text[have:])
+			b.text = b.text[:have+n]
+			n = bytes.IndexByte(b.text[from:], '\n')
 		}
-		if err != nil || len(line) == 1 || len(line)-1 > limit {
-			return false, err
+		if n < 1 || n > limit {
+			return false
 		}
-		b.ends[i] = len(b.text) - 1
+		b.ends[i] = from + n
+		from += n + 1
 	}
-	return true, nil
+	b.text, s.over = b.text[:from], b.text[from:]
+	return true
 }
 
-// check does all that needs no other block.
-func (b *block) check(v Verifier) {
+// check does all that needs no other block but, for the seals, the key that is named before it.
+func (b *block) check(v Verifier, seen shapes) {
 	defer close(b.checked)
 	b.leaves, b.epochs, b.gone, b.watched, b.destroyed = make([]tlog.Hash, blockEntries), b.epochs[:0], b.gone[:0], b.watched[:0], false
 	for i := range blockEntries {
-		if b.sound = b.checkEntry(i, v); !b.sound {
+		if b.sound = b.checkEntry(i, v, seen); !b.sound {
+			b.named <- ""
 			return
 		}
+	}
+	if n := len(b.epochs); n > 0 { // whoever has the block behind this one need not wait for the seals of this one
+		b.named <- namedBy(b.entry(b.epochs[n-1]))
 	}
 	below, nodes := b.leaves, b.nodes[:0]
 	for len(below) > 1 {
@@ -96,9 +118,30 @@ func (b *block) check(v Verifier) {
 		}
 		below = nodes[from:]
 	}
+	key := <-b.before
+	if len(b.epochs) == 0 {
+		b.named <- key
+	}
+	b.openSeals(key)
 }
 
-func (b *block) checkEntry(i int, v Verifier) bool {
+// openSeals checks who signed the block's seals, by the key that was named before it.
+func (b *block) openSeals(key string) {
+	b.seals = b.seals[:0]
+	for _, i := range b.epochs {
+		e := b.entry(i)
+		running := Epochs{Key: key}
+		seal, err := running.open(logOf(key), e.Body)
+		if err == nil {
+			key = seal.Next
+		} else { // it begins an epoch, resumes the log or is wrong
+			key = namedBy(e)
+		}
+		b.seals = append(b.seals, seal)
+	}
+}
+
+func (b *block) checkEntry(i int, v Verifier, seen shapes) bool {
 	e := b.entry(i)
 	s, ok := scanHeader(e.Header)
 	if !ok || s.seq != b.first+uint64(i) || i > 0 && (s.prev != b.sums[i-1] || s.at < b.times[i-1]) {
@@ -110,7 +153,7 @@ func (b *block) checkEntry(i int, v Verifier) bool {
 			return false
 		}
 		b.gone = append(b.gone, i)
-	} else if sha256.Sum256(e.Body) != s.body || CheckBody(e.Body) != nil {
+	} else if sha256.Sum256(e.Body) != s.body || !seen.sound(s.kind, e.Body) {
 		return false
 	}
 	if i == 0 {
@@ -166,7 +209,6 @@ func (b *block) after(h Head, n int) Head {
 // inBlocks verifies a log as far as whole blocks of it are sound, and returns the rest of it.
 func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 	var (
-		in      = bufio.NewReaderSize(r, MaxBody+2)
 		workers = runtime.GOMAXPROCS(0)
 		work    = make(chan *block, 2*workers)
 		ahead   = make(chan *block, 2*workers) // the same, in order
@@ -174,10 +216,12 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 		stop    = make(chan struct{})
 		all     sync.WaitGroup
 
-		// Of the reader, until all are done: what it read and gave to nobody, and why it read no further.
-		last    *block
-		failure error
+		// Of the reader, until all are done; last is what it read and gave to nobody.
+		in    = source{in: r}
+		last  *block
+		named = make(chan string, 1)
 	)
+	named <- ""
 	all.Go(func() {
 		defer close(work)
 		defer close(ahead)
@@ -187,9 +231,9 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 			default:
 				last = new(block)
 			}
-			last.first, last.text, last.checked = first, last.text[:0], make(chan struct{})
-			var whole bool
-			if whole, failure = last.read(in); !whole {
+			last.first, last.before, last.named, last.checked = first, named, make(chan string, 1), make(chan struct{})
+			named = last.named
+			if !last.read(&in) {
 				return
 			}
 			select {
@@ -202,8 +246,9 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 	})
 	for range workers {
 		all.Go(func() {
+			seen := shapes{}
 			for b := range work {
-				b.check(v)
+				b.check(v, seen)
 			}
 		})
 	}
@@ -223,11 +268,11 @@ func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
 		rest = append(rest, bytes.NewReader(b.text))
 	}
 	all.Wait()
-	rest = append(rest, bytes.NewReader(last.text))
-	if failure != nil {
-		return io.MultiReader(append(rest, failing{failure})...)
+	rest = append(rest, bytes.NewReader(last.text), bytes.NewReader(in.over))
+	if in.err != nil {
+		return io.MultiReader(append(rest, failing{in.err})...)
 	}
-	return io.MultiReader(append(rest, in)...)
+	return io.MultiReader(append(rest, in.in)...)
 }
 
 // join takes a sound block that follows, or leaves everything as it was.
@@ -256,20 +301,20 @@ func (d *Verdict) join(b *block, v Verifier, tree *leaves) bool {
 
 // takeEpochs holds a block behind a head against the seals. Since times do not fall, of the entries between two that begin or seal an epoch the last is the one that could be too late.
 func (d *Verdict) takeEpochs(b *block, before Head, origin string) bool {
-	take := func(i int) bool {
+	take := func(i int, seal *openedSeal) bool {
 		e := b.entry(i)
 		h, err := ParseHeader(e.Header)
 		d.Head = b.after(before, i)
-		return err == nil && d.epoch(origin, h, e.Body) == nil
+		return err == nil && d.epoch(origin, h, e.Body, seal) == nil
 	}
 	behind := 0
-	for _, i := range b.epochs {
-		if i > behind && !take(i-1) || !take(i) {
+	for n, i := range b.epochs {
+		if i > behind && !take(i-1, nil) || !take(i, b.seals[n]) {
 			return false
 		}
 		behind = i + 1
 	}
-	return behind == blockEntries || take(blockEntries-1)
+	return behind == blockEntries || take(blockEntries-1, nil)
 }
 
 // takeGone takes in which bodies of a block are not there, and which it says were destroyed.

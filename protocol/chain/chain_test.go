@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -689,4 +690,19 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)*10000/b.Elapsed().Seconds(), "entries/s")
+}
+
+// A hash has one spelling: lower-case hex.
+func TestHexHasOneSpelling(t *testing.T) {
+	for c := range 256 {
+		for at := range 16 {
+			digits := []byte("0123456789abcdef")
+			digits[at] = byte(c)
+			var quick [8]byte
+			slow, err := hex.DecodeString(string(digits))
+			if lower := bytes.Equal(digits, bytes.ToLower(digits)); chain.ScanHex(quick[:], digits) != (err == nil && lower) || err == nil && lower && !bytes.Equal(quick[:], slow) {
+				t.Errorf("%q: %x, want %x, %v", digits, quick, slow, err)
+			}
+		}
+	}
 }

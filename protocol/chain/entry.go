@@ -185,7 +185,7 @@ func CheckBody(line []byte) error {
 	if len(line) > MaxBody {
 		return fmt.Errorf("body is %d bytes, at most %d are allowed", len(line), MaxBody)
 	}
-	if salted(line) && scanBody(line) {
+	if salted(line) && scanBody(line, nil) {
 		return nil
 	}
 	return readBody(line)
@@ -222,11 +222,8 @@ func salted(line []byte) bool {
 	if len(line) <= saltEnd || string(line[:len(saltKey)]) != saltKey || line[saltEnd-1] != '"' || (line[saltEnd] != ',' && line[saltEnd] != '}') {
 		return false
 	}
-	wrong := byte(0)
-	for _, c := range line[len(saltKey) : saltEnd-1] {
-		wrong |= nibble[c]
-	}
-	return wrong < 16
+	var salt [saltBytes]byte
+	return scanHex(salt[:], line[len(saltKey):])
 }
 
 // exact reports whether a JSON number is written as an integer within ±2^53.

@@ -123,14 +123,19 @@ func epochKey(origin, vkey string) (note.Verifier, error) {
 // Next takes the entry that comes after head, whose place in the chain the caller has checked. What is wrong is a *[Fault], whose Seq is the first entry that may not be as it was
 // written, and Line 0. After a fault nothing is said until an epoch is begun anew, which counts as a break.
 func (e *Epochs) Next(origin string, head Head, h Header, body []byte) error {
-	err := e.next(origin, head, h, body)
+	return e.take(origin, head, h, body, nil)
+}
+
+// take is [Epochs.Next] for who may have opened the entry's seal already.
+func (e *Epochs) take(origin string, head Head, h Header, body []byte, seal *openedSeal) error {
+	err := e.next(origin, head, h, body, seal)
 	if err != nil {
 		e.Failed = true
 	}
 	return err
 }
 
-func (e *Epochs) next(origin string, head Head, h Header, body []byte) error {
+func (e *Epochs) next(origin string, head Head, h Header, body []byte, seal *openedSeal) error {
 	origin = e.name(origin)
 	fault := func(from uint64, format string, a ...any) error {
 		return &Fault{Seq: from, What: fmt.Sprintf(format, a...)}
@@ -161,7 +166,7 @@ func (e *Epochs) next(origin string, head Head, h Header, body []byte) error {
 		if e.Key == "" {
 			return fault(0, "entry %d seals an epoch that no entry before it began", h.Seq)
 		}
-		next, err := e.sealed(origin, head.Size, head.Root(), h, body)
+		next, err := e.sealed(origin, head.Size, head.Root(), h, body, seal)
 		if err != nil {
 			return fault(e.Sealed, "entries %d to %d are not as they were sealed: %v", e.Sealed, h.Seq, err)
 		}
@@ -258,7 +263,7 @@ func CheckSeal(origin string, named, seal Entry, root protocol.Hash) error {
 		}
 		e.Key, e.Number = s.Next, s.Epoch+1
 	}
-	own, _, _ := strings.Cut(e.Key, "+") // a key bears the name of its log
+	own := logOf(e.Key)
 	first, log := protocol.ParseLogOrigin(own)
 	if asked, _ := protocol.ParseLogOrigin(origin); first != asked {
 		return fmt.Errorf("the key of an epoch is named %q, the log %q", own, origin)
@@ -270,7 +275,7 @@ func CheckSeal(origin string, named, seal Entry, root protocol.Hash) error {
 	if s, err := unsigned(seal.Body); err == nil && s.Epoch != e.Number {
 		return fmt.Errorf("entry %d names the key of epoch %d, entry %d seals epoch %d", n.Seq, e.Number, h.Seq, s.Epoch)
 	}
-	if _, err = e.sealed(e.name(origin), h.Seq, root, h, seal.Body); err != nil {
+	if _, err = e.sealed(e.name(origin), h.Seq, root, h, seal.Body, nil); err != nil {
 		return &Fault{Seq: h.Seq, What: err.Error()}
 	}
 	return nil
@@ -286,32 +291,12 @@ func unsigned(body []byte) (EpochSeal, error) {
 	return ParseEpochSeal(text + "\n")
 }
 
-// sealed checks the seal of the running epoch, over a log of this size and root, and returns the next one's key.
-func (e *Epochs) sealed(origin string, size uint64, root protocol.Hash, h Header, body []byte) (next string, err error) {
-	if body == nil {
-		return "", errors.New("the body with the seal is gone; it is never destroyed")
-	}
-	var b protocol.EpochSealed
-	if err := ParseBody(body, &b); err != nil {
-		return "", err
-	}
-	key, err := epochKey(origin, e.Key)
-	if err != nil {
-		return "", err
-	}
-	n, err := note.Open([]byte(b.Seal), note.VerifierList(key))
-	if err != nil {
-		if s, err := unsigned(body); err == nil && s.Epoch != e.Number { // not believed, but it helps whoever looks
-			return "", fmt.Errorf("the seal of epoch %d stands where epoch %d must be sealed", s.Epoch, e.Number)
+// sealed checks the seal of the running epoch, over a log of this size and root, and returns the next one's key. A seal that was opened with another key, or as another log's, is opened anew.
+func (e *Epochs) sealed(origin string, size uint64, root protocol.Hash, h Header, body []byte, s *openedSeal) (next string, err error) {
+	if s == nil || s.origin != origin || s.key != e.Key {
+		if s, err = e.open(origin, body); err != nil {
+			return "", err
 		}
-		return "", fmt.Errorf("the seal is not signed with the key that entry %d names for epoch %d (%w)", e.Named, e.Number, err)
-	}
-	s, err := ParseEpochSeal(n.Text)
-	if err != nil {
-		return "", err
-	}
-	if _, err := epochKey(origin, s.Next); err != nil {
-		return "", err
 	}
 	switch {
 	case s.Origin != origin:
@@ -328,4 +313,58 @@ func (e *Epochs) sealed(origin string, size uint64, root protocol.Hash, h Header
 		err = fmt.Errorf("the seal of epoch %d names its own key for the next", s.Epoch)
 	}
 	return s.Next, err
+}
+
+// openedSeal is a seal that is signed with the key of an epoch of a log. Whether it is true of the log is another matter.
+type openedSeal struct {
+	origin, key string
+	EpochSeal
+}
+
+// open checks that the key of the running epoch signed the seal in a body: all the work there is on a seal, and it needs nothing of the log but that key.
+func (e *Epochs) open(origin string, body []byte) (*openedSeal, error) {
+	if body == nil {
+		return nil, errors.New("the body with the seal is gone; it is never destroyed")
+	}
+	var b protocol.EpochSealed
+	if err := ParseBody(body, &b); err != nil {
+		return nil, err
+	}
+	key, err := epochKey(origin, e.Key)
+	if err != nil {
+		return nil, err
+	}
+	n, err := note.Open([]byte(b.Seal), note.VerifierList(key))
+	if err != nil {
+		if s, err := unsigned(body); err == nil && s.Epoch != e.Number { // not believed, but it helps whoever looks
+			return nil, fmt.Errorf("the seal of epoch %d stands where epoch %d must be sealed", s.Epoch, e.Number)
+		}
+		return nil, fmt.Errorf("the seal is not signed with the key that entry %d names for epoch %d (%w)", e.Named, e.Number, err)
+	}
+	s, err := ParseEpochSeal(n.Text)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := epochKey(origin, s.Next); err != nil {
+		return nil, err
+	}
+	return &openedSeal{origin, e.Key, s}, nil
+}
+
+// logOf is the name of its log, which a key bears.
+func logOf(key string) string {
+	name, _, _ := strings.Cut(key, "+")
+	return name
+}
+
+// namedBy is the key that an entry names for the epoch that begins with it; empty where it does not. Nothing is checked.
+func namedBy(e Entry) string {
+	if s, err := unsigned(e.Body); err == nil {
+		return s.Next
+	}
+	var b protocol.EpochBegun
+	if err := ParseBody(e.Body, &b); err != nil {
+		return ""
+	}
+	return b.Key
 }

@@ -13,12 +13,18 @@ func VerifyOneByOne(r io.Reader, v Verifier) (Verdict, error) {
 var (
 	ReadHeader = readHeader
 	ReadBody   = readBody
+	ScanHex    = scanHex
 )
 
 func QuickHeader(line []byte) (Header, bool) {
 	s, ok := scanHeader(line)
 	return s.header(), ok
 }
+
+// Shapes say what was found of each body, one after the other.
+type Shapes = shapes
+
+func (s shapes) Sound(kind, body []byte) bool { return s.sound(kind, body) }
 
 // Seen is the verdict without what it reckons with.
 func (d Verdict) Seen() Verdict { d.gone = nil; return d }

@@ -52,6 +52,25 @@ func FuzzCheckBody(f *testing.F) {
 	})
 }
 
+// Bodies that are held against one before them are found sound as if each were alone.
+func FuzzShapes(f *testing.F) {
+	bodies := []string{`}`, `"a":1}`, `"a":-1}`, `"a":"b"}`, `"a":"é\\n","b":[1,2,{"c":"d"}]}`, `"a":"e","b":[10,2,{"c":""}]}`, `"a":"e","b":[01,2,{"c":""}]}`, `"a":"e","a":[1,2,{"c":""}]}`, `"a":"e","b":[1,2,{"c":""}]}}`,
+		`"a":"e","b":[1,2,{"c":""},3]}`, `"a":true,"b":null}`, `"a":null,"b":null}`, `"a":9007199254740993}`, `"a":""}x`, `"a":"` + "\xff" + `"}`}
+	for i, first := range bodies {
+		for _, second := range bodies[i:] {
+			f.Add([]byte(`{"salt":"00112233445566778899aabbccddeeff",`+first), []byte(`{"salt":"00112233445566778899aabbccddeefe",`+second))
+		}
+	}
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		seen := chain.Shapes{}
+		for _, body := range [][]byte{first, second, first, second} {
+			if err := chain.CheckBody(body); seen.Sound([]byte("a.kind"), body) != (err == nil) {
+				t.Errorf("%s after %s: alone %v", body, first, err)
+			}
+		}
+	})
+}
+
 func FuzzParseCheckpoint(f *testing.F) {
 	f.Add(chain.Checkpoint{Origin: origin, Size: 5}.String())
 	f.Fuzz(func(t *testing.T, text string) {

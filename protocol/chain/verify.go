@@ -163,7 +163,7 @@ func (d *Verdict) add(e Entry, in *Reader, v Verifier, tree *leaves) error {
 	} else if err := h.CheckBody(e.Body); err != nil {
 		return fault(due, "%v", err)
 	}
-	err = d.epoch(v.Origin, h, e.Body)
+	err = d.epoch(v.Origin, h, e.Body, nil)
 	if err == nil && h.Kind == protocol.KindBodiesDestroyed {
 		err = d.gone.destroyed(h, e.Body)
 	}
@@ -180,10 +180,10 @@ func (d *Verdict) add(e Entry, in *Reader, v Verifier, tree *leaves) error {
 	return nil
 }
 
-// epoch holds an entry against the seals.
-func (d *Verdict) epoch(origin string, h Header, body []byte) error {
+// epoch holds an entry against the seals; its own may have been opened already.
+func (d *Verdict) epoch(origin string, h Header, body []byte, seal *openedSeal) error {
 	breaks, sealed := d.Epochs.Breaks, d.Epochs.Sealed
-	if err := d.Epochs.Next(origin, d.Head, h, body); err != nil {
+	if err := d.Epochs.take(origin, d.Head, h, body, seal); err != nil {
 		return err
 	}
 	if d.Epochs.Breaks > breaks {
