@@ -34,9 +34,8 @@
 //	rollback (a restored backup)      Status: fewer entries than are stored, at a       proof: a checkpoint, its last entry, and a later status of         log-rollback
 //	                                  later time; once it writes on, a fork             one key
 //	truncation                        Status: fewer entries than in its last status,    proof: two statuses of one key; or checkpoint and status           log-truncated
-//	                                  or no log any more. The last status is only in
-//	                                  memory here: what was never handed in and is
-//	                                  cut off while the centre restarts is not noticed
+//	                                  or no log any more. A status that states more than
+//	                                  was handed in is kept on the disk within a minute
 //	silence                           Sweep: nothing handed in for an hour while this   this witness's word; the last checkpoint is shown                  log-silent
 //	                                  witness was there
 //	clock ahead                       cosign: an entry of a time that has not come      proof, given this witness's clock: entry and cosignature           log-clock

@@ -43,10 +43,13 @@ type Witness struct {
 	changed  chan struct{} // closed at the next change
 	progress map[protocol.RecorderID]progress
 	waiting  map[protocol.RecorderID]bool // those of which not all is taken in
-	statuses map[protocol.RecorderID]said // the newest of this run
+	statuses map[protocol.RecorderID]said // the newest of this run, and those kept of the run before
 
 	opened protocol.Time // this run
 	found  chan struct{} // holds one while there are findings that nobody was told of
+
+	saying sync.Mutex // guards ahead; before mu
+	ahead  map[protocol.RecorderID][]byte
 
 	sweeping sync.Mutex // guards what follows
 	swept    map[protocol.RecorderID]protocol.Time
@@ -127,6 +130,9 @@ func Open(path, skey string, now func() time.Time, log *slog.Logger) (*Witness, 
 		if err := eachRow(tx, func(id protocol.RecorderID, r row) error { return r.sound(tx, id) }); err != nil {
 			return err
 		}
+		if err := w.readSaid(tx); err != nil {
+			return err
+		}
 		return w.readTaken(tx)
 	})
 	if err != nil {
@@ -152,7 +158,7 @@ func (r row) sound(tx *bbolt.Tx, id protocol.RecorderID) error {
 }
 
 // Close lets go of the file.
-func (w *Witness) Close() error { return w.db.Close() }
+func (w *Witness) Close() error { return errors.Join(w.keepSaid(), w.db.Close()) }
 
 // Key is the public key that this witness's cosignatures verify with.
 func (w *Witness) Key() string { return w.vkey }
