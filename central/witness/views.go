@@ -1,6 +1,7 @@
 package witness
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -158,11 +159,17 @@ func readEntry(log *bbolt.Bucket, k, header []byte) chain.Entry {
 	return e
 }
 
-// LogFile writes a recorder's whole log with its newest cosigned checkpoint, as `beeldwacht verify` reads it. It reads piece by piece: a slow reader
+// LogFile writes a recorder's whole log with the first and the newest checkpoint that were cosigned, as `beeldwacht verify` reads it. It reads piece by piece: a slow reader
 // with an open bbolt transaction would keep the file from growing, and so every recorder waiting.
 func (w *Witness) LogFile(id protocol.RecorderID, out io.Writer) error {
 	var r row
-	if err := w.db.View(func(tx *bbolt.Tx) (err error) { r, err = readRow(tx, id); return err }); err != nil {
+	var begin []byte
+	if err := w.db.View(func(tx *bbolt.Tx) (err error) {
+		if r, err = readRow(tx, id); err == nil {
+			begin, err = r.begin(tx.Bucket(logs).Bucket([]byte(id)))
+		}
+		return err
+	}); err != nil {
 		return err
 	}
 	for from := uint64(0); from < r.Head.Size; {
@@ -180,10 +187,32 @@ func (w *Witness) LogFile(id protocol.RecorderID, out io.Writer) error {
 		}
 		from += uint64(len(entries))
 	}
+	if begin != nil {
+		if err := chain.WriteCheckpoint(out, begin); err != nil {
+			return err
+		}
+	}
 	if r.Cosigned == nil {
 		return nil
 	}
 	return chain.WriteCheckpoint(out, r.Cosigned)
+}
+
+// begin is the first checkpoint that was cosigned, if it is another than the newest and of the log as it is stored.
+func (r row) begin(log *bbolt.Bucket) ([]byte, error) {
+	signed := bytes.Clone(log.Get(first))
+	if signed == nil {
+		return nil, nil
+	}
+	c, err := chain.UnverifiedCheckpoint(signed)
+	if err != nil || c.Size >= r.Size {
+		return nil, err
+	}
+	root, err := chain.RootAt(c.Size, &overlay{base: log.Bucket(hashes), split: chain.HashCount(r.Head.Size)})
+	if err != nil || root != c.Root {
+		return nil, err
+	}
+	return signed, nil
 }
 
 // Accesses are the newest entries of a recorder by which somebody got to footage, newest first, at most max.

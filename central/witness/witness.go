@@ -89,6 +89,7 @@ var (
 	windows  = []byte("windows")  // camera → windows
 	holds    = []byte("holds")    // hold → held
 
+	first    = []byte("first") // in a recorder's bucket: the first checkpoint that was cosigned, since it is kept (22 November 2026)
 	metaForm = []byte("form")
 )
 
@@ -536,6 +537,11 @@ func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err 
 				return err
 			}
 			r.Size, r.CosignedAt = b.checkpoint.Size, now
+			if log := tx.Bucket(logs).Bucket([]byte(id)); log.Get(first) == nil {
+				if err := log.Put(first, r.Cosigned); err != nil {
+					return err
+				}
+			}
 			f, ahead, err := aheadOf(r, tx.Bucket(logs).Bucket([]byte(id)), now)
 			if err != nil {
 				return err
