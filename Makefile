@@ -29,9 +29,9 @@ bench: ## what a recorder costs beside ffmpeg and a bare reader on this machine,
 	go test -run '^$$' -bench Country -benchtime 1x -timeout 60m ./central/office
 	go test -run '^$$' -bench Cost -benchtime 1x ./protocol/chain
 
-soak: ## longer: each fuzz target for FUZZTIME (ten minutes), every change to a log at many places, every fault of every step on the disk, HISTORIES of wrong clocks, a recorder killed KILLS times, the demo's promises ROUNDS times
-	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-		echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),10m) -fuzzminimizetime 1x $$p || exit 1; done; done
+soak: ## longer: each fuzz target for FUZZTIME (ten minutes) on a processor of its own, every change to a log at many places, every fault of every step on the disk, HISTORIES of wrong clocks, a recorder killed KILLS times, the demo's promises ROUNDS times
+	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do echo $$p $$f; done; done | \
+		xargs -L1 -P $$(nproc) sh -c 'echo "$$0 $$1"; go test -run "^\$$" -fuzz "^$$1\$$" -fuzztime $(or $(FUZZTIME),10m) -fuzzminimizetime 1x -parallel 1 $$0 || exit 255'
 	BEELDWACHT_TAMPER=all go test -run Tamper -timeout 30m ./protocol/chain
 	BEELDWACHT_SWEEP=all go test -run FaultAtEveryStep -timeout 30m ./edge/footage ./edge/journal
 	BEELDWACHT_HISTORIES=$(or $(HISTORIES),500) go test -run NeverLate -timeout 60m ./edge/footage

@@ -24,6 +24,12 @@
 // Its signed status asks the centre for its share; the answer, signed with the order key and sealed to a key of this start alone, opens the table. The share is replaced at each
 // start and each day; the one in the TPM each hour.
 //
+// # When the journal is behind its witnesses
+//
+// After a disk was put back from a copy the witnesses know more of the journal than there is. The recorder records and expires, and serves nothing (invariant 13). Orders it lost come again, as the
+// centre sends whatever follows the number in the status; the last of them may be the privacy officer's to resume. Then the journal goes on as its own successor (journal, Succession), footage of which the
+// sealing is not in it is sealed again, and release grants from before end: what became of them may be in what was lost.
+//
 // # When the journal cannot be written
 //
 // The recorder records and expires, and serves nothing (invariant 10): every release and every view begins with a journal entry, which then fails. One that cannot even be
@@ -216,6 +222,7 @@ func (a *Agent) open(ctx context.Context) (err error) {
 		return fmt.Errorf("footage: %w", err)
 	}
 	a.remember()
+	a.resume(ctx)
 	a.append(ctx, protocol.KindStarted, protocol.Started{Software: Software, Clean: h.clean, Volume: a.footage.Volume(), Volumes: a.footage.Others()})
 	return a.applyOrders(ctx)
 }
@@ -402,6 +409,8 @@ func (a *Agent) obey(ctx context.Context, raw []byte) {
 			a.incident(ctx, "a roster could not be carried out", "", err)
 		}
 		a.mandates.tell()
+	case orders.Resume:
+		a.resume(ctx)
 	case *orders.Grant:
 		if act.Doc().Use == protocol.UseRelease {
 			a.granted.tell()

@@ -53,14 +53,16 @@ type street struct {
 	tpm     func() (io.ReadWriteCloser, error)
 	log     note.Verifier
 
-	mu       sync.Mutex
-	broker   *mqtt.Server
-	head     chain.Head // the centre's copy of the journal
-	copied   []chain.Entry
-	status   protocol.Status
-	faults   []error
-	cosigned []byte // the last
-	mute     bool   // the centre takes in and answers nothing
+	mu        sync.Mutex
+	broker    *mqtt.Server
+	head      chain.Head // the centre's copy of the journal
+	copied    []chain.Entry
+	status    protocol.Status
+	faults    []error
+	cosigned  []byte        // the last
+	lost      []chain.Entry // of the log before this one
+	successor uint64        // number of the log, once that is told
+	mute      bool          // the centre takes in and answers nothing
 }
 
 // newStreet makes everything and starts nothing but the camera.
@@ -69,7 +71,7 @@ func newStreet(t *testing.T) *street {
 	s := &street{T: t, town: protocoltest.NewTown(t, time.Now().Add(-time.Hour)), dir: t.TempDir()}
 	skey, vkey, err := protocol.NewKey(protocol.Origin(s.town.Recorder, s.town.Municipality))
 	s.check(err)
-	s.town.Log, err = note.NewSigner(skey)
+	s.town.Log, err = protocol.NewSigner(skey)
 	s.check(err)
 	s.town.LogKey = vkey
 	s.log, err = protocol.NewVerifier(vkey)
@@ -193,6 +195,7 @@ func (s *street) witness(stream []byte) (cosigned []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := chain.NewReader(bytes.NewReader(stream))
+	var batch []chain.Entry
 	for {
 		e, err := r.Next()
 		if err == io.EOF {
@@ -201,6 +204,21 @@ func (s *street) witness(stream []byte) (cosigned []byte, err error) {
 		if err != nil {
 			return nil, err
 		}
+		batch = append(batch, e)
+	}
+	c, _, err := chain.OpenSuccessor(r.Checkpoint(), s.town.Log.Name(), s.log)
+	if err != nil {
+		return nil, err
+	}
+	if _, log := protocol.ParseLogOrigin(c.Origin); log > s.successor {
+		if err := s.succeed(batch); err != nil {
+			return nil, err
+		}
+		s.successor = log
+	} else if log < s.successor {
+		return nil, fmt.Errorf("%s goes on as log %d", c.Origin, s.successor)
+	}
+	for _, e := range batch {
 		h, err := chain.ParseHeader(e.Header)
 		if err != nil {
 			return nil, err
@@ -213,10 +231,6 @@ func (s *street) witness(stream []byte) (cosigned []byte, err error) {
 		}
 		s.copied = append(s.copied, e)
 	}
-	c, _, err := chain.OpenCheckpoint(r.Checkpoint(), s.town.Log.Name(), s.log)
-	if err != nil {
-		return nil, err
-	}
 	if c.Size == s.head.Size && c.Root != s.head.Root() {
 		return nil, fmt.Errorf("fork at %d entries", c.Size)
 	}
@@ -225,6 +239,32 @@ func (s *street) witness(stream []byte) (cosigned []byte, err error) {
 	}
 	defer func() { s.cosigned = cosigned }()
 	return chain.Cosign(r.Checkpoint(), s.town.Witness, time.Now())
+}
+
+// succeed takes the copy back to where a successor log parts from it. What was there stays in lost.
+func (s *street) succeed(batch []chain.Entry) error {
+	if s.successor == 0 && len(s.copied) == 0 {
+		return nil
+	}
+	for _, e := range batch {
+		h, err := chain.ParseHeader(e.Header)
+		if err != nil {
+			return err
+		}
+		if h.Seq < s.head.Size && string(s.copied[h.Seq].Header) != string(e.Header) {
+			all := s.copied
+			s.head, s.copied, s.lost = chain.Head{}, nil, all[h.Seq:]
+			for _, e := range all[:h.Seq] {
+				if err := s.head.Add(e); err != nil {
+					return err
+				}
+				s.copied = append(s.copied, e)
+			}
+			break
+		}
+	}
+	s.cosigned = nil
+	return nil
 }
 
 // start is a start of the recorder. stop ends it in order and may be called again.

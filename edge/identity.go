@@ -37,7 +37,7 @@ func LoadIdentity(dir string, origin string) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	if id.Signer, err = note.NewSigner(strings.TrimSpace(string(skey))); err != nil {
+	if id.Signer, err = protocol.NewSigner(strings.TrimSpace(string(skey))); err != nil {
 		return nil, fmt.Errorf("identity: %s: %w", filepath.Join(dir, "recorder.key"), err)
 	}
 	if id.Signer.Name() != origin {

@@ -104,7 +104,7 @@ func (a *Agent) withoutJournal(why error) (volume string, err error) {
 	if a.clock == nil {
 		a.openClock(time.Time{})
 	}
-	a.journal = journal.Unopened(a.journalDir(), a.identity.Signer.Name(), a.identity.Signer, a.Now, a.Log, why)
+	a.journal = journal.Unopened(a.journalDir(), a.identity.Signer, a.Now, a.Log, why)
 	if a.orders, err = orders.OpenStanding(a.journal, a.Config.Recorder, a.identity.Roots, r.Orders, a.Now, a.Log); err != nil {
 		return "", errors.Join(why, err)
 	}

@@ -76,7 +76,7 @@ func (a *Agent) status(state string) ([]byte, error) {
 		usage = a.footage.Usage()
 	}
 	s := protocol.Status{
-		Recorder: a.Config.Recorder, Time: protocol.T(a.Now()), State: state, Entries: a.journal.Head().Size, Cosigned: size,
+		Recorder: a.Config.Recorder, Time: protocol.T(a.Now()), State: state, Log: a.journal.Epochs().Log, Entries: a.journal.Head().Size, Cosigned: size,
 		LastOrder: a.orders.LastOrder(), Dropped: a.orders.Dropped(), DiskBytes: usage.Bytes, DiskFree: usage.Free, HeldBytes: usage.Held,
 		Viewer: a.Config.Viewer.URL, Software: Software,
 	}

@@ -91,6 +91,7 @@ type Sealed struct {
 	Root    Hash           `json:"root"`
 	Count   int            `json:"count"`
 	Cameras []SealedCamera `json:"cameras"`
+	Again   bool           `json:"again,omitempty"` // in a successor log: the entry that said so first is not in it. Segments that are gone by now count for the root alone
 }
 
 type SealedCamera struct {

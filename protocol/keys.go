@@ -70,9 +70,26 @@ type textKey struct {
 	text string
 }
 
-// SignerUnder is a signer that signs under another name. own is its public key, under any name.
-func SignerUnder(name string, signer note.Signer, own string) (note.Signer, error) {
-	vkey, err := KeyUnder(name, own)
+// NewSigner reads a private key made by [NewKey].
+func NewSigner(skey string) (note.Signer, error) {
+	signer, err := note.NewSigner(skey)
+	if err != nil {
+		return nil, err // which does not quote the key
+	}
+	vkey, err := PublicKey(skey)
+	if err != nil {
+		return nil, err
+	}
+	return textSigner{signer, vkey}, nil
+}
+
+// SignerUnder is [KeyUnder] for a signer that [NewSigner] made: the same key signs under another name.
+func SignerUnder(name string, s note.Signer) (note.Signer, error) {
+	k, ok := s.(textSigner)
+	if !ok {
+		return nil, fmt.Errorf("key of %s: cannot sign under another name", s.Name())
+	}
+	vkey, err := KeyUnder(name, k.public)
 	if err != nil {
 		return nil, err
 	}
@@ -80,15 +97,22 @@ func SignerUnder(name string, signer note.Signer, own string) (note.Signer, erro
 	if err != nil {
 		return nil, err
 	}
-	return renamed{v, signer}, nil
+	return textSigner{renamed{s, v}, vkey}, nil
+}
+
+// textSigner knows its public key.
+type textSigner struct {
+	note.Signer
+	public string
 }
 
 type renamed struct {
-	note.Verifier // name and hash
-	signer        note.Signer
+	note.Signer
+	as note.Verifier
 }
 
-func (r renamed) Sign(text []byte) ([]byte, error) { return r.signer.Sign(text) }
+func (r renamed) Name() string    { return r.as.Name() }
+func (r renamed) KeyHash() uint32 { return r.as.KeyHash() }
 
 // passkeyType is the note signature type of a passkey: 0xff marks a type with a written name (C2SP signed-note).
 const passkeyType = "\xffbeeldwacht/passkey-es256/v1\n"

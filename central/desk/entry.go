@@ -259,7 +259,7 @@ func browserWords(agent string) string {
 // onlyHere keeps a way onward within the desk.
 func onlyHere(to string) string {
 	u, err := url.Parse(to)
-	if err != nil || u.Host != "" || u.Scheme != "" || u.Path != path.Clean(u.Path) || !(u.Path == "/bureau" || strings.HasPrefix(u.Path, "/bureau/")) || strings.ContainsRune(to, '\\') {
+	if err != nil || u.Host != "" || u.Scheme != "" || u.Path != path.Clean(u.Path) || !(u.Path == "/bureau" || strings.HasPrefix(u.Path, "/bureau/")) || strings.ContainsAny(to, "\\ ") {
 		return "/bureau"
 	}
 	return u.RequestURI()

@@ -45,7 +45,9 @@ KEYS is a text file; a line that starts with # is a comment:
 
   root VKEY       a root key of the municipality, two or three of them: for a
                   bag, and for the accesses in a log
-  log VKEY        the key of the log: for a log, a journal or an entry
+  log VKEY        the key of the log: for a log, a journal or an entry, and
+                  for a successor of that log, which bears its name and a
+                  number
   witness VKEY    a witness of the log, any number
   quorum N        how many of them must have cosigned; all of them if not given.
                   A log can carry several checkpoints: the newest that so many

@@ -31,6 +31,7 @@ type logReport struct {
 	Sealed        uint64              `json:"sealed"`               // entries under the newest seal
 	SealedAt      *protocol.Time      `json:"sealedAt,omitempty"`   // when that was made
 	Breaks        int                 `json:"breaks"`               // times that the key of an epoch was lost before its seal
+	Resumed       []access.Resumption `json:"resumed,omitempty"`    // where the log went on as its own successor
 	Day           *logDay             `json:"day,omitempty"`
 	Fault         *logFault           `json:"fault,omitempty"`
 	Accesses      []access.Access     `json:"accesses,omitempty"` // of the day, where one was asked for; otherwise those that are not in order
@@ -107,6 +108,9 @@ func (v *verifier) examine(r io.Reader) (*logReport, error) {
 		return nil, unexamined("%s: %v", v.name, source.err)
 	}
 	l.found = verdict
+	if verdict.Checkpoint != nil {
+		l.Origin = verdict.Checkpoint.Origin // a successor's name
+	}
 	l.judgeIntegrity(verdict, err)
 	l.judgeTime(verdict, v.keys)
 	l.judgeAuthorisation(accesses)
@@ -226,7 +230,8 @@ func (l *logReport) judgeTime(d chain.Verdict, k keys) {
 		}
 	}
 	l.judgeSince(j, d, k)
-	if _, municipality, ok := strings.Cut(strings.TrimSuffix(l.Origin, "/beeldwacht"), "."); ok && len(cosigned) > 0 && evidence.SelfWitnessed(municipality, cosigned) {
+	first, _ := protocol.ParseLogOrigin(l.Origin)
+	if _, municipality, ok := strings.Cut(strings.TrimSuffix(first, "/beeldwacht"), "."); ok && len(cosigned) > 0 && evidence.SelfWitnessed(municipality, cosigned) {
 		l.SelfWitnessed = true
 		j.say("Let op: alleen de centrale van de gemeente zelf was getuige.", "Note: self-witnessed. Only the municipality's own centre was a witness.")
 	}
@@ -278,6 +283,18 @@ const clocksApart = time.Minute
 func (l *logReport) judgeAuthorisation(a *access.Account) {
 	j := judgement{&l.Authorisation}
 	j.begin()
+	l.Resumed = a.Resumed
+	for _, r := range a.Resumed {
+		switch at := atEntry(r.Entry); {
+		case r.Wrong != nil:
+			j.fail(at, "Het logboek werd hier voortgezet als logboek %d, zonder geldige opdracht. %s", "Here the log went on as log %d, without a valid order. %s", r.Log, *r.Wrong)
+		case r.Unsure != nil:
+			j.unsure(at, "Het logboek werd hier voortgezet als logboek %d. %s", "Here the log went on as log %d. %s", r.Log, *r.Unsure)
+		default:
+			j.say("Regel %d: het logboek liep achter bij zijn getuigen en werd op %s voortgezet als logboek %d, in opdracht van functionaris %s. Wat het toen kwijt was, ligt bij de getuige.",
+				"Entry %d: the log was behind its witnesses and went on at %s as log %d, by order of privacy officer %s. What it had lost then is with the witness.", r.Entry, r.At, r.Log, r.Officer)
+		}
+	}
 	allowed := 0
 	for _, x := range a.Accesses {
 		switch {

@@ -19,8 +19,9 @@ import (
 )
 
 // made are the logs that need a town: of a recorder where somebody looked (access.log, and orphan.log in which somebody also looked without a grant), with keys access.txt (and those without roots,
-// logkey.txt), and the centre's ledger with a dossier in it, as a centre with an outside witness exports it (ledger.log, ledger.txt); when that witness was away in the end
-// (ledger-away.log); and with something wrong at its end: cut short, a cosignature moved to another checkpoint, all cosignatures left out, the checkpoint of another ledger besides.
+// logkey.txt), the successor of the first (resumed.log, and rogue.log that nobody ordered), and the centre's ledger with a dossier in it, as a centre with an outside witness exports it
+// (ledger.log, ledger.txt); when that witness was away in the end (ledger-away.log); and with something wrong at its end: cut short, a cosignature moved to another checkpoint, all cosignatures left
+// out, the checkpoint of another ledger besides.
 func made(t *testing.T) map[string][]byte {
 	start := time.Date(2026, 11, 21, 22, 30, 0, 0, time.UTC) // 23:30 in Helmond
 	town := protocoltest.NewTown(t, start)
@@ -43,6 +44,15 @@ func made(t *testing.T) map[string][]byte {
 			l.write(protocol.KindView, look)
 		}
 		files[name] = l.file(town.Log, town.Witness)
+	}
+	second, err := protocol.SignerUnder(protocol.LogOrigin(town.Log.Name(), 2), town.Log)
+	must(t, err)
+	for name, signers := range map[string][]protocol.PersonID{"resumed.log": {protocoltest.Officer}, "rogue.log": {protocoltest.Approver}} {
+		l := &townLog{t: t, town: town, now: start}
+		l.write(protocol.KindOpened, protocol.Opened{Recorder: town.Recorder, Municipality: town.Municipality, Key: town.LogKey, Roster: string(town.Roster(1)), Roots: town.Roots})
+		order := l.order(1, town.Resume("r-1", 2), protocol.LevelPersons, signers...)
+		l.write(protocol.KindResumed, protocol.Resumed{Log: 2, Document: string(order)})
+		files[name] = l.file(second, town.Witness)
 	}
 	keys := fmt.Sprintf("log %s\nwitness %s\n", town.LogKey, town.WitnessKey)
 	files["logkey.txt"] = []byte(keys)

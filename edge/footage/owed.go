@@ -338,23 +338,31 @@ func (s *Store) listMinute(v *volume) (more bool, err error) {
 func (s *Store) sealedCameras(tx *bbolt.Tx, lines []protocol.SegmentLine) []protocol.SealedCamera {
 	cameras := map[protocol.CameraID]*protocol.SealedCamera{}
 	for _, l := range lines {
-		c := cameras[l.Camera]
-		if c == nil {
-			c = &protocol.SealedCamera{Camera: l.Camera, First: l.Start, Last: l.End, Oldest: l.Start}
-			if at, ok := s.oldest(tx, l.Camera); ok {
-				c.Oldest = protocol.T(at)
-			}
-			cameras[l.Camera] = c
-		}
-		c.Count++
-		if l.Start.Before(c.First.Time) {
-			c.First = l.Start
-		}
-		if l.End.After(c.Last.Time) {
-			c.Last = l.End
-		}
+		s.addSealed(tx, cameras, l)
 	}
-	var out []protocol.SealedCamera
+	return sorted(cameras)
+}
+
+// addSealed counts a segment in.
+func (s *Store) addSealed(tx *bbolt.Tx, cameras map[protocol.CameraID]*protocol.SealedCamera, l protocol.SegmentLine) {
+	c := cameras[l.Camera]
+	if c == nil {
+		c = &protocol.SealedCamera{Camera: l.Camera, First: l.Start, Last: l.End, Oldest: l.Start}
+		if at, ok := s.oldest(tx, l.Camera); ok {
+			c.Oldest = protocol.T(at)
+		}
+		cameras[l.Camera] = c
+	}
+	c.Count++
+	if l.Start.Before(c.First.Time) {
+		c.First = l.Start
+	}
+	if l.End.After(c.Last.Time) {
+		c.Last = l.End
+	}
+}
+
+func sorted(cameras map[protocol.CameraID]*protocol.SealedCamera) (out []protocol.SealedCamera) {
 	for _, id := range slices.Sorted(maps.Keys(cameras)) {
 		out = append(out, *cameras[id])
 	}

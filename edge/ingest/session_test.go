@@ -20,11 +20,13 @@ import (
 	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
 )
 
-// TestMain lets the tests wait beside each other: they need time, not processors.
+// TestMain lets the tests wait beside each other: they need time, not processors. Fuzzing needs processors.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "32"); err != nil {
-		panic(err)
+	if flag.Lookup("test.fuzz").Value.String() == "" {
+		if err := flag.Set("test.parallel", "32"); err != nil {
+			panic(err)
+		}
 	}
 	os.Exit(m.Run())
 }

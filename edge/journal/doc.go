@@ -5,7 +5,7 @@
 // No footage is read before the access is on record: whoever reads needs a [Receipt], only [Journal.Access] makes one, and it does so
 // after the entry is on the disk; [Journal.Resume] makes it again for an intent without outcome (DESIGN section 1, sentence 2). The journal has one writer; when it cannot be written every
 // later Append fails, and with it the act it was for (invariant 10), until the disk lets the files be cut back to the last entry that was acknowledged; the next entry then says since when it failed. A recorder that finds its witnesses
-// know more than it does, or something else, gets no Receipt any more (invariant 13).
+// know more than it does, or something else, gets no Receipt any more, until it is resumed (invariant 13).
 //
 // # Files
 //
@@ -41,4 +41,10 @@
 //
 // A key that is gone is logged, and journalled: an entry epoch.begun says which and why, and begins the next epoch. What the seals cannot prove then is what stands between the
 // last one and that entry.
+//
+// # Succession
+//
+// A log that was rolled back or forked cannot be made good: its witnesses know another one, and do not forget it. It goes on as its own successor (protocol.Resume): an entry log.resumed with
+// the officer's order, an epoch begun anew, and from then on the same files, entries and key under the next name. Nothing of it is left out, what was written while it was behind included; what was
+// lost stays with the witnesses. What they had of these entries under the old name is not handed in again; nothing they said of the old log counts for the new one.
 package journal

@@ -62,6 +62,8 @@ func (j *Journal) tendEpoch(now time.Time) error {
 		return nil
 	case e.Key == "":
 		return j.beginEpoch(keys, 0, "", now)
+	case e.Anew:
+		return j.beginEpoch(keys, e.Number+1, fmt.Sprintf("the log was resumed as log %d: what stands behind the last seal of the log before it was not sealed", e.Log), now)
 	case e.Failed:
 		return j.beginEpoch(keys, e.Number+1, fmt.Sprintf("the seals before this entry do not hold: %v", j.unsealed), now)
 	}
@@ -154,7 +156,7 @@ func (j *Journal) newKey(keys *disk.Slots, number uint64) (vkey string, err erro
 	}
 	key := ed25519.NewKeyFromSeed(seed)
 	defer clear(key)
-	return note.NewEd25519VerifierKey(j.signer.Name(), key.Public().(ed25519.PublicKey))
+	return note.NewEd25519VerifierKey(j.name(), key.Public().(ed25519.PublicKey))
 }
 
 // epochKey is the key of the running epoch, whose private half the caller wipes; nil, and why, where it is gone.

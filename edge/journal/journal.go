@@ -41,7 +41,7 @@ var (
 	ErrClosed = errors.New("journal: closed")
 
 	// ErrBehind: a cosigned checkpoint shows that this log was rolled back or forked. The recorder records, and serves nothing, until
-	// a resume order starts a successor log (invariant 13).
+	// a resume order lets it go on as its own successor (invariant 13; doc.go, Succession).
 	ErrBehind = errors.New("journal: behind its witnesses (rolled back or forked); nothing is served until it is resumed")
 
 	// ErrQuorum: a checkpoint came back that too few witnesses have cosigned. It counts for nothing; see Lacking.
@@ -51,12 +51,11 @@ var (
 // Journal is a recorder's log. Its methods may be called from any goroutine.
 type Journal struct {
 	// Set by Open.
-	disk   disk.Disk
-	dir    string
-	origin string
-	signer note.Signer
-	now    func() time.Time
-	log    *slog.Logger
+	disk  disk.Disk
+	dir   string
+	first note.Signer // the key, under the name of the first log
+	now   func() time.Time
+	log   *slog.Logger
 
 	appends chan *waiting
 	pings   chan chan error
@@ -83,7 +82,8 @@ type Journal struct {
 
 	cosigning sync.Mutex // one Cosigned at a time
 
-	mu           sync.Mutex // guards what follows
+	mu           sync.Mutex  // guards what follows
+	signer       note.Signer // the key under the present log's name, which is its origin
 	head         chain.Head
 	epochs       chain.Epochs
 	keys         *disk.Slots // nil until SealEpochs
@@ -113,7 +113,7 @@ type answer struct {
 }
 
 // Open opens the journal in dir, which it makes if there is none, checks all of it, and starts its writer. origin is
-// `<recorder>.<municipality>/beeldwacht`, the name of signer's key. The cosigned checkpoint of an earlier run counts again once
+// `<recorder>.<municipality>/beeldwacht`, the name of signer's key; a log that was resumed signs with that key under its successor's name, so it is of protocol.NewSigner. The cosigned checkpoint of an earlier run counts again once
 // it has been given to [Journal.Cosigned] with the witnesses of the roster: see [Journal.CosignedNote].
 func Open(dir, origin string, signer note.Signer, now func() time.Time, log *slog.Logger) (*Journal, error) {
 	return OpenOn(disk.OS, dir, origin, signer, now, log)
@@ -124,24 +124,24 @@ func OpenOn(d disk.Disk, dir, origin string, signer note.Signer, now func() time
 	if d == nil {
 		d = disk.OS
 	}
-	j := newJournal(d, dir, origin, signer, now, log)
-	if err := j.open(); err != nil {
+	j := newJournal(d, dir, signer, now, log)
+	if err := j.open(origin); err != nil {
 		return nil, fmt.Errorf("journal: %w", errors.Join(err, j.closeFiles()))
 	}
 	go j.write()
 	return j, nil
 }
 
-func newJournal(d disk.Disk, dir, origin string, signer note.Signer, now func() time.Time, log *slog.Logger) *Journal {
+func newJournal(d disk.Disk, dir string, signer note.Signer, now func() time.Time, log *slog.Logger) *Journal {
 	return &Journal{
-		disk: d, dir: dir, origin: origin, signer: signer, now: now, log: log,
+		disk: d, dir: dir, first: signer, signer: signer, now: now, log: log,
 		bodiesOf: map[monthKind]*ofMonth{}, appends: make(chan *waiting), pings: make(chan chan error), quit: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
 	}
 }
 
-func (j *Journal) open() error {
-	if j.signer.Name() != j.origin {
-		return fmt.Errorf("the key is named %q, the log's origin is %q: they must be the same", j.signer.Name(), j.origin)
+func (j *Journal) open(origin string) error {
+	if origin != j.first.Name() {
+		return fmt.Errorf("the key is named %q, the log's origin is %q: they must be the same", j.first.Name(), origin)
 	}
 	if err := disk.MkdirAll(j.disk, j.dir); err != nil {
 		return err
@@ -162,15 +162,15 @@ func (j *Journal) open() error {
 		return err
 	}
 	j.hashes, j.stored = hashes, hashes
+	if err := j.succeed(); err != nil {
+		return err
+	}
 	return j.recall()
 }
 
 // recall reads what earlier runs learned from the witnesses.
 func (j *Journal) recall() error {
-	switch _, err := j.disk.Lstat(filepath.Join(j.dir, behindFile)); {
-	case err == nil:
-		j.behind = true
-	case !errors.Is(err, os.ErrNotExist):
+	if err := j.recallBehind(); err != nil {
 		return err
 	}
 	signed, err := disk.ReadFile(j.disk, filepath.Join(j.dir, cosignedFile))
@@ -180,7 +180,10 @@ func (j *Journal) recall() error {
 	if err != nil {
 		return err
 	}
-	c, _, err := chain.OpenCheckpoint(signed, j.origin, ownKey{j.signer})
+	if j.earlier(signed) > 0 {
+		return j.recallDelivered(signed)
+	}
+	c, _, err := chain.OpenCheckpoint(signed, j.signer.Name(), ownKey{j.signer})
 	if err != nil {
 		// It is only a memory: the witnesses still have it.
 		j.log.Warn("journal: the remembered cosigned checkpoint cannot be used", "file", filepath.Join(j.dir, cosignedFile), "error", err)
@@ -303,6 +306,9 @@ func (j *Journal) commit(batch []*waiting) {
 			broken = j.fail(err, now)
 		}
 	}
+	if broken == nil {
+		batch, broken = j.resume(batch, now)
+	}
 	if broken != nil {
 		for _, w := range batch {
 			w.answer <- answer{err: broken}
@@ -362,7 +368,7 @@ func (j *Journal) next(head *chain.Head, epochs *chain.Epochs, w *waiting, now t
 		return h, e, nil, err
 	}
 	after := *epochs
-	if err := after.Next(j.origin, *head, h, e.Body); err != nil {
+	if err := after.Next(j.first.Name(), *head, h, e.Body); err != nil {
 		return h, e, nil, err
 	}
 	*epochs = after
@@ -567,8 +573,10 @@ func (j *Journal) Checkpoint() ([]byte, error) {
 	if j.unopened != nil {
 		return nil, j.unopened
 	}
-	head := j.Head()
-	return chain.SignCheckpoint(chain.Checkpoint{Origin: j.origin, Size: head.Size, Root: head.Root()}, j.signer)
+	j.mu.Lock()
+	head, signer := j.head, j.signer
+	j.mu.Unlock()
+	return chain.SignCheckpoint(chain.Checkpoint{Origin: signer.Name(), Size: head.Size, Root: head.Root()}, signer)
 }
 
 // CheckpointAt is the head that the log had at size entries, signed now. A batch of a long tail ends before the journal does.
@@ -576,14 +584,17 @@ func (j *Journal) CheckpointAt(size uint64) ([]byte, error) {
 	if j.unopened != nil {
 		return nil, j.unopened
 	}
-	if head := j.Head(); size > head.Size {
-		return nil, fmt.Errorf("journal: no checkpoint at %d entries: there are %d", size, head.Size)
+	j.mu.Lock()
+	there, signer := j.head.Size, j.signer
+	j.mu.Unlock()
+	if size > there {
+		return nil, fmt.Errorf("journal: no checkpoint at %d entries: there are %d", size, there)
 	}
 	root, err := chain.RootAt(size, chain.HashesIn(j.stored))
 	if err != nil {
 		return nil, fmt.Errorf("journal: root at %d entries: %w", size, err)
 	}
-	return chain.SignCheckpoint(chain.Checkpoint{Origin: j.origin, Size: size, Root: root}, j.signer)
+	return chain.SignCheckpoint(chain.Checkpoint{Origin: signer.Name(), Size: size, Root: root}, signer)
 }
 
 // Cosigned takes a checkpoint that came back with cosignatures. It must be signed by this recorder's own key and by a quorum of
@@ -597,14 +608,17 @@ func (j *Journal) Cosigned(signed []byte, witnesses []note.Verifier, quorum int)
 	if quorum < 1 {
 		return fmt.Errorf("journal: a quorum of %d witnesses: at least one must cosign", quorum)
 	}
-	c, cosigned, err := chain.OpenCheckpoint(signed, j.origin, ownKey{j.signer}, witnesses...)
+	j.cosigning.Lock() // so that the log does not become its successor meanwhile
+	defer j.cosigning.Unlock()
+	j.mu.Lock()
+	signer := j.signer
+	j.mu.Unlock()
+	c, cosigned, err := chain.OpenCheckpoint(signed, signer.Name(), ownKey{signer}, witnesses...)
 	if err != nil {
 		return fmt.Errorf("journal: cosigned: %w", err)
 	}
 	// Latest first.
 	slices.SortFunc(cosigned, func(a, b chain.Cosignature) int { return b.Time.Compare(a.Time) })
-	j.cosigning.Lock()
-	defer j.cosigning.Unlock()
 	if len(cosigned) < quorum {
 		return j.lacks(c, cosigned, witnesses, quorum)
 	}

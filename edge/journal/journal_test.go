@@ -45,9 +45,9 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, dir: filepath.Join(t.TempDir(), "journal")}
 	skey, vkey, err := note.GenerateKey(rand.Reader, origin)
 	w.must(err)
-	w.signer, err = note.NewSigner(skey)
+	w.signer, err = protocol.NewSigner(skey)
 	w.must(err)
-	w.log, err = note.NewVerifier(vkey)
+	w.log, err = protocol.NewVerifier(vkey)
 	w.must(err)
 	for _, name := range []string{"witness.helmond", "witness.example", "witness.third"} {
 		skey, _, err := note.GenerateKey(rand.Reader, name)

@@ -47,7 +47,7 @@ func (j *Journal) recover() error {
 			}
 			if err == nil {
 				j.count(h, e.Body)
-				if wrong := j.epochs.Next(j.origin, before, h, e.Body); wrong != nil && j.unsealed == nil { // the chain is whole: it is said, and an epoch begun anew
+				if wrong := j.epochs.Next(j.first.Name(), before, h, e.Body); wrong != nil && j.unsealed == nil { // the chain is whole: it is said, and an epoch begun anew
 					j.unsealed = wrong
 				}
 			}

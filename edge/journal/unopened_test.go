@@ -31,7 +31,7 @@ func TestI10_UnopenedJournal(t *testing.T) {
 		return all.String()
 	}
 	before := files()
-	u := Unopened(w.dir, origin, w.signer, w.now, slog.New(slog.DiscardHandler), errors.New("the disk is gone"))
+	u := Unopened(w.dir, w.signer, w.now, slog.New(slog.DiscardHandler), errors.New("the disk is gone"))
 	asked := protocol.Span(start, start.Add(1))
 	asked.To = asked.From.Add(1e9)
 	_, appended := u.Append(t.Context(), "test", protocol.Incident{What: "y"})

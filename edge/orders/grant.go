@@ -56,6 +56,7 @@ type Release struct {
 	Intent uint64 // seq of release.intent; 0: not begun
 	Done   bool   // release.done stands in the journal
 	Failed bool   // release.failed with Final stands in the journal
+	Void   bool   // the log was resumed since: what became of the grant may be in what was lost, so it comes to no release any more
 }
 
 // Over says that nothing more may come of the grant.

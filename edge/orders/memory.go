@@ -30,6 +30,14 @@ type memory struct {
 	releases  map[protocol.GrantID]Release
 	dropped   uint64 // since the start
 	ledger    ledger // the centre's, as far as it was seen
+	log       uint64 // number of the log that goes on here; 0: the first
+	resume    *Resume
+}
+
+// Resume is an accepted order to let the log go on as its successor.
+type Resume struct {
+	protocol.Resume
+	Signed string // as received
 }
 
 type hold struct {
@@ -109,6 +117,9 @@ func (m *memory) accept(v verdict, order protocol.Order, seq uint64, at time.Tim
 	case *protocol.Erase:
 		m.erases[d.ID] = &erase{doc: *d, order: order}
 		return *d, nil
+	case *protocol.Resume:
+		m.resume = &Resume{*d, string(v.Raw)}
+		return *m.resume, nil
 	case *protocol.Grant:
 		g := &Grant{signed: v.Signed, roster: m.rosters[len(m.rosters)-1], level: v.level, envelope: order.Note, accepted: seq}
 		m.grants[d.GrantID()] = g
@@ -274,8 +285,35 @@ func (m *memory) observe(h chain.Header, body []byte) error {
 		if e := m.erases[b.Erase]; e != nil {
 			e.done = true
 		}
+	case protocol.KindResumed:
+		var b protocol.Resumed
+		if err := chain.ParseBody(body, &b); err != nil {
+			return err
+		}
+		m.resumed(b.Log)
 	}
 	return nil
+}
+
+// resumed takes in that the log goes on as its successor. What became of a release grant may be in what was lost, and it is used once: none that came before goes on.
+func (m *memory) resumed(log uint64) {
+	m.log = log
+	if m.resume != nil && m.resume.Log <= log {
+		m.resume = nil
+	}
+	for id, g := range m.grants {
+		if r := m.releases[id]; g.Doc().Use == protocol.UseRelease && !r.Over() {
+			r.Void = true
+			m.releases[id] = r
+		}
+	}
+}
+
+// Resuming is the order to resume that was accepted and not yet carried out, or nil.
+func (o *Orders) Resuming() *Resume {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.memory.resume
 }
 
 // Roster is the one in force, current or not. Read only.

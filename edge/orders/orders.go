@@ -76,7 +76,7 @@ var (
 	errZero     = errors.New("not made by edge/orders: no permission")
 )
 
-// Action is what there is to carry out: a *Grant, protocol.Hold, protocol.Lift, protocol.Erase, *protocol.Mandate or *protocol.Roster.
+// Action is what there is to carry out: a *Grant, Resume, protocol.Hold, protocol.Lift, protocol.Erase, *protocol.Mandate or *protocol.Roster.
 type Action any
 
 // Orders is the recorder's memory of what it may do. Safe for use by many goroutines.
@@ -187,7 +187,7 @@ func (o *Orders) Accept(ctx context.Context, envelope []byte) (Action, error) {
 	var entry protocol.Order
 	if err == nil {
 		entry = protocol.Order{Number: e.Number, Kind: v.Kind(), ID: v.Head().ID, Level: v.level, Document: string(v.Raw), Envelope: hash}
-		if v.Kind() == "grant" {
+		if v.Kind() == "grant" || v.Kind() == "resume" { // for whoever asks later on whose word
 			entry.Note = string(envelope)
 		}
 		err = fits(entry)

@@ -48,6 +48,8 @@ func (m *memory) judge(s protocol.Signed, self protocol.RecorderID, now time.Tim
 			level, err = m.judgeGrant(s, d)
 		case *protocol.Erase:
 			level, err = m.judgeErase(s, d, now)
+		case *protocol.Resume:
+			level, err = m.judgeResume(s, d)
 		default:
 			err = errors.New("unknown kind of order")
 		}
@@ -252,6 +254,17 @@ func (m *memory) judgeErase(s protocol.Signed, d *protocol.Erase, now time.Time)
 		}
 	}
 	return m.roster().Authorise(s, mandate.Regime)
+}
+
+// judgeResume: the privacy officer, for the log that comes next. Whether this log is behind its witnesses is not asked: they may know so before the recorder does.
+func (m *memory) judgeResume(s protocol.Signed, d *protocol.Resume) (protocol.Level, error) {
+	if log := max(m.log, 1); d.Log != log+1 {
+		return "", fmt.Errorf("log %d: here goes on log %d", d.Log, log)
+	}
+	if m.resume != nil {
+		return "", fmt.Errorf("order %s to resume was accepted, and is being carried out", m.resume.ID)
+	}
+	return m.roster().Authorise(s, "")
 }
 
 // judgeGrant: handler and approver by the roster, for the camera's regime, to a recipient that can receive.

@@ -171,7 +171,7 @@ type proven struct {
 
 // gather finds the journal's entries that belong in the bag: the minutes of the segments, this release's intent, the starts of the runs, the
 // gaps, the holds of this request, and the orders that allowed all this; and, where the interval begins before there can have been footage, the entries that show
-// it: the first of all, and the camera's first mandate. What came after the cosigned checkpoint is left out.
+// it: the first of all, and the camera's first mandate; and where the log was resumed. What came after the cosigned checkpoint is left out.
 func (r *Releaser) gather(ctx context.Context, g *orders.Grant, reading *footage.Reading, intent uint64) (*papers, error) {
 	doc := g.Doc()
 	needed := map[uint64]bool{intent: true}
@@ -247,6 +247,8 @@ func (r *Releaser) relevant(doc protocol.Grant, needed map[uint64]bool, runs map
 			switch h.Kind {
 			case protocol.KindOpened:
 				take = early
+			case protocol.KindResumed: // why the log bears a successor's name
+				take = true
 			case protocol.KindRun:
 				var b protocol.RunStarted
 				err = chain.ParseBody(e.Body, &b)

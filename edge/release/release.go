@@ -103,11 +103,17 @@ func (r *Releaser) Release(ctx context.Context, g *orders.Grant) error {
 		if progress.Over() {
 			return r.remove(doc.GrantID())
 		}
-		err = r.attempt(ctx, g, progress, last)
+		if progress.Void {
+			err = finally("this grant was given before the recorder's log was put back and resumed (log %d): what became of it may be in what was lost, and a grant is used once; ask for a new one", r.Journal.Log())
+		} else {
+			err = r.attempt(ctx, g, progress, last)
+		}
 		switch {
 		case err == nil:
 			return nil
-		case ctx.Err() != nil, errors.As(err, new(journalError)):
+		case ctx.Err() != nil: // whatever it failed of, it was stopped
+			return fmt.Errorf("release %s: %w: %w", doc.ID, ctx.Err(), err)
+		case errors.As(err, new(journalError)):
 			return fmt.Errorf("release %s: %w", doc.ID, err)
 		case errors.As(err, new(final)):
 			r.Log.Error("release failed for good", "grant", doc.ID, "error", err)

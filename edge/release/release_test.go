@@ -648,8 +648,8 @@ func TestDamagedFootageIsNamed(t *testing.T) {
 		g.Asked = protocol.Span(lines[3].Start.Time, lines[3].End.Time)
 		g.Interval = g.Asked
 	})
-	if err := r.releaser().Release(ctx, g); err == nil || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("on a disk that is gone: %v", err)
+	if err := r.releaser().Release(ctx, g); err == nil || len(r.orders.Unfinished()) != 1 {
+		t.Errorf("on a disk that is gone: %v; it is to be tried again", err)
 	}
 	r.check(os.Rename(volume+".away", volume))
 	if err := r.releaser().Release(t.Context(), g); err == nil {
@@ -752,6 +752,9 @@ func TestArrivedBeforeTheGrantEnded(t *testing.T) {
 		}
 		pass.ServeHTTP(httptest.NewRecorder(), q)
 		crash()
+		if c, _, err := http.NewResponseController(w).Hijack(); err == nil { // an answer might come sooner than the end of ctx
+			c.Close()
+		}
 		return true
 	})
 	if err := r.releaser().Release(ctx, r.grant("g-1")); err == nil || r.versions() != 1 {

@@ -4,6 +4,8 @@
 // act, in force at that moment, signed by (or vouched for) a handler and an approver who were on the roster for the camera's regime; and the roster was signed by the root keys that the
 // reader brings. Without root keys nobody knows who might sign anything, and the account says so.
 //
+// Where the log was put back and goes on as its own successor, that stands on an order of the privacy officer in the same way; no release under a grant from before it does.
+//
 // What it cannot see: a recorder that reads without writing (it has then lied by silence), and whether a request deserved its grant.
 package access
 
@@ -17,11 +19,12 @@ import (
 )
 
 // Kinds are those of the entries an [Account] must be given.
-var Kinds = []string{protocol.KindOpened, protocol.KindOrder, protocol.KindIntent, protocol.KindView, protocol.KindReleased}
+var Kinds = []string{protocol.KindOpened, protocol.KindOrder, protocol.KindIntent, protocol.KindView, protocol.KindReleased, protocol.KindResumed}
 
 // Account is what a recorder's log says of its accesses. Give it the entries of [Kinds] in order, from the first; one goroutine at a time.
 type Account struct {
 	Accesses []Access
+	Resumed  []Resumption
 	Unread   uint64 // entries whose body is gone or not understood: the grant of an access may have stood there
 
 	roots   protocol.Roots // nil: none were brought
@@ -31,6 +34,7 @@ type Account struct {
 	grants  map[protocol.GrantID]*grant
 	intents map[uint64]protocol.GrantID // by their entry
 	done    map[protocol.GrantID]uint64 // entry of its release.done
+	resumes map[protocol.Hash]*resume   // by their document
 }
 
 // Access is one, beside what allowed it.
@@ -42,6 +46,23 @@ type Access struct {
 
 	Wrong  *Words `json:"wrong,omitempty"`  // no grant allows it; nil otherwise
 	Unsure *Words `json:"unsure,omitempty"` // nothing is wrong, but the log does not show that a grant allows it
+}
+
+// Resumption is where the log went on as its own successor, beside the order that allowed it.
+type Resumption struct {
+	Entry   uint64            `json:"entry"`
+	At      protocol.Time     `json:"at"`
+	Log     uint64            `json:"log"` // the successor's number
+	Officer protocol.PersonID `json:"officer,omitempty"`
+
+	Wrong  *Words `json:"wrong,omitempty"`  // no order of the privacy officer allows it; nil otherwise
+	Unsure *Words `json:"unsure,omitempty"` // nothing is wrong, but the log does not show that one does
+}
+
+type resume struct {
+	*protocol.Resume
+	why   error
+	loose *Words
 }
 
 // Words is a sentence in Dutch and English.
@@ -66,7 +87,7 @@ type grant struct {
 // NewAccount begins an account. roots are the root keys the reader brought, or none.
 func NewAccount(roots protocol.Roots) *Account {
 	return &Account{roots: roots, noRoots: errors.New("no log.opened entry says who may sign"), regimes: map[protocol.CameraID]protocol.Regime{}, grants: map[protocol.GrantID]*grant{},
-		intents: map[uint64]protocol.GrantID{}, done: map[protocol.GrantID]uint64{}}
+		intents: map[uint64]protocol.GrantID{}, done: map[protocol.GrantID]uint64{}, resumes: map[protocol.Hash]*resume{}}
 }
 
 // Read takes the next entry; a nil body is one that was destroyed.
@@ -110,7 +131,33 @@ func (a *Account) Read(h chain.Header, body []byte) {
 				Wrong: words("Beelden zijn verstrekt zonder dat het voornemen eerst was vastgelegd.", "Footage was released without the intent having been journalled first.")})
 		}
 		a.done[r.Grant] = h.Seq
+	case protocol.KindResumed:
+		var b protocol.Resumed
+		if read(&b) {
+			a.Resumed = append(a.Resumed, a.resumed(h, b))
+		}
 	}
+}
+
+// resumed puts a resumption beside its order.
+func (a *Account) resumed(h chain.Header, b protocol.Resumed) Resumption {
+	x := Resumption{Entry: h.Seq, At: h.Time, Log: b.Log}
+	r := a.resumes[protocol.HashOf([]byte(b.Document))]
+	switch {
+	case r == nil:
+		x.Wrong = words("De opdracht daartoe staat nergens voor deze regel in het journaal.", "The order for it stands nowhere before this entry in the log.")
+		return x
+	case r.why != nil:
+		x.Wrong = words("De opdracht daartoe telt niet: %v.", "The order for it does not count: %v.", r.why)
+	case r.Log != b.Log:
+		x.Wrong = words("De opdracht daartoe is voor logboek %d.", "The order for it is for log %d.", r.Log)
+	case len(a.roots) == 0:
+		x.Unsure = words("Zonder hoofdsleutels is niet na te gaan wie mocht tekenen.", "Without root keys it cannot be known who might sign.")
+	default:
+		x.Unsure = r.loose
+	}
+	x.Officer = r.Officer
+	return x
 }
 
 // takeRoster makes a roster the one in force, if the roots signed it.
@@ -143,23 +190,30 @@ func (a *Account) take(h chain.Header, o protocol.Order) {
 		}
 		g := &grant{Grant: d, entry: h.Seq, hash: s.Hash(), level: o.Level}
 		if len(a.roots) > 0 {
-			g.why, g.loose = a.vouched(s, d, o, h.Time.Time)
+			g.why, g.loose = a.vouched(s, d.Regime, o, h.Time.Time)
 		}
 		a.grants[d.GrantID()] = g
+	case *protocol.Resume:
+		r := &resume{Resume: d}
+		if len(a.roots) > 0 {
+			r.why, r.loose = a.vouched(s, "", o, h.Time.Time)
+		}
+		a.resumes[s.Hash()] = r
 	}
 }
 
-// vouched says what keeps a grant from counting, or from being shown to count.
-func (a *Account) vouched(s protocol.Signed, d *protocol.Grant, o protocol.Order, at time.Time) (error, *Words) {
+// vouched says what keeps a document that persons sign from counting, or from being shown to count. regime is what it says itself, where its camera's is not known.
+func (a *Account) vouched(s protocol.Signed, regime protocol.Regime, o protocol.Order, at time.Time) (error, *Words) {
 	if a.roster == nil {
 		return fmt.Errorf("the roster is not signed by the root keys: %w", a.noRoots), nil
 	}
 	if err := a.roster.Current(at); err != nil {
 		return err, nil
 	}
-	regime, known := a.regimes[d.Camera]
-	if !known {
-		regime = d.Regime
+	if g, ok := s.Document.(*protocol.Grant); ok {
+		if known, ok := a.regimes[g.Camera]; ok {
+			regime = known
+		}
 	}
 	level, err := a.roster.Authorise(s, regime)
 	switch {
@@ -170,15 +224,15 @@ func (a *Account) vouched(s protocol.Signed, d *protocol.Grant, o protocol.Order
 	case level == protocol.LevelPersons:
 		return nil, nil
 	case o.Note == "":
-		return nil, words("De handtekening van de centrale onder toestemming %s staat niet in het journaal; alleen de recorder verklaart dat zij die zag.",
-			"The centre's signature on grant %s is not in the log; only the recorder states that it saw it.", d.ID)
+		return nil, words("De handtekening van de centrale onder document %s staat niet in het journaal; alleen de recorder verklaart dat zij die zag.",
+			"The centre's signature on document %s is not in the log; only the recorder states that it saw it.", s.Head().ID)
 	}
 	key, err := protocol.NewVerifier(a.roster.OrderKey)
 	if err != nil {
 		return err, nil
 	}
 	e, err := protocol.OpenEnvelope([]byte(o.Note), key)
-	if err == nil && (e.Recorder != d.Recorder || string(e.Document) != string(s.Raw) || e.Number != o.Number) {
+	if err == nil && (e.Recorder != s.Head().Recorder || string(e.Document) != string(s.Raw) || e.Number != o.Number) {
 		err = fmt.Errorf("its envelope is order %d for recorder %s, or carries another document", e.Number, e.Recorder)
 	}
 	return err, nil
@@ -219,6 +273,8 @@ func (a *Account) judge(x *Access, h chain.Header) (wrong, unsure *Words) {
 		wrong = words("Er is verder teruggekeken dan %s.", "It looked back further than %s.", protocol.Window(protocol.LookBack))
 	case g.Use != protocol.UseStanding && !g.Interval.Contains(x.Interval):
 		wrong = words("Het tijdvak valt buiten dat van toestemming %s.", "The interval is outside that of grant %s.", x.Grant)
+	case h.Kind == protocol.KindIntent && len(a.Resumed) > 0 && g.entry < a.Resumed[len(a.Resumed)-1].Entry:
+		wrong = words("Toestemming %s is van voor het logboek werd voortgezet (regel %d); zij kan al gebruikt zijn.", "Grant %s is of before the log was resumed (entry %d); it may have been used already.", x.Grant, a.Resumed[len(a.Resumed)-1].Entry)
 	case h.Kind == protocol.KindIntent && a.done[x.Grant] > 0:
 		wrong = words("Toestemming %s was al gebruikt (regel %d).", "Grant %s was used before (entry %d).", x.Grant, a.done[x.Grant])
 	case len(a.roots) == 0:

@@ -26,7 +26,11 @@ type log struct {
 
 func newLog(t *testing.T, centre bool) *log {
 	l := &log{t: t, town: protocoltest.NewTown(t, start), now: start, grants: map[protocol.GrantID]protocol.Access{}}
-	roster := l.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = centre })
+	roster := l.town.Roster(1, func(r *protocol.Roster) {
+		if r.LevelCentre = centre; centre {
+			r.OfficerKey = ""
+		}
+	})
 	l.write(protocol.KindOpened, protocol.Opened{Recorder: l.town.Recorder, Roster: string(roster), Roots: l.town.Roots})
 	l.order(l.town.Mandate("hal", 1), protocol.LevelOrder)
 	l.order(l.town.Mandate("plein", 1), protocol.LevelOrder)
@@ -82,6 +86,15 @@ func (l *log) order(d protocol.Document, level protocol.Level, signers ...protoc
 	return raw
 }
 
+// lastOrder is the document of the newest order.
+func (l *log) lastOrder() []byte {
+	var o protocol.Order
+	if err := chain.ParseBody(l.all[len(l.all)-1].Body, &o); err != nil {
+		l.t.Fatal(err)
+	}
+	return []byte(o.Document)
+}
+
 // read is the account of the log, for a reader with these roots.
 func (l *log) read(roots protocol.Roots) *access.Account {
 	a := access.NewAccount(roots)
@@ -93,6 +106,50 @@ func (l *log) read(roots protocol.Roots) *access.Account {
 		a.Read(h, e.Body)
 	}
 	return a
+}
+
+// I13: that a log was resumed stands on the privacy officer's order too, and ends the release grants that came before.
+func TestI13_ResumptionIsHeldAgainstItsOrder(t *testing.T) {
+	for name, c := range map[string]struct {
+		centre    bool // level centre, and no key of the officer in the roster
+		signers   []protocol.PersonID
+		log       uint64
+		unordered bool
+		wrong     string
+	}{
+		"signed by the officer":           {signers: []protocol.PersonID{protocoltest.Officer}, log: 2},
+		"on the centre's word, as agreed": {centre: true, log: 2},
+		"signed by an approver":           {signers: []protocol.PersonID{protocoltest.Approver}, log: 2, wrong: "has not signed"},
+		"an order for another log":        {signers: []protocol.PersonID{protocoltest.Officer}, log: 3, wrong: "is for log 2"},
+		"no order":                        {signers: []protocol.PersonID{protocoltest.Officer}, log: 2, unordered: true, wrong: "stands nowhere before"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLog(t, c.centre)
+			doc := l.town.Compose(l.town.Resume("r-2", 2), c.signers...)
+			if !c.unordered {
+				level := protocol.LevelPersons
+				if c.centre {
+					level = protocol.LevelCentre
+				}
+				l.order(l.town.Resume("r-1", 2), level, c.signers...)
+				doc = l.lastOrder() // as it was signed: a passkey signs the same text differently each time
+			}
+			l.write(protocol.KindResumed, protocol.Resumed{Log: c.log, Document: string(doc)})
+			l.write(protocol.KindIntent, l.grants["g-release"])
+			a := l.read(l.town.Roots)
+			if len(a.Resumed) != 1 || a.Resumed[0].Log != c.log || (a.Resumed[0].Wrong == nil) != (c.wrong == "") || c.wrong != "" && !strings.Contains(a.Resumed[0].Wrong.EN, c.wrong) || a.Resumed[0].Unsure != nil {
+				t.Errorf("%+v; want wrong: %q", a.Resumed, c.wrong)
+			}
+			if n := len(a.Accesses); n != 1 || a.Accesses[0].Wrong == nil || !strings.Contains(a.Accesses[0].Wrong.EN, "before the log was resumed") {
+				t.Errorf("a release under a grant from before: %+v", a.Accesses)
+			}
+			if c.wrong == "" {
+				if b := l.read(nil); b.Resumed[0].Wrong != nil || b.Resumed[0].Unsure == nil {
+					t.Errorf("without root keys: %+v", b.Resumed)
+				}
+			}
+		})
+	}
 }
 
 // I12: a grant serves only its camera, interval, purpose, recipient and time, and whoever has the log sees that it did.

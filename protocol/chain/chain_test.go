@@ -47,7 +47,7 @@ func newFixture(t testing.TB, entries int) *fixture {
 	skey, vkey, err := note.GenerateKey(rand.Reader, origin)
 	must(t, err)
 	f := &fixture{vkey: vkey}
-	f.signer, err = note.NewSigner(skey)
+	f.signer, err = protocol.NewSigner(skey)
 	must(t, err)
 	f.log, err = note.NewVerifier(vkey)
 	must(t, err)

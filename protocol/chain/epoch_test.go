@@ -347,7 +347,7 @@ func TestI13_SuccessorIsVerifiedWithTheKeyOfTheFirst(t *testing.T) {
 	l.seal()
 	f := newFixture(t, 0)
 	under := func(log uint64, head chain.Head) []byte {
-		s, err := protocol.SignerUnder(protocol.LogOrigin(origin, log), f.signer, f.vkey)
+		s, err := protocol.SignerUnder(protocol.LogOrigin(origin, log), f.signer)
 		must(t, err)
 		signed, err := chain.SignCheckpoint(chain.Checkpoint{Origin: s.Name(), Size: head.Size, Root: head.Root()}, s)
 		must(t, err)
@@ -361,8 +361,8 @@ func TestI13_SuccessorIsVerifiedWithTheKeyOfTheFirst(t *testing.T) {
 		t.Errorf("%v: %+v", err, d)
 	}
 	// Somebody else's key under that name is nobody's.
-	other, otherKey := protocoltest.Key(t, origin)
-	forged, err := protocol.SignerUnder(origin+"/2", other, otherKey)
+	other, _ := protocoltest.Key(t, origin)
+	forged, err := protocol.SignerUnder(origin+"/2", other)
 	must(t, err)
 	signed, err := chain.SignCheckpoint(chain.Checkpoint{Origin: origin + "/2", Size: l.head.Size, Root: l.head.Root()}, forged)
 	must(t, err)

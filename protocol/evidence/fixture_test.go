@@ -49,6 +49,10 @@ type scene struct {
 	opened   protocol.Time // of the journal's first entry
 	first    bool          // it goes in the bag
 
+	officer note.Signer
+	log     uint64 // the log was resumed until it had this number; 0: never
+	unsaid  bool   // that it was is left out
+
 	sealedAt func(minute int) protocol.Time
 	intentAt protocol.Time
 	cosignAt time.Time
@@ -65,7 +69,7 @@ func signer(t testing.TB, name string) (note.Signer, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := note.NewSigner(skey)
+	s, err := protocol.NewSigner(skey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,13 +115,15 @@ func newScene(t testing.TB) *scene {
 	_, ledgerKey = signer(t, "ledger.helmond/beeldwacht")
 	s.handler, handlerKey = signer(t, "p-2")
 	s.approver, approverKey = signer(t, "p-3")
+	var officerKey string
+	s.officer, officerKey = signer(t, "p-9")
 	witnessKey := s.newWitness("witness.eindhoven/beeldwacht")
 
 	heading := func(id string) protocol.Heading {
 		return protocol.Heading{ID: protocol.DocumentID(id), Recorder: "rec-1", NotBefore: at(-24 * time.Hour), NotAfter: at(300 * 24 * time.Hour)}
 	}
 	s.roster = &protocol.Roster{Heading: heading("roster-1"), Version: 1, Municipality: "helmond", OrderKey: orderKey, LedgerKey: ledgerKey, RecorderKey: recorderKey,
-		VaultKey: "age1x", Officer: "p-9", Witnesses: []string{witnessKey}, Quorum: 1,
+		VaultKey: "age1x", Officer: "p-9", OfficerKey: officerKey, Witnesses: []string{witnessKey}, Quorum: 1,
 		Handlers:  []protocol.Seat{{Regime: protocol.WPG, Person: "p-2", Key: handlerKey}},
 		Approvers: []protocol.Seat{{Regime: protocol.WPG, Person: "p-3", Key: approverKey}},
 		MaxWindow: protocol.MaxWindow, MaxHold: protocol.Window(protocol.MaxHold), HoldShare: 50}
@@ -206,6 +212,17 @@ func (s *scene) write(w io.Writer) (BagInfo, error) {
 		wanted = append(wanted, seq)
 	}
 	wanted = append(wanted, s.append(protocol.KindOrder, protocol.Order{Number: 1, Kind: "mandate", ID: "m-1", Level: protocol.LevelOrder, Document: string(mandate)}, at(-time.Minute)))
+	key := s.recorder
+	for log := uint64(2); log <= s.log; log++ {
+		order := &protocol.Resume{Heading: protocol.Heading{ID: "resume-1", Recorder: "rec-1", NotBefore: at(-time.Minute), NotAfter: at(time.Hour)}, Log: log, Witnessed: protocol.LedgerHead{Size: 9}, Officer: "p-9"}
+		seq := s.append(protocol.KindResumed, protocol.Resumed{Log: log, Document: string(s.sign(order, s.officer))}, at(-time.Minute))
+		if !s.unsaid {
+			wanted = append(wanted, seq)
+		}
+		var err error
+		key, err = protocol.SignerUnder(protocol.LogOrigin(s.recorder.Name(), log), s.recorder)
+		s.must(err)
+	}
 	wanted = append(wanted, s.append(protocol.KindRun, protocol.RunStarted{Camera: "plein-noord", Stream: "main", Run: "r-1", Codec: "h264", Init: protocol.HashOf(s.init), Start: at(0), Clock: "synced"}, at(0)))
 
 	// Another camera's footage shares the minutes, and never the bag.
@@ -288,7 +305,7 @@ func (s *scene) write(w io.Writer) (BagInfo, error) {
 	}
 	wanted = append(wanted, s.append(protocol.KindIntent, access, s.intentAt))
 
-	checkpoint, err := chain.SignCheckpoint(chain.Checkpoint{Origin: s.recorder.Name(), Size: s.head.Size, Root: s.head.Root()}, s.recorder)
+	checkpoint, err := chain.SignCheckpoint(chain.Checkpoint{Origin: key.Name(), Size: s.head.Size, Root: s.head.Root()}, key)
 	s.must(err)
 	if s.witness != nil {
 		checkpoint, err = chain.Cosign(checkpoint, s.witness, s.cosignAt)

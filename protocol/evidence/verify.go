@@ -75,6 +75,7 @@ func Verify(r io.ReaderAt, size int64, trust Trust, progress func(done, total in
 		}
 		report.Integrity.fail(inFile("(zip)"), say("De zip is niet helemaal te lezen: %v.", "The zip cannot be read whole: %v.", err))
 	}
+	v.resumed()
 	v.minutes()
 	v.runs()
 	v.complete()
@@ -174,7 +175,7 @@ func (v *verification) readCheckpoint() {
 		}
 		witnesses = append(witnesses, w)
 	}
-	_, cosigned, err := chain.OpenCheckpoint(v.note, origin, log, witnesses...)
+	_, cosigned, err := chain.OpenSuccessor(v.note, origin, log, witnesses...)
 	if err != nil {
 		integrity.fail(inFile(fileCheckpoint), say("Het checkpoint is niet door recorder %s ondertekend: %v.", "The checkpoint is not signed by recorder %s: %v.", v.roster.Recorder, err))
 		when.fail(inFile(fileCheckpoint), say("Het checkpoint is niet door de recorder ondertekend.", "The checkpoint is not signed by the recorder."))
@@ -422,6 +423,37 @@ func (v *verification) manifests() {
 		}
 		if m.broken {
 			integrity.fail(inFile(m.name), say("De inhoud klopt niet met het controlegetal in de zip.", "The content does not match its checksum in the zip."))
+		}
+	}
+}
+
+// resumed says of a successor log that it is one, since when, and who allowed it: what was lost of the log before it is not in it.
+func (v *verification) resumed() {
+	_, log := protocol.ParseLogOrigin(v.checkpoint.Origin)
+	when := &v.report.Time
+	found := map[uint64]bool{}
+	for _, seq := range v.ofKind(protocol.KindResumed) {
+		var b protocol.Resumed
+		if !v.body(seq, &b) {
+			continue
+		}
+		found[b.Log] = true
+		when.say("Het logboek van de recorder liep achter bij zijn getuigen, bijvoorbeeld door een teruggezette schijf. Op %s is het voortgezet als logboek %d. Wat daarvoor in het verloren deel stond, ligt bij de getuige en staat hier niet in.",
+			"The recorder's log was behind its witnesses, as after a disk was put back. At %s it went on as log %d. What stood in the part that was lost is with the witness, and not in here.", v.headers[seq].Time, b.Log)
+		if v.roster == nil {
+			continue
+		}
+		order, err := protocol.ParseDocument([]byte(b.Document))
+		if err == nil {
+			_, err = v.roster.Authorise(order, "")
+		}
+		if err != nil { // whose roster that was then may be another
+			when.unsure(inEntry(seq, "body"), say("Dat de functionaris gegevensbescherming dit toestond, volgt niet uit het rooster in deze map: %v.", "That the privacy officer allowed this does not follow from the roster in this bag: %v.", err))
+		}
+	}
+	for n := uint64(2); n <= log; n++ {
+		if !found[n] {
+			when.unsure(inFile(fileCheckpoint), say("Dit is logboek %d van de recorder. Waarom het %d werd, staat niet in deze map.", "This is log %d of the recorder. Why it became log %d is not in this bag.", log, n))
 		}
 	}
 }

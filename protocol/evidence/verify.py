@@ -34,11 +34,10 @@ def signed(note, vkey):  # whether a key signed a note (C2SP signed-note); of a 
     for sig in (b64(line.split(" ")[2]) for line in lines.decode().splitlines() if line.startswith(f"— {name} ")):
         message, sig, answer = text, sig[4:] if sig[:4].hex() == key_hash else b"", True
         if data.startswith(b"\xffbeeldwacht/passkey-es256/v1\n"):  # WebAuthn: two parts behind their lengths, then ECDSA
-            parts = []
+            parts, asked = [], base64.urlsafe_b64encode(sha(text)).decode().rstrip("=")
             while sig and len(parts) < 2:
                 size = 2 + struct.unpack(">H", sig[:2])[0]
                 parts, sig = parts + [sig[2:size]], sig[size:]
-            asked = base64.urlsafe_b64encode(sha(text)).decode().rstrip("=")
             return len(parts) == 2 and (parts[0][:32], parts[0][32] & 5, json.loads(parts[1])["type"], json.loads(parts[1])["challenge"]) == (data[-65:-33], 5, "webauthn.get", asked) \
                 and openssl("dgst -sha256 -verify key -keyform DER -signature sig message", key=P256 + data[-33:], sig=sig, message=parts[0] + sha(parts[1]))
         if data[0] == 4 and sig:
@@ -56,8 +55,9 @@ def path_root(leaf, index, size, path):  # that an inclusion proof leads to (RFC
             at, last = at >> 1, last >> 1
         at, last = at >> 1, last >> 1
     return h if last == 0 and 0 <= index < size else b""
-def checkpoint(note, log, witnesses, quorum):  # size and root that a log's key signed, and enough witnesses have seen
-    if note.decode().split("\n")[0] != log.split("+")[0] or not signed(note, log):
+def checkpoint(note, log, witnesses, quorum):  # size and root that a log's key signed, under its name or a successor's (name/2), and enough witnesses have seen
+    name, (first, _, key) = note.decode().split("\n")[0], log.split("+", 2)
+    if name != first and (name.rpartition("/")[0] != first or not name.rpartition("/")[2].isdecimal()) or not signed(note, f"{name}+{sha((name + chr(10)).encode() + b64(key))[:4].hex()}+{key}"):
         say(INTEGRITY, "checkpoint", f"niet getekend door / not signed by {log}")
     seen = len({w.split("+", 1)[1] for w in witnesses if signed(note, w)})
     if seen < max(quorum, 1):

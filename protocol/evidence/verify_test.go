@@ -8,6 +8,8 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +55,45 @@ func TestVerifySoundBag(t *testing.T) {
 		if !strings.Contains(told(r), want) {
 			t.Errorf("does not say %q:\n%s", want, told(r))
 		}
+	}
+}
+
+// A recorder whose log was put back and resumed still gives bags that hold: under the successor's name, saying so, with who allowed it; for whoever has no tool of ours too.
+func TestI13_BagOfASuccessorLog(t *testing.T) {
+	s := newScene(t)
+	s.log = 3
+	bag := s.bag()
+	if r := s.verify(bag); r.State() != OK || !strings.Contains(told(r), "it went on as log 2.") || !strings.Contains(told(r), "it went on as log 3.") {
+		t.Errorf("resumed twice:\n%s", told(r))
+	}
+	dir, keys := unpack(t, bag), s.keys(t)
+	if said, code := verifyPy(t, dir, keys); code != 0 {
+		t.Errorf("the script, exit code %d:\n%s", code, said)
+	}
+	unsaid := newScene(t)
+	unsaid.log, unsaid.unsaid = 2, true
+	if r := unsaid.verify(unsaid.bag()); r.Time.State != NotShown || r.Integrity.State != OK || !strings.Contains(told(r), "Why it became log 2 is not in this bag") {
+		t.Errorf("the bag does not say that the log was resumed:\n%s", told(r))
+	}
+	foreign := newScene(t)
+	foreign.log, foreign.officer = 2, newScene(t).officer
+	if r := foreign.verify(foreign.bag()); r.Time.State != NotShown || !strings.Contains(told(r), "That the privacy officer allowed this does not follow") {
+		t.Errorf("somebody else had it resumed:\n%s", told(r))
+	}
+	other := newScene(t) // of another recorder's key, or under a name that is no successor's
+	other.log, other.recorder = 2, s.recorder
+	if r := other.verify(other.bag()); r.Integrity.State != Failed {
+		t.Errorf("another key signs as log 2:\n%s", told(r))
+	}
+	for _, name := range []string{"rec-1.helmond/beeldwacht/x", "rec-1.helmond/beeldwacht/2/3", "rec-2.helmond/beeldwacht/2"} {
+		checkpoint := filepath.Join(dir, "proof", "checkpoint")
+		note, err := os.ReadFile(checkpoint)
+		s.must(err)
+		put(t, checkpoint, []byte(strings.Replace(string(note), "rec-1.helmond/beeldwacht/3", name, -1)))
+		if said, code := verifyPy(t, dir, keys); code != 1 || !strings.Contains(said, "niet getekend door") {
+			t.Errorf("%s: the script, exit code %d:\n%s", name, code, said)
+		}
+		put(t, checkpoint, note)
 	}
 }
 

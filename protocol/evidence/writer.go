@@ -245,7 +245,7 @@ func (b *Writer) AddGap(g protocol.Gap) error {
 
 // AddEntry puts a journal entry and its proof in the bag: the footage.sealed entry of each segment's minute, the release.intent, and where
 // they exist hold.placed, run.started, order.accepted of what the bag contains, gap.ended and footage.expired of what it lacks, log.opened and
-// the camera's first mandate where it reaches back before them. Other kinds have no place in it.
+// the camera's first mandate where it reaches back before them, each log.resumed. Other kinds have no place in it.
 // An entry that is already there is left as it is.
 func (b *Writer) AddEntry(e chain.Entry, p chain.Proof) error {
 	if b.err != nil {
@@ -283,7 +283,7 @@ func (b *Writer) addEntry(e chain.Entry, p chain.Proof) error {
 	return b.err
 }
 
-var entryKinds = []string{protocol.KindOpened, protocol.KindSealed, protocol.KindIntent, protocol.KindHoldPlaced, protocol.KindRun, protocol.KindGapEnded, protocol.KindExpired, protocol.KindOrder}
+var entryKinds = []string{protocol.KindOpened, protocol.KindSealed, protocol.KindIntent, protocol.KindHoldPlaced, protocol.KindRun, protocol.KindGapEnded, protocol.KindExpired, protocol.KindOrder, protocol.KindResumed}
 
 // AddOrder adds a mandate of the camera, or the envelope in which the grant came.
 func (b *Writer) AddOrder(raw []byte) error {

@@ -82,7 +82,7 @@ func Key(t testing.TB, name string) (note.Signer, string) {
 	t.Helper()
 	skey, vkey, err := protocol.NewKey(name)
 	must(t, err)
-	s, err := note.NewSigner(skey)
+	s, err := protocol.NewSigner(skey)
 	must(t, err)
 	return s, vkey
 }
@@ -94,7 +94,7 @@ func (town *Town) Roster(version uint64, changes ...func(*protocol.Roster)) []by
 		Heading: town.Heading(fmt.Sprintf("roster-%d", version), 365*24*time.Hour),
 		Version: version, Municipality: town.Municipality,
 		OrderKey: town.OrderKey, LedgerKey: town.LedgerKey, RecorderKey: town.LogKey, VaultKey: town.Vault.Recipient().String(),
-		Officer: Officer, Witnesses: []string{town.WitnessKey}, Quorum: 1,
+		Officer: Officer, OfficerKey: town.People[Officer].Verifier(), Witnesses: []string{town.WitnessKey}, Quorum: 1,
 		MaxWindow: protocol.MaxWindow, MaxHold: protocol.Window(protocol.MaxHold), HoldShare: 50,
 	}
 	for _, regime := range []protocol.Regime{protocol.AVG, protocol.WPG} {

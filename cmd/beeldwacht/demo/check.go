@@ -104,6 +104,7 @@ func (c *check) run(ctx context.Context) error {
 	c.promise("I05", func() (string, error) { return c.goneAfterHandOver(ctx) })
 	c.promise("I03", c.neverLate)
 	c.promise("I02", func() (string, error) { return c.certified(ctx) })
+	c.promise("I13", func() (string, error) { return c.putBack(ctx) })
 	c.promise("R04", func() (string, error) { return c.shortened(ctx) })
 	c.promise("I12", func() (string, error) { return c.suspended(ctx) })
 	c.promise("pub", func() (string, error) { return c.publicPage(ctx) })
@@ -810,7 +811,7 @@ func (c *check) afterStop() {
 				return "", fmt.Errorf("the journal holds the name of a person: %s", name)
 			}
 		}
-		if v.Epochs.Key == "" || len(v.Breaks) > 0 {
+		if v.Epochs.Key == "" || len(v.Breaks) != len(v.Resumed) { // each resumption begins an epoch anew
 			return "", fmt.Errorf("the journal's epochs: %+v, %v", v.Epochs, v.Breaks)
 		}
 		return fmt.Sprintf("the centre's copy equals the recorder's journal, entry for entry: %d, all cosigned %v; the log says that it stopped in order", v.Entries, v.Uncovered == 0), nil

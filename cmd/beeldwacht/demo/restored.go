@@ -1,0 +1,92 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
+)
+
+// putBack: the recorder's journal is put back from a copy, as an administrator does who means well or does not. The recorder records and serves nothing, until the privacy officer has seen the
+// incident and orders that it goes on.
+func (c *check) putBack(ctx context.Context) (string, error) {
+	journal, copied := c.path("recorder-data", "journal"), c.path("journal-of-before")
+	c.stopRecorder()
+	if err := os.CopyFS(copied, os.DirFS(journal)); err != nil {
+		return "", err
+	}
+	if err := c.startRecorder(ctx); err != nil {
+		return "", err
+	}
+	var had uint64
+	if _, err := wait(ctx, 40*time.Second, "the centre has cosigned more than the copy holds", func() (string, bool, error) {
+		log, err := c.logFile()
+		if err != nil {
+			return "", false, err
+		}
+		d, err := c.verifyLog(log)
+		if err != nil || d.Checkpoint == nil {
+			return "", false, err
+		}
+		if had == 0 {
+			had = d.Entries
+		}
+		return "", d.Checkpoint.Size > had+2, nil
+	}); err != nil {
+		return "", err
+	}
+	c.stopRecorder()
+	if err := os.RemoveAll(journal); err != nil {
+		return "", err
+	}
+	if err := os.Rename(copied, journal); err != nil {
+		return "", err
+	}
+	if err := c.startRecorder(ctx); err != nil {
+		return "", err
+	}
+	back := time.Now()
+	if _, err := wait(ctx, 40*time.Second, "the recorder knows that it was put back, and the desk has the incident", func() (string, bool, error) {
+		status, _ := c.office.StatusOf(recorderID)
+		p, err := c.officer.Get(ctx, "/bureau/hervatten/"+string(recorderID))
+		return "", err == nil && strings.Contains(status.Why, "the witness has more of this journal") && strings.Contains(p.Text, "Wat er is gebeurd"), err
+	}); err != nil {
+		return "", err
+	}
+	recorded, err := c.journalled(ctx, "footage that is sealed while nothing is served", 30*time.Second, func(e entry) (bool, error) { return e.Kind == protocol.KindSealed && e.Time.After(back), nil })
+	if err != nil {
+		return "", err
+	}
+	p, err := c.officer.Get(ctx, "/bureau/hervatten/"+string(recorderID))
+	if err != nil {
+		return "", err
+	}
+	if p, err = c.officer.Submit(ctx, p, "/hervatten/"+string(recorderID), url.Values{"reden": {"een beheerder zette een reservekopie terug"}}); err != nil || p.Status != 200 {
+		return "", fmt.Errorf("the order to resume: %w: %.600s", err, p.Text)
+	}
+	resumed, err := c.journalled(ctx, "log.resumed", 30*time.Second, func(e entry) (bool, error) { return e.Kind == protocol.KindResumed, nil })
+	if err != nil {
+		return "", err
+	}
+	var d chain.Verdict
+	if _, err := wait(ctx, 40*time.Second, "the successor is cosigned, and the recorder serves again", func() (string, bool, error) {
+		log, err := c.logFile()
+		if err != nil {
+			return "", false, err
+		}
+		status, _ := c.office.StatusOf(recorderID)
+		d, err = c.verifyLog(log)
+		return "", err == nil && d.Quorum && d.Matches && d.Checkpoint.Size > resumed.Seq && status.Log == 2 && status.Why == "", err
+	}); err != nil {
+		return "", err
+	}
+	if _, err := c.lookedBack(ctx); err != nil {
+		return "", fmt.Errorf("looking back after it: %w", err)
+	}
+	return fmt.Sprintf("a journal that was put back served nothing and recorded (entry %d), until the privacy officer had it resumed (entry %d): it goes on as %s", recorded.Seq, resumed.Seq, d.Checkpoint.Origin), nil
+}
