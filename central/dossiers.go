@@ -53,7 +53,7 @@ var plainKinds = []string{
 	"placement.confirmed", "placement.shortening", "placement.rules", "mail.chosen", "mail.taken", "mail.sent",
 	"college.reported", "college.answered", "statement.published", "report.signed", "placement.live",
 	"order.foreign", "reading.recorded", "sample.drawn", "sample.finding", "audit.planned", "audit.finished",
-	"client.registered", "client.withdrawn", "client.admitted", "body.erased",
+	"client.registered", "client.withdrawn", "client.admitted", "body.erased", "bodies.destroyed",
 }
 
 // private is a fact of a dossier.

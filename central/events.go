@@ -296,7 +296,7 @@ func ParseEntry(text string) (s Source, err error) {
 
 func newFact(name string) Fact {
 	for _, f := range []Fact{
-		&BodyErased{},
+		&BodyErased{}, &BodiesDestroyed{},
 		&CentreOpened{}, &IncidentDescribed{}, &IncidentTold{}, &IncidentClosed{}, &ReadingRecorded{}, &NoteWritten{},
 		&SubjectFiled{}, &SubjectIdentified{}, &SubjectExtended{}, &SubjectAnswered{},
 		&SampleDrawn{}, &FindingRecorded{}, &AuditPlanned{}, &AuditFinished{}, &MatterOpened{}, &MatterFollowed{}, &TrainingRecorded{},
@@ -358,6 +358,7 @@ func (*ClientAdmitted) name() string      { return "client.admitted" }
 
 var eventWords = map[string]Words{
 	"body.erased":          {"dossier gewist aan het einde van zijn termijn", "dossier erased at the end of its term"},
+	"bodies.destroyed":     {"inhoud van logboekregels vernietigd aan het einde van de termijn", "bodies of log entries destroyed at the end of their term"},
 	"centre.opened":        {"centrale geopend", "centre opened"},
 	"incident.described":   {"incident beschreven", "incident described"},
 	"incident.told":        {"melding van incident vastgelegd", "notification of incident recorded"},

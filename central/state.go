@@ -50,6 +50,7 @@ type State struct {
 	seen        map[Source]bool // journal entries that have become events
 	eraseOrders []*EraseOrder
 	erasures    map[Dossier]*Erasure
+	destroyed   []Destruction                   // oldest first: one a month or so
 	bare        map[Dossier]bool                // dossiers with events from before there were keys
 	gone        map[protocol.DocumentID]Dossier // holds and grants of which only that remains
 	documents   uint64                          // issued so far: the number in the next document's id

@@ -77,6 +77,9 @@ func (a *Agent) check(ctx context.Context, w *checkReport) (err error) {
 	if err := a.journal.Err(); err != nil && a.unopened == nil { // a start writes an entry
 		w.find("journal that cannot be written", a.journalDir(), err.Error())
 	}
+	if _, fault := a.orders.Ledger(); fault != "" {
+		w.find("ledger refused", a.journalDir(), fault)
+	}
 	findings, err := a.footage.Check(ctx)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ const (
 	callForHelp   = "Copy this page and call the people who maintain beeldwacht."
 	callOfficer   = "Copy this page and give it to the privacy officer."
 	changeNothing = "Change nothing on this disk. "
+	ledgerRemedy  = "Nothing to mend here, and do not enrol this recorder anew: what it holds is evidence. Was the centre put back from a backup, or does somebody tell recorders different things? Phone the privacy officer. When it is explained, the keepers of the root keys sign a new roster that says where the ledger goes on (`beeldwacht roster -ledger`)."
 )
 
 // explanations are by [footage.Finding].What, and by how far a start came.
@@ -19,6 +20,8 @@ var explanations = map[string]explanation{
 		"Do not put anything else back. Phone the privacy officer, who can order this recorder to resume."},
 	"journal that cannot be written": {"The log of this recorder is good, but nothing can be added to it. The recorder would record and delete, and show and release nothing.",
 		"Make room on the disk, or mount it so that it can be written (`df -h`, `findmnt`, `dmesg`). Then check again."},
+	"ledger refused": {"The centre showed this recorder two logs of its own that cannot both be true: one was put back from a copy, or made for this recorder alone. Both stand in the log of this recorder, with the centre's signatures. It takes no order any more, also after a restart; what it may record goes on being recorded and deleted.",
+		ledgerRemedy},
 	"orders": {"The orders in the log cannot be read back. The recorder does not know what it may record.",
 		changeNothing + callForHelp},
 	"footage": {"The disk with footage, or its index, cannot be used. The recorder does not start on it, so that missing footage is not taken for deleted footage.",

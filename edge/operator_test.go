@@ -79,6 +79,7 @@ func TestTroublesAreSaidInWords(t *testing.T) {
 		{"half a day without witness", func(s *Situation) { s.Journal.CosignedAt = ago(13 * time.Hour) }, false, "nothing is shown or released here any more"},
 		{"no witness", func(s *Situation) { s.Journal.CosignedAt = nil }, false, "No witness has cosigned"},
 		{"uplink", func(s *Situation) { s.Uplink = UplinkSituation{Since: ago(time.Minute), Why: "connection refused"} }, false, "No connection with the centre: connection refused. -> Recording and deleting go on"},
+		{"ledger refused", func(s *Situation) { s.Orders.Refuse = "rolled back" }, false, "No order is taken: .* rolled back. -> Recording and deleting go on. .* Phone the privacy officer. .*`beeldwacht roster -ledger`"},
 		{"clock", func(s *Situation) { s.Clock.State = "unsynced" }, false, "Nothing keeps the clock .* -> Look at `timedatectl`"},
 		{"clock disputed", func(s *Situation) { s.Clock.State = "disputed" }, false, "The clock of this machine is not believed: it was set, or is wrong. -> Compare `date`"},
 		{"clock ahead", func(s *Situation) { s.Clock.State, s.Clock.Ahead = "disputed", 86400 }, false, "it may be 1d00h later, .* shown to nobody; it is deleted when that is confirmed, or after 72 hours. -> Compare"},

@@ -138,6 +138,7 @@ func (a *Agent) readJournal() (h history, err error) {
 		return h, errors.Join(err, h.journal.Close())
 	}
 	if h.orders, err = orders.Open(h.journal, a.Config.Recorder, a.identity.Roots, a.identity.Roster, a.Now, a.Log); err == nil {
+		h.orders.KeepLedger(a.files(), filepath.Join(a.Config.Data, "ledger-seen"))
 		err = h.before()
 	}
 	if err != nil {

@@ -387,7 +387,7 @@ var remedies = map[footage.Cause]string{
 func (s *Situation) judgeRest(add func(failing bool, what, do string)) {
 	if s.Orders.Refuse != "" {
 		add(false, "No order is taken: the centre's ledger is not the one that this recorder saw before. "+s.Orders.Refuse+".",
-			"Recording and deleting go on. Was the centre put back from a backup, or does somebody tell recorders different things? Phone the privacy officer. When it is explained, the keepers of the root keys sign a new roster that says where the ledger goes on (`beeldwacht roster -ledger`).")
+			"Recording and deleting go on. "+ledgerRemedy)
 	}
 	if !s.Uplink.Connected && s.Uplink.Since != nil {
 		add(false, "No connection with the centre: "+strings.TrimSuffix(s.Uplink.Why, ".")+".",

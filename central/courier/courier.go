@@ -99,7 +99,7 @@ func New(witnesses []Witness, now func() time.Time, log *slog.Logger) (*Courier,
 		if err != nil {
 			return nil, err
 		}
-		transport := &http.Transport{MaxIdleConnsPerHost: atOnce, MaxConnsPerHost: atOnce, IdleConnTimeout: 2 * time.Minute, TLSHandshakeTimeout: patience, TLSClientConfig: pinned(w.Certificate)}
+		transport := &http.Transport{MaxIdleConnsPerHost: atOnce, MaxConnsPerHost: atOnce, IdleConnTimeout: 2 * time.Minute, TLSHandshakeTimeout: Patience, TLSClientConfig: pinned(w.Certificate)}
 		r := &road{Witness: w, verifier: v, now: now, log: log, sizes: map[string]uint64{}, refusals: map[string]*Refusal{}, waiting: map[string]*parcel{}, ready: make(chan string, mostWaiting),
 			client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 		c.road = append(c.road, r)
@@ -107,10 +107,12 @@ func New(witnesses []Witness, now func() time.Time, log *slog.Logger) (*Courier,
 	return c, nil
 }
 
+// Patience is how long a witness may take over one request.
+const Patience = 5 * time.Second
+
 const (
-	patience    = 5 * time.Second // for one request
-	atOnce      = 32              // requests to one witness
-	mostWaiting = 1 << 16         // logs that wait for one witness
+	atOnce      = 32      // requests to one witness
+	mostWaiting = 1 << 16 // logs that wait for one witness
 	firstPause  = time.Second
 	lastPause   = time.Minute
 )
@@ -254,7 +256,7 @@ func (r *road) take(p *parcel) {
 	away := !r.absent.IsZero() && r.now().Before(r.again)
 	if !full && !away {
 		if !r.absent.IsZero() { // this one tries it; the others come back meanwhile
-			r.again, r.trying = r.now().Add(patience), origin
+			r.again, r.trying = r.now().Add(Patience), origin
 		}
 		r.waiting[origin] = p
 	}
@@ -408,7 +410,7 @@ func (r *road) stands(origin string, size uint64) {
 }
 
 func (r *road) post(ctx context.Context, body []byte) (status int, kind string, answer []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	address, err := url.JoinPath(r.URL, "add-checkpoint")
 	if err != nil {

@@ -112,6 +112,7 @@ type Config struct {
 	Recorders Recorders
 	Vault     Vault
 	Witnesses func() []OutsideWitness // nil: there are none
+	Cosign    func(context.Context)   // has the ledger cosigned as it is now, by the witnesses that answer; nil: nobody does
 	Mail      func() mail.Status      // how the mail stands; nil: nobody is mailed
 	Bags      string                  // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
 	Site      page.Site

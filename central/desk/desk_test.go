@@ -889,7 +889,7 @@ func TestOfficer2_EveryAccessBesideItsGrantBothWays(t *testing.T) {
 	}
 	says(t, o.as(officer).get("/bureau/aanvragen/"+string(id)), 200, "Wat de recorders zelf in hun logboek schreven", "rec-1, 71")
 	says(t, o.as(officer).get("/bureau/bewaring"), 200, "1 bewaringen", "lopende aanvraag", "1,0 MB")
-	says(t, o.as(officer).get("/bureau/logboeken"), 200, "Zelf getuige", "40 regels", "Het laatste ondertekende controlepunt", protocol.LedgerOrigin(o.town.Municipality))
+	says(t, o.as(officer).get("/bureau/logboeken"), 200, "Zelf getuige", "40 regels", "Het laatste ondertekende controlepunt", protocol.LedgerOrigin(o.town.Municipality), "Er is nog niets vernietigd")
 	if w := o.as(officer).get("/bureau/logboeken/centrale"); !strings.Contains(w.Body.String(), "centre.opened") {
 		t.Error("the ledger's log is empty")
 	}

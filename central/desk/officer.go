@@ -112,8 +112,9 @@ func (d *desk) logs(v *visit) {
 			Checkpoint string
 			Alone      bool
 			Witnesses  []OutsideWitness
+			Destroyed  []central.Destruction
 			Find       finder
-		}{st.Holds(v.me(), central.Officer, "", v.now), list, size, string(checkpoint), alone, witnesses, find}
+		}{st.Holds(v.me(), central.Officer, "", v.now), list, size, string(checkpoint), alone, witnesses, newest(st.Destroyed(), roundsShown), find}
 	}, wide)
 }
 
@@ -142,6 +143,9 @@ func (d *desk) exportLog(v *visit) {
 	v.w.Header().Set("Content-Disposition", `attachment; filename="logboek-`+file+`.log"`)
 	var err error
 	if name == ledgerName {
+		if d.Cosign != nil {
+			d.Cosign(v.r.Context())
+		}
 		err = d.Book.Export(page.Steady(v.w))
 	} else {
 		err = d.Recorders.Export(protocol.RecorderID(name), log, page.Steady(v.w))
@@ -153,6 +157,11 @@ func (d *desk) exportLog(v *visit) {
 }
 
 const ledgerName = "centrale"
+
+// roundsShown is how many rounds of destruction the page of logs shows: two years of months.
+const roundsShown = 24
+
+func newest[T any](list []T, n int) []T { return list[:min(n, len(list))] }
 
 // held is one hold and whose it is.
 type held struct {

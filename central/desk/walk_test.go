@@ -41,6 +41,7 @@ var notByAPerson = map[string]string{
 	"RecordMail":          "the mailer (central/mail)",
 	"Tend":                "time",
 	"EraseDue":            "time",
+	"RecordDestroyed":     "the centre's witness",
 	"RecordAccess":        "the witness, of an access that nothing allowed",
 	"RecordMisbehaviour":  "the witness, of what a recorder's log shows",
 	"GiveShare":           "a recorder that starts",

@@ -37,6 +37,7 @@ var (
 	metaHead       = []byte("head")
 	metaCheckpoint = []byte("checkpoint")
 	metaNote       = []byte("note")
+	metaWitnessed  = []byte("witnessed")
 )
 
 // OpenBolt opens or makes the file of one log.
@@ -176,10 +177,20 @@ func readEntries(tx *bbolt.Tx, from uint64, max int) []chain.Entry {
 }
 
 // Checkpoint implements Store.
-func (s *Bolt) Checkpoint(context.Context) ([]byte, error) {
+func (s *Bolt) Checkpoint(context.Context) ([]byte, error) { return s.get(metaCheckpoint) }
+
+// Witnessed implements Store.
+func (s *Bolt) Witnessed(context.Context) ([]byte, error) { return s.get(metaWitnessed) }
+
+// SetWitnessed implements Store.
+func (s *Bolt) SetWitnessed(_ context.Context, notes []byte) error {
+	return s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(meta).Put(metaWitnessed, notes) })
+}
+
+func (s *Bolt) get(name []byte) ([]byte, error) {
 	var b []byte
 	err := s.db.View(func(tx *bbolt.Tx) error {
-		b = append([]byte(nil), tx.Bucket(meta).Get(metaCheckpoint)...)
+		b = append([]byte(nil), tx.Bucket(meta).Get(name)...)
 		return nil
 	})
 	if len(b) == 0 {

@@ -33,6 +33,8 @@ type Book struct {
 	stop      context.CancelFunc
 	following sync.WaitGroup
 
+	witnessed witnessed
+
 	writing sync.Mutex // held through one whole Do, and while reading on; who holds it may read what mu guards, since nobody else changes it
 
 	mu sync.RWMutex // guards what follows; held for writing while entries are applied, never while the store is at work
@@ -439,7 +441,7 @@ func (b *Book) Close() error {
 	b.mu.Lock()
 	b.err = errors.New("closed")
 	b.mu.Unlock()
-	return b.store.Close()
+	return errors.Join(b.KeepWitnessed(context.Background()), b.store.Close())
 }
 
 // Do decides on a command and, when it is to happen, has it happen: on the disk before Do returns. A *central.Refusal is for whoever gave the command; of any other error
@@ -657,9 +659,13 @@ func (b *Book) InclusionAt(ctx context.Context, seq, size uint64) (header []byte
 	return header, p, nil
 }
 
-// Export writes the whole ledger as a log file, which chain.Verify and `beeldwacht verify` read. It reads piece by piece: while somebody on a slow line
-// takes the file in, an open bbolt transaction would keep the ledger's file from growing, and so all writing waiting.
+// Export writes the whole ledger as a log file, which chain.Verify and `beeldwacht verify` read, with the checkpoints that witnesses cosigned (see Witnessed) and, where it has grown since, its own
+// besides. It reads piece by piece: while somebody on a slow line takes the file in, an open bbolt transaction would keep the ledger's file from growing, and so all writing waiting.
 func (b *Book) Export(w io.Writer) error {
+	notes, err := b.exported(context.Background())
+	if err != nil {
+		return err
+	}
 	b.mu.RLock()
 	size := b.head.Size
 	checkpoint, err := b.sign(b.head)
@@ -681,6 +687,19 @@ func (b *Book) Export(w io.Writer) error {
 			}
 		}
 		from += uint64(len(entries))
+	}
+	if len(notes) > 0 {
+		if c, err := chain.UnverifiedCheckpoint(notes[len(notes)-1]); err != nil || c.Size == size { // else it has grown since
+			checkpoint = nil
+		}
+	}
+	for _, n := range notes {
+		if err := chain.WriteCheckpoint(w, n); err != nil {
+			return err
+		}
+	}
+	if checkpoint == nil {
+		return nil
 	}
 	return chain.WriteCheckpoint(w, checkpoint)
 }

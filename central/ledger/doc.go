@@ -9,6 +9,11 @@
 // it covers. A whole older file put back in place opens without complaint; the recorders, who keep the ledger's checkpoints in their
 // journals, notice.
 //
+// # Witnesses
+//
+// The centre's witness and those outside cosign the ledger's checkpoints like those of any log. Of each the first and the newest are kept beside the entries, no part of them, and end an export
+// ([Book.Witnessed], [Book.Export]): so that `beeldwacht verify` can say who saw it grow, since when and until where. An export that was cut short lacks what they cover.
+//
 // # An entry
 //
 // Its kind is the event's name, its time the event's; the body holds who did it and the fact:

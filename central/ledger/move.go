@@ -79,6 +79,13 @@ func Move(ctx context.Context, from, to Store, along func() error) (entries uint
 			return 0, fmt.Errorf("move: %s: %w", to, err)
 		}
 	}
+	witnessed, err := from.Witnessed(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("move: %s: %w", from, err)
+	}
+	if err := to.SetWitnessed(ctx, witnessed); err != nil {
+		return 0, fmt.Errorf("move: %s: %w", to, err)
+	}
 	if err := same(ctx, from, to); err != nil {
 		return 0, fmt.Errorf("move: %w; both are closed, and %s is as it was", err, from)
 	}

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS ledger (
 	origin     text  NOT NULL,
 	head       text  NOT NULL,
 	checkpoint bytea,
+	witnessed  bytea,
 	note       text  NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS ledger_headers (seq   bigint PRIMARY KEY, line bytea NOT NULL);
@@ -102,6 +103,15 @@ func (p *Postgres) prepare(ctx context.Context, origin string) error {
 			}
 			if _, err := tx.Exec(ctx, `INSERT INTO ledger (form, origin, head) VALUES ($1, $2, $3)`, form, origin, string(empty)); err != nil {
 				return err
+			}
+		}
+		var witnessed bool // the column is of 22 November 2026
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('ledger') AND attname = 'witnessed' AND NOT attisdropped)`).Scan(&witnessed); err != nil {
+			return err
+		}
+		if !witnessed {
+			if _, err := tx.Exec(ctx, `ALTER TABLE ledger ADD COLUMN witnessed bytea`); err != nil {
+				return fmt.Errorf("its table ledger is of before cosigned checkpoints were kept; have its owner do ALTER TABLE ledger ADD COLUMN witnessed bytea: %w", err)
 			}
 		}
 		var haveForm, haveOrigin string
@@ -278,6 +288,22 @@ func (p *Postgres) Checkpoint(ctx context.Context) (signed []byte, err error) {
 	defer cancel()
 	err = p.pool.QueryRow(ctx, `SELECT checkpoint FROM ledger`).Scan(&signed)
 	return signed, err
+}
+
+// Witnessed implements Store.
+func (p *Postgres) Witnessed(ctx context.Context) (notes []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	err = p.pool.QueryRow(ctx, `SELECT witnessed FROM ledger`).Scan(&notes)
+	return notes, err
+}
+
+// SetWitnessed implements Store.
+func (p *Postgres) SetWitnessed(ctx context.Context, notes []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	_, err := p.pool.Exec(ctx, `UPDATE ledger SET witnessed = $1`, notes)
+	return err
 }
 
 // Hashes implements Store.

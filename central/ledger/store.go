@@ -25,6 +25,10 @@ type Store interface {
 	// Checkpoint is the newest signed one; nil for an empty log.
 	Checkpoint(context.Context) ([]byte, error)
 
+	// Witnessed is what SetWitnessed left last, nil for nothing: cosigned checkpoints that go along with an export. They are no part of the log.
+	Witnessed(context.Context) ([]byte, error)
+	SetWitnessed(context.Context, []byte) error
+
 	// Hashes are the tree's stored hashes at these places (chain.StoredHashes); all of them, or an error.
 	Hashes(context.Context, []int64) ([]tlog.Hash, error)
 

@@ -78,9 +78,10 @@ type Office struct {
 
 	sending [64]sync.Mutex // by recorder: held while orders or the ledger are sent to it; before telling and mu
 
-	telling  sync.Mutex       // guards told and toldNote; before mu
+	telling  sync.Mutex       // guards told to answered; before mu
 	told     chain.Checkpoint // of the ledger, the newest that was handed to the witnesses
 	toldNote []byte           // that, with the cosignatures that came so far
+	answered chan struct{}    // closed when each outside witness has cosigned it, or is not going to; nil: they have answered
 
 	mu          sync.Mutex
 	statuses    map[protocol.RecorderID]Status     // the newest signed status of each recorder

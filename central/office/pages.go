@@ -51,7 +51,7 @@ func (o *Office) pages(mailer *mail.Mailer) (http.Handler, error) {
 	if mailer != nil {
 		post = mailer.Status
 	}
-	staff, err := desk.New(desk.Config{Mail: post, Book: o.book, Identity: o.identity, Recorders: recorders{o}, Witnesses: o.outsideWitnesses, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
+	staff, err := desk.New(desk.Config{Mail: post, Book: o.book, Identity: o.identity, Recorders: recorders{o}, Witnesses: o.outsideWitnesses, Cosign: o.cosignNow, Vault: o.vault, Bags: c.Data, Site: site, URL: c.Pages.URL,
 		Now: o.Now, Log: o.Log})
 	if err != nil {
 		return nil, err

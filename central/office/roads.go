@@ -549,14 +549,10 @@ func (o *Office) tend(ctx context.Context) {
 			}
 		}
 		if day := o.Now().Truncate(24 * time.Hour); !day.Equal(destroyedOn) {
-			n, err := o.witness.Destroy(ctx)
-			if err != nil && ctx.Err() == nil {
+			if err := o.destroyBodies(ctx); err != nil && ctx.Err() == nil {
 				o.Log.Error("bodies of recorders' entries whose term is over could not be destroyed; tried again in a minute", "error", err)
 			} else {
 				destroyedOn = day
-			}
-			if n > 0 {
-				o.Log.Info("bodies of recorders' entries destroyed at the end of their term", "bodies", n)
 			}
 		}
 		o.tendShares()
@@ -567,6 +563,19 @@ func (o *Office) tend(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// destroyBodies destroys the copies of bodies whose term is over, and puts in the ledger what went; also what went before a crash that the ledger was not told of.
+func (o *Office) destroyBodies(ctx context.Context) error {
+	_, err := o.witness.Destroy(ctx)
+	round, any, wrong := o.witness.Destroyed()
+	if any && wrong == nil {
+		if _, wrong = o.book.Do(ctx, central.RecordDestroyed{BodiesDestroyed: round}); wrong == nil {
+			o.Log.Info("bodies of recorders' entries destroyed at the end of their term", "bodies", round.Bodies())
+			wrong = o.witness.Told(round)
+		}
+	}
+	return errors.Join(err, wrong)
 }
 
 // tendVault keeps bags for their term and no longer.
@@ -650,15 +659,55 @@ func (o *Office) ownLedger(ctx context.Context) (c chain.Checkpoint, signed []by
 	} else { // recorders who saw more of it find that out as well
 		o.alarm(ctx, central.Alarm{Kind: central.LedgerBehind, Detail: err.Error()})
 	}
-	o.told, o.toldNote = c, signed
+	o.carriedBack()
+	if o.told, o.toldNote = c, signed; len(o.Config.Witnesses) > 0 {
+		o.answered = make(chan struct{})
+	}
+	if err := o.book.Witnessed(ctx, signed); err != nil { // its export lacks them; nothing else does
+		o.Log.Error("the ledger's cosigned checkpoint is not kept", "error", err)
+	}
 	o.courier.Carry(courier.Log{Origin: v.Name(), Proof: func(old, size uint64) (tlog.TreeProof, error) { return o.book.Grew(context.Background(), old, size) }}, signed, func(more []byte) {
 		o.telling.Lock()
 		defer o.telling.Unlock()
+		if err := o.book.Witnessed(context.Background(), more); err != nil {
+			o.Log.Error("the ledger's cosigned checkpoint is not kept", "error", err)
+		}
 		if o.told == c {
 			o.toldNote = more
+			o.carriedBack()
 		}
 	})
 	return c, signed, nil
+}
+
+// carriedBack tells who waits for the cosignatures of the newest checkpoint that no more come. The caller holds telling.
+func (o *Office) carriedBack() {
+	if o.answered != nil {
+		close(o.answered)
+		o.answered = nil
+	}
+}
+
+// cosignNow has the ledger cosigned as it is, for an export; who does not answer soon is left out.
+func (o *Office) cosignNow(ctx context.Context) {
+	if o.client == nil {
+		return // the centre that has the recorders does so each minute
+	}
+	if _, _, err := o.ownLedger(ctx); err != nil {
+		o.Log.Error("the ledger's checkpoint", "error", err)
+		return
+	}
+	o.telling.Lock()
+	answered := o.answered
+	o.telling.Unlock()
+	if answered == nil {
+		return
+	}
+	select {
+	case <-answered: // or a newer checkpoint has taken its place
+	case <-ctx.Done():
+	case <-time.After(2 * courier.Patience):
+	}
 }
 
 // alarm opens an incident of this centre's own; and says so in the log, in case it is the ledger that is wrong.
@@ -725,6 +774,12 @@ const tellApart = 2 * time.Millisecond
 func (o *Office) tellLedger(ctx context.Context) {
 	if o.client == nil {
 		return
+	}
+	if err := o.book.KeepWitnessed(ctx); err != nil { // what came since a minute ago
+		o.Log.Error("the ledger's cosigned checkpoints are not kept", "error", err)
+	}
+	if _, _, err := o.ownLedger(ctx); err != nil { // witnessed it is, also where no recorder is online
+		o.Log.Error("the ledger's checkpoint", "error", err)
 	}
 	for _, r := range o.enrol() {
 		if s, ok := o.StatusOf(r); ok && s.State == "online" {

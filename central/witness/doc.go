@@ -35,9 +35,8 @@
 //	                                  log of before the present one, at a later time;   one key
 //	                                  once it writes on, a fork
 //	truncation                        Status: fewer entries than in its last status,    proof: two statuses of one key; or checkpoint and status           log-truncated
-//	                                  or no log any more. The last status is only in
-//	                                  memory here: what was never handed in and is
-//	                                  cut off while the centre restarts is not noticed
+//	                                  or no log any more. A status that states more than
+//	                                  was handed in is kept on the disk within a minute
 //	silence                           Sweep: nothing handed in for an hour while this   this witness's word; the last checkpoint is shown                  log-silent
 //	                                  witness was there
 //	clock ahead                       cosign: an entry of a time that has not come      proof, given this witness's clock: entry and cosignature           log-clock
@@ -81,11 +80,11 @@
 // # Retention
 //
 // Bodies go here too at the end of the term of their kind (protocol.BodyTerms), whether or not their recorder still is there to say so in its log; headers, seals and hashes
-// stay, and [Witness.LogFile] still verifies. bbolt leaves what was deleted in its free pages until they are written again: we say *destroyed* of the log, and *deleted* of the file.
+// stay, and [Witness.LogFile] still verifies. How many of which kinds went is counted in the transaction in which they go, and the office puts each round in the ledger ([Witness.Destroyed]). bbolt leaves what was deleted in its free pages until they are written again: we say *destroyed* of the log, and *deleted* of the file.
 //
 // # Store
 //
 // One bbolt file of its own, never the ledger's: a row a recorder in "recorders"; under "logs" a bucket a recorder with headers, bodies (packed: protocol.Pack),
 // hashes, findings, what only a former log has ("former", by its number), which months of bodies are gone, what pages ask for (the accesses, and each camera's oldest footage), and what findings are found by: tallies by clock hour,
-// what is deleted, windows and holds.
+// what is deleted, windows and holds; and the first checkpoint that was cosigned, which goes along with an export. Statuses that state more than came in stand in "ahead".
 package witness

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
@@ -221,6 +223,73 @@ func TestI11_TruncationAsEvidence(t *testing.T) {
 	gone.now = gone.now.Add(time.Minute)
 	q.hear(gone, 0)
 	q.stands(gone, q.only(Truncation), true, 3)
+}
+
+// What a recorder stated, and never handed in, counts against it after a restart of the centre too, also when the centre crashed. What came in needs not be kept.
+func TestI11_TruncationIsNoticedAfterARestart(t *testing.T) {
+	t.Parallel()
+	for how, stop := range map[string]func(p *place){
+		"stopped": func(p *place) { p.reopen() },
+		"crashed": func(p *place) { // after the next look
+			p.sweep()
+			b, err := os.ReadFile(p.path)
+			if err == nil {
+				p.path = filepath.Join(t.TempDir(), "crashed.db")
+				err = os.WriteFile(p.path, b, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.open()
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			r := newRecorder(t)
+			p := newPlace(t, r)
+			r.grow(t, 6)
+			p.receive(r, r.batch(t, 0, 6))
+			r.now = r.now.Add(time.Minute)
+			p.hear(r, 9)
+			stop(p)
+			early, s := r.status(t, 6)
+			if err := p.Status(id, early, s); err != nil { // of the same moment: a broker repeats
+				t.Fatal(err)
+			}
+			p.none("news of before")
+			r.now = r.now.Add(time.Minute)
+			p.hear(r, 7)
+			p.stands(r, p.only(Truncation), true, 2)
+		})
+	}
+
+	r := newRecorder(t)
+	p := newPlace(t, r)
+	kept := func() (n int) {
+		if err := p.db.View(func(tx *bbolt.Tx) error { n = tx.Bucket(ahead).Stats().KeyN; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	r.grow(t, 6)
+	p.hear(r, 6)
+	p.sweep()
+	if kept() != 1 {
+		t.Error("what is ahead is not kept")
+	}
+	p.receive(r, r.batch(t, 0, 6))
+	p.sweep()
+	if kept() != 0 {
+		t.Error("what came in is kept")
+	}
+	stats := p.db.Stats()
+	before := stats.TxStats.GetWrite()
+	r.now = r.now.Add(time.Minute)
+	p.hear(r, 6)
+	p.sweep()
+	stats = p.db.Stats()
+	if n := stats.TxStats.GetWrite() - before; n != 0 {
+		t.Errorf("a status like any other costs %d writes", n)
+	}
 }
 
 func TestI11_SilenceAsEvidence(t *testing.T) {

@@ -1,6 +1,7 @@
 package witness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,17 +11,21 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
 
-var destroyed = []byte("destroyed") // kind → the last month whose bodies of that kind are gone
+var (
+	destroyed     = []byte("destroyed") // kind → the last month whose bodies of that kind are gone
+	metaDestroyed = []byte("destroyed") // the round that nobody was told of yet
+)
 
 // atOnce is how many entries one transaction goes through: recorders wait no longer than that takes.
 const atOnce = 2000
 
 // Destroy destroys the bodies whose term is over (protocol.BodyTerms), of every recorder, also of one that is gone, and says how many. Recorders do the same with theirs, and say so in
-// their logs. The time is this machine's, but no later than the newest entry of any recorder: one clock that runs ahead destroys nothing. What cannot be done now is done the next time.
+// their logs. The time is this machine's, but no later than the newest entry of any recorder: one clock that runs ahead destroys nothing. What cannot be done now is done the next time. What is destroyed is counted in the same transaction, for [Witness.Destroyed].
 func (w *Witness) Destroy(ctx context.Context) (count int, err error) {
 	now := time.Time{}
 	var ids []protocol.RecorderID
@@ -84,15 +89,23 @@ func (w *Witness) destroyOf(ctx context.Context, id protocol.RecorderID, now tim
 				if err = ctx.Err(); err != nil {
 					break
 				}
+				var next uint64
 				n := 0
-				err = w.db.Update(func(tx *bbolt.Tx) (err error) {
-					from, n, err = s.destroy(at(tx, log), from)
-					return err
+				err = w.db.Update(func(tx *bbolt.Tx) error {
+					var counts map[string]int
+					if next, counts, err = s.destroy(at(tx, log), from); err != nil {
+						return err
+					}
+					n = 0
+					for _, c := range counts {
+						n += c
+					}
+					return w.countDestroyed(tx, counts, s.month)
 				})
 				if err != nil {
 					break
 				}
-				if count += n; from >= s.last {
+				if from, count = next, count+n; from >= s.last {
 					break
 				}
 			}
@@ -153,11 +166,12 @@ func due(log *bbolt.Bucket, now time.Time) (spans []span, err error) {
 	return spans, err
 }
 
-// destroy goes through some entries, and says where it is to go on.
-func (s span) destroy(log *bbolt.Bucket, from uint64) (next uint64, count int, err error) {
+// destroy goes through some entries, and says where it is to go on, and how many of each kind went.
+func (s span) destroy(log *bbolt.Bucket, from uint64) (next uint64, counts map[string]int, err error) {
+	counts = map[string]int{}
 	done, err := log.CreateBucketIfNotExists(destroyed)
 	if err != nil {
-		return from, 0, err
+		return from, nil, err
 	}
 	c := log.Bucket(headers).Cursor()
 	k, header := c.Seek(key(from))
@@ -165,22 +179,67 @@ func (s span) destroy(log *bbolt.Bucket, from uint64) (next uint64, count int, e
 		next = number(k) + 1
 		h, err := chain.ParseHeader(header)
 		if err != nil {
-			return from, 0, err
+			return from, nil, err
 		}
 		if slices.Contains(s.kinds, h.Kind) && log.Bucket(bodies).Get(k) != nil {
 			if err := log.Bucket(bodies).Delete(k); err != nil {
-				return from, 0, err
+				return from, nil, err
 			}
-			count++
+			counts[h.Kind]++
 		}
 	}
 	if k == nil || number(k) >= s.last {
 		next = s.last
 		for _, kind := range s.kinds {
 			if err := done.Put([]byte(kind), []byte(s.month)); err != nil {
-				return from, 0, err
+				return from, nil, err
 			}
 		}
 	}
-	return next, count, nil
+	return next, counts, nil
+}
+
+// countDestroyed adds to the round that nobody was told of yet.
+func (w *Witness) countDestroyed(tx *bbolt.Tx, counts map[string]int, month string) error {
+	if len(counts) == 0 {
+		return nil
+	}
+	var round central.BodiesDestroyed
+	known, err := get(tx.Bucket(meta), metaDestroyed, &round)
+	if err != nil {
+		return err
+	}
+	if !known {
+		round.Begun = protocol.T(w.now())
+	}
+	for kind, n := range counts {
+		i := slices.IndexFunc(round.Kinds, func(k central.KindDestroyed) bool { return k.Kind == kind })
+		if i < 0 {
+			i, round.Kinds = len(round.Kinds), append(round.Kinds, central.KindDestroyed{Kind: kind})
+		}
+		k := &round.Kinds[i]
+		k.Bodies, k.Until = k.Bodies+n, max(k.Until, month)
+	}
+	slices.SortFunc(round.Kinds, func(a, b central.KindDestroyed) int { return cmp.Compare(a.Kind, b.Kind) })
+	return put(tx.Bucket(meta), metaDestroyed, round)
+}
+
+// Destroyed is what was destroyed since [Witness.Told]; false: nothing. It outlives a crash.
+func (w *Witness) Destroyed() (round central.BodiesDestroyed, any bool, err error) {
+	err = w.db.View(func(tx *bbolt.Tx) (err error) { any, err = get(tx.Bucket(meta), metaDestroyed, &round); return err })
+	if err != nil {
+		err = fmt.Errorf("witness: bodies destroyed: %w", err)
+	}
+	return round, any, err
+}
+
+// Told forgets what [Witness.Destroyed] gave: the ledger has it.
+func (w *Witness) Told(round central.BodiesDestroyed) error {
+	return w.db.Update(func(tx *bbolt.Tx) error {
+		var have central.BodiesDestroyed
+		if known, err := get(tx.Bucket(meta), metaDestroyed, &have); err != nil || !known || !have.Begun.Equal(round.Begun.Time) {
+			return err
+		}
+		return tx.Bucket(meta).Delete(metaDestroyed)
+	})
 }

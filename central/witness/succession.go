@@ -500,9 +500,11 @@ func formerOf(log *bbolt.Bucket, r row) (list []Former, err error) {
 // FormerFile is [Witness.LogFile] of a log of the recorder by its number, also of one that a successor took the place of.
 func (w *Witness) FormerFile(id protocol.RecorderID, log uint64, out io.Writer) error {
 	var l stored
-	err := w.inLog(id, log, func(have stored) error {
+	var begin []byte
+	err := w.inLog(id, log, func(have stored) (err error) {
 		l = stored{number: have.number, size: have.size, cosigned: bytes.Clone(have.cosigned)}
-		return nil
+		begin, err = have.begin()
+		return err
 	})
 	for from := uint64(0); from < l.size && err == nil; {
 		var entries []chain.Entry
@@ -518,6 +520,9 @@ func (w *Witness) FormerFile(id protocol.RecorderID, log uint64, out io.Writer) 
 			}
 		}
 		from += uint64(len(entries))
+	}
+	if err == nil && begin != nil {
+		err = chain.WriteCheckpoint(out, begin)
 	}
 	if err != nil || l.cosigned == nil {
 		return err

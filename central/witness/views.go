@@ -1,6 +1,7 @@
 package witness
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -186,7 +187,7 @@ func readEntry(log *bbolt.Bucket, k, header []byte) chain.Entry {
 	return e
 }
 
-// LogFile writes a recorder's whole log as it goes on, with its newest cosigned checkpoint, as `beeldwacht verify` reads it. It reads piece by piece: a slow reader
+// LogFile writes a recorder's whole log as it goes on, with the first and the newest checkpoint of it that were cosigned, as `beeldwacht verify` reads it. It reads piece by piece: a slow reader
 // with an open bbolt transaction would keep the file from growing, and so every recorder waiting.
 func (w *Witness) LogFile(id protocol.RecorderID, out io.Writer) error {
 	r, ok := w.Recorder(id)
@@ -194,6 +195,26 @@ func (w *Witness) LogFile(id protocol.RecorderID, out io.Writer) error {
 		return ErrUnknown
 	}
 	return w.FormerFile(id, r.Log, out)
+}
+
+// begin is the first checkpoint that was cosigned, if it is of this log, and another than the newest.
+func (l stored) begin() ([]byte, error) {
+	signed := bytes.Clone(l.parts[len(l.parts)-1].bucket.Get(first))
+	if signed == nil {
+		return nil, nil
+	}
+	c, err := chain.UnverifiedCheckpoint(signed)
+	if err != nil || c.Size >= l.covered {
+		return nil, err
+	}
+	if _, number := protocol.ParseLogOrigin(c.Origin); number != l.number {
+		return nil, nil
+	}
+	root, err := chain.RootAt(c.Size, l)
+	if err != nil || root != c.Root {
+		return nil, err
+	}
+	return signed, nil
 }
 
 // Accesses are the newest entries of a recorder by which somebody got to footage, newest first, at most max: also those that only a former log has.

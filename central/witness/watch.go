@@ -613,18 +613,12 @@ func backed(r row, log *bbolt.Bucket, raw []byte, s protocol.Status) (Finding, e
 	return f, err
 }
 
-// said is the newest status of a recorder: only in memory.
-type said struct {
-	at       protocol.Time
-	log      uint64
-	entries  uint64
-	raw      []byte
-	suspects map[protocol.CameraID]bool // not changed once the status has been looked at: whose oldest footage was reported as deleted
-}
-
-// Sweep looks for what only time brings: recorders that are silent, and footage that should be gone. Call it every minute or so.
+// Sweep looks for what only time brings: recorders that are silent, and footage that should be gone; and keeps what they stated and have not handed in. Call it every minute or so.
 func (w *Witness) Sweep() error {
 	now := protocol.T(w.now())
+	if err := w.keepSaid(); err != nil {
+		return err
+	}
 	for _, r := range w.Silence(now.Time, SilentAfter) {
 		since := later(r.Heard, w.opened)
 		if r.Heard.IsZero() || now.Sub(since.Time) <= SilentAfter { // never heard yet; or it was we who were not there

@@ -43,10 +43,13 @@ type Witness struct {
 	changed  chan struct{} // closed at the next change
 	progress map[protocol.RecorderID]progress
 	waiting  map[protocol.RecorderID]bool // those of which not all is taken in
-	statuses map[protocol.RecorderID]said // the newest of this run
+	statuses map[protocol.RecorderID]said // the newest of this run, and those kept of the run before
 
 	opened protocol.Time // this run
 	found  chan struct{} // holds one while there are findings that nobody was told of
+
+	saying sync.Mutex // guards ahead; before mu
+	ahead  map[protocol.RecorderID][]byte
 
 	sweeping sync.Mutex // guards what follows
 	swept    map[protocol.RecorderID]protocol.Time
@@ -88,6 +91,7 @@ var (
 	windows  = []byte("windows")  // camera → windows
 	holds    = []byte("holds")    // hold → held
 
+	first    = []byte("first") // in a recorder's bucket: the first checkpoint that was cosigned, since it is kept (22 November 2026)
 	metaForm = []byte("form")
 )
 
@@ -129,6 +133,9 @@ func Open(path, skey string, now func() time.Time, log *slog.Logger) (*Witness, 
 		if err := eachRow(tx, func(id protocol.RecorderID, r row) error { return r.sound(tx, id) }); err != nil {
 			return err
 		}
+		if err := w.readSaid(tx); err != nil {
+			return err
+		}
 		return w.readTaken(tx)
 	})
 	if err != nil {
@@ -154,7 +161,7 @@ func (r row) sound(tx *bbolt.Tx, id protocol.RecorderID) error {
 }
 
 // Close lets go of the file.
-func (w *Witness) Close() error { return w.db.Close() }
+func (w *Witness) Close() error { return errors.Join(w.keepSaid(), w.db.Close()) }
 
 // Key is the public key that this witness's cosignatures verify with.
 func (w *Witness) Key() string { return w.vkey }
@@ -559,6 +566,11 @@ func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err 
 				return err
 			}
 			r.Size, r.CosignedAt = b.checkpoint.Size, now
+			if log := tx.Bucket(logs).Bucket([]byte(id)); log.Get(first) == nil {
+				if err := log.Put(first, r.Cosigned); err != nil {
+					return err
+				}
+			}
 			f, ahead, err := aheadOf(r, tx.Bucket(logs).Bucket([]byte(id)), now)
 			if err != nil {
 				return err

@@ -607,3 +607,43 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A log as the centre exports it shows since when this witness saw it grow, also after a restart.
+func TestI11_LogFileShowsSinceWhenItIsWitnessed(t *testing.T) {
+	t.Parallel()
+	r := newRecorder(t)
+	p := newPlace(t, r)
+	r.grow(t, 3)
+	p.receive(r, r.batch(t, 0, 3))
+	sizes := func() (list []uint64) {
+		t.Helper()
+		v, err := chain.WitnessVerifier(p.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file bytes.Buffer
+		if err := p.LogFile(id, &file); err != nil {
+			t.Fatal(err)
+		}
+		d, err := chain.Verify(&file, chain.Verifier{Origin: origin, Log: r.verifier(t), Witnesses: []note.Verifier{v}, Quorum: 1})
+		if err != nil || !d.Quorum || d.Uncovered != 0 {
+			t.Errorf("%d uncovered, %v", d.Uncovered, err)
+		}
+		for _, w := range d.Witnesses {
+			list = append(list, w.Checkpoint.Size)
+		}
+		return list
+	}
+	if got := sizes(); !slices.Equal(got, []uint64{3}) {
+		t.Error(got)
+	}
+	for range 3 {
+		from := len(r.entries)
+		r.grow(t, 4)
+		p.receive(r, r.batch(t, from, len(r.entries)))
+		p.reopen()
+	}
+	if got := sizes(); !slices.Equal(got, []uint64{3, 15}) {
+		t.Error(got)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/beeldwacht/beeldwacht/edge"
+	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
@@ -415,6 +417,12 @@ func TestCheckNamesEachFault(t *testing.T) {
 			b[len(b)/2] ^= 1
 			c.must(os.WriteFile(one("journal", "headers.log"), b, 0o600))
 		}, `FINDING   journal: `},
+		{"a ledger that was put back", func() {
+			j, err := journal.Open(c.path("data", "journal"), c.town.Log.Name(), c.town.Log, time.Now, slog.New(slog.DiscardHandler))
+			c.must(errors.Join(err, j.SealEpochs(c.path("data", "keys"))))
+			_, err = j.Append(c.Context(), protocol.KindLedgerBad, protocol.LedgerRefused{Seen: "x", Refused: "y", Why: "12 entries were seen, 7 are signed: rolled back"})
+			c.must(errors.Join(err, j.Close()))
+		}, `FINDING   ledger refused: .*\n  found   12 entries were seen, 7 are signed: rolled back; journal entry \d+ has both checkpoints[^F]*  means   The centre showed[^F]*  do      Nothing to mend here[^F]*Phone the privacy officer`},
 	} {
 		c.must(os.RemoveAll(c.path("data")))
 		c.must(os.CopyFS(c.path("data"), os.DirFS(sound)))

@@ -49,7 +49,9 @@ KEYS is a text file; a line that starts with # is a comment:
                   for a successor of that log, which bears its name and a
                   number
   witness VKEY    a witness of the log, any number
-  quorum N        how many of them must have cosigned; all of them if not given
+  quorum N        how many of them must have cosigned; all of them if not given.
+                  A log can carry several checkpoints: the newest that so many
+                  have cosigned counts, and all must be of these entries
   origin NAME     the log's origin; the name of its key if not given
 
 Get the keys from somewhere else than what you verify.

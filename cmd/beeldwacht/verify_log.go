@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type logReport struct {
 	Covered       uint64              `json:"covered"`   // size of the checkpoint
 	Root          string              `json:"root,omitempty"`
 	Cosigned      []evidence.Cosigned `json:"cosigned,omitempty"`
+	Witnessed     *logWitnessed       `json:"witnessed,omitempty"` // since when; absent: no quorum has cosigned these entries
 	SelfWitnessed bool                `json:"selfWitnessed"`
 	SecureFrom    *uint64             `json:"secureFrom,omitempty"` // from this entry on the log is forward secure; absent: not, or no witness has seen where that began
 	Sealed        uint64              `json:"sealed"`               // entries under the newest seal
@@ -39,6 +41,13 @@ type logReport struct {
 	Authorisation evidence.Verdict `json:"authorisation"` // was each access to footage allowed?
 
 	found chain.Verdict
+}
+
+// logWitnessed is the first checkpoint shown that a quorum cosigned.
+type logWitnessed struct {
+	From  uint64        `json:"from"`  // the first entry behind it
+	Since protocol.Time `json:"since"` // when the quorum was complete
+	By    []string      `json:"by"`
 }
 
 type logFault struct {
@@ -205,11 +214,22 @@ func (l *logReport) judgeTime(d chain.Verdict, k keys) {
 		cosigned = append(cosigned, c.Name)
 		l.Cosigned = append(l.Cosigned, evidence.Cosigned{Witness: c.Name, Time: protocol.T(c.Time)})
 		j.say("Getuige %s bevestigde op %s de eerste %d regels.", "Witness %s confirmed at %s the first %d entries.", c.Name, protocol.T(c.Time), d.Checkpoint.Size)
-		if ahead := d.CoveredTime.Sub(c.Time); d.Matches && ahead > clocksApart {
-			j.fail(atEntry(d.Checkpoint.Size-1), "De recorder schreef deze regel om %s, maar getuige %s tekende haar al om %s mee: de klokken lopen %s uiteen.",
-				"The recorder wrote this entry at %s, but witness %s cosigned it at %s already: the clocks are %s apart.", d.CoveredTime, c.Name, protocol.T(c.Time), ahead.Round(time.Second))
+	}
+	newest := map[string]uint64{}
+	for _, w := range d.Witnesses {
+		l.holdAgainst(j, w)
+		for _, c := range w.Cosignatures {
+			newest[c.Name] = w.Checkpoint.Size
 		}
 	}
+	for _, w := range d.Witnesses {
+		for _, c := range w.Cosignatures {
+			if !slices.Contains(cosigned, c.Name) && newest[c.Name] == w.Checkpoint.Size {
+				j.say("Getuige %s bevestigde het laatst op %s, en toen de eerste %d regels.", "Witness %s confirmed last at %s, and the first %d entries then.", c.Name, protocol.T(c.Time), w.Checkpoint.Size)
+			}
+		}
+	}
+	l.judgeSince(j, d, k)
 	first, _ := protocol.ParseLogOrigin(l.Origin)
 	if _, municipality, ok := strings.Cut(strings.TrimSuffix(first, "/beeldwacht"), "."); ok && len(cosigned) > 0 && evidence.SelfWitnessed(municipality, cosigned) {
 		l.SelfWitnessed = true
@@ -221,6 +241,39 @@ func (l *logReport) judgeTime(d chain.Verdict, k keys) {
 	if d.Fault != nil {
 		j.unsure(evidence.Finding{}, "Wat de getuigen bevestigden, is niet wat hier staat.", "What the witnesses confirmed is not what stands here.")
 	}
+}
+
+// holdAgainst says what is wrong with the cosignatures under one checkpoint.
+func (l *logReport) holdAgainst(j judgement, w chain.Witnessed) {
+	for _, name := range w.Forged {
+		j.fail(evidence.Finding{}, "Onder het checkpoint van %d regels staat een handtekening op naam van getuige %s die niet met diens sleutel gezet is, of niet onder dit checkpoint.",
+			"Under the checkpoint of %d entries there is a signature in the name of witness %s that was not made with its key, or not under this checkpoint.", w.Checkpoint.Size, name)
+	}
+	for _, c := range w.Cosignatures {
+		if ahead := w.CoveredTime.Sub(c.Time); w.Matches && ahead > clocksApart {
+			j.fail(atEntry(w.Checkpoint.Size-1), "De recorder schreef deze regel om %s, maar getuige %s tekende haar al om %s mee: de klokken lopen %s uiteen.",
+				"The recorder wrote this entry at %s, but witness %s cosigned it at %s already: the clocks are %s apart.", w.CoveredTime, c.Name, protocol.T(c.Time), ahead.Round(time.Second))
+		}
+	}
+}
+
+// judgeSince: since when did somebody else see the log grow? What came before could have been made anew until then.
+func (l *logReport) judgeSince(j judgement, d chain.Verdict, k keys) {
+	i := slices.IndexFunc(d.Witnesses, func(w chain.Witnessed) bool { return w.Matches && w.Quorum })
+	if i < 0 || d.Fault != nil {
+		return
+	}
+	w := d.Witnesses[i]
+	l.Witnessed = &logWitnessed{From: w.Checkpoint.Size}
+	var at []time.Time
+	for _, c := range w.Cosignatures {
+		at, l.Witnessed.By = append(at, c.Time), append(l.Witnessed.By, c.Name)
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	l.Witnessed.Since = protocol.T(at[k.quorum-1])
+	j.say("Getuigd vanaf regel %d: de eerste bevestiging die hier getoond wordt is van %s, door %s. Wat daarvoor staat, stond er toen; dat het niet tot dat moment opnieuw gemaakt is, is hier niet aangetoond.",
+		"Witnessed from entry %d on: the first confirmation that is shown here is of %s, by %s. What stands before it stood there then; that it was not made anew until that moment is not shown here.",
+		l.Witnessed.From, l.Witnessed.Since, strings.Join(l.Witnessed.By, ", "))
 }
 
 // clocksApart is how far two honest clocks may differ.

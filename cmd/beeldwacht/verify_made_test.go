@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,7 +19,9 @@ import (
 )
 
 // made are the logs that need a town: of a recorder where somebody looked (access.log, and orphan.log in which somebody also looked without a grant), with keys access.txt (and those without roots,
-// logkey.txt), the successor of the first (resumed.log, and rogue.log that nobody ordered), and the centre's ledger with a dossier in it (ledger.log, ledger.txt).
+// logkey.txt), the successor of the first (resumed.log, and rogue.log that nobody ordered), and the centre's ledger with a dossier in it, as a centre with an outside witness exports it
+// (ledger.log, ledger.txt); when that witness was away in the end (ledger-away.log); and with something wrong at its end: cut short, a cosignature moved to another checkpoint, all cosignatures left
+// out, the checkpoint of another ledger besides.
 func made(t *testing.T) map[string][]byte {
 	start := time.Date(2026, 11, 21, 22, 30, 0, 0, time.UTC) // 23:30 in Helmond
 	town := protocoltest.NewTown(t, start)
@@ -65,22 +68,66 @@ func made(t *testing.T) map[string][]byte {
 	must(t, err)
 	book, err := ledger.Open(t.Context(), store, dossiers, signer, func() time.Time { return start }, slog.New(slog.DiscardHandler))
 	must(t, err)
-	for _, c := range []central.Command{
+	skey, _, err := protocol.NewKey("witness.fg")
+	must(t, err)
+	officers, officersKey, err := chain.NewWitness(skey)
+	must(t, err)
+	notes := map[int][]byte{} // by the number of commands before it
+	cosign := func(n int, by ...*chain.Witness) {
+		signed, err := book.Checkpoint()
+		must(t, err)
+		for i, w := range by {
+			signed, err = chain.Cosign(signed, w, start.Add(time.Duration(10*n+i)*time.Second))
+			must(t, err)
+		}
+		must(t, book.Witnessed(t.Context(), signed))
+		notes[n] = signed
+	}
+	export := func(name string) (entries []byte) {
+		var exported bytes.Buffer
+		must(t, book.Export(&exported))
+		files[name] = exported.Bytes()
+		entries, _, _ = bytes.Cut(exported.Bytes(), []byte("\n\n"))
+		return entries
+	}
+	for n, c := range []central.Command{
 		central.Open{Municipality: "stad", Administrator: "p-admin", Secrecy: protocol.T(start.Add(-time.Hour))},
 		central.Appoint{By: "p-admin", Appointment: central.Appointment{Person: "p-fg", Posts: []central.Post{{Role: central.Officer}}, Secrecy: protocol.T(start.Add(-time.Hour))}},
 		central.ReportIncident{By: "p-fg", IncidentFacts: central.IncidentFacts{Nature: "secret"}},
+		central.ReportIncident{By: "p-fg", IncidentFacts: central.IncidentFacts{Nature: "other"}},
 	} {
 		_, err := book.Do(t.Context(), c)
 		must(t, err)
+		switch n {
+		case 0:
+			cosign(n, town.Witness)
+		case 2:
+			cosign(n, town.Witness, officers)
+			entries := export("ledger.log")
+			with := func(name string, entries []byte, more ...[]byte) {
+				files[name] = append(bytes.Clone(entries), '\n')
+				for _, note := range more {
+					files[name] = slices.Concat(files[name], []byte("\n"), note)
+				}
+			}
+			lines := bytes.Split(entries, []byte("\n"))
+			with("ledger-short.log", bytes.Join(lines[:len(lines)-2], []byte("\n")), notes[0], notes[2])
+			own, _, _ := bytes.Cut(notes[0], []byte("— "+officers.Name()))
+			with("ledger-forged.log", entries, slices.Concat(own, notes[2][bytes.Index(notes[2], []byte("— "+officers.Name())):]), notes[2])
+			with("ledger-bare.log", entries, notes[2][:bytes.Index(notes[2], []byte("— "+town.Witness.Name()))])
+			other, _ := protocoltest.Key(t, signer.Name())
+			c, err := chain.UnverifiedCheckpoint(notes[2])
+			must(t, err)
+			foreign, err := chain.SignCheckpoint(c, other)
+			must(t, err)
+			with("ledger-foreign.log", entries, notes[2], foreign)
+		case 3:
+			cosign(n, town.Witness)
+			export("ledger-away.log")
+		}
 	}
-	var exported bytes.Buffer
-	must(t, book.Export(&exported))
 	must(t, book.Close())
-	entries, signed, _ := bytes.Cut(exported.Bytes(), []byte("\n\n"))
-	cosigned, err := chain.Cosign(signed, town.Witness, start)
-	must(t, err)
-	files["ledger.log"] = append(append(entries, "\n\n"...), cosigned...)
-	files["ledger.txt"] = fmt.Appendf(nil, "log %s\nwitness %s\n", vkey, town.WitnessKey)
+	files["ledger.txt"] = fmt.Appendf(nil, "log %s\nwitness %s\nwitness %s\nquorum 2\n", vkey, town.WitnessKey, officersKey)
 	return files
 }
 

@@ -187,7 +187,9 @@ func TestI13_QuorumWithTheOfficersWitness(t *testing.T) {
 		"-level-centre", "-witness", strings.TrimSpace(string(key)), "-out", w.path("identity"))
 	identity, err := edge.LoadIdentity(w.path("identity"), protocol.Origin("kast-12", "helmond"))
 	w.must(err)
-	w.amend("witness/witness.yaml", "logs: []", fmt.Sprintf("logs:\n  - {origin: kast-12.helmond/beeldwacht, key: %s}", identity.Verifier))
+	roster, err := protocol.OpenRoster(identity.Roster, identity.Roots)
+	w.must(err)
+	w.amend("witness/witness.yaml", "logs: []", fmt.Sprintf("logs:\n  - {origin: kast-12.helmond/beeldwacht, key: %s}\n  - {origin: ledger.helmond/beeldwacht, key: %s}", identity.Verifier, roster.LedgerKey))
 	w.configure()
 	w.amend("central.yaml", fmt.Sprintf("url: ssl://localhost:%d", w.ports.broker), fmt.Sprintf("listen: 127.0.0.1:%d", w.ports.broker))
 	lines := said[strings.Index(said, "  - url:"):strings.Index(said, "And for each")] // as the officer gives them to the registrar
@@ -202,8 +204,6 @@ func TestI13_QuorumWithTheOfficersWitness(t *testing.T) {
 	j, err := journal.Open(w.path("journal"), identity.Signer.Name(), identity.Signer, time.Now, slog.New(slog.DiscardHandler))
 	w.must(err)
 	defer j.Close()
-	roster, err := protocol.OpenRoster(identity.Roster, identity.Roots)
-	w.must(err)
 	var witnesses []note.Verifier
 	for _, key := range roster.Witnesses {
 		v, err := chain.WitnessVerifier(key)
@@ -264,6 +264,22 @@ func TestI13_QuorumWithTheOfficersWitness(t *testing.T) {
 	t.Log("and comes back")
 	witness = officers()
 	w.must(covered(last, 90*time.Second))
+
+	t.Log("the officer takes the centre's own log along, and checks it elsewhere")
+	fg := w.visitor("fg")
+	w.until("all of it was cosigned by both", 30*time.Second, func() error {
+		ledger, err := fg.Fetch(w.ctx, "/bureau/logboeken/centrale")
+		w.must(err)
+		w.must(os.WriteFile(w.path("ledger.log"), ledger, 0o644))
+		out, err := exec.Command(w.bin("beeldwacht"), "verify", "-lang", "en", "-keys", w.path("identity", "ledger-keys.txt"), w.path("ledger.log")).CombinedOutput()
+		if err == nil && !strings.Contains(string(out), "Witnessed from entry") {
+			t.Errorf("%s", out)
+		}
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		return err
+	})
 	witness.stop()
 	centre.stop()
 }

@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
@@ -24,6 +27,7 @@ type ledger struct {
 	seen     time.Time // when the newest in the journal was written there
 	kept     uint64    // its size
 	bound    bool      // orders must rest on it
+	since    uint64    // version of the roster that last said where it goes on; 0: none did
 	fault    string    // why no order is taken; empty: it only grew
 	faultSeq uint64    // the entry that shows it
 }
@@ -81,10 +85,82 @@ func (o *Orders) SeeLedger(ctx context.Context, raw []byte) error {
 			return err
 		}
 	}
+	if next.head != known.head && next.kept != c.Size {
+		o.putLedger(next, now)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.memory.ledger = next
 	return nil
+}
+
+// ledgerFile is what stands in the file of [Orders.KeepLedger]. The checkpoint proves itself; since ties it to what the roots last said of the ledger.
+type ledgerFile struct {
+	V          int    `json:"v"`
+	Since      uint64 `json:"since"`
+	Bound      bool   `json:"bound,omitempty"`
+	Checkpoint string `json:"checkpoint"`
+}
+
+// putLedgerAgain is how soon after another a checkpoint is put in the file: a centre in a hurry does not wear the disk out. One that an order rests on is in the journal all the same.
+const putLedgerAgain = time.Second
+
+// KeepLedger has each checkpoint of the ledger that is followed put in a file as soon as it is accepted, whatever the journal has, and goes on from what is in that file: so that a recorder that
+// starts again forgets nothing of what it saw. A file that is missing, or cannot be read, costs what was seen since the journal's last. Call it before the recorder hears anything.
+func (o *Orders) KeepLedger(d disk.Disk, file string) {
+	o.accepting.Lock()
+	defer o.accepting.Unlock()
+	o.ledgerDisk, o.ledgerFile = d, file
+	raw, err := disk.ReadFile(d, file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err == nil {
+		err = o.memory.takeUp(raw)
+	}
+	if err != nil {
+		o.log.Warn("what was last seen of the centre's ledger cannot be read back; the journal's newest counts", "file", file, "error", err)
+	}
+}
+
+// takeUp goes on from a file where it says more than the journal.
+func (m *memory) takeUp(raw []byte) error {
+	var f ledgerFile
+	if err := json.Unmarshal(raw, &f, json.RejectUnknownMembers(true)); err != nil {
+		return err
+	}
+	if f.V != 1 {
+		return fmt.Errorf("version %d, this program knows 1", f.V)
+	}
+	if f.Since != m.ledger.since {
+		return nil // of before the roots said where the ledger goes on, or its key changed
+	}
+	_, c, at, err := openLedger([]byte(f.Checkpoint), m.roster())
+	if err != nil {
+		return err
+	}
+	if l := &m.ledger; c.Size > l.head.Size {
+		l.head, l.note, l.at, l.bound = protocol.LedgerHead{Size: c.Size, Root: c.Root}, []byte(f.Checkpoint), at, l.bound || f.Bound
+	}
+	return nil
+}
+
+// putLedger: a disk that fails costs what a start forgets, and stops nothing.
+func (o *Orders) putLedger(l ledger, now time.Time) {
+	if o.ledgerDisk == nil || now.Sub(o.ledgerPut).Abs() < putLedgerAgain {
+		return
+	}
+	line, err := json.Marshal(ledgerFile{V: 1, Since: l.since, Bound: l.bound, Checkpoint: string(l.note)})
+	if err == nil {
+		err = disk.Replace(o.ledgerDisk, o.ledgerFile, append(line, '\n'))
+	}
+	if err != nil {
+		o.log.Warn("what is seen of the centre's ledger is not kept for a restart", "file", o.ledgerFile, "error", err)
+		return
+	}
+	o.ledgerPut = now
 }
 
 // keepLedger puts a checkpoint in the journal.
@@ -178,7 +254,7 @@ func (m *memory) replayLedger(h chain.Header, body []byte) error {
 			return nil
 		}
 		m.ledger = ledger{head: protocol.LedgerHead{Size: c.Size, Root: c.Root}, note: []byte(seen.Checkpoint), at: at, seen: h.Time.Time, kept: c.Size, bound: seen.Bound,
-			fault: m.ledger.fault, faultSeq: m.ledger.faultSeq}
+			since: m.ledger.since, fault: m.ledger.fault, faultSeq: m.ledger.faultSeq}
 	case protocol.KindLedgerBad:
 		var refused protocol.LedgerRefused
 		if err := chain.ParseBody(body, &refused); err != nil {
@@ -193,8 +269,8 @@ func (m *memory) replayLedger(h chain.Header, body []byte) error {
 func (m *memory) rosterLedger(before, r *protocol.Roster) {
 	switch {
 	case r.Ledger != (protocol.LedgerHead{}):
-		m.ledger = ledger{head: r.Ledger, bound: true}
+		m.ledger = ledger{head: r.Ledger, bound: true, since: r.Version}
 	case before != nil && before.LedgerKey != r.LedgerKey:
-		m.ledger = ledger{bound: m.ledger.bound}
+		m.ledger = ledger{bound: m.ledger.bound, since: r.Version}
 	}
 }

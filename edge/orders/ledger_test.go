@@ -1,8 +1,10 @@
 package orders_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -265,5 +267,72 @@ func TestLedgerOfAnOlderCentre(t *testing.T) {
 	r.number = r.LastOrder()
 	if _, err := r.order(r.town.Mandate("cam-9", 1)); !errors.Is(err, orders.ErrDropped) || !strings.Contains(err.Error(), "names no ledger") {
 		t.Error(err)
+	}
+}
+
+// What was seen between two entries of the journal is known after a restart: a centre that was put back meanwhile is found out at once. The file that keeps it is worth no more than the
+// centre's signature in it, and nothing once the roots have said where the ledger goes on.
+func TestI13_LedgerSeenOutlivesARestart(t *testing.T) {
+	r, c := follow(t)
+	r.obeys(c.write("setup", 5))
+	backup := c.copy()
+	r.now = r.now.Add(time.Minute)
+	if err := c.write("lost", 6).tell(r); err != nil { // no order, and within the hour
+		t.Fatal(err)
+	}
+	if n := r.kinds()[protocol.KindLedger]; n != 1 {
+		t.Fatalf("%d entries: this test is about what has none", n)
+	}
+	kept, err := os.ReadFile(r.seen())
+	if err != nil {
+		t.Fatal(err)
+	}
+	restartWith := func(content []byte) protocol.LedgerHead {
+		t.Helper()
+		err := os.WriteFile(r.seen(), content, 0o600)
+		if content == nil {
+			err = os.Remove(r.seen())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.restart()
+		h, _ := r.Ledger()
+		return h
+	}
+	forged := bytes.Replace(kept, fmt.Appendf(nil, `\n%d\n`, c.size), fmt.Appendf(nil, `\n%d\n`, c.size+1), 1)
+	if bytes.Equal(forged, kept) {
+		t.Fatalf("%s", kept)
+	}
+	for what, content := range map[string][]byte{"none": nil, "empty": {}, "torn": kept[:40], "forged": forged, "of a later version": bytes.Replace(kept, []byte(`"v":1`), []byte(`"v":2`), 1)} {
+		if h := restartWith(content); h.Size != backup.size {
+			t.Errorf("%s: follows %s", what, h)
+		}
+	}
+	if h := restartWith(kept); h != c.head() {
+		t.Fatalf("follows %s, saw %s", h, c.head())
+	}
+	r.now = r.now.Add(time.Minute)
+	if err := backup.tell(r); !errors.Is(err, orders.ErrLedger) {
+		t.Errorf("a centre that was put back: %v", err)
+	}
+	r.refusesOrders(backup, "rolled back")
+
+	key := r.Roster().LedgerKey
+	if _, err := r.AcceptRoster(t.Context(), r.town.Roster(2, func(n *protocol.Roster) { n.LedgerKey, n.Ledger = key, backup.head() })); err != nil {
+		t.Fatal(err)
+	}
+	if h := restartWith(kept); h != backup.head() {
+		t.Errorf("the roots said %s, it follows %s", backup.head(), h)
+	}
+	r.now = r.now.Add(time.Minute)
+	r.obeys(backup.write("on", 3))
+	r.now = r.now.Add(time.Minute)
+	if err := backup.write("on", 3).tell(r); err != nil {
+		t.Fatal(err)
+	}
+	r.restart()
+	if h, fault := r.Ledger(); h != backup.head() || fault != "" {
+		t.Errorf("follows %s: %s", h, fault)
 	}
 }

@@ -26,7 +26,7 @@
 // recorder's own: the recorder follows its checkpoints ([Orders.SeeLedger]; on down/ledger, with the proof that each extends the last one seen), and an envelope names the head, size and
 // root, of the ledger that has its order. Only an envelope that names exactly the head this recorder follows is taken; any other is dropped, which costs an honest centre nothing: it sends the checkpoint
 // and the order again. The head stands in the journal before the order that rests on it does, so a recorder that starts again knows what it obeyed; a growing ledger that no order rests on is written down
-// once an hour.
+// once an hour, and what comes in between is kept in a file of its own ([Orders.KeepLedger]), so that a start forgets nothing.
 //
 // So a centre whose ledger is shorter than what a recorder saw, or another, has its orders dropped whatever it signs: it cannot show that its ledger extends what was seen. That alone
 // proves nothing, since messages come late, and come spoilt. Proof is what the centre's own keys signed: another root at the same size; a longer ledger whose consistency proof shows another past; or a
@@ -57,6 +57,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
@@ -87,6 +88,10 @@ type Orders struct {
 
 	accepting sync.Mutex // held while one envelope is judged and journalled: one at a time, in order
 	drops     drops      // under accepting
+
+	ledgerDisk disk.Disk // under accepting, like the two below; nil: only the journal keeps what is seen of the ledger
+	ledgerFile string
+	ledgerPut  time.Time
 
 	following sync.Mutex // held while the journal is read on
 	next      uint64     // under following: the first entry not yet read

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/edge/disk"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
 	"github.com/beeldwacht/beeldwacht/edge/orders"
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -64,6 +66,12 @@ func (r *recorder) open(roster []byte) {
 	if r.Orders, err = orders.Open(r.journal, r.town.Recorder, r.town.Roots, roster, clock, nil); err != nil {
 		r.t.Fatal(err)
 	}
+	r.KeepLedger(disk.OS, r.seen())
+}
+
+// seen is the file with the newest of the centre's ledger.
+func (r *recorder) seen() string {
+	return filepath.Join(r.dir, "..", filepath.Base(r.dir)+"-ledger-seen")
 }
 
 func (r *recorder) restart() {

@@ -20,6 +20,9 @@ import (
 // MaxCheckpoint is the longest checkpoint note in bytes, cosignatures included.
 const MaxCheckpoint = 16 << 10
 
+// MaxCheckpoints is how many may end a stream.
+const MaxCheckpoints = 32
+
 // Checkpoint says: the log of this origin had this root when it had this many entries.
 type Checkpoint struct {
 	Origin string // <recorder>.<municipality>/beeldwacht; also the name of the log's key

@@ -93,7 +93,8 @@
 //
 // # Stream
 //
-// A log file is the entries from the first on, an empty line, and the newest (cosigned) checkpoint. A body that was destroyed at the
+// A log file is the entries from the first on, an empty line, and the newest (cosigned) checkpoint; or several checkpoints, the oldest first, with an empty line between them:
+// the first that a witness cosigned shows since when the log is witnessed, and the newest of a witness that is absent how far it saw. Each must be of these entries. A body that was destroyed at the
 // end of its own term is the single line "-"; the chain still verifies:
 //
 //	{"v":1,"seq":0,…}

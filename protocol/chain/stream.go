@@ -2,9 +2,11 @@ package chain
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // gone is the line that stands for a destroyed body.
@@ -23,7 +25,7 @@ func WriteEntry(w io.Writer, e Entry) error {
 	return err
 }
 
-// WriteCheckpoint ends a stream: the empty line and the checkpoint note.
+// WriteCheckpoint ends a stream: the empty line and the checkpoint note. Again: one more note.
 func WriteCheckpoint(w io.Writer, signed []byte) error {
 	_, err := w.Write(append([]byte{'\n'}, signed...))
 	return err
@@ -40,13 +42,13 @@ func (f *Fault) Error() string { return fmt.Sprintf("entry %d (line %d): %s", f.
 
 // Reader reads a stream line by line. It checks the stream's form only; the chain is [Head]'s and [Verify]'s.
 type Reader struct {
-	in         *bufio.Reader
-	line       uint64 // lines read so far
-	entry      uint64 // line of the last entry's header
-	seq        uint64 // entries and faults returned so far
-	ended      bool
-	checkpoint []byte
-	err        error // of reading what follows the empty line
+	in          *bufio.Reader
+	line        uint64 // lines read so far
+	entry       uint64 // line of the last entry's header
+	seq         uint64 // entries and faults returned so far
+	ended       bool
+	checkpoints [][]byte
+	err         error // of reading what follows the empty line
 }
 
 // NewReader reads a stream from r, with a buffer of its own.
@@ -90,7 +92,15 @@ func (r *Reader) Next() (Entry, error) {
 }
 
 // Checkpoint is the note that ends the stream, nil if there is none; known once Next has returned [io.EOF].
-func (r *Reader) Checkpoint() []byte { return r.checkpoint }
+func (r *Reader) Checkpoint() []byte {
+	if len(r.checkpoints) == 0 {
+		return nil
+	}
+	return r.checkpoints[len(r.checkpoints)-1]
+}
+
+// Checkpoints are all notes behind the entries, in the order of the stream; known once Next has returned [io.EOF].
+func (r *Reader) Checkpoints() [][]byte { return r.checkpoints }
 
 // Line is the number of the line on which the last entry or fault began, counted from 1.
 func (r *Reader) Line() uint64 { return r.entry }
@@ -144,10 +154,27 @@ func (r *Reader) read(limit int) ([]byte, error) {
 }
 
 func (r *Reader) readCheckpoint() {
-	b, err := io.ReadAll(io.LimitReader(r.in, MaxCheckpoint+1))
+	b, err := io.ReadAll(io.LimitReader(r.in, MaxCheckpoints*(MaxCheckpoint+1)))
 	if err != nil {
 		r.err = err
 		return
 	}
-	r.checkpoint = b
+	r.checkpoints = notes(b)
+}
+
+// notes takes a series of notes apart: each is a text, an empty line and signatures, with an empty line between one and the next. What is not so stays whole; whoever opens it says what is wrong with it.
+func notes(b []byte) [][]byte {
+	parts := bytes.SplitAfter(b, []byte("\n\n"))
+	if len(parts)%2 != 0 {
+		return [][]byte{b}
+	}
+	var list [][]byte
+	for i := 0; i < len(parts); i += 2 {
+		signed := slices.Concat(parts[i], parts[i+1])
+		if i+2 < len(parts) {
+			signed = signed[:len(signed)-1] // the empty line before the next
+		}
+		list = append(list, signed)
+	}
+	return list
 }

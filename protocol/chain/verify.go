@@ -33,7 +33,7 @@ func (v Verifier) watches(kind []byte) bool {
 const progressEach = 4096
 
 // Verdict is what [Verify] found. The log is proven up to Checkpoint.Size when Fault is nil, Matches and Quorum are true; what comes
-// after that is merely well chained.
+// after that is merely well chained, and signed by the log as far as the last of Witnesses goes.
 type Verdict struct {
 	Entries   uint64 // read and sound, up to the first fault
 	Destroyed uint64 // of those, bodies that are gone, since their term was over (see Retention; one that went before is a Fault)
@@ -49,12 +49,8 @@ type Verdict struct {
 
 	gone Gone
 
-	Checkpoint   *Checkpoint   // signed by the log; nil if the stream ends without one
-	Signed       []byte        // its note, with the cosignatures
-	Matches      bool          // the entries give the checkpoint's root
-	CoveredTime  protocol.Time // where they do: of the last entry under the checkpoint, by the log's clock
-	Cosignatures []Cosignature
-	Quorum       bool // at least Verifier.Quorum, and that at least 1
+	Witnessed             // the newest that a quorum cosigned, or the newest; its Checkpoint is nil if the stream ends without one
+	Witnesses []Witnessed // all checkpoints of the stream, the smallest first
 
 	Fault *Fault // the first bad entry; nil if none
 }
@@ -244,43 +240,4 @@ func drain(in *Reader) error {
 			return err
 		}
 	}
-}
-
-// judge compares what was read with the stream's checkpoint.
-func (d *Verdict) judge(in *Reader, v Verifier, tree *leaves) error {
-	d.Uncovered = d.Entries
-	if in.Checkpoint() == nil {
-		return nil
-	}
-	c, cosigned, err := OpenSuccessor(in.Checkpoint(), v.Origin, v.Log, v.Witnesses...)
-	if err != nil {
-		if d.Fault != nil {
-			return errors.Join(d.Fault, err)
-		}
-		return err
-	}
-	d.Checkpoint, d.Signed, d.Cosignatures = &c, in.Checkpoint(), cosigned
-	d.Quorum = v.Quorum > 0 && len(cosigned) >= v.Quorum
-	d.Uncovered -= min(c.Size, d.Entries)
-	if c.Size > d.Entries {
-		if d.Fault == nil {
-			d.Fault = &Fault{Seq: d.Entries, Line: in.Line(), What: fmt.Sprintf("missing: the checkpoint covers %d entries, the log ends after %d", c.Size, d.Entries)}
-		}
-		return nil
-	}
-	root := tree.rootAt(c.Size)
-	d.Matches = root == c.Root
-	if d.Matches && c.Size > 0 {
-		d.CoveredTime = tree.timeOf(c.Size - 1)
-	}
-	if !d.Matches && d.Fault == nil {
-		// The chain is whole, so the change is in the last covered header, or everything from some entry on was written anew.
-		f := &Fault{Line: in.Line(), What: fmt.Sprintf("the first %d entries give root %s, the checkpoint says %s: this entry was altered, or entries up to it were written anew", c.Size, root, c.Root)}
-		if c.Size > 0 {
-			f.Seq, f.Line = c.Size-1, 2*c.Size-1
-		}
-		d.Fault = f
-		d.Entries = f.Seq
-	}
-	return nil
 }

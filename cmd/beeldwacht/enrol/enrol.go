@@ -5,7 +5,7 @@
 //	centre/    order.key ledger.key witness.key vault.key         what the centre signs and decrypts with
 //	           ca.crt ca.tls server.crt server.tls centre.crt centre.tls   TLS: authority, pages and broker, the centre as MQTT client
 //	recorder/  recorder.key client.{crt,tls} viewer.{crt,tls} ca.crt roots.txt roster   carried to the cabinet by hand
-//	           keys.txt                                            public: what `beeldwacht verify` needs
+//	           keys.txt ledger-keys.txt                            public: what `beeldwacht verify` needs, for the recorder's log and bags, and for the centre's ledger
 //	witness/   witness.{key,pub} server.{crt,tls} witness.yaml     an outside witness, on a machine of the privacy officer's own
 //
 // Secret files are written with mode 0600. A folder is made whole or not at all, and never over another: an identity is made once (invariant 6).
@@ -223,7 +223,10 @@ func recorder(out string, id protocol.RecorderID, municipality, centreDir, roots
 	if err := writeNew(filepath.Join(out, "roster"), string(roster), 0o644); err != nil {
 		return err
 	}
-	return writeNew(filepath.Join(out, "keys.txt"), verifierKeys(r, roots), 0o644)
+	if err := writeNew(filepath.Join(out, "keys.txt"), verifierKeys(r, roots), 0o644); err != nil {
+		return err
+	}
+	return writeNew(filepath.Join(out, "ledger-keys.txt"), ledgerKeys(r), 0o644)
 }
 
 // verifierKeys is the file that `beeldwacht verify -keys` reads: everything in it is public, and it is worth nothing when it comes along with what it is
@@ -232,13 +235,24 @@ func verifierKeys(r *protocol.Roster, roots protocol.Roots) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Keys to verify the log and the evidence of recorder %s with. Public.\n", r.Recorder)
 	fmt.Fprintf(&b, "origin %s\nlog %s\n", protocol.Origin(r.Recorder, r.Municipality), r.RecorderKey)
+	b.WriteString(witnessLines(r))
+	for _, root := range roots {
+		fmt.Fprintf(&b, "root %s\n", root)
+	}
+	return b.String()
+}
+
+// ledgerKeys is the same for the centre's own log, which the witnesses of a recorder's roster cosign too.
+func ledgerKeys(r *protocol.Roster) string {
+	return fmt.Sprintf("# Keys to verify the log of the centre of %s with. Public.\norigin %s\nlog %s\n", r.Municipality, protocol.LedgerOrigin(r.Municipality), r.LedgerKey) + witnessLines(r)
+}
+
+func witnessLines(r *protocol.Roster) string {
+	var b strings.Builder
 	for _, witness := range r.Witnesses {
 		fmt.Fprintf(&b, "witness %s\n", witness)
 	}
 	fmt.Fprintf(&b, "quorum %d\n", r.Quorum)
-	for _, root := range roots {
-		fmt.Fprintf(&b, "root %s\n", root)
-	}
 	return b.String()
 }
 

@@ -1,0 +1,113 @@
+package chain
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// Witnessed is a checkpoint of a stream, held against the entries before it.
+type Witnessed struct {
+	Checkpoint   *Checkpoint   // signed by the log
+	Signed       []byte        // its note, with the cosignatures
+	Matches      bool          // the entries give the checkpoint's root
+	CoveredTime  protocol.Time // where they do: of the last entry under the checkpoint, by the log's clock
+	Cosignatures []Cosignature
+	Quorum       bool     // at least Verifier.Quorum, and that at least 1
+	Forged       []string // witnesses in whose name there is a cosignature that their key did not make
+}
+
+// judge compares what was read with the stream's checkpoints. One that is wrong does not keep the others from being judged.
+func (d *Verdict) judge(in *Reader, v Verifier, tree *leaves) error {
+	d.Uncovered = d.Entries
+	var wrong []error
+	for _, signed := range in.Checkpoints() {
+		c, cosigned, err := OpenSuccessor(signed, v.Origin, v.Log, v.Witnesses...)
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		d.Witnesses = append(d.Witnesses, Witnessed{Checkpoint: &c, Signed: signed, Cosignatures: cosigned, Quorum: v.Quorum > 0 && len(cosigned) >= v.Quorum, Forged: forged(signed, v.Witnesses)})
+	}
+	slices.SortStableFunc(d.Witnesses, func(a, b Witnessed) int { return cmp.Compare(a.Checkpoint.Size, b.Checkpoint.Size) })
+	read, under := d.Entries, uint64(0) // under the last checkpoint that matches
+	for i := range d.Witnesses {
+		w := &d.Witnesses[i]
+		if c := w.Checkpoint; c.Size > read {
+			if d.Fault == nil {
+				d.Fault = &Fault{Seq: read, Line: in.Line(), What: fmt.Sprintf("missing: the checkpoint covers %d entries, the log ends after %d", c.Size, read)}
+			}
+		} else if fault := w.match(tree, under, in.Line()); fault == nil {
+			under = c.Size
+		} else if d.Fault == nil {
+			d.Fault, d.Entries = fault, fault.Seq
+		}
+		if w.Quorum || !d.Quorum {
+			d.Witnessed = *w
+		}
+	}
+	if d.Checkpoint != nil {
+		d.Uncovered = read - min(d.Checkpoint.Size, read)
+	}
+	if len(wrong) > 0 && d.Fault != nil {
+		wrong = append([]error{d.Fault}, wrong...)
+	}
+	return errors.Join(wrong...)
+}
+
+// match holds a checkpoint against the entries, of which it covers no more than there are; under of them are as they were when an earlier one was signed.
+func (w *Witnessed) match(tree *leaves, under, line uint64) *Fault {
+	c := w.Checkpoint
+	root := tree.rootAt(c.Size)
+	if w.Matches = root == c.Root; w.Matches {
+		if c.Size > 0 {
+			w.CoveredTime = tree.timeOf(c.Size - 1)
+		}
+		return nil
+	}
+	// The chain is whole, so the change is in the last covered header, or everything from some entry on was written anew.
+	f := &Fault{Line: line, What: fmt.Sprintf("the first %d entries give root %s, the checkpoint says %s: this entry was altered, or entries up to it were written anew", c.Size, root, c.Root)}
+	if under > 0 {
+		f.What += fmt.Sprintf(", from entry %d on", under)
+	}
+	if c.Size > 0 {
+		f.Seq, f.Line = c.Size-1, 2*c.Size-1
+	}
+	return f
+}
+
+// forged are the witnesses in whose name, and under whose key's hash, something stands beneath a note that does not verify.
+func forged(signed []byte, witnesses []note.Verifier) (names []string) {
+	for _, w := range witnesses {
+		_, err := note.Open(signed, note.VerifierList(w))
+		var bad *note.InvalidSignatureError
+		if errors.As(err, &bad) && !slices.Contains(names, w.Name()) {
+			names = append(names, w.Name())
+		}
+	}
+	return names
+}
+
+// Cosigners are who seems to have cosigned a checkpoint note, as name and key hash, unverified: to tell two notes of one log apart whose cosignatures were verified before.
+func Cosigners(signed []byte) ([]string, error) {
+	n, err := unverified(signed)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	c, err := ParseCheckpoint(n.Text)
+	if err != nil {
+		return nil, err
+	}
+	var by []string
+	for _, s := range n.UnverifiedSigs {
+		if s.Name != c.Origin {
+			by = append(by, fmt.Sprintf("%s+%08x", s.Name, s.Hash))
+		}
+	}
+	return by, nil
+}
