@@ -458,19 +458,22 @@ func TestOrderDuringStopWaitsForTheNextStart(t *testing.T) {
 	raw := s.town.Envelope(s.number+1, hold)
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); stop() }()
-	s.eventually("the recorder stops", func() bool { return len(told[protocol.Stopped](s, protocol.KindStopped)) > 0 })
+	newest := func() (kind string) { // also of what it cannot hand in while a batch waits for its answer
+		log, err := journal.OpenLog(filepath.Join(s.config.Data, "journal"))
+		s.check(err)
+		defer log.Close()
+		r := chain.NewReader(log)
+		for e, err := r.Next(); err == nil; e, err = r.Next() {
+			h, err := chain.ParseHeader(e.Header)
+			s.check(err)
+			kind = h.Kind
+		}
+		return kind
+	}
+	s.eventually("the recorder stops", func() bool { return newest() == protocol.KindStopped })
 	s.check(s.broker.Publish(protocol.Topic(s.town.Recorder, protocol.DownOrders), raw, false, 1))
 	<-stopped
-	log, err := journal.OpenLog(filepath.Join(s.config.Data, "journal"))
-	s.check(err)
-	defer log.Close()
-	r, last := chain.NewReader(log), ""
-	for e, err := r.Next(); err == nil; e, err = r.Next() {
-		h, err := chain.ParseHeader(e.Header)
-		s.check(err)
-		last = h.Kind
-	}
-	if last != protocol.KindStopped {
+	if last := newest(); last != protocol.KindStopped {
 		t.Errorf("after it stopped, the recorder wrote %s", last)
 	}
 	s.mu.Lock()
