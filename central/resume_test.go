@@ -108,6 +108,10 @@ func TestI13_TheOfficerLetsALogGoOn(t *testing.T) {
 func TestI13_AResumptionThatIsRefused(t *testing.T) {
 	c := newCentre(t)
 	c.found("truncation")
+	roster := c.s.Recorder("rec-1").Roster
+	roster.OfficerKey = c.town.People[officer].Verifier()
+	c.refused(c.resume(2), CodeRoster)
+	roster.OfficerKey = ""
 	c.do(c.resume(2))
 	x := c.s.Recorder("rec-1").Resumptions[0]
 	c.do(RecordRefusedOrder{c.source(), protocol.OrderRefused{Number: x.Number, Kind: "resume", ID: x.Order, Reason: "no"}})

@@ -281,7 +281,7 @@ func (w *world) fill() {
 	w.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-1", ValidUntil: day(365), AgreementFacts: central.AgreementFacts{Kind: central.ChainPartner, Parties: "x", Goals: "x",
 		Special: "x", Informing: "x", Processings: "x", Rights: "x", ValidFrom: day(-30), Review: day(300)}}})
 	w.do(central.EnrolRecorder{By: admin, Recorder: "rec-1", Key: w.town.LogKey, Origin: w.town.Log.Name(), Roots: w.town.Roots,
-		Roster: w.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })})
+		Roster: w.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre, r.OfficerKey = true, "" })})
 	appoint(registrar, "", post(central.Registrar))
 	appoint(protocoltest.Officer, "", post(central.Officer))
 	appoint(handler, "", central.Post{Role: central.Handler, Regime: protocol.AVG})
