@@ -92,7 +92,7 @@ func (d *desk) showResuming(v *visit, status int, f form) {
 		for _, i := range st.Broken(id) {
 			s.Facts = append(s.Facts, fact{page.Both("Wat er is gebeurd", "What happened"), to{fmt.Sprintf("/bureau/incidenten/%d", i.Number), page.Both(fmt.Sprintf("incident %d: %s", i.Number, i.Words().NL), fmt.Sprintf("incident %d: %s", i.Number, i.Words().EN))}})
 		}
-		if lines := d.witnessLines(r, next); lines != "" {
+		if lines := d.witnessLines(r, max(c.Log, 2), next); lines != "" {
 			s.Facts = append(s.Facts, fact{page.Both("Voor elke onafhankelijke getuige", "For each outside witness"), lines},
 				fact{page.Both("Wat daarmee te doen", "What to do with it"), page.Both("Een onafhankelijke getuige kent het nieuwe logboek pas als deze regels in zijn witness.yaml staan, onder logs. Geef ze aan wie die getuige beheert. Zonder zijn handtekening blijft de recorder gesloten waar het rooster die vraagt.",
 					"An outside witness knows the new log only when these lines stand in its witness.yaml, under logs. Give them to whoever runs that witness. Without its signature the recorder stays closed where the roster asks for it.")})
@@ -107,18 +107,21 @@ func (d *desk) showResuming(v *visit, status int, f form) {
 	})
 }
 
-// witnessLines are what an outside witness must be told of a recorder's next log; empty where no outside witness counts for it.
-func (d *desk) witnessLines(r *central.Recorder, next uint64) lines {
+// witnessLines are what an outside witness must be told of a recorder's successor logs of these numbers; empty where there is no outside witness.
+func (d *desk) witnessLines(r *central.Recorder, from, to uint64) (all lines) {
 	if d.Witnesses == nil || len(d.Witnesses()) == 0 {
 		return ""
 	}
-	origin := protocol.LogOrigin(r.Origin, next)
-	key, err := protocol.KeyUnder(origin, r.Key)
-	if err != nil {
-		d.Log.Error("the enrolled key of a recorder cannot be read", "recorder", r.ID, "err", err)
-		return ""
+	for log := from; log <= to; log++ {
+		origin := protocol.LogOrigin(r.Origin, log)
+		key, err := protocol.KeyUnder(origin, r.Key)
+		if err != nil {
+			d.Log.Error("the enrolled key of a recorder cannot be read", "recorder", r.ID, "err", err)
+			return ""
+		}
+		all += lines(fmt.Sprintf("  - origin: %s\n    key: %s\n", origin, key))
 	}
-	return lines(fmt.Sprintf("  - origin: %s\n    key: %s", origin, key))
+	return all
 }
 
 func (d *desk) resume(v *visit) {

@@ -54,7 +54,7 @@ func (c *check) putBack(ctx context.Context) (string, error) {
 	if _, err := wait(ctx, 40*time.Second, "the recorder knows that it was put back, and the desk has the incident", func() (string, bool, error) {
 		status, _ := c.office.StatusOf(recorderID)
 		p, err := c.officer.Get(ctx, "/bureau/hervatten/"+string(recorderID))
-		return "", err == nil && strings.Contains(status.Why, "the witness has more of this journal") && strings.Contains(p.Text, "Wat er is gebeurd"), err
+		return "", err == nil && strings.Contains(status.Why, "the witness has more of this journal") && p.Has("/hervatten/"+string(recorderID)), err
 	}); err != nil {
 		return "", err
 	}
@@ -66,8 +66,11 @@ func (c *check) putBack(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if p, err = c.officer.Submit(ctx, p, "/hervatten/"+string(recorderID), url.Values{"reden": {"een beheerder zette een reservekopie terug"}}); err != nil || p.Status != 200 {
-		return "", fmt.Errorf("the order to resume: %w: %.600s", err, p.Text)
+	if p, err = c.officer.Submit(ctx, p, "/hervatten/"+string(recorderID), url.Values{"reden": {"een beheerder zette een reservekopie terug"}}); err != nil {
+		return "", err
+	}
+	if p.Status != 200 {
+		return "", fmt.Errorf("the order to resume: status %d: %.600s", p.Status, p.Text)
 	}
 	resumed, err := c.journalled(ctx, "log.resumed", 30*time.Second, func(e entry) (bool, error) { return e.Kind == protocol.KindResumed, nil })
 	if err != nil {
