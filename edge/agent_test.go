@@ -156,7 +156,7 @@ func (s *street) connect() (gone func()) {
 	s.check(broker.AddHook(new(allowAll), nil))
 	s.check(broker.AddListener(listeners.NewNet("t", listener)))
 	s.check(broker.Subscribe(protocol.TopicFilter(protocol.UpStatus), 1, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) {
-		status, err := protocol.OpenStatus(pk.Payload, s.log)
+		status, err := openStatus(pk.Payload, s.log)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.status = status; err != nil {
@@ -164,7 +164,11 @@ func (s *street) connect() (gone func()) {
 		}
 	}))
 	s.check(broker.Subscribe(protocol.TopicFilter(protocol.UpJournal), 2, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) {
-		answer, err := s.witness(pk.Payload)
+		batch, err := protocol.Unpack(pk.Payload, 1<<20)
+		var answer []byte
+		if err == nil {
+			answer, err = s.witness(batch)
+		}
 		s.mu.Lock()
 		mute := s.mute
 		s.mu.Unlock()
@@ -454,19 +458,22 @@ func TestOrderDuringStopWaitsForTheNextStart(t *testing.T) {
 	raw := s.town.Envelope(s.number+1, hold)
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); stop() }()
-	s.eventually("the recorder stops", func() bool { return len(told[protocol.Stopped](s, protocol.KindStopped)) > 0 })
+	newest := func() (kind string) { // also of what it cannot hand in while a batch waits for its answer
+		log, err := journal.OpenLog(filepath.Join(s.config.Data, "journal"))
+		s.check(err)
+		defer log.Close()
+		r := chain.NewReader(log)
+		for e, err := r.Next(); err == nil; e, err = r.Next() {
+			h, err := chain.ParseHeader(e.Header)
+			s.check(err)
+			kind = h.Kind
+		}
+		return kind
+	}
+	s.eventually("the recorder stops", func() bool { return newest() == protocol.KindStopped })
 	s.check(s.broker.Publish(protocol.Topic(s.town.Recorder, protocol.DownOrders), raw, false, 1))
 	<-stopped
-	log, err := journal.OpenLog(filepath.Join(s.config.Data, "journal"))
-	s.check(err)
-	defer log.Close()
-	r, last := chain.NewReader(log), ""
-	for e, err := r.Next(); err == nil; e, err = r.Next() {
-		h, err := chain.ParseHeader(e.Header)
-		s.check(err)
-		last = h.Kind
-	}
-	if last != protocol.KindStopped {
+	if last := newest(); last != protocol.KindStopped {
 		t.Errorf("after it stopped, the recorder wrote %s", last)
 	}
 	s.mu.Lock()
@@ -613,4 +620,12 @@ func TestHoldWithoutRoomAndLowerCeiling(t *testing.T) {
 	})
 	stop()
 	s.sound()
+}
+
+func openStatus(payload []byte, log note.Verifier) (protocol.Status, error) {
+	raw, err := protocol.Unpack(payload, 1<<20)
+	if err != nil {
+		return protocol.Status{}, err
+	}
+	return protocol.OpenStatus(raw, log)
 }

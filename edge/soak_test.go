@@ -302,7 +302,7 @@ func (k *soak) ordered() int { k.mu.Lock(); defer k.mu.Unlock(); return len(k.or
 
 func (k *soak) serveOrders() {
 	k.check(k.broker.Subscribe(protocol.TopicFilter(protocol.UpStatus), 3, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) {
-		status, err := protocol.OpenStatus(pk.Payload, k.log)
+		status, err := openStatus(pk.Payload, k.log)
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if err == nil && status.LastOrder < uint64(len(k.orders)) {

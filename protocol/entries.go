@@ -102,11 +102,11 @@ type SealedCamera struct {
 	Oldest Time     `json:"oldest"` // first frame of the oldest segment of this camera on this recorder, held or not
 }
 
-// Expired is written after unlink, directory sync and key destruction (invariant 2).
+// Expired is written after unlink, directory sync and key destruction (invariant 2): one entry for all whose keys went together, once a minute.
 type Expired struct {
 	Salted
 	Reason   string           `json:"reason"` // "window", "space", "erase", "hold-ended" (overdue when its hold was lifted)
-	At       Time             `json:"at"`     // when the files were gone; the entry itself comes after their keys
+	At       Time             `json:"at"`     // when the last of the files were gone; the entry itself comes after their keys
 	Segments []ExpiredSegment `json:"segments"`
 	Oldest   []OldestFootage  `json:"oldest"` // what remains, per camera named above
 
@@ -121,6 +121,15 @@ type ExpiredSegment struct {
 	Start  Time     `json:"start"`
 	Due    Time     `json:"due"`
 	SHA256 Hash     `json:"sha256"`
+	Gone   *Time    `json:"gone,omitempty"` // when its file was gone, where that was before At
+}
+
+// GoneAt is when a segment's file was gone.
+func (e Expired) GoneAt(s ExpiredSegment) Time {
+	if s.Gone != nil {
+		return *s.Gone
+	}
+	return e.At
 }
 
 // OldestFootage says what a camera's oldest footage is now; Oldest absent: none.

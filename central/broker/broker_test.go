@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -179,9 +180,9 @@ func publish(c paho.Client, topic, payload string) {
 
 // attacks are the same for the embedded broker and for Mosquitto with the shipped access list: what a recorder, or a stranger,
 // must not be able to do.
-func attacks(t *testing.T, url string, ca *authority) {
+func attacks(t *testing.T, url string, ca *authority, config ClientConfig) {
 	h := &got{}
-	centre := runClient(t, ClientConfig{URL: url, TLS: ca.client(Centre)}, h)
+	centre := runClient(t, config, h)
 
 	t.Run("strangers", func(t *testing.T) {
 		unknown := newAuthority(t).client("rec-1")
@@ -338,10 +339,11 @@ func TestEmbeddedRecorderSpeaksForItselfOnly(t *testing.T) {
 	ca := newAuthority(t)
 	e := startEmbedded(t, ca, "127.0.0.1:0", logger(t))
 	url := "ssl://" + e.Addr()
-	attacks(t, url, ca)
+	t.Run("the centre inside", func(t *testing.T) { attacks(t, url, ca, ClientConfig{Embedded: e}) })
+	t.Run("the centre over the network", func(t *testing.T) { attacks(t, url, ca, ClientConfig{URL: url, TLS: ca.client(Centre)}) })
 
 	t.Run("names", func(t *testing.T) {
-		for _, name := range []string{"", "Rec-1", "+", "#", "rec/1", "centre2/x", "$SYS"} {
+		for _, name := range []string{"", "Rec-1", "+", "#", "rec/1", "centre2/x", "$SYS", "inline"} {
 			if _, err := dial(url, name, ca.client(name), nil); err == nil {
 				t.Errorf("a certificate in the name %q was let in", name)
 			}
@@ -353,19 +355,25 @@ func TestEmbeddedRecorderSpeaksForItselfOnly(t *testing.T) {
 		}
 	})
 
-	t.Run("only status is kept", func(t *testing.T) {
+	t.Run("nothing is kept", func(t *testing.T) {
 		c := mustDial(t, url, "rec-3", ca.client("rec-3"))
+		first := &got{}
+		runClient(t, ClientConfig{Embedded: e}, first)
+		abandonWithWill(t, url, "rec-4", ca.client("rec-4"), protocol.Topic("rec-4", protocol.UpStatus), "kept as well")
+		eventually(t, "the will is heard", func() bool { return strings.Contains(first.all(), "status rec-4 kept as well") })
 		for _, channel := range []protocol.Channel{protocol.UpJournal, protocol.UpStatus} {
 			if token := c.Publish(protocol.Topic("rec-3", channel), 1, true, "kept"); !token.WaitTimeout(5*time.Second) || token.Error() != nil {
 				t.Fatal(token.Error())
 			}
 		}
-		// The test's first centre is still there; a new one with its name takes its place and hears what was kept.
-		h := &got{}
-		runClient(t, ClientConfig{URL: url, TLS: ca.client(Centre)}, h)
-		eventually(t, "a later centre hears the kept status", func() bool { return strings.Contains(h.all(), "status rec-3 kept") })
-		if strings.Contains(h.all(), "journal rec-3") {
-			t.Error("a journal batch was kept")
+		for _, config := range []ClientConfig{{URL: url, TLS: ca.client(Centre)}, {Embedded: e}} {
+			h := &got{}
+			runClient(t, config, h)
+			publish(c, protocol.Topic("rec-3", protocol.UpStatus), "said again")
+			eventually(t, "a later centre hears the next status", func() bool { return strings.Contains(h.all(), "status rec-3 said again") })
+			if strings.Contains(h.all(), "kept") {
+				t.Errorf("a message was kept: %s", h.all())
+			}
 		}
 	})
 }
@@ -416,7 +424,7 @@ func TestClientQueueIsBounded(t *testing.T) {
 	h := &got{slow: make(chan struct{})}
 	c := NewClient(ClientConfig{Log: logger(t), Queue: 6, PerRecorder: 4, QueueBytes: 1000, MaxMessage: 300}, h)
 	for range 10 {
-		c.enqueue(protocol.Topic("rec-1", protocol.UpJournal), []byte("flood"))
+		c.enqueue(protocol.Topic("rec-1", protocol.UpStatus), []byte("flood"))
 	}
 	c.enqueue(protocol.Topic("rec-2", protocol.UpStatus), []byte("still heard"))
 	c.enqueue(protocol.Topic("rec-3", protocol.UpStatus), make([]byte, 301))
@@ -470,7 +478,7 @@ func TestClientSideBySide(t *testing.T) {
 	c := NewClient(ClientConfig{Log: logger(t)}, m)
 	for n := range 10 {
 		for r := range 50 {
-			c.enqueue(protocol.Topic(protocol.RecorderID(fmt.Sprintf("rec-%d", r)), protocol.UpJournal), []byte{'0' + byte(n)})
+			c.enqueue(protocol.Topic(protocol.RecorderID(fmt.Sprintf("rec-%d", r)), protocol.UpStatus), []byte{'0' + byte(n)})
 		}
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -491,11 +499,65 @@ func TestClientSideBySide(t *testing.T) {
 	}
 }
 
+// TestNewerBatchTakesTheOldersPlace: a recorder that gets no answer sends its tail again, and what waits here is not to grow by it.
+func TestNewerBatchTakesTheOldersPlace(t *testing.T) {
+	h := &got{slow: make(chan struct{})}
+	c := NewClient(ClientConfig{Log: logger(t)}, h)
+	up := func(channel protocol.Channel, text string) {
+		c.enqueue(protocol.Topic("rec-1", channel), []byte(text))
+	}
+	up(protocol.UpJournal, "under way")
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); c.handle(ctx) }()
+	eventually(t, "it is handled", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.waiting["rec-1"][0].begun })
+	for _, text := range []string{"a", "ab", "abc"} {
+		up(protocol.UpJournal, text)
+	}
+	up(protocol.UpStatus, "a status")
+	up(protocol.UpJournal, "abcd")
+	if want := (Counts{Received: 4, Replaced: 2}); c.Counts() != want {
+		t.Errorf("counts %+v, want %+v", c.Counts(), want)
+	}
+	close(h.slow)
+	eventually(t, "all are handled", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.queued == 0 })
+	stop()
+	<-done
+	if want := "journal rec-1 under way\njournal rec-1 abc\nstatus rec-1 a status\njournal rec-1 abcd"; h.all() != want || c.bytes != 0 {
+		t.Errorf("handled:\n%s\nwant:\n%s\n%d bytes left in the books", h.all(), want, c.bytes)
+	}
+}
+
+// TestCrowdIsTurnedAwayInTime: of many that connect at once each is served or sent away soon, and one who stops in the middle of a handshake keeps nobody out.
+func TestCrowdIsTurnedAwayInTime(t *testing.T) {
+	t.Parallel()
+	turns := make(chan struct{}, 1)
+	stuck, stop := context.WithCancel(t.Context())
+	defer stop()
+	if err := turn(stuck, turns); err != nil {
+		t.Fatal(err)
+	}
+	if err := turn(t.Context(), turns); err != nil {
+		t.Error("behind one that waits for its peer:", err)
+	}
+	turns <- struct{}{} // when the second's turn is over: nobody will end this one
+	if err := turn(t.Context(), turns); !errors.Is(err, errCrowd) {
+		t.Errorf("in a crowd: %v", err)
+	}
+	<-turns
+	over, end := context.WithCancel(t.Context())
+	if err := turn(over, turns); err != nil {
+		t.Fatal(err)
+	}
+	end()
+	eventually(t, "a handshake that is over frees its turn", func() bool { return len(turns) == 0 })
+}
+
 func FuzzEnqueue(f *testing.F) {
 	f.Add("beeldwacht/v1/rec-1/up/journal", []byte("x"))
 	f.Add("beeldwacht/v1/+/up/status", []byte{})
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
-		c := NewClient(ClientConfig{Log: slog.New(slog.DiscardHandler)}, &got{})
+		c := NewClient(ClientConfig{Log: slog.New(slog.DiscardHandler), Queue: 16}, &got{})
 		c.enqueue(topic, payload)
 		if n := c.Counts(); n.Received == 1 {
 			r := <-c.ready

@@ -16,7 +16,8 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// Handler takes what recorders send. What one recorder sends is handed over in its order, one call at a time; calls for different recorders may run
+// Handler takes what recorders send. What one recorder sends is handed over in its order, one call at a time, but of batches that wait one after the other the last alone: it begins where the
+// recorder's journal is not cosigned, as the others did; calls for different recorders may run
 // side by side, so that one sync of a disk serves many. The payload is the handler's to keep. The recorder is the one whose topic it came over: the
 // broker's word, so the handler checks the signature inside.
 type Handler interface {
@@ -26,23 +27,26 @@ type Handler interface {
 
 // ClientConfig says where the broker is and who we are.
 type ClientConfig struct {
+	Embedded *Embedded // the broker is this one, and there is no connection to it; nil: as the next four say
+
 	URL      string      // ssl://host:port
 	TLS      *tls.Config // our certificate (CN Centre), the CA of the broker
-	ClientID string      // empty: Centre, which the embedded broker asks for
-	Share    string      // several centres: they take recorders by shared subscription under this name (not with the embedded broker)
-	Log      *slog.Logger
+	ClientID string      // empty: Centre
+	Share    string      // several centres: they take recorders by shared subscription under this name
 
-	Queue        int           // messages waiting for Handler; zero: 4096
+	Log *slog.Logger
+
+	Queue        int           // messages waiting for Handler; zero: 65,536
 	PerRecorder  int           // of which one recorder may have so many; zero: 16
-	QueueBytes   int           // and all together so many bytes; zero: 64 MiB
+	QueueBytes   int           // and all together so many bytes; zero: 256 MiB
 	MaxMessage   int           // larger ones are dropped; zero: MaxMessage
 	TokenTimeout time.Duration // for every answer of the broker; zero: 10 s
 	Retry        time.Duration // first pause before connecting again, doubled up to a minute, ±50 %; zero: 1 s
 }
 
-// Counts is what was received and why messages were dropped, since the start.
+// Counts is what was received and why messages were dropped, since the start. Replaced are batches that a newer one of the same recorder took the place of.
 type Counts struct {
-	Received, Oversized, UnknownTopic, QueueFull uint64
+	Received, Replaced, Oversized, UnknownTopic, QueueFull uint64
 }
 
 // Client is the centre's session to a broker. Run owns the connection and the goroutines that call the handler; Publish may be called from any
@@ -51,9 +55,9 @@ type Client struct {
 	ClientConfig
 	handler Handler
 
-	session atomic.Pointer[paho.Client] // nil while there is no subscribed connection
+	session atomic.Pointer[session] // nil while there is no subscribed connection
 
-	mu      sync.Mutex // guards what follows; held for moments only, paho's own goroutine takes it
+	mu      sync.Mutex // guards what follows; held for moments only, those of the sessions take it
 	counts  Counts
 	waiting map[protocol.RecorderID][]message // of each recorder in their order, the one that is being handled first
 	queued  int                               // all of them
@@ -64,20 +68,24 @@ type Client struct {
 	unlogged int       // dropped since: a recorder gone bad must not fill our disk with its log lines
 }
 
+// session publishes at QoS 1, and returns when the broker has acknowledged it.
+type session func(ctx context.Context, topic string, payload []byte, retained bool) error
+
 type message struct {
 	channel protocol.Channel
 	payload []byte
+	begun   bool // it is being handled
 }
 
 // sideBySide is how many calls of the handler there may be at a time.
-const sideBySide = 32
+const sideBySide = 128
 
 // NewClient makes a session that is not connected yet; see Run.
 func NewClient(c ClientConfig, h Handler) *Client {
 	c.ClientID = orDefault(c.ClientID, Centre)
-	c.Queue = orDefault(c.Queue, 4096)
+	c.Queue = orDefault(c.Queue, 1<<16)
 	c.PerRecorder = orDefault(c.PerRecorder, 16)
-	c.QueueBytes = orDefault(c.QueueBytes, 64<<20)
+	c.QueueBytes = orDefault(c.QueueBytes, 256<<20)
 	c.MaxMessage = orDefault(c.MaxMessage, MaxMessage)
 	c.TokenTimeout = orDefault(c.TokenTimeout, 10*time.Second)
 	c.Retry = orDefault(c.Retry, time.Second)
@@ -99,6 +107,10 @@ func (c *Client) Run(ctx context.Context) {
 		handling.Go(func() { c.handle(ctx) })
 	}
 	defer handling.Wait()
+	if c.Embedded != nil {
+		c.inside(ctx)
+		return
+	}
 	for pause := c.Retry; ctx.Err() == nil; {
 		began := time.Now()
 		err := c.once(ctx)
@@ -118,6 +130,24 @@ func (c *Client) Run(ctx context.Context) {
 	}
 }
 
+// inside is the session with the broker in this process. What recorders publish is queued by their own goroutines: there is no socket between that may be full.
+func (c *Client) inside(ctx context.Context) {
+	if err := c.Embedded.join(c.enqueue); err != nil {
+		c.Log.Error("the centre hears nothing from its own broker", "error", err)
+		return
+	}
+	publish := session(func(_ context.Context, topic string, payload []byte, retained bool) error {
+		return c.Embedded.publish(topic, payload, retained)
+	})
+	c.session.Store(&publish)
+	c.Log.Info("MQTT session", "broker", "within this process, on "+c.Embedded.Addr())
+	<-ctx.Done()
+	c.session.Store(nil)
+	if err := c.Embedded.leave(); err != nil {
+		c.Log.Error("the centre still hears its own broker", "error", err)
+	}
+}
+
 // once is one session from connecting to its loss. Each session has a paho client of its own and subscribes anew: nothing of the old
 // one lives on, and paho's own reconnecting, which has no jitter, is off.
 func (c *Client) once(ctx context.Context) error {
@@ -128,15 +158,18 @@ func (c *Client) once(ctx context.Context) error {
 		SetKeepAlive(30 * time.Second).SetPingTimeout(c.TokenTimeout).SetOrderMatters(true)
 	opts.SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { c.enqueue(m.Topic(), m.Payload()) })
 	opts.SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err }) // once a connection, and lost has room
-	session := paho.NewClient(opts)
-	defer session.Disconnect(250)
-	if err := wait(ctx, session.Connect(), c.TokenTimeout); err != nil {
+	client := paho.NewClient(opts)
+	defer client.Disconnect(250)
+	if err := wait(ctx, client.Connect(), c.TokenTimeout); err != nil {
 		return fmt.Errorf("connect to %s: %w", c.URL, err)
 	}
-	if err := c.subscribe(ctx, session); err != nil {
+	if err := c.subscribe(ctx, client); err != nil {
 		return err
 	}
-	c.session.Store(&session)
+	publish := session(func(ctx context.Context, topic string, payload []byte, retained bool) error {
+		return wait(ctx, client.Publish(topic, 1, retained, payload), c.TokenTimeout)
+	})
+	c.session.Store(&publish)
 	defer c.session.Store(nil)
 	c.Log.Info("MQTT session", "broker", c.URL, "client", c.ClientID)
 	select {
@@ -153,7 +186,7 @@ func withTLS13(c *tls.Config) *tls.Config {
 	return c
 }
 
-func (c *Client) subscribe(ctx context.Context, session paho.Client) error {
+func (c *Client) subscribe(ctx context.Context, client paho.Client) error {
 	filters := map[string]byte{}
 	for _, channel := range []protocol.Channel{protocol.UpJournal, protocol.UpStatus} {
 		filter := protocol.TopicFilter(channel)
@@ -162,7 +195,7 @@ func (c *Client) subscribe(ctx context.Context, session paho.Client) error {
 		}
 		filters[filter] = 1
 	}
-	token := session.SubscribeMultiple(filters, nil)
+	token := client.SubscribeMultiple(filters, nil)
 	if err := wait(ctx, token, c.TokenTimeout); err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
@@ -198,11 +231,11 @@ func (c *Client) Publish(ctx context.Context, topic string, payload []byte, reta
 	if len(payload) > c.MaxMessage {
 		return fmt.Errorf("publish to %s: %d bytes is over the limit of %d", topic, len(payload), c.MaxMessage)
 	}
-	session := c.session.Load()
-	if session == nil {
+	publish := c.session.Load()
+	if publish == nil {
 		return fmt.Errorf("publish to %s: %w to %s", topic, ErrNotConnected, c.URL)
 	}
-	if err := wait(ctx, (*session).Publish(topic, 1, retained, payload), c.TokenTimeout); err != nil {
+	if err := (*publish)(ctx, topic, payload, retained); err != nil {
 		return fmt.Errorf("publish to %s over %s: %w", topic, c.URL, err)
 	}
 	return nil
@@ -218,7 +251,7 @@ func (c *Client) Counts() Counts {
 	return c.counts
 }
 
-// enqueue runs in paho's goroutine and must never wait. What does not fit is dropped: the recorder sends it again.
+// enqueue runs in paho's goroutine, or in that of a recorder's session, and must never wait. What does not fit is dropped: the recorder sends it again.
 func (c *Client) enqueue(topic string, payload []byte) {
 	recorder, channel, err := protocol.ParseTopic(topic)
 	if err == nil && channel != protocol.UpJournal && channel != protocol.UpStatus {
@@ -226,6 +259,7 @@ func (c *Client) enqueue(topic string, payload []byte) {
 	}
 	c.mu.Lock()
 	var why string
+	last := len(c.waiting[recorder]) - 1
 	switch {
 	case err != nil:
 		c.counts.UnknownTopic++
@@ -233,6 +267,10 @@ func (c *Client) enqueue(topic string, payload []byte) {
 	case len(payload) > c.MaxMessage:
 		c.counts.Oversized++
 		why = "over the size limit"
+	case last >= 0 && channel == protocol.UpJournal && c.waiting[recorder][last].channel == channel && !c.waiting[recorder][last].begun && c.bytes+len(payload) <= c.QueueBytes:
+		c.counts.Replaced++
+		c.bytes += len(payload) - len(c.waiting[recorder][last].payload)
+		c.waiting[recorder][last].payload = payload
 	case len(c.waiting[recorder]) >= c.PerRecorder, c.bytes+len(payload) > c.QueueBytes, c.queued == c.Queue:
 		c.counts.QueueFull++
 		why = "the queue is full"
@@ -243,7 +281,7 @@ func (c *Client) enqueue(topic string, payload []byte) {
 		if c.waiting[recorder] == nil {
 			c.ready <- recorder // has room: whoever is in it has a message in the queue
 		}
-		c.waiting[recorder] = append(c.waiting[recorder], message{channel, payload})
+		c.waiting[recorder] = append(c.waiting[recorder], message{channel: channel, payload: payload})
 	}
 	unlogged := c.unlogged
 	log := why != "" && time.Since(c.logged) > time.Second
@@ -265,6 +303,7 @@ func (c *Client) handle(ctx context.Context) {
 			return
 		case recorder := <-c.ready:
 			c.mu.Lock()
+			c.waiting[recorder][0].begun = true
 			m := c.waiting[recorder][0]
 			c.mu.Unlock()
 			if m.channel == protocol.UpJournal {

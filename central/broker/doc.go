@@ -12,6 +12,9 @@
 //	CN centre   subscribes  beeldwacht/v1/+/up/journal         beeldwacht/v1/+/up/status
 //	            publishes   beeldwacht/v1/<any>/down/…
 //
+// The centre makes no connection to its own embedded broker: what a recorder publishes there is queued by the recorder's own session. That broker keeps nothing, not even a retained status; a
+// recorder says all of it when it connects.
+//
 // That rule keeps recorders from disturbing one another; it is not what the evidence rests on. Everything that passes is signed and
 // checked where it is used, because the broker is trusted with nothing: it may drop, delay, repeat and reorder, and an MQTT 3.1.1
 // broker acknowledges a publish that it denies. Nothing here waits for the broker's word that something arrived: the journal is the

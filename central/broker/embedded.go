@@ -33,7 +33,7 @@ type EmbeddedConfig struct {
 	Log         *slog.Logger
 }
 
-// Embedded is a broker inside the centre's process. It keeps nothing on disk: what a restart loses is sent again.
+// Embedded is a broker inside the centre's process. It keeps nothing for later, also not what asks to be kept: recorders and centre say it again when they meet.
 type Embedded struct {
 	server   *mqtt.Server
 	listener net.Listener
@@ -44,11 +44,13 @@ func NewEmbedded(c EmbeddedConfig) (*Embedded, error) {
 	if c.Clients == nil {
 		return nil, fmt.Errorf("broker on %s: no CA for client certificates; without one anybody's certificate would do", c.Addr)
 	}
+	turns := make(chan struct{}, shakeAtOnce)
 	listener, err := tls.Listen("tcp", c.Addr, &tls.Config{
-		Certificates: []tls.Certificate{c.Certificate},
-		ClientAuth:   tls.RequireAndVerifyClientCert,
-		ClientCAs:    c.Clients,
-		MinVersion:   tls.VersionTLS13,
+		Certificates:       []tls.Certificate{c.Certificate},
+		ClientAuth:         tls.RequireAndVerifyClientCert,
+		ClientCAs:          c.Clients,
+		MinVersion:         tls.VersionTLS13,
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return nil, turn(hello.Context(), turns) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("broker: listen on %s: %w", c.Addr, err)
@@ -62,7 +64,7 @@ func NewEmbedded(c EmbeddedConfig) (*Embedded, error) {
 	limits.MaximumQos = 1
 	limits.SharedSubAvailable = 0
 	limits.MinimumProtocolVersion = protocolMQTT311
-	server := mqtt.New(&mqtt.Options{Capabilities: limits, Logger: slog.New(slog.DiscardHandler), SysTopicResendInterval: 3600})
+	server := mqtt.New(&mqtt.Options{Capabilities: limits, Logger: slog.New(slog.DiscardHandler), SysTopicResendInterval: 3600, InlineClient: true})
 	if err := server.AddHook(&access{log: c.Log}, nil); err != nil {
 		return nil, errors.Join(fmt.Errorf("broker on %s: %w", c.Addr, err), listener.Close())
 	}
@@ -74,6 +76,28 @@ func NewEmbedded(c EmbeddedConfig) (*Embedded, error) {
 	}
 	c.Log.Info("broker listens", "addr", listener.Addr().String())
 	return &Embedded{server: server, listener: listener}, nil
+}
+
+// join has what recorders publish told from inside this process, by their own goroutines, until leave; what is kept is told first.
+func (e *Embedded) join(told func(topic string, payload []byte)) error {
+	for _, channel := range []protocol.Channel{protocol.UpJournal, protocol.UpStatus} {
+		filter := protocol.TopicFilter(channel)
+		if err := e.server.Subscribe(filter, inside, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) { told(pk.TopicName, pk.Payload) }); err != nil {
+			return fmt.Errorf("broker on %s: subscribe to %s: %w", e.Addr(), filter, err)
+		}
+	}
+	return nil
+}
+
+func (e *Embedded) leave() error {
+	return errors.Join(e.server.Unsubscribe(protocol.TopicFilter(protocol.UpJournal), inside), e.server.Unsubscribe(protocol.TopicFilter(protocol.UpStatus), inside))
+}
+
+// inside is the number of the subscriptions from inside this process.
+const inside = 1
+
+func (e *Embedded) publish(topic string, payload []byte, retained bool) error {
+	return e.server.Publish(topic, payload, retained, 1)
 }
 
 // Addr is where it listens, host:port.
@@ -88,6 +112,31 @@ func (e *Embedded) Close() error {
 }
 
 const protocolMQTT311 = 4
+
+// Of many that connect at once only so many shake hands at a time, or none would be done before its peer gives up. Who does not get a turn soon is turned away, and comes back after a pause of its own.
+const (
+	shakeAtOnce = 128
+	turnWait    = 3 * time.Second
+	turnLasts   = time.Second // the work of a handshake takes milliseconds; after this it waits for its peer, and takes nobody's turn
+)
+
+var errCrowd = errors.New("too many connect at once")
+
+// turn waits for a turn, which lasts until the handshake is over, but not for long.
+func turn(handshake context.Context, turns chan struct{}) error {
+	wait := time.NewTimer(turnWait)
+	defer wait.Stop()
+	select {
+	case turns <- struct{}{}:
+		ctx, cancel := context.WithTimeout(handshake, turnLasts)
+		context.AfterFunc(ctx, func() { cancel(); <-turns })
+		return nil
+	case <-wait.C:
+		return errCrowd
+	case <-handshake.Done():
+		return handshake.Err()
+	}
+}
 
 // tlsListener finishes the handshake before mochi sees the connection: strangers cost ten seconds at most, and their names are logged.
 // mochi's own logger is off: it writes whole packets.
@@ -183,7 +232,7 @@ type access struct {
 func (a *access) ID() string { return "access" }
 
 func (a *access) Provides(b byte) bool {
-	return slices.Contains([]byte{mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnPublishDropped, mqtt.OnDisconnect}, b)
+	return slices.Contains([]byte{mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnWill, mqtt.OnPublishDropped, mqtt.OnDisconnect}, b)
 }
 
 // name is the common name of the certificate that the client proved to hold.
@@ -210,6 +259,8 @@ func (a *access) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool 
 	switch {
 	case pk.ProtocolVersion != protocolMQTT311:
 		return deny("not MQTT 3.1.1")
+	case who == mqtt.InlineClientId:
+		return deny("that is what the broker calls itself: enrol the recorder under another id")
 	case who != Centre && protocol.ValidID(protocol.RecorderID(who)) != nil:
 		return deny("the certificate's common name is neither " + Centre + " nor a recorder id")
 	case pk.Connect.ClientIdentifier != who:
@@ -232,14 +283,15 @@ func (a *access) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	return false
 }
 
-// OnPublish keeps a message for later subscribers only where one is meant to be kept.
-func (a *access) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
-	if pk.FixedHeader.Retain {
-		if _, channel, err := protocol.ParseTopic(pk.TopicName); err != nil || channel == protocol.UpJournal || channel == protocol.DownOrders {
-			pk.FixedHeader.Retain = false
-		}
-	}
+// OnPublish keeps no message for later subscribers: mochi (v2.7.9) goes through all that it keeps each second.
+func (a *access) OnPublish(_ *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	pk.FixedHeader.Retain = false
 	return pk, nil
+}
+
+func (a *access) OnWill(_ *mqtt.Client, will mqtt.Will) (mqtt.Will, error) {
+	will.Retain = false
+	return will, nil
 }
 
 func (a *access) OnPublishDropped(cl *mqtt.Client, pk packets.Packet) {

@@ -94,5 +94,5 @@ func TestMosquittoWithTheShippedConfiguration(t *testing.T) {
 		c.Close()
 		return true
 	})
-	attacks(t, "ssl://"+addr, ca)
+	attacks(t, "ssl://"+addr, ca, ClientConfig{URL: "ssl://" + addr, TLS: ca.client(Centre)})
 }

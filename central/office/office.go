@@ -280,23 +280,6 @@ func (o *Office) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer stopStore()
-	brokerURL := o.Config.Broker.URL
-	if o.Config.Broker.Listen != "" {
-		embedded, err := broker.NewEmbedded(broker.EmbeddedConfig{Addr: o.Config.Broker.Listen, Certificate: o.keys.server, Clients: o.keys.ca, Log: o.Log})
-		if err != nil {
-			return fmt.Errorf("broker: %w", err)
-		}
-		defer func() { err = errors.Join(err, embedded.Close()) }()
-		_, port, err := net.SplitHostPort(embedded.Addr())
-		if err != nil {
-			return err
-		}
-		brokerURL = "ssl://" + net.JoinHostPort("localhost", port)
-	}
-	if brokerURL != "" {
-		o.client = broker.NewClient(broker.ClientConfig{URL: brokerURL, Log: o.Log,
-			TLS: &tls.Config{Certificates: []tls.Certificate{o.keys.client}, RootCAs: o.keys.ca, MinVersion: tls.VersionTLS13}}, o)
-	}
 	mailer, err := o.openMail()
 	if err != nil {
 		return err
@@ -314,6 +297,20 @@ func (o *Office) Run(ctx context.Context) (err error) {
 	}
 	server := &http.Server{Handler: pages, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, // longer: page.Steady
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)}
+
+	// Last, for recorders that come are heard from now on.
+	config := broker.ClientConfig{URL: o.Config.Broker.URL, Log: o.Log, TLS: &tls.Config{Certificates: []tls.Certificate{o.keys.client}, RootCAs: o.keys.ca, MinVersion: tls.VersionTLS13}}
+	if o.Config.Broker.Listen != "" {
+		embedded, err := broker.NewEmbedded(broker.EmbeddedConfig{Addr: o.Config.Broker.Listen, Certificate: o.keys.server, Clients: o.keys.ca, Log: o.Log})
+		if err != nil {
+			return errors.Join(fmt.Errorf("broker: %w", err), listener.Close())
+		}
+		defer func() { err = errors.Join(err, embedded.Close()) }()
+		config.Embedded, config.URL = embedded, "ssl://"+embedded.Addr()
+	}
+	if config.URL != "" {
+		o.client = broker.NewClient(config, o)
+	}
 
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -334,7 +331,7 @@ func (o *Office) Run(ctx context.Context) (err error) {
 			stop(fmt.Errorf("pages: %w", err))
 		}
 	})
-	o.Log.Info("centre started", "pages", o.Config.Pages.URL, "broker", brokerURL)
+	o.Log.Info("centre started", "pages", o.Config.Pages.URL, "broker", config.URL)
 	<-ctx.Done()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

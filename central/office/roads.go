@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
@@ -19,9 +20,14 @@ import (
 
 // Journal takes a batch from a recorder: the witness stores it and cosigns; the cosigned checkpoint goes back (invariant 11). Outside witnesses get it then: where the recorder's
 // quorum needs them it goes back when each has answered or is absent, and says who cosigned; otherwise at once, and again with what they add.
-func (o *Office) Journal(recorder protocol.RecorderID, batch []byte) {
+func (o *Office) Journal(recorder protocol.RecorderID, payload []byte) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+	batch, err := protocol.Unpack(payload, broker.MaxMessage)
+	if err != nil {
+		o.Log.Warn("journal not accepted", "recorder", recorder, "error", err)
+		return
+	}
 	cosigned, err := o.witness.Receive(ctx, recorder, batch)
 	if err != nil {
 		o.Log.Warn("journal not accepted", "recorder", recorder, "error", err)
@@ -82,7 +88,12 @@ func (o *Office) tellWitnesses(ctx context.Context) {
 }
 
 // Status takes a recorder's status: verified with the key it was enrolled with, kept if it is newer, and answered with the orders it has not used up.
-func (o *Office) Status(recorder protocol.RecorderID, raw []byte) {
+func (o *Office) Status(recorder protocol.RecorderID, payload []byte) {
+	raw, err := protocol.Unpack(payload, broker.MaxMessage)
+	if err != nil {
+		o.Log.Warn("status not accepted", "recorder", recorder, "error", err)
+		return
+	}
 	var key string
 	o.book.View(func(s *central.State) {
 		if r := s.Recorder(recorder); r != nil {
@@ -246,23 +257,33 @@ func (o *Office) enrol() (ids []protocol.RecorderID) {
 		defer o.mu.Unlock()
 		for _, r := range s.Recorders() {
 			ids = append(ids, r.ID)
-			if !o.enrolled[r.ID] { // the witness writes to disk to find that out
+			if !o.enrolled[r.ID] { // the witness looks on disk to find that out
 				fresh = append(fresh, *r)
 			}
 		}
 	})
+	var enrolling sync.WaitGroup
+	turn := make(chan struct{}, enrolAtOnce)
 	for _, r := range fresh {
-		if err := o.witness.Enrol(r.ID, r.Key, r.Origin); err != nil {
-			o.Log.Error("the witness cannot take this recorder", "recorder", r.ID, "error", err)
-			continue
-		}
-		o.compareKeys(r.ID, r.Roster)
-		o.mu.Lock()
-		o.enrolled[r.ID] = true
-		o.mu.Unlock()
+		turn <- struct{}{}
+		enrolling.Go(func() {
+			defer func() { <-turn }()
+			if err := o.witness.Enrol(r.ID, r.Key, r.Origin); err != nil {
+				o.Log.Error("the witness cannot take this recorder", "recorder", r.ID, "error", err)
+				return
+			}
+			o.compareKeys(r.ID, r.Roster)
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.enrolled[r.ID] = true
+		})
 	}
+	enrolling.Wait()
 	return ids
 }
+
+// enrolAtOnce is how many recorders the witness takes in side by side: one sync of the disk serves them all.
+const enrolAtOnce = 64
 
 // compareKeys says at once what would otherwise only show as orders that nobody obeys, or bags that nobody can open.
 func (o *Office) compareKeys(recorder protocol.RecorderID, roster *protocol.Roster) {
@@ -306,7 +327,7 @@ func (o *Office) send(ctx context.Context, recorder protocol.RecorderID, last ui
 	if len(orders) == 0 {
 		return
 	}
-	ledger, ok := o.sendLedger(ctx, recorder)
+	ledger, ok, _ := o.sendLedger(ctx, recorder)
 	if !ok {
 		return
 	}
@@ -406,9 +427,12 @@ func (o *Office) takeAll(ctx context.Context, id protocol.RecorderID) error {
 	}
 }
 
+// noFacts are the kinds of what comes each minute and is the witness's to read: to the ledger it says nothing.
+var noFacts = []string{protocol.KindSealed, protocol.KindExpired}
+
 // takeSome takes in a number of entries, and says how many.
 func (o *Office) takeSome(ctx context.Context, recorder protocol.RecorderID, from uint64) (taken uint64, err error) {
-	entries, err := o.witness.Entries(recorder, from, 100)
+	entries, err := o.witness.EntriesWithout(noFacts, recorder, from, 100)
 	if err == nil && len(entries) == 0 {
 		err = errors.New("it is missing from the witness's store")
 	}
@@ -601,6 +625,9 @@ func (o *Office) extendHandedOver(ctx context.Context) {
 func (o *Office) ownLedger(ctx context.Context) (c chain.Checkpoint, signed []byte, err error) {
 	o.telling.Lock()
 	defer o.telling.Unlock()
+	if o.toldNote != nil && o.told.Size == o.book.Size() {
+		return o.told, o.toldNote, nil
+	}
 	if signed, err = o.book.Checkpoint(); err != nil {
 		return c, nil, err
 	}
@@ -680,12 +707,12 @@ func (o *Office) alarm(ctx context.Context, a central.Alarm) {
 }
 
 // sendLedger sends a recorder the ledger's checkpoint, with the proof that it extends what its status says it follows, where it does not follow it yet. The head is what an order to it rests on: zero for a
-// recorder of before that was asked.
-func (o *Office) sendLedger(ctx context.Context, recorder protocol.RecorderID) (head protocol.LedgerHead, ok bool) {
+// recorder of before that was asked. Sent says that it did not follow it yet.
+func (o *Office) sendLedger(ctx context.Context, recorder protocol.RecorderID) (head protocol.LedgerHead, ok, sent bool) {
 	c, signed, err := o.ownLedger(ctx)
 	if err != nil {
 		o.Log.Error("the ledger's checkpoint", "error", err)
-		return head, false
+		return head, false, false
 	}
 	status, _ := o.StatusOf(recorder)
 	payload := signed
@@ -698,7 +725,7 @@ func (o *Office) sendLedger(ctx context.Context, recorder protocol.RecorderID) (
 		}
 		o.mu.Unlock()
 		if follows == head {
-			return head, true
+			return head, true, false
 		}
 		s := chain.Submission{Old: follows.Size, Note: signed}
 		switch {
@@ -712,7 +739,7 @@ func (o *Office) sendLedger(ctx context.Context, recorder protocol.RecorderID) (
 		}
 		if err != nil {
 			o.Log.Error("the proof that the ledger grew", "recorder", recorder, "error", err)
-			return head, false
+			return head, false, false
 		}
 		payload = chain.MarshalSubmission(s)
 	}
@@ -720,13 +747,16 @@ func (o *Office) sendLedger(ctx context.Context, recorder protocol.RecorderID) (
 		if !errors.Is(err, broker.ErrNotConnected) && ctx.Err() == nil {
 			o.Log.Warn("ledger checkpoint not sent", "recorder", recorder, "error", err)
 		}
-		return head, false
+		return head, false, false
 	}
 	o.mu.Lock()
 	o.sentLedgers[recorder] = sentLedger{head, o.Now()}
 	o.mu.Unlock()
-	return head, true
+	return head, true, true
 }
+
+// tellApart is how long after one recorder the next is told of the ledger. Each answers with a status, and thousands at once would fill the queue.
+const tellApart = 2 * time.Millisecond
 
 // tellLedger hands the ledger's own checkpoint to every recorder that is online, which keeps it in its journal.
 func (o *Office) tellLedger(ctx context.Context) {
@@ -743,8 +773,15 @@ func (o *Office) tellLedger(ctx context.Context) {
 		if s, ok := o.StatusOf(r); ok && s.State == "online" {
 			sending := &o.sending[protocol.HashOf([]byte(r))[0]%byte(len(o.sending))]
 			sending.Lock()
-			o.sendLedger(ctx, r)
+			_, _, sent := o.sendLedger(ctx, r)
 			sending.Unlock()
+			if sent {
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(tellApart):
+				}
+			}
 		}
 	}
 }

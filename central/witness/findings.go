@@ -255,7 +255,7 @@ func (f Finding) checkSeal(origin string, recorder note.Verifier) error {
 func (w *Witness) unsealed(log *bbolt.Bucket, r row, f Finding, id protocol.RecorderID) error {
 	f.Recorder, f.At, f.Theirs = id, protocol.T(w.now()), r.Checkpoint
 	tree := &overlay{base: log.Bucket(hashes), split: chain.HashCount(r.Head.Size)}
-	f.OurEntry, f.OurBody = bytes.Clone(log.Bucket(headers).Get(key(f.Named))), bytes.Clone(log.Bucket(bodies).Get(key(f.Named)))
+	f.OurEntry, f.OurBody = bytes.Clone(log.Bucket(headers).Get(key(f.Named))), bytes.Clone(bodyOf(log, f.Named))
 	var err error
 	if f.Inclusion, err = chain.InclusionProof(f.Seq, r.Head.Size, tree); err != nil {
 		return err

@@ -130,22 +130,33 @@ func (w *Witness) EqualHead(id protocol.RecorderID, entries uint64) bool {
 
 // Entries gives at most max of a recorder's entries from seq on; none at the end.
 func (w *Witness) Entries(id protocol.RecorderID, from uint64, max int) ([]chain.Entry, error) {
+	return w.EntriesWithout(nil, id, from, max)
+}
+
+// EntriesWithout is Entries, where the bodies of some kinds are left out: of thousands of recorders it takes long to unpack what nobody reads.
+func (w *Witness) EntriesWithout(kinds []string, id protocol.RecorderID, from uint64, max int) ([]chain.Entry, error) {
 	var list []chain.Entry
 	err := w.db.View(func(tx *bbolt.Tx) error {
 		log := tx.Bucket(logs).Bucket([]byte(id))
 		if log == nil {
 			return ErrUnknown
 		}
-		list = readEntries(log, from, max)
+		list = readEntries(log, kinds, from, max)
 		return nil
 	})
 	return list, err
 }
 
-func readEntries(log *bbolt.Bucket, from uint64, max int) []chain.Entry {
+func readEntries(log *bbolt.Bucket, without []string, from uint64, max int) []chain.Entry {
 	var list []chain.Entry
 	c := log.Bucket(headers).Cursor()
 	for k, v := c.Seek(key(from)); k != nil && len(list) < max; k, v = c.Next() {
+		if len(without) > 0 {
+			if h, err := chain.ParseHeader(v); err == nil && slices.Contains(without, h.Kind) {
+				list = append(list, chain.Entry{Header: append([]byte(nil), v...)})
+				continue
+			}
+		}
 		list = append(list, readEntry(log, k, v))
 	}
 	return list
@@ -153,7 +164,7 @@ func readEntries(log *bbolt.Bucket, from uint64, max int) []chain.Entry {
 
 func readEntry(log *bbolt.Bucket, k, header []byte) chain.Entry {
 	e := chain.Entry{Header: append([]byte(nil), header...)}
-	if body := log.Bucket(bodies).Get(k); body != nil {
+	if body := bodyOf(log, number(k)); body != nil {
 		e.Body = append([]byte(nil), body...)
 	}
 	return e
@@ -361,19 +372,25 @@ func (x *watcher) footage(h chain.Header, s protocol.Sealed) error {
 		if protocol.ValidID(c.Camera) != nil {
 			continue
 		}
-		var have footage
-		if _, err := get(x.log.Bucket(cameras), []byte(c.Camera), &have); err != nil {
+		have, err := x.camera(c.Camera)
+		if err != nil {
 			return err
 		}
 		have.Oldest, have.Seq, have.At = &c.Oldest, h.Seq, h.Time
 		if err := x.stillLists(h, c, &have); err != nil {
 			return err
 		}
-		if err := put(x.log.Bucket(cameras), []byte(c.Camera), have); err != nil {
-			return err
-		}
+		x.cameras[c.Camera] = have
 	}
 	return nil
+}
+
+func (x *watcher) camera(id protocol.CameraID) (f footage, err error) {
+	if f, ok := x.cameras[id]; ok {
+		return f, nil
+	}
+	_, err = get(x.log.Bucket(cameras), []byte(id), &f)
+	return f, err
 }
 
 // deleted takes in what expired, and what each camera's oldest is then.
@@ -385,14 +402,12 @@ func (x *watcher) deleted(h chain.Header, d protocol.Expired) error {
 		if protocol.ValidID(o.Camera) != nil {
 			continue
 		}
-		var have footage
-		if _, err := get(x.log.Bucket(cameras), []byte(o.Camera), &have); err != nil {
+		have, err := x.camera(o.Camera)
+		if err != nil {
 			return err
 		}
 		have.Oldest, have.Seq, have.At = o.Oldest, h.Seq, h.Time
-		if err := put(x.log.Bucket(cameras), []byte(o.Camera), have); err != nil {
-			return err
-		}
+		x.cameras[o.Camera] = have
 	}
 	return nil
 }

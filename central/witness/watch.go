@@ -92,7 +92,8 @@ type watcher struct {
 	found []Finding
 
 	windows map[protocol.CameraID][]window // read in this batch
-	edited  map[uint64][]tally             // hours that the entry at hand changes; see flush
+	edited  map[uint64][]tally             // hours that this batch changes; see flush
+	cameras map[protocol.CameraID]footage  // that it changes; see finish
 }
 
 // hour gives the tallies of an hour to change; flush keeps them.
@@ -106,6 +107,7 @@ func (x *watcher) hour(t protocol.Time) (uint64, []tally, error) {
 	return n, list, err
 }
 
+// flush keeps the hours as they are now, for who reads them there.
 func (x *watcher) flush() error {
 	for n, list := range x.edited {
 		if len(list) == 0 {
@@ -118,6 +120,17 @@ func (x *watcher) flush() error {
 	}
 	clear(x.edited)
 	return nil
+}
+
+// finish keeps what the batch changed.
+func (x *watcher) finish() error {
+	for camera, f := range x.cameras {
+		if err := put(x.log.Bucket(cameras), []byte(camera), f); err != nil {
+			return err
+		}
+	}
+	clear(x.cameras)
+	return x.flush()
 }
 
 // windowOf is windowOf with the windows of this batch's cameras at hand.
@@ -235,13 +248,13 @@ func (x *watcher) sealed(h chain.Header, s protocol.Sealed) error {
 		t.Due = later(t.Due, protocol.T(c.Last.Add(w.Window.Duration())))
 		x.edited[hour] = list
 	}
-	return x.flush()
+	return nil
 }
 
 // stillLists compares what the recorder calls a camera's oldest footage with what its log says is left; the second time in a row that it names footage reported as deleted is a
 // finding, for the entry may have been on its way beside the deletion the first time.
 func (x *watcher) stillLists(h chain.Header, c protocol.SealedCamera, f *footage) error {
-	g, listed, err := listed(x.log, x.watch, c.Camera, c.Oldest)
+	g, listed, err := listed(x.log, x.watch, c.Camera, c.Oldest, x.flush)
 	switch {
 	case err != nil:
 		return err
@@ -257,9 +270,12 @@ func (x *watcher) stillLists(h chain.Header, c protocol.SealedCamera, f *footage
 	return nil
 }
 
-// listed says whether footage of this time is gone by the log's own account.
-func listed(log *bbolt.Bucket, w *watch, camera protocol.CameraID, oldest protocol.Time) (g gone, is bool, err error) {
+// listed says whether footage of this time is gone by the log's own account. Before the hours are looked through, flush sees to it that they are there.
+func listed(log *bbolt.Bucket, w *watch, camera protocol.CameraID, oldest protocol.Time, flush func() error) (g gone, is bool, err error) {
 	if known, err := get(log.Bucket(deleted), []byte(camera), &g); err != nil || !known || oldest.After(g.To.Time) || !oldest.After(w.Since.Time) {
+		return g, false, err
+	}
+	if err := flush(); err != nil {
 		return g, false, err
 	}
 	first, err := earliest(log, camera)
@@ -292,7 +308,7 @@ func (x *watcher) expired(h chain.Header, e protocol.Expired) error {
 	minutes := map[uint64]protocol.Sealed{}
 	for _, s := range e.Segments {
 		minute, known := minutes[s.Minute]
-		if body := x.log.Bucket(bodies).Get(key(s.Minute)); !known && body != nil {
+		if body := bodyOf(x.log, s.Minute); !known && body != nil {
 			if chain.ParseBody(body, &minute) != nil {
 				minute = protocol.Sealed{} // no minute: nothing is counted off
 			}
@@ -306,18 +322,21 @@ func (x *watcher) expired(h chain.Header, e protocol.Expired) error {
 			return err
 		}
 	}
-	return x.flush()
+	return nil
 }
 
-// again says whether an earlier footage.expired entry has told the same: the last one, or one of the run before that a crash ended.
+// again says whether an earlier footage.expired entry has told the same: the last one, or one of the run before that a crash ended. What was gone only after an entry was written cannot stand in it.
 func (x *watcher) again(e protocol.Expired) bool {
 	last := x.watch.Expired
 	if x.watch.Run >= mostAgain && len(last) > 0 {
 		last = last[len(last)-1:]
 	}
 	return slices.ContainsFunc(last, func(seq uint64) bool {
+		if h, err := chain.ParseHeader(x.log.Bucket(headers).Get(key(seq))); err == nil && e.At.After(h.Time.Time) {
+			return false
+		}
 		var before protocol.Expired
-		body := x.log.Bucket(bodies).Get(key(seq))
+		body := bodyOf(x.log, seq)
 		return body != nil && chain.ParseBody(body, &before) == nil && !slices.ContainsFunc(e.Segments, func(s protocol.ExpiredSegment) bool {
 			return !slices.ContainsFunc(before.Segments, func(b protocol.ExpiredSegment) bool { return b.Run == s.Run && b.N == s.N })
 		})
@@ -354,6 +373,9 @@ func (x *watcher) countOff(h chain.Header, camera protocol.CameraID, minute prot
 func (x *watcher) left(camera protocol.CameraID, i protocol.Interval) (int, error) {
 	if !i.From.After(x.watch.Since.Time) || i.IsZero() {
 		return -1, nil
+	}
+	if err := x.flush(); err != nil {
+		return 0, err
 	}
 	n := 0
 	var newest protocol.Time
@@ -510,7 +532,7 @@ func (w *Witness) Status(id protocol.RecorderID, raw []byte, s protocol.Status) 
 			if c.Oldest == nil {
 				continue
 			}
-			g, is, err := listed(log, &r.Watch, c.Camera, *c.Oldest)
+			g, is, err := listed(log, &r.Watch, c.Camera, *c.Oldest, func() error { return nil })
 			if err != nil {
 				return err
 			}

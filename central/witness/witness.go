@@ -176,15 +176,18 @@ func (w *Witness) Enrol(id protocol.RecorderID, key, origin string) error {
 	if v.Name() != origin {
 		return fmt.Errorf("witness: recorder %s: key %s, origin %s: a log's key bears its origin", id, v.Name(), origin)
 	}
-	return w.db.Update(func(tx *bbolt.Tx) error {
+	known := func(tx *bbolt.Tx) error {
 		have, err := readRow(tx, id)
-		if err == nil {
-			if have.Key != key || have.Origin != origin {
-				return fmt.Errorf("witness: recorder %s is enrolled with another key; a new key is a new recorder", id)
-			}
-			return nil
+		if err == nil && (have.Key != key || have.Origin != origin) {
+			return fmt.Errorf("witness: recorder %s is enrolled with another key; a new key is a new recorder", id)
 		}
-		if !errors.Is(err, ErrUnknown) {
+		return err
+	}
+	if err := w.db.View(known); !errors.Is(err, ErrUnknown) { // at a start this is asked of all
+		return err
+	}
+	return w.db.Batch(func(tx *bbolt.Tx) error {
+		if err := known(tx); !errors.Is(err, ErrUnknown) {
 			return err
 		}
 		b, err := tx.Bucket(logs).CreateBucketIfNotExists([]byte(id))
@@ -437,7 +440,10 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 			return errMoved
 		}
 		log := tx.Bucket(logs).Bucket([]byte(id))
-		x := &watcher{log: log, id: id, watch: &r.Watch, windows: map[protocol.CameraID][]window{}, edited: map[uint64][]tally{}}
+		for _, name := range [][]byte{headers, bodies, hashes} { // they grow at their end alone: their pages may be full
+			log.Bucket(name).FillPercent = 1
+		}
+		x := &watcher{log: log, id: id, watch: &r.Watch, windows: map[protocol.CameraID][]window{}, edited: map[uint64][]tally{}, cameras: map[protocol.CameraID]footage{}}
 		if err := x.begin(r.Head); err != nil {
 			return err
 		}
@@ -463,7 +469,7 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 				return err
 			}
 			if e.Body != nil {
-				if err := log.Bucket(bodies).Put(key(seq), e.Body); err != nil {
+				if err := log.Bucket(bodies).Put(key(seq), protocol.Pack(e.Body)); err != nil {
 					return err
 				}
 			}
@@ -478,6 +484,9 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 		}
 		if r.Head.Size != b.checkpoint.Size || r.Head.Root() != b.checkpoint.Root { // judge has seen to it; this is the last gate
 			return fmt.Errorf("stored entries give %d, root %s; the checkpoint says %d, %s", r.Head.Size, r.Head.Root(), b.checkpoint.Size, b.checkpoint.Root)
+		}
+		if err := x.finish(); err != nil {
+			return err
 		}
 		r.Checkpoint = b.note
 		for _, f := range x.found {
@@ -605,6 +614,16 @@ func (o *overlay) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 		out[i] = tlog.Hash(h)
 	}
 	return out, nil
+}
+
+// bodyOf is an entry's body as it came; nil: it is not here any more. It is stored packed, or as it came where that is shorter and in a store of before that. A damaged one is given as it is stored,
+// which is not what its header says.
+func bodyOf(log *bbolt.Bucket, seq uint64) []byte {
+	stored := log.Bucket(bodies).Get(key(seq))
+	if body, err := protocol.Unpack(stored, chain.MaxBody); err == nil {
+		return body
+	}
+	return stored
 }
 
 func readRow(tx *bbolt.Tx, id protocol.RecorderID) (row, error) {

@@ -24,7 +24,7 @@ const (
 	buryAtLeast  = 60
 	buryAtMost   = 4000
 	roundAtMost  = 200 * time.Millisecond // that a round of expiry should take: on a slow disk it does less at once
-	expiredEntry = 100                    // segments in one footage.expired entry: some 30 kB of the 64 an entry may have
+	expiredEntry = 100                    // segments in one footage.expired entry: some 33 kB of the 64 an entry may have
 	clearAtOnce  = 500                    // runs in one transaction
 	keysAtOnce   = 20_000
 
@@ -859,7 +859,7 @@ func waits(now, until time.Time, most time.Duration) bool {
 	return now.Before(until) && until.Sub(now) <= most
 }
 
-// markGone notes that files and their keys do not exist any more: the entries that say so take the place of the tombstones. An entry's At is when the files were unlinked.
+// markGone notes that files and their keys do not exist any more: the entries that say so take the place of the tombstones.
 func (s *Store) markGone(gone map[string]*tombstone) error {
 	if len(gone) == 0 {
 		return nil
@@ -870,7 +870,6 @@ func (s *Store) markGone(gone map[string]*tombstone) error {
 		type group struct {
 			reason Reason
 			erase  protocol.DocumentID
-			at     time.Time
 		}
 		groups := map[group][]buried{}
 		for key, t := range gone {
@@ -878,20 +877,23 @@ func (s *Store) markGone(gone map[string]*tombstone) error {
 			if err != nil {
 				s.badRow(err) // there is nothing to say of it
 			} else {
-				of := group{t.reason, t.erase, t.unlinked}
-				groups[of] = append(groups[of], row.Segments...)
+				of := group{t.reason, t.erase}
+				for _, b := range row.Segments {
+					b.unlinked = t.unlinked
+					groups[of] = append(groups[of], b)
+				}
 			}
 			if err := del(tx, inTombstones, key); err != nil {
 				return err
 			}
 		}
 		for _, of := range slices.SortedFunc(maps.Keys(groups), func(a, b group) int {
-			return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.reason, b.reason), cmp.Compare(a.erase, b.erase))
+			return cmp.Or(cmp.Compare(a.reason, b.reason), cmp.Compare(a.erase, b.erase))
 		}) {
 			list := groups[of]
 			slices.SortFunc(list, func(a, b buried) int { return compareLines(a.line, b.line) })
 			for part := range slices.Chunk(list, expiredEntry) {
-				row, err := s.expiredEntry(tx, of.reason, of.erase, part, of.at)
+				row, err := s.expiredEntry(tx, of.reason, of.erase, part)
 				if err == nil {
 					err = putOwed(tx, row)
 				}
@@ -911,13 +913,21 @@ func (s *Store) markGone(gone map[string]*tombstone) error {
 	return s.at("gone")
 }
 
-func (s *Store) expiredEntry(tx *bbolt.Tx, reason Reason, erase protocol.DocumentID, list []buried, at time.Time) (owedRow, error) {
-	body := protocol.Expired{Reason: string(reason), Erase: erase, At: protocol.T(at)}
+func (s *Store) expiredEntry(tx *bbolt.Tx, reason Reason, erase protocol.DocumentID, list []buried) (owedRow, error) {
+	var last time.Time
+	for _, b := range list {
+		last = later(last, b.unlinked)
+	}
+	body := protocol.Expired{Reason: string(reason), Erase: erase, At: protocol.T(last)}
 	var minutes []uint64
 	cameras := map[protocol.CameraID]bool{}
 	for _, b := range list {
 		l := b.line
-		body.Segments = append(body.Segments, protocol.ExpiredSegment{Camera: l.Camera, Run: l.Run, N: l.N, Start: l.Start, Due: b.Due, SHA256: l.SHA256})
+		x := protocol.ExpiredSegment{Camera: l.Camera, Run: l.Run, N: l.N, Start: l.Start, Due: b.Due, SHA256: l.SHA256}
+		if gone := protocol.T(b.unlinked); !gone.Equal(body.At.Time) {
+			x.Gone = &gone
+		}
+		body.Segments = append(body.Segments, x)
 		minutes = append(minutes, b.Minute)
 		cameras[l.Camera] = true
 	}

@@ -124,7 +124,8 @@ type buried struct {
 	Minute uint64        `json:"minute,omitempty"`
 	Due    protocol.Time `json:"due"`
 
-	line protocol.SegmentLine // Line, read
+	line     protocol.SegmentLine // Line, read
+	unlinked time.Time            // as its tombstone's, when that is gone
 }
 
 type minuteRow struct {

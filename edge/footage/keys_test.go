@@ -510,8 +510,14 @@ func TestI02_OneGenerationAMinute(t *testing.T) {
 	r.clock.set(next)
 	r.sweep(t.Context())
 	e := bodies[protocol.Expired](t, r.book, protocol.KindExpired)
-	if len(r.expired()) != 10 || r.keys.now.number != first+2 || !e[1].At.Equal(noon.Add(time.Minute+2*time.Second)) {
-		t.Errorf("%d expired in %d generations; the second at %s, want when its file went", len(r.expired()), r.keys.now.number-first, e[1].At)
+	if len(r.expired()) != 10 || r.keys.now.number != first+2 || len(e) != 2 {
+		t.Fatalf("%d expired in %d generations, in %d entries; want one for each generation", len(r.expired()), r.keys.now.number-first, len(e))
+	}
+	last := len(e[1].Segments) - 1
+	for i, x := range e[1].Segments { // each came due two seconds after the one before
+		if want := protocol.T(x.Due.Time); !e[1].GoneAt(x).Equal(want.Time) || (x.Gone == nil) != (i == last) {
+			t.Errorf("segment %d was gone at %s (%v), want when its file went, %s", i, e[1].GoneAt(x), x.Gone, want)
+		}
 	}
 }
 

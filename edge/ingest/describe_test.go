@@ -54,7 +54,7 @@ func FuzzDescribe(f *testing.F) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		var session description.Session
-		if err := session.Unmarshal(&s); err != nil && strings.Count(string(out), "m=") == 1 && strings.Contains(string(out), "a=rtpmap:96 H264/90000\r\n") && !strings.Contains(string(out), "key-mgmt") {
+		if err := session.Unmarshal(&s); err != nil && strings.Count(string(out), "m=") == 1 && strings.Contains(string(out), "RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n") && !strings.Contains(string(out), "key-mgmt") {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	})

@@ -782,7 +782,12 @@ func FuzzOpen(f *testing.F) {
 		x.fill(j, 1)
 		size := j.Head().Size
 		x.must(j.Close())
-		if d, err := x.verify(); err != nil || d.Entries != size {
+		d, err := x.verify()
+		var fault *chain.Fault
+		if errors.As(err, &fault) && strings.HasPrefix(fault.What, "its body is missing") && d.Head.Size == size { // a month's file that is gone stops no recorder: who has the bodies, or misses them, is the witness
+			return
+		}
+		if err != nil || d.Entries != size {
 			t.Errorf("opened a journal that does not verify: %+v, %v", d, err)
 		}
 	})

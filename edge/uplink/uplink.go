@@ -9,6 +9,9 @@
 //
 // # What is sent
 //
+// Both packed (protocol.Pack): what is said each minute is much the same. A centre takes what is not packed as well, from recorders of before that; one of before that takes no packed batch,
+// and says so in its log: a centre is brought up to date before its recorders.
+//
 // up/journal: a batch, in the stream format of protocol/chain: the entries from the last cosigned size on, at most 500 and 512 KiB of
 // them, an empty line, and a checkpoint signed over exactly the entries so far, the batch included:
 //
@@ -23,8 +26,8 @@
 //
 //	— rec-1.helmond/beeldwacht Az3grl…
 //
-// One batch is under way at a time. It is answered by a cosigned checkpoint that covers it; without one in ten seconds the tail is sent again, more
-// slowly each time. An idle journal sends its checkpoint alone, so that the cosignature in hand stays young (invariant 13).
+// One batch is under way at a time. It is answered by a cosigned checkpoint that covers it; without one in twenty seconds (±50 %) the tail is sent again, more
+// slowly each time, up to once a minute: a centre that comes back has much to do at once. An idle journal sends its checkpoint alone, so that the cosignature in hand stays young (invariant 13).
 //
 // up/status: the signed status, retained, on every change (at most once a second), every minute, and after each order and checkpoint of the ledger: the centre reads
 // from it which orders to send again, and from where to prove its ledger. A last will, signed when the session began, says "offline".
@@ -94,7 +97,7 @@ type Uplink struct {
 
 	CheckpointEvery time.Duration // how often an idle journal's checkpoint is sent; zero: a minute
 	Debounce        time.Duration // entries that come this close together travel together; zero: 200 ms
-	AnswerTimeout   time.Duration // without a cosignature by then, ±50 %, the tail is sent again; zero: 10 s
+	AnswerTimeout   time.Duration // without a cosignature by then, ±50 %, the tail is sent again; zero: 20 s
 	TokenTimeout    time.Duration // for every answer of the broker; zero: 10 s
 	Retry           time.Duration // first pause before connecting again, doubled up to a minute, ±50 %; zero: 1 s
 
@@ -110,7 +113,7 @@ func (u *Uplink) init() {
 		for _, d := range []struct {
 			field *time.Duration
 			value time.Duration
-		}{{&u.CheckpointEvery, time.Minute}, {&u.Debounce, 200 * time.Millisecond}, {&u.AnswerTimeout, 10 * time.Second}, {&u.TokenTimeout, 10 * time.Second}, {&u.Retry, time.Second}} {
+		}{{&u.CheckpointEvery, time.Minute}, {&u.Debounce, 200 * time.Millisecond}, {&u.AnswerTimeout, 20 * time.Second}, {&u.TokenTimeout, 10 * time.Second}, {&u.Retry, time.Second}} {
 			if *d.field == 0 {
 				*d.field = d.value
 			}
@@ -197,6 +200,7 @@ func (u *Uplink) session(ctx context.Context, in *inbox) error {
 		if will, err = u.Will(); err != nil {
 			return fmt.Errorf("last will: %w", err)
 		}
+		will = protocol.Pack(will)
 		opts.SetBinaryWill(statusTopic, will, 1, true)
 	}
 	client := paho.NewClient(opts)
@@ -277,7 +281,7 @@ func (u *Uplink) tell(ctx context.Context, client paho.Client) {
 	for ctx.Err() == nil {
 		status, err := u.Status()
 		if err == nil {
-			err = u.publish(ctx, client, topic, status, true)
+			err = u.publish(ctx, client, topic, protocol.Pack(status), true)
 		}
 		if err != nil && ctx.Err() == nil {
 			u.Log.Warn("status not sent", "error", err)
@@ -313,7 +317,7 @@ func (u *Uplink) push(ctx context.Context, client paho.Client) {
 			}
 			continue
 		}
-		if err := u.publish(ctx, client, topic, b.stream, false); err != nil && ctx.Err() == nil {
+		if err := u.publish(ctx, client, topic, protocol.Pack(b.stream), false); err != nil && ctx.Err() == nil {
 			u.Log.Warn("batch not sent", "from", b.from, "to", b.end, "error", err)
 		}
 		if u.answered(ctx, b, jitter(patience)) {

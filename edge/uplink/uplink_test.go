@@ -271,9 +271,12 @@ func (w *town) centre() paho.Client {
 	}
 	done(c.Connect())
 	done(c.Subscribe(protocol.TopicFilter(protocol.UpStatus), 1, func(_ paho.Client, m paho.Message) {
+		status, err := protocol.Unpack(m.Payload(), batchBytes)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.statuses = append(w.statuses, string(m.Payload()))
+		if w.statuses = append(w.statuses, string(status)); err != nil {
+			w.faults = append(w.faults, err)
+		}
 	}))
 	done(c.Subscribe(protocol.TopicFilter(protocol.UpJournal), 1, func(c paho.Client, m paho.Message) {
 		for _, answer := range w.take(m.Payload()) {
@@ -284,10 +287,14 @@ func (w *town) centre() paho.Client {
 	return c
 }
 
-func (w *town) take(stream []byte) [][]byte {
+func (w *town) take(payload []byte) [][]byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	fail := func(err error) [][]byte { w.faults = append(w.faults, err); return nil }
+	stream, err := protocol.Unpack(payload, batchBytes+chain.MaxCheckpoint)
+	if err != nil {
+		return fail(err)
+	}
 	r := chain.NewReader(bytes.NewReader(stream))
 	var n, from uint64
 	for {

@@ -296,11 +296,12 @@ func (a *Account) expired(seq uint64, x protocol.Expired) {
 			d.erasure(order)
 		}
 		var freed time.Time
+		gone := x.GoneAt(s)
 		if x.Reason == "hold-ended" {
-			freed = a.freed(s, x.At.Time)
+			freed = a.freed(s, gone.Time)
 		}
-		d.moments(s.Due, x.At, freed)
-		d.rule(a.under(s, x.At.Time))
+		d.moments(s.Due, gone, freed)
+		d.rule(a.under(s, gone.Time))
 	}
 }
 
@@ -438,7 +439,7 @@ const grace = 15 * time.Minute
 // Row is one footage.expired entry, as far as it bears on a camera's day.
 type Row struct {
 	Entry    uint64        `json:"entry"`
-	At       protocol.Time `json:"at"` // when the files were gone
+	At       protocol.Time `json:"at"` // when the last of the files were gone
 	Reason   string        `json:"reason"`
 	Segments int           `json:"segments"`
 	First    protocol.Time `json:"first"` // start of the first and last of them
@@ -452,13 +453,17 @@ func RowOf(h chain.Header, body []byte, camera protocol.CameraID, day protocol.I
 	if h.Kind != protocol.KindExpired || body == nil || chain.ParseBody(body, &x) != nil {
 		return Row{}, false
 	}
-	r = Row{Entry: h.Seq, At: x.At, Reason: x.Reason}
+	r = Row{Entry: h.Seq, Reason: x.Reason}
 	for _, s := range x.Segments {
 		if s.Camera != camera || !day.Has(s.Start.Time) {
 			continue
 		}
+		gone := x.GoneAt(s)
 		if r.Segments++; r.Segments == 1 {
-			r.First, r.Last, r.Due = s.Start, s.Start, s.Due
+			r.First, r.Last, r.Due, r.At = s.Start, s.Start, s.Due, gone
+		}
+		if gone.After(r.At.Time) {
+			r.At = gone
 		}
 		if s.Start.Before(r.First.Time) {
 			r.First = s.Start

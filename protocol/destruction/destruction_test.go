@@ -119,6 +119,38 @@ func TestCertificateOfADay(t *testing.T) {
 	}
 }
 
+// TestEachSegmentHasItsOwnMoment: one entry tells of all whose keys went together, and each by when its own file was gone.
+func TestEachSegmentHasItsOwnMoment(t *testing.T) {
+	b := newBook(t)
+	b.mandate(noon.Add(-time.Hour), square, 1, 24*time.Hour)
+	minute := b.seal(square, noon, 3)
+	var segments []protocol.ExpiredSegment
+	for i := range 3 {
+		s := segment(square, minute, noon.Add(time.Duration(i)*20*time.Second), 24*time.Hour)
+		if gone := protocol.T(s.Due.Add(13 * time.Millisecond)); i < 2 {
+			s.Gone = &gone
+		}
+		segments = append(segments, s)
+	}
+	last := segments[2].Due.Add(7 * time.Millisecond)
+	at := b.expire(last, "window", append(segments, segment("elsewhere", 0, noon.Add(time.Minute), 24*time.Hour))...)
+	d, ok := b.Day(square, "2026-11-21")
+	if !ok || !d.Complete() || d.Latest.String() != "13ms" {
+		t.Errorf("day %+v", d)
+	}
+	e := b.entries[at]
+	h, err := chain.ParseHeader(e.Header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, ok := RowOf(h, e.Body, square, d.Interval); !ok || r.Segments != 3 || !r.At.Equal(last) {
+		t.Errorf("row %+v; want until %s", r, last)
+	}
+	if r, ok := RowOf(h, e.Body, square, protocol.Span(noon, noon.Add(30*time.Second))); !ok || r.Segments != 2 || !r.At.Equal(segments[1].Gone.Time) {
+		t.Errorf("row %+v; want until %s", r, segments[1].Gone)
+	}
+}
+
 // TestWhatWasNeverDeletedIsUnaccountedFor: only when its window has passed and no hold stands; and never for a day that is still young.
 func TestWhatWasNeverDeletedIsUnaccountedFor(t *testing.T) {
 	b := newBook(t)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -58,10 +59,9 @@ type fleetState struct {
 	Behind    int             // with entries that wait for one
 	Cosigned  int             // checkpoints, since the last reset
 	Lags      []time.Duration // of the newest of them
-	Sent      int64           // bytes of entries and checkpoints, by which what goes up is about as long
-	Entries   int64
-	Status    int // bytes of one
-	Note      int // bytes of a cosigned checkpoint
+	Batch     int             // bytes of a minute's, as it is sent
+	Status    int             // bytes of one, as it is sent
+	Note      int             // bytes of a cosigned checkpoint
 }
 
 // mostLags are kept: a quarter of a million minutes.
@@ -90,9 +90,12 @@ type player struct {
 	at       time.Time
 	changed  chan struct{}
 	answered bool
+	ledger   protocol.LedgerHead     // of the centre, as it was last told
+	before   []protocol.SealedCamera // of the minute before
+	sealed   uint64                  // its entry
 }
 
-func runFleet(ctx context.Context, args []string, out io.Writer) error {
+func runFleet(ctx context.Context, args []string, out io.Writer) (err error) {
 	dir, broker := args[0], args[2]
 	count, err := strconv.Atoi(args[1])
 	if err != nil {
@@ -104,6 +107,13 @@ func runFleet(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if err != nil {
 		return err
+	}
+	if args[4] != "" {
+		done, failed := profile(filepath.Join(args[4], "fleet"), count)
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = errors.Join(err, done()) }()
 	}
 	vkey, err := enrol.ReadLine(filepath.Join(dir, "centre", "witness.pub"))
 	if err != nil {
@@ -137,7 +147,7 @@ func runFleet(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 		u := &uplink.Uplink{Recorder: p.id, Broker: broker, Certificate: certificate, CAs: pool, Journal: p, Cosigned: p.cosigned, Log: slog.New(slog.DiscardHandler),
-			Order: func(context.Context, []byte) {}, Ledger: func(context.Context, []byte) {}, Status: p.status, Will: p.status}
+			Order: func(context.Context, []byte) {}, Ledger: p.follow, Status: p.status, Will: p.status}
 		running.Go(func() { _ = u.Run(ctx) }) // it ends with ctx, and an error has been a session's only
 		if err := sleep(ctx, time.Second/250); err != nil {
 			return nil
@@ -216,20 +226,30 @@ func (f *fleet) player(n int) (*player, error) {
 	return p, err
 }
 
-// write is a recorder's minute: what was sealed, what expired, and one thing more.
+// write is a recorder's minute: what was sealed, what was sealed in the minute before and expires now, and one thing more.
 func (p *player) write(now time.Time) error {
-	at := protocol.T(now)
-	sealed := protocol.Sealed{Root: protocol.HashOf(fmt.Appendf(nil, "%d", now.UnixNano())), Count: fleetCameras}
-	expired := protocol.Expired{Reason: "window", At: at}
-	for c := range fleetCameras {
-		camera := protocol.CameraID(fmt.Sprintf("plein-%05d-%02d", p.n, c))
-		sealed.Cameras = append(sealed.Cameras, protocol.SealedCamera{Camera: camera, Count: 1, First: at, Last: at, Oldest: at})
-		expired.Segments = append(expired.Segments, protocol.ExpiredSegment{Camera: camera, Run: protocol.RunID("20261121T020000.000Z-main"), N: c, Minute: 1, Start: at, Due: at, SHA256: sealed.Root})
-		expired.Oldest = append(expired.Oldest, protocol.OldestFootage{Camera: camera, Oldest: &at})
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var bytes int64
+	next := p.size + uint64(len(p.tail))
+	sealed := protocol.Sealed{Root: protocol.HashOf(fmt.Appendf(nil, "%d", now.UnixNano())), Count: fleetCameras}
+	expired := protocol.Expired{Reason: "window", At: protocol.T(now)}
+	for c := range fleetCameras {
+		end := now.Add(-time.Duration(c*3571) * time.Millisecond) // each camera's segments at a moment of their own
+		one := protocol.SealedCamera{Camera: protocol.CameraID(fmt.Sprintf("plein-%05d-%02d", p.n, c)), Count: 1, First: protocol.T(end.Add(-time.Minute)), Last: protocol.T(end)}
+		if next > 0 {
+			one.First = protocol.T(p.before[c].Last.Add(time.Millisecond))
+		}
+		one.Oldest = one.First
+		sealed.Cameras = append(sealed.Cameras, one)
+		if next > 0 {
+			was := p.before[c]
+			expired.Segments = append(expired.Segments, protocol.ExpiredSegment{Camera: was.Camera, Run: protocol.RunID(was.First.UTC().Format("20060102T15") + fmt.Sprintf("00%02d.%03dZ-main", c, c*59)),
+				N: was.First.Minute(), Minute: p.sealed, Start: was.First, Due: protocol.T(was.First.Add(time.Minute)), SHA256: protocol.HashOf(fmt.Appendf(nil, "%d %d", now.UnixNano(), c))})
+		}
+		expired.Oldest = append(expired.Oldest, protocol.OldestFootage{Camera: one.Camera, Oldest: &one.First})
+	}
+	p.before, p.sealed = sealed.Cameras, next
+	var sample bytes.Buffer
 	for _, e := range []struct {
 		kind string
 		body any
@@ -242,19 +262,34 @@ func (p *player) write(now time.Time) error {
 		if err := head.Add(entry); err != nil {
 			return err
 		}
+		if err := chain.WriteEntry(&sample, entry); err != nil {
+			return err
+		}
 		p.heads, p.tail, p.made = append(p.heads, head), append(p.tail, entry), append(p.made, now)
-		bytes += int64(len(entry.Header) + len(entry.Body) + 2)
 	}
 	p.wake()
+	batch := 0
+	if p.n%sampled == 0 {
+		checkpoint, err := chain.SignCheckpoint(chain.Checkpoint{Origin: p.signer.Name(), Size: next + 3, Root: p.heads[len(p.heads)-1].Root()}, p.signer)
+		if err != nil {
+			return err
+		}
+		if err := chain.WriteCheckpoint(&sample, checkpoint); err != nil {
+			return err
+		}
+		batch = len(protocol.Pack(sample.Bytes()))
+	}
 	p.fleet.mu.Lock()
 	defer p.fleet.mu.Unlock()
-	p.fleet.state.Entries += 3
-	p.fleet.state.Sent += bytes
+	p.fleet.state.Batch = cmp.Or(batch, p.fleet.state.Batch)
 	if len(p.tail) == 3 {
 		p.fleet.state.Behind++
 	}
 	return nil
 }
+
+// sampled: of every so many recorders one says how long its messages are, which takes the time to make them.
+const sampled = 100
 
 // wake: the caller holds mu.
 func (p *player) wake() {
@@ -336,16 +371,33 @@ func (p *player) cosigned(signed []byte) error {
 func (p *player) status() ([]byte, error) {
 	now := protocol.T(time.Now())
 	p.mu.Lock()
-	s := protocol.Status{Recorder: p.id, Time: now, State: "online", Entries: p.size + uint64(len(p.tail)), Cosigned: p.size, DiskBytes: 1 << 40, DiskFree: 1 << 40, Software: "bench"}
+	s := protocol.Status{Recorder: p.id, Time: now, State: "online", Entries: p.size + uint64(len(p.tail)), Cosigned: p.size, DiskBytes: 1 << 40, DiskFree: 1 << 40, Software: "bench", Ledger: &protocol.LedgerHead{}}
+	*s.Ledger = p.ledger
 	p.mu.Unlock()
 	for c := range fleetCameras {
-		s.Cameras = append(s.Cameras, protocol.CameraStatus{Camera: protocol.CameraID(fmt.Sprintf("plein-%05d-%02d", p.n, c)), State: "recording", Since: now, LastFrame: &now, Bitrate: 4e6, Oldest: &now})
+		first := protocol.T(now.Add(-time.Duration(c*3571)*time.Millisecond - time.Minute))
+		s.Cameras = append(s.Cameras, protocol.CameraStatus{Camera: protocol.CameraID(fmt.Sprintf("plein-%05d-%02d", p.n, c)), State: "recording", Since: first, LastFrame: &now, Bitrate: 4e6 + int64(c*1733), Oldest: &first})
 	}
 	raw, err := protocol.SignStatus(s, p.signer)
-	p.fleet.mu.Lock()
-	defer p.fleet.mu.Unlock()
-	p.fleet.state.Status = len(raw)
+	if err == nil && p.n%sampled == 0 {
+		p.fleet.mu.Lock()
+		defer p.fleet.mu.Unlock()
+		p.fleet.state.Status = len(protocol.Pack(raw))
+	}
 	return raw, err
+}
+
+// follow takes the checkpoint of the centre's ledger for what it says: the recorder's own code checks it, which is not what is measured.
+func (p *player) follow(_ context.Context, payload []byte) {
+	s, err := chain.ParseSubmission(payload)
+	if err != nil {
+		return
+	}
+	if c, err := chain.UnverifiedCheckpoint(s.Note); err == nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.ledger = protocol.LedgerHead{Size: c.Size, Root: c.Root}
+	}
 }
 
 // report writes the state each second. The reader takes the lags of the time it asks about from the newest of them.

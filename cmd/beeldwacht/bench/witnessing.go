@@ -43,7 +43,7 @@ func (p *plan) witnessing(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "unit: one Ed25519 signature and two verifications, %.0f µs here\n\n", bare.Seconds()*1e6)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "broker\tcosigned a minute\tlag p50\tp99\tmost\tCPU of the centre, with broker\ta checkpoint, × unit\tmemory\ton disk a day\tup a recorder a day\tdown\tall cosigned after an outage\t")
+	fmt.Fprintln(t, "broker\tcosigned a minute\tlag p50\tp99\tmost\tCPU of the centre, with broker\tof the fleet\ta checkpoint, × unit\tmemory\ton disk a day\tup a recorder a day\tdown\tall cosigned after an outage\t")
 	for _, broker := range strings.Split(p.brokers, ",") {
 		r, err := p.witnessed(ctx, broker, bare)
 		if err != nil {
@@ -100,10 +100,14 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 		return "", err
 	}
 	url := "ssl://localhost:" + port
-	startCentre := func() (*process, error) {
-		return start(self(ctx, "centre", dir, listen, url, p.profile, strconv.Itoa(p.fleet)))
+	startCentre := func(name string) (*process, error) {
+		profiles := ""
+		if p.profile != "" {
+			profiles = filepath.Join(p.profile, broker+"-"+name)
+		}
+		return start(self(ctx, "centre", dir, listen, url, profiles, strconv.Itoa(p.fleet)))
 	}
-	centre, err := startCentre()
+	centre, err := startCentre("steady")
 	if err != nil {
 		return "", err
 	}
@@ -111,13 +115,13 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 	if err := answers(ctx, address, parts); err != nil {
 		return "", err
 	}
-	fleet, err := start(self(ctx, "fleet", dir, strconv.Itoa(p.fleet), url, p.minute.String()))
+	fleet, err := start(self(ctx, "fleet", dir, strconv.Itoa(p.fleet), url, p.minute.String(), p.profile))
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, fleet.stop()) }()
 	report := filepath.Join(dir, fleetReport)
-	if err := p.until(ctx, report, "all are connected", func(s fleetState) bool { return s.Recorders == p.fleet }); err != nil {
+	if err := p.until(ctx, patience, report, "all are connected", func(s fleetState) bool { return s.Recorders == p.fleet }); err != nil {
 		return "", err
 	}
 	progress("%s: all connected after %.0f s", broker, time.Since(began).Seconds())
@@ -130,7 +134,8 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 	if err != nil {
 		return "", err
 	}
-	cpu, from, disk := used(parts), time.Now(), fileSize(filepath.Join(dir, "data", "witness.db"))
+	players := []*process{fleet}
+	cpu, played, from, disk := used(parts), used(players), time.Now(), fileSize(filepath.Join(dir, "data", "witness.db"))
 	for time.Since(from) < p.witnessFor {
 		if err := sleep(ctx, min(5*time.Second, p.witnessFor-time.Since(from))); err != nil {
 			return "", err
@@ -138,7 +143,7 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 		memory = max(memory, own(parts))
 	}
 	took := time.Since(from)
-	cpu, disk = used(parts)-cpu, fileSize(filepath.Join(dir, "data", "witness.db"))-disk
+	cpu, played, disk = used(parts)-cpu, used(players)-played, fileSize(filepath.Join(dir, "data", "witness.db"))-disk
 	after, err := readFleet(report)
 	if err != nil {
 		return "", err
@@ -156,9 +161,9 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 		return fmt.Sprintf("%.2f s", lags[min(len(lags)-1, int(q*float64(len(lags))))].Seconds())
 	}
 	days := took.Hours() / 24
-	up := float64(after.Sent-before.Sent)/days/float64(p.fleet) + 24*60*float64(after.Status+300)
+	up := 24 * 60 * float64(after.Batch+after.Status)
 
-	row = fmt.Sprintf("%s\t%.0f\t%s\t%s\t%s\t%.1f %%\t%.1f\t%.0f MB\t%.1f GB\t%.1f MB\t%.1f MB\t", broker, float64(cosigned)/took.Minutes(), quantile(0.5), quantile(0.99), quantile(1), 100*cpu.Seconds()/took.Seconds(),
+	row = fmt.Sprintf("%s\t%.0f\t%s\t%s\t%s\t%.1f %%\t%.1f %%\t%.1f\t%.0f MB\t%.1f GB\t%.1f MB\t%.1f MB\t", broker, float64(cosigned)/took.Minutes(), quantile(0.5), quantile(0.99), quantile(1), 100*cpu.Seconds()/took.Seconds(), 100*played.Seconds()/took.Seconds(),
 		cpu.Seconds()/float64(cosigned)/bare.Seconds(), memory/1e6, float64(disk)/days/1e9, up/1e6, 24*60*float64(after.Note)/1e6)
 	progress("%s: steady: %s", broker, strings.ReplaceAll(row, "\t", "  ")) // said before the outage, which may take long
 
@@ -170,31 +175,42 @@ func (p *plan) witnessed(ctx context.Context, broker string, bare time.Duration)
 		return "", err
 	}
 	back := time.Now()
-	again, err := startCentre()
+	again, err := startCentre("again")
 	if err != nil {
 		return "", err
 	}
+	cpu, played = used(parts)-used([]*process{centre}), used(players)
 	parts[slices.Index(parts, centre)] = again
 	missed, err := readFleet(report)
 	if err != nil {
 		return "", err
 	}
-	if err := p.until(ctx, report, "all is cosigned again", func(s fleetState) bool {
+	caughtUp := ""
+	switch err := p.until(ctx, catchUp, report, "all is cosigned again", func(s fleetState) bool {
 		// Each minute all write again, so some always wait; those of the outage are over when no more wait than did before it.
 		return s.Cosigned > missed.Cosigned+p.fleet/2 && s.Behind <= max(after.Behind*2, p.fleet/50, 2)
-	}); err != nil {
+	}); {
+	case err == nil:
+		caughtUp = fmt.Sprintf("%.0f s", time.Since(back).Seconds())
+	case ctx.Err() != nil:
 		return "", err
+	default: // a figure as well
+		caughtUp = err.Error()
 	}
-	return fmt.Sprintf("%s%.0f s\t", row, time.Since(back).Seconds()), stop()
+	progress("%s: after the outage: %.0f s of processor time of the centre, with broker, and %.0f s of the fleet, in %.0f s", broker, (used(parts) - cpu).Seconds(), (used(players) - played).Seconds(), time.Since(back).Seconds())
+	return row + caughtUp + "\t", stop()
 }
 
 // progress says how far a long measurement is.
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
-// patience is how long a fleet may take to connect, or to catch up.
-const patience = 15 * time.Minute
+// How long a fleet may take to connect, and to catch up.
+const (
+	patience = 15 * time.Minute
+	catchUp  = 6 * time.Minute
+)
 
-func (p *plan) until(ctx context.Context, report, what string, ok func(fleetState) bool) error {
+func (p *plan) until(ctx context.Context, patience time.Duration, report, what string, ok func(fleetState) bool) error {
 	var last fleetState
 	for end, said := time.Now().Add(patience), time.Now(); time.Now().Before(end); {
 		s, err := readFleet(report)
@@ -294,9 +310,9 @@ func runCentre(ctx context.Context, args []string, out io.Writer) (err error) {
 		if err != nil {
 			return err
 		}
-		stop, err := profile(args[3], recorders)
-		if err != nil {
-			return err
+		stop, failed := profile(args[3], recorders)
+		if failed != nil {
+			return failed
 		}
 		defer func() { err = errors.Join(err, stop()) }()
 	}

@@ -680,7 +680,7 @@ func (c *check) neverLate() (string, error) {
 				continue
 			}
 			count++
-			latest = max(latest, x.At.Sub(s.Due.Time))
+			latest = max(latest, x.GoneAt(s).Sub(s.Due.Time))
 		}
 		return nil
 	})
@@ -720,9 +720,10 @@ func (c *check) shortened(ctx context.Context) (string, error) {
 		}
 		err = each(list, protocol.KindExpired, func(_ entry, x protocol.Expired) error {
 			for _, s := range x.Segments {
-				early := s.Start.Add(checkWindow.Duration()).Sub(x.At.Time)
-				if !ok && s.Camera == "hal" && x.At.After(began) && early > time.Second {
-					said, ok = fmt.Sprintf("two approvers shortened hal's window to %s: %s later footage was gone that would have stayed another %s", short, seconds(x.At.Sub(began)), seconds(early)), true
+				gone := x.GoneAt(s)
+				early := s.Start.Add(checkWindow.Duration()).Sub(gone.Time)
+				if !ok && s.Camera == "hal" && gone.After(began) && early > time.Second {
+					said, ok = fmt.Sprintf("two approvers shortened hal's window to %s: %s later footage was gone that would have stayed another %s", short, seconds(gone.Sub(began)), seconds(early)), true
 				}
 			}
 			return nil
