@@ -202,6 +202,8 @@ func (f *OrderIssued) apply(s *State, e Event) error {
 			q.Holds = append(q.Holds, h)
 		}
 		return s.dossier(d.Request, e, string(d.ID), func(q *Request) { q.Holds = append(q.Holds, h) })
+	case *protocol.Resume:
+		return r.resumes(f, signed, d)
 	case *protocol.Lift:
 		h := s.holds[d.Hold]
 		if h == nil {
@@ -256,6 +258,10 @@ func (f *OrderRefused) apply(s *State, e Event) error {
 	if h := s.holds[protocol.HoldID(f.ID)]; h != nil {
 		h.Refused = f.Reason
 		return s.dossier(h.Request, e, f.Reason, func(*Request) {})
+	}
+	if x := r.resumption(f.ID); x != nil {
+		x.Refused = f.Reason
+		return nil
 	}
 	if o := s.eraseOrder(f.ID); o != nil {
 		return s.eraseStep(o, e, f.Reason, func(o *EraseOrder) { o.Refused = f.Reason })

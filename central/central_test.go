@@ -133,7 +133,7 @@ func newCentre(t testing.TB) *centre {
 	c.do(AgreeUnit{admin, covenant("basisteam", "CV-2026-1", day(365))})
 	c.do(AgreeUnit{admin, covenant("recherche", "CV-2026-2", day(365))})
 	roster := c.town.Roster(1, func(r *protocol.Roster) {
-		r.LevelCentre = true
+		r.LevelCentre, r.OfficerKey = true, "" // nobody has a passkey yet
 		r.Handlers = append(r.Handlers, protocol.Seat{Regime: protocol.WPG, Person: policeH})
 		r.Approvers = append(r.Approvers, protocol.Seat{Regime: protocol.WPG, Person: policeA})
 		for _, p := range []protocol.PersonID{"p-c", "p-d", "p-e", "p-f"} {
@@ -228,7 +228,7 @@ func placed(h *Hold) protocol.HoldPlaced {
 		Interval: protocol.Span(h.Asked.From.Add(-20*time.Second), h.Asked.To.Add(40*time.Second)), Segments: 11, Bytes: 1 << 20, Root: protocol.HashOf([]byte("root")), End: h.End}
 }
 
-func (c *centre) source() Source { c.seq++; return Source{c.town.Recorder, c.seq} }
+func (c *centre) source() Source { c.seq++; return Source{Recorder: c.town.Recorder, Seq: c.seq} }
 
 // confirm lets the recorder confirm all of a request's holds.
 func (c *centre) confirm(id protocol.RequestID) {

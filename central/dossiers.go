@@ -47,7 +47,7 @@ var DossierTerms = []DossierTerm{
 // plainKinds are the events that are not kept under a key, because they are about cameras, recorders, organisations and the centre itself; of people they say at most who acted, by
 // pseudonym. A new kind of event stands here, or its fact is private: a test asks.
 var plainKinds = []string{
-	"centre.opened", "unit.agreed", "unit.checked", "unit.ended", "recorder.enrolled", "recorder.marked", "share.given", "roster.published", "roster.taken",
+	"centre.opened", "unit.agreed", "unit.checked", "unit.ended", "recorder.enrolled", "recorder.marked", "log.resumed", "share.given", "roster.published", "roster.taken",
 	"protocol.drafted", "protocol.adopted", "protocol.read", "dpia.recorded", "dpia.advised", "controls.adopted", "control.tested",
 	"placement.registered", "placement.amended", "placement.sign", "placement.activated", "placement.renewed", "placement.ending", "placement.ended",
 	"placement.confirmed", "placement.shortening", "placement.rules", "mail.chosen", "mail.taken", "mail.sent",

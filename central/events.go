@@ -270,7 +270,28 @@ type (
 // Source is the journal entry that a fact comes from; the same entry is never a fact twice.
 type Source struct {
 	Recorder protocol.RecorderID `json:"recorder,omitempty"`
+	Log      uint64              `json:"log,omitzero"` // number of the log in which it stood first; 0: the first. See protocol.LogOrigin
 	Seq      uint64              `json:"seq,omitempty"`
+}
+
+// Entry names the entry: its recorder, its number and, of a log that was resumed, the number of that log.
+func (s Source) Entry() string {
+	if s.Log < 2 {
+		return fmt.Sprintf("%s %d", s.Recorder, s.Seq)
+	}
+	return fmt.Sprintf("%s %d/%d", s.Recorder, s.Log, s.Seq)
+}
+
+// ParseEntry is the inverse of [Source.Entry].
+func ParseEntry(text string) (s Source, err error) {
+	if _, err = fmt.Sscanf(text, "%s %d/%d", &s.Recorder, &s.Log, &s.Seq); err != nil {
+		s.Log = 0
+		_, err = fmt.Sscanf(text, "%s %d", &s.Recorder, &s.Seq)
+	}
+	if err != nil || s.Entry() != text {
+		return Source{}, fmt.Errorf("%.100q names no entry of a recorder's log", text)
+	}
+	return s, nil
 }
 
 func newFact(name string) Fact {
@@ -283,7 +304,7 @@ func newFact(name string) Fact {
 		&PersonAppointed{}, &UnitAgreed{}, &AgreementChecked{}, &AgreementEnded{}, &RecorderEnrolled{}, &RecorderMarked{}, &ShareGiven{}, &RosterPublished{}, &RosterTaken{}, &ProtocolAdopted{}, &ProtocolDrafted{}, &ProtocolRead{},
 		&AdviceAsked{}, &AdviceGiven{}, &AdviceNotFollowed{}, &CollegeReported{}, &CollegeAnswered{}, &StatementPublished{},
 		&PlacementRegistered{}, &PlacementAmended{}, &SignPlaced{}, &PlacementActivated{}, &PlacementRenewed{}, &EndingProposed{}, &PlacementEnded{},
-		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &EraseProposed{}, &EraseSigned{}, &EraseDropped{}, &FootageErased{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
+		&OrderIssued{}, &OrderRefused{}, &OrderForeign{}, &RequestFiled{}, &EraseProposed{}, &EraseSigned{}, &EraseDropped{}, &FootageErased{}, &ResumeOrdered{}, &LogResumed{}, &HoldConfirmed{}, &HoldLifted{}, &RequestChecked{}, &RequestDecided{},
 		&FootageReleased{}, &ReleaseFailed{}, &FootageDownloaded{}, &HandOverConfirmed{}, &HandOverLapsed{}, &IncidentOpened{},
 		&KeepingProposed{}, &KeepingProlonged{}, &DemandRenewed{}, &RequestWithdrawn{}, &DeliveryPrepared{}, &DeliveryApproved{}, &PaperFiled{},
 		&GrantVoided{}, &RequestAmended{}, &OralWritten{}, &OralOverdue{}, &RequestTaken{}, &ConsentWithdrawn{},
@@ -411,6 +432,8 @@ var eventWords = map[string]Words{
 	"demand.renewed":       {"bevel verlengd", "order renewed"},
 	"request.withdrawn":    {"aanvraag ingetrokken", "request taken back"},
 	"delivery.prepared":    {"deel van toekomstige beelden klaargezet", "part of future footage prepared"},
+	"log.resume":           {"hervatten van het logboek opgedragen", "resuming the log ordered"},
+	"log.resumed":          {"recorder ging verder onder een nieuw logboek", "recorder went on under a new log"},
 	"paper.filed":          {"stuk vastgelegd", "paper recorded"},
 	"delivery.approved":    {"deel van toekomstige beelden goedgekeurd", "part of future footage approved"},
 	"oral.written":         {"mondelinge vordering schriftelijk bevestigd", "oral demand confirmed in writing"},

@@ -80,6 +80,8 @@ func (c ConfirmHold) decide(d *decision) error {
 		d.trouble(IncidentOpened{Source: c.Source, Kind: "hold-mismatch", Detail: fmt.Sprintf("hold %s of camera %s, asked %s", p.Hold, p.Camera, p.Asked), Camera: p.Camera})
 	case h.Lifted == nil && (h.Confirmed == nil || p.Segments > h.Confirmed.Segments): // more, when a disk that was missing on the recorder is back
 		d.record(&HoldConfirmed{Source: c.Source, Hold: p.Hold, Interval: p.Interval, Segments: p.Segments, Bytes: p.Bytes, Root: p.Root, End: p.End})
+	case c.Log > 1 && h.Lifted == nil && p.Segments < h.Confirmed.Segments: // it was put back, and what is held went before the order came again
+		d.trouble(IncidentOpened{Source: c.Source, Kind: "hold-less", Detail: fmt.Sprintf("hold %s of camera %s: %d segments were held, %d are", p.Hold, p.Camera, h.Confirmed.Segments, p.Segments), Request: h.Request, Camera: h.Camera})
 	}
 	return nil
 }
@@ -145,6 +147,9 @@ func (c RecordRefusedOrder) decide(d *decision) error {
 	} else if r != nil {
 		// The number says which order it was: the rest is the recorder's word.
 		o := r.Order(f.Number)
+		if c.Log > 1 && d.settled(r, o) { // it was sent again to a recorder that was put back
+			return nil
+		}
 		d.record(&OrderRefused{c.Source, f.Number, o.Kind, o.ID, f.Reason})
 		if h := d.holds[protocol.HoldID(o.ID)]; h != nil {
 			i.Request, i.Camera = h.Request, h.Camera

@@ -203,7 +203,7 @@ func TestWpgHoldPastFourWeeksNeedsThePolice(t *testing.T) {
 	c.do(RegisterPlacement{registrar, p})
 	c.do(Activate{registrar, "markt"})
 	c.do(PublishRoster{admin, "rec-1", c.town.Roster(2, func(r *protocol.Roster) {
-		r.LevelCentre = true
+		r.LevelCentre, r.OfficerKey = true, "" // nobody has a passkey yet
 		for _, p := range []protocol.PersonID{policeA, "p-police-2"} {
 			r.Approvers = append(r.Approvers, protocol.Seat{Regime: protocol.WPG, Person: p})
 		}

@@ -119,7 +119,7 @@ func Draw(accesses []Access, seed string, interval protocol.Interval, size int) 
 	var within []Source
 	for _, a := range accesses {
 		if !a.At.Before(interval.From) && a.At.Before(interval.To) {
-			within = append(within, Source{a.Recorder, a.Seq})
+			within = append(within, Source{a.Recorder, a.Log, a.Seq})
 		}
 	}
 	slices.SortFunc(within, func(a, b Source) int {
@@ -131,10 +131,10 @@ func Draw(accesses []Access, seed string, interval protocol.Interval, size int) 
 	within = slices.Compact(within)
 	var text strings.Builder
 	for _, s := range within {
-		fmt.Fprintf(&text, "%s %d\n", s.Recorder, s.Seq)
+		fmt.Fprintln(&text, s.Entry())
 	}
 	rank := func(s Source) []byte {
-		h := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", seed, s.Recorder, s.Seq))
+		h := sha256.Sum256(fmt.Appendf(nil, "%s %s", seed, s.Entry()))
 		return h[:]
 	}
 	items = slices.Clone(within)
@@ -174,7 +174,7 @@ func (c RecordFinding) decide(d *decision) error {
 	s := d.Sample(c.Sample)
 	switch {
 	case s == nil || !slices.Contains(s.Items, c.Item):
-		return unknown("Steekproef of regel", "Sample or entry", fmt.Sprintf("%d %s %d", c.Sample, c.Item.Recorder, c.Item.Seq))
+		return unknown("Steekproef of regel", "Sample or entry", fmt.Sprintf("%d %s", c.Sample, c.Item.Entry()))
 	case findingWords[c.Finding] == Words{}:
 		return missing("de bevinding", "the finding")
 	case c.Finding != FoundInOrder && strings.TrimSpace(c.Note) == "":

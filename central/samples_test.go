@@ -30,7 +30,7 @@ func TestR11_ASampleRepeatsFromItsSeed(t *testing.T) {
 	if len(a.Items) != 10 || a.Of != 100 || !slices.Equal(a.Items, b.Items) || a.All != b.All {
 		t.Errorf("the same seed draws otherwise: %v of %d, %v", a.Items, a.Of, b.Items)
 	}
-	if slices.Equal(a.Items, other.Items) || slices.Contains(a.Items, Source{"rec-1", 999}) || slices.Contains(a.Items, Source{"rec-1", 150}) {
+	if slices.Equal(a.Items, other.Items) || slices.Contains(a.Items, Source{Recorder: "rec-1", Seq: 999}) || slices.Contains(a.Items, Source{Recorder: "rec-1", Seq: 150}) {
 		t.Error("another seed draws the same, or something drawn is the police's or outside the interval")
 	}
 	if items, _, hash := Draw(all[:len(all)-1], "dobbelsteen 4 1 6", week, 10); slices.Equal(items, a.Items) && hash == a.All {
@@ -40,7 +40,7 @@ func TestR11_ASampleRepeatsFromItsSeed(t *testing.T) {
 	for _, item := range a.Items[1:] {
 		c.do(RecordFinding{officer, 1, item, FoundInOrder, ""})
 	}
-	c.refused(RecordFinding{officer, 1, Source{"rec-1", 150}, FoundInOrder, ""}, CodeUnknown)
+	c.refused(RecordFinding{officer, 1, Source{Recorder: "rec-1", Seq: 150}, FoundInOrder, ""}, CodeUnknown)
 	c.refused(RecordFinding{officer, 1, a.Items[0], FoundWrong, ""}, CodeInvalid)
 	c.do(RecordFinding{officer, 1, a.Items[0], FoundWrong, "geen noodzaak"})
 	if i := c.s.Incident(1); a.Open() != 0 || i == nil || i.Kind != "sample-finding" || !i.Waits() {

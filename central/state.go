@@ -99,6 +99,8 @@ type Recorder struct {
 	Given      *ShareGiven   `json:",omitzero"` // the last shares; nil: none were given
 	GivenAt    protocol.Time `json:",omitzero"`
 
+	Resumptions []*Resumption `json:",omitzero"` // of its log, oldest first
+
 	foreign uint64 // the highest number that the recorder used for an order which is not ours
 }
 
@@ -460,6 +462,8 @@ var incidentWords = map[string]Words{
 	"log-seal-late":    {"recorder verzegelt zijn logboek niet", "recorder does not seal its log"},
 	"footage-overdue":  {"beelden niet als verwijderd gemeld na hun bewaartermijn", "footage not reported as deleted after its window"},
 	"footage-listed":   {"recorder noemt beelden die als verwijderd zijn gemeld", "recorder names footage that was reported as deleted"},
+	"resumed-unknown":  {"logboek van de recorder ging verder zonder opdracht van deze centrale", "the recorder's log went on without an order of this centre"},
+	"hold-less":        {"van bewaarde beelden is een deel weg sinds de recorder is teruggezet", "some of the held footage is gone since the recorder was put back"},
 	"erase-unknown":    {"recorder wiste beelden zonder opdracht van deze centrale", "recorder erased footage without an order of this centre"},
 	"erase-late":       {"opdracht tot wissen na een uur niet uitgevoerd", "order to erase not carried out after an hour"},
 	"forward-late":     {"verzoek van een betrokkene niet dezelfde dag naar de politie doorgestuurd", "request of a person filmed not forwarded to the police the same day"},

@@ -354,6 +354,7 @@ func (r *Request) Fetched(person protocol.PersonID, grant protocol.GrantID) (at 
 // Access is one entry of a recorder's journal by which somebody got to footage: release.intent or access.view.
 type Access struct {
 	Recorder protocol.RecorderID
+	Log      uint64 // as in Source
 	Seq      uint64
 	At       protocol.Time
 	Kind     string

@@ -159,6 +159,7 @@ type gebeurtenis struct {
 type toegang struct {
 	_            struct{}            `doc:"Een toegang tot beelden, zoals de recorder die opschreef voordat er iets werd gelezen."`
 	Recorder     protocol.RecorderID `json:"recorder"`
+	Logboek      int                 `json:"logboek,omitempty" doc:"Nummer van dat logboek, als het een opvolger is van een logboek dat werd teruggezet; anders ontbreekt het."`
 	Regel        int                 `json:"regel" doc:"Nummer in het logboek van de recorder."`
 	Op           tijdstip            `json:"op"`
 	Handeling    string              `json:"handeling" doc:"release: verstrekken; playback: terugkijken; live."`

@@ -239,7 +239,7 @@ func (a *API) accesses(c *call) (reply, error) {
 		var here []central.MatchedAccess
 		here, list.bladwijzer, err = pageOf(a, c, st.Match(mine))
 		list.Toegangen = each(here, func(m central.MatchedAccess) toegang {
-			return toegang{Recorder: m.Recorder, Regel: int(m.Seq), Op: at(m.At), Handeling: m.How, Camera: m.Camera, Tijdvak: span(m.Interval), Verstrekking: m.Access.Access.Grant, Niveau: m.Level, ZonderGrond: m.Why.NL}
+			return toegang{Recorder: m.Recorder, Logboek: int(m.Log), Regel: int(m.Seq), Op: at(m.At), Handeling: m.How, Camera: m.Camera, Tijdvak: span(m.Interval), Verstrekking: m.Access.Access.Grant, Niveau: m.Level, ZonderGrond: m.Why.NL}
 		})
 	})
 	return reply{body: list}, err

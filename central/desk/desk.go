@@ -64,12 +64,12 @@ type Recorders interface {
 	Chain(protocol.RecorderID) Chain
 	// Accesses are the entries by which somebody got to footage, of all recorders.
 	Accesses() ([]central.Access, error)
-	// Export writes a recorder's log with its cosigned checkpoint, to verify elsewhere.
-	Export(protocol.RecorderID, io.Writer) error
+	// Export writes a recorder's log of a number with its cosigned checkpoint, to verify elsewhere; 0: the one that goes on.
+	Export(r protocol.RecorderID, log uint64, w io.Writer) error
 	// Evidence is what the witness has of a finding, by its name; false if there is none.
 	Evidence(r protocol.RecorderID, finding string) (witness.Evidence, bool, error)
-	// EvidenceOf is an entry of a recorder's log as evidence.
-	EvidenceOf(r protocol.RecorderID, seq uint64) (witness.Evidence, bool, error)
+	// EvidenceOf is an entry of a recorder's log of a number (0: the first) as evidence.
+	EvidenceOf(r protocol.RecorderID, log, seq uint64) (witness.Evidence, bool, error)
 	// Counts is what the recorders' logs say up to a moment, and since another.
 	Counts(ctx context.Context, from, to time.Time) (central.LogCounts, error)
 	// Destruction is what a recorder's cosigned log proves of a camera's days, newest first.
@@ -87,6 +87,10 @@ type Chain struct {
 	CosignedAt time.Time
 	Silent     bool            // nothing heard for too long
 	Findings   []central.Words // forks, rollbacks, overdue deletion
+
+	Log       uint64              // number of the log that goes on
+	Former    []witness.Former    // the logs before it
+	Witnessed protocol.LedgerHead // what the witness cosigned last of it
 }
 
 // OutsideWitness is how a witness outside this centre stands.
@@ -212,6 +216,8 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/toegang", d.accesses, central.Officer, central.Auditor)
 	in("GET /bureau/logboeken", d.logs, central.Officer, central.Auditor)
 	in("GET /bureau/logboeken/{recorder}", d.exportLog, central.Officer, central.Auditor)
+	in("GET /bureau/hervatten/{recorder}", d.resuming, central.Officer)
+	in("POST /bureau/hervatten/{recorder}", d.resume, central.Officer)
 	in("GET /bureau/bewaring", d.holds, central.Officer)
 	in("GET /bureau/vernietiging", d.destruction, central.Officer, central.Auditor)
 	in("GET /bureau/vernietiging/{camera}", d.destroyedDays, central.Officer, central.Auditor)

@@ -84,13 +84,17 @@ func (o *office) Status(id protocol.RecorderID) (protocol.Status, time.Time, boo
 	return o.status, o.status.Time.Time, id == o.town.Recorder && !o.status.Time.IsZero()
 }
 func (o *office) Chain(protocol.RecorderID) Chain {
-	return Chain{Entries: 41, LastEntry: o.now, Checkpoint: o.now, Cosigned: 40, CosignedAt: o.now}
+	c := Chain{Log: 1, Witnessed: protocol.LedgerHead{Size: 40, Root: protocol.HashOf([]byte("log 1"))}, Entries: 41, LastEntry: o.now, Checkpoint: o.now, Cosigned: 40, CosignedAt: o.now}
+	if o.status.Log > 1 {
+		c.Former, c.Log = []witness.Former{{Log: 1, From: 38, Size: 41, Covered: 40, At: protocol.T(o.now)}}, o.status.Log
+	}
+	return c
 }
 func (o *office) Accesses() ([]central.Access, error) { return o.seen, nil }
 func (o *office) Counts(context.Context, time.Time, time.Time) (central.LogCounts, error) {
 	return central.LogCounts{Recorders: 1, Accesses: len(o.seen), Entries: 40}, nil
 }
-func (o *office) Export(_ protocol.RecorderID, w io.Writer) error {
+func (o *office) Export(_ protocol.RecorderID, _ uint64, w io.Writer) error {
 	_, err := io.WriteString(w, "{\"v\":1}\n{}\n")
 	return err
 }
@@ -208,7 +212,7 @@ func newOffice(t testing.TB, configure ...func(*office, *identity.Config)) *offi
 		o.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: id, Name: "Politie " + id, Agreement: fmt.Sprintf("CV-%d", i+1), ValidUntil: day(365), AgreementFacts: central.AgreementFacts{Kind: central.ChainPartner, Parties: "gemeente en politie",
 			Goals: "opsporing", Special: "geen", Informing: "bord en website", Processings: "verstrekken van beelden", Rights: "via de gemeente", ValidFrom: day(-30), Review: day(300)}}})
 	}
-	roster := o.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })
+	roster := o.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre, r.OfficerKey = true, "" })
 	o.do(central.EnrolRecorder{By: admin, Recorder: o.town.Recorder, Key: o.town.LogKey, Origin: o.town.Log.Name(), Viewer: "https://recorder.test:8443", Roots: o.town.Roots, Roster: roster})
 	appoint := func(p protocol.PersonID, unit string, posts ...central.Post) {
 		o.do(central.Appoint{By: admin, Appointment: central.Appointment{Person: p, Posts: posts, Unit: unit, Secrecy: day(-10)}})
@@ -1260,6 +1264,6 @@ func TestR18_TheRequestFormShowsOnlyWhatItsKindNeeds(t *testing.T) {
 func (o *office) Evidence(id protocol.RecorderID, finding string) (witness.Evidence, bool, error) {
 	return o.proof, o.proof.Recorder == id && o.proof.Name() == finding, nil
 }
-func (o *office) EvidenceOf(protocol.RecorderID, uint64) (witness.Evidence, bool, error) {
+func (o *office) EvidenceOf(_ protocol.RecorderID, _, _ uint64) (witness.Evidence, bool, error) {
 	return witness.Evidence{}, false, nil
 }

@@ -23,7 +23,7 @@ func (d *desk) evidenceOf(i *central.Incident) (witness.Evidence, bool, error) {
 	if i.Finding != "" {
 		return d.Recorders.Evidence(i.Source.Recorder, i.Finding)
 	}
-	return d.Recorders.EvidenceOf(i.Source.Recorder, i.Source.Seq)
+	return d.Recorders.EvidenceOf(i.Source.Recorder, i.Source.Log, i.Source.Seq)
 }
 
 func (d *desk) evidence(v *visit) {

@@ -3,6 +3,7 @@ package desk
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/beeldwacht/beeldwacht/central"
@@ -139,6 +140,19 @@ func (d *desk) showIncident(v *visit, status int, f form) {
 				if s.Facts = append(s.Facts, fact{told.Words(), page.Both("niet: "+n.Reason, "no: "+n.Reason)}); !n.At.IsZero() {
 					s.Facts[len(s.Facts)-1].Value = page.Both(page.Lang("nl").Moment(n.At.Time)+" "+n.Reference+" "+n.Reason, page.Lang("en").Moment(n.At.Time)+" "+n.Reference+" "+n.Reason)
 				}
+			}
+		}
+		if r := st.Recorder(i.Source.Recorder); r != nil && i.BreaksLog() {
+			stands := any(page.Both("De recorder neemt op, maar toont en verstrekt niets tot de privacy officer hem verder laat gaan", "The recorder records, but shows and releases nothing until the privacy officer lets it go on"))
+			if slices.ContainsFunc(r.Resumptions, func(x *central.Resumption) bool { return x.Answers(i.Number) && !x.Resumed.IsZero() }) {
+				stands = page.Both("De recorder ging verder onder een nieuw logboek", "The recorder went on under a new log")
+			}
+			if st.Holds(v.me(), central.Officer, "", v.now) {
+				stands = to{resumePath(r.ID), stands}
+			}
+			s.Facts = append(s.Facts, fact{page.Both("Verder laten gaan", "Let it go on"), stands})
+			if t := resumptions(r, i.Number, v.now); len(t.Rows) > 0 {
+				s.Tables = append(s.Tables, t)
 			}
 		}
 		if list := st.EraseOrders("", central.IncidentDossier(i.Number)); len(list) > 0 {

@@ -186,6 +186,7 @@ func (o *office) livedIn() {
 	})
 	o.do(central.ProposeErase{By: approver, EraseFacts: central.EraseFacts{Camera: "hal", Interval: protocol.Span(ago(80), ago(79)), Ground: protocol.EraseIncident, Dossier: central.IncidentDossier(lost), Reason: "de zaal was verhuurd"}})
 	o.proof = witness.Evidence{Finding: witness.Finding{Recorder: "rec-1", At: protocol.T(o.now), Kind: witness.Silent, Key: "silence since", Seen: central.Words{NL: "niets gehoord", EN: "not heard"}}}
+	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: witness.Rollback, Name: o.proof.Name(), At: o.proof.At, Seen: o.proof.Seen})
 	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: witness.Silent, Name: o.proof.Name(), At: o.proof.At, Seen: o.proof.Seen})
 	o.do(central.ReportIncident{By: officer, Drill: true, IncidentFacts: central.IncidentFacts{Nature: "oefening: recorder gestolen"}})
 	for i, k := range central.MatterKinds {

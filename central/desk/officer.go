@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
@@ -105,6 +106,7 @@ func (d *desk) logs(v *visit) {
 		find := v.finder()
 		list := cut(&find, d.recorderLogs(st, v.now))
 		return struct {
+			Officer    bool // and may let a recorder go on
 			Recorders  []recorderLog
 			Size       uint64
 			Checkpoint string
@@ -112,7 +114,7 @@ func (d *desk) logs(v *visit) {
 			Witnesses  []OutsideWitness
 			Destroyed  []central.Destruction
 			Find       finder
-		}{list, size, string(checkpoint), alone, witnesses, newest(st.Destroyed(), roundsShown), find}
+		}{st.Holds(v.me(), central.Officer, "", v.now), list, size, string(checkpoint), alone, witnesses, newest(st.Destroyed(), roundsShown), find}
 	}, wide)
 }
 
@@ -121,6 +123,15 @@ func (d *desk) exportLog(v *visit) {
 	name := v.r.PathValue("recorder")
 	known := name == ledgerName
 	d.Book.View(func(st *central.State) { known = known || st.Recorder(protocol.RecorderID(name)) != nil })
+	var log uint64 // 0: the one that goes on
+	file := name
+	if text := v.r.URL.Query().Get("nummer"); text != "" && name != ledgerName {
+		var err error
+		if log, err = strconv.ParseUint(text, 10, 53); err != nil || log == 0 || log > d.Recorders.Chain(protocol.RecorderID(name)).Log {
+			known = false
+		}
+		file += "-" + text
+	}
 	if !known {
 		d.nothing(v)
 		return
@@ -129,7 +140,7 @@ func (d *desk) exportLog(v *visit) {
 		return
 	}
 	v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	v.w.Header().Set("Content-Disposition", `attachment; filename="logboek-`+name+`.log"`)
+	v.w.Header().Set("Content-Disposition", `attachment; filename="logboek-`+file+`.log"`)
 	var err error
 	if name == ledgerName {
 		if d.Cosign != nil {
@@ -137,7 +148,7 @@ func (d *desk) exportLog(v *visit) {
 		}
 		err = d.Book.Export(page.Steady(v.w))
 	} else {
-		err = d.Recorders.Export(protocol.RecorderID(name), page.Steady(v.w))
+		err = d.Recorders.Export(protocol.RecorderID(name), log, page.Steady(v.w))
 	}
 	if err != nil {
 		d.Log.Error("a log could not be exported whole", "log", name, "err", err)

@@ -84,7 +84,7 @@ func (d *desk) showSample(v *visit, status int, f form) {
 		list, _ := st.Overseen(st.Match(accesses))
 		found, mine := map[central.Source]central.MatchedAccess{}, []central.Access{}
 		for _, m := range list {
-			found[central.Source{Recorder: m.Recorder, Seq: m.Seq}] = m
+			found[central.Source{Recorder: m.Recorder, Log: m.Log, Seq: m.Seq}] = m
 			mine = append(mine, m.Access)
 		}
 		s := sheet{Back: &page.Link{Path: "/bureau/steekproeven", Words: page.Both("Alle steekproeven", "All samples")}, Heading: page.Both(fmt.Sprintf("Steekproef %d", p.Number), fmt.Sprintf("Sample %d", p.Number)),
@@ -97,7 +97,7 @@ func (d *desk) showSample(v *visit, status int, f form) {
 		t := table{Columns: []central.Words{page.Both("Regel", "Entry"), page.Both("Wanneer", "When"), page.Both("Camera", "Camera"), page.Both("Wie", "Who"), page.Both("Reden", "Reason"), page.Both("Toestemming", "Grant"), page.Both("Bevinding", "Finding")}}
 		items := field{Name: "regel", Kind: "select", Label: page.Both("Regel", "Entry")}
 		for _, i := range p.Items {
-			name := fmt.Sprintf("%s %d", i.Recorder, i.Seq)
+			name := i.Entry()
 			row := []any{name, page.Both("niet meer in de getoonde logboeken", "no longer in the logs shown"), "", "", "", "", ""}
 			if m, ok := found[i]; ok {
 				row = []any{name, m.At, string(m.Camera), m.Person, m.Access.Reason, badge{"good", page.Both(string(m.Access.Grant), string(m.Access.Grant))}, ""}
@@ -124,8 +124,7 @@ func (d *desk) showSample(v *visit, status int, f form) {
 
 func (d *desk) recordFinding(v *visit) {
 	d.give(v, fmt.Sprintf("/bureau/steekproeven/%d", v.number()), d.showSample, func(a *answers) central.Command {
-		var item central.Source
-		_, err := fmt.Sscanf(a.text("regel"), "%s %d", &item.Recorder, &item.Seq)
+		item, err := central.ParseEntry(a.text("regel"))
 		a.wrong(err)
 		return central.RecordFinding{By: v.me(), Sample: v.number(), Item: item, Finding: central.Finding(a.text("bevinding")), Note: a.text("toelichting")}
 	})

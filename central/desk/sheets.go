@@ -88,6 +88,9 @@ type to struct {
 	Text any
 }
 
+// lines are text to copy as it stands.
+type lines string
+
 // onDay is a time shown as its date.
 type onDay struct{ protocol.Time }
 
@@ -277,6 +280,8 @@ func (d *desk) cell(l page.Lang, who func(protocol.PersonID) template.HTML) func
 			return who(x[0]) + `, ` + who(x[1])
 		case to:
 			return `<a href="` + esc(l.Path(x.Path)) + `">` + cell(x.Text) + `</a>`
+		case lines:
+			return `<pre>` + esc(string(x)) + `</pre>`
 		case badge:
 			return `<span class="state ` + esc(x.Kind) + `">` + esc(l.In(x.Words)) + `</span>`
 		case protocol.Time:
@@ -299,6 +304,8 @@ func said(l page.Lang, v any) string {
 		return l.In(x)
 	case to:
 		return said(l, x.Text)
+	case lines:
+		return string(x)
 	case badge:
 		return l.In(x.Words)
 	case onDay:

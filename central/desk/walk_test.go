@@ -53,6 +53,7 @@ var notByAPerson = map[string]string{
 	"RecordRefusedOrder":  "a recorder's journal",
 	"RecordIncident":      "a recorder's journal",
 	"RecordErased":        "a recorder's journal",
+	"RecordResumed":       "a recorder's journal",
 	"RecordAhead":         "a recorder's status",
 	"Alarm":               "the centre, of what it found by itself",
 }

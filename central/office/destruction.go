@@ -30,6 +30,7 @@ type account struct {
 	recorder protocol.RecorderID
 
 	mu         sync.Mutex
+	log        uint64 // number of the recorder's log that was read
 	read       uint64 // entries taken in
 	account    *destruction.Account
 	checkpoint chain.Checkpoint // over exactly those; zero before the first
@@ -55,6 +56,9 @@ func (a *accounts) of(id protocol.RecorderID) *account {
 // catchUp reads what the newest cosigned checkpoint covers and has not been read. The account's lock is held.
 func (a *account) catchUp(ctx context.Context, w *witness.Witness) error {
 	r, ok := w.Recorder(a.recorder)
+	if ok && a.log != r.Log { // it goes on as a successor: what that has is read anew
+		a.log, a.read, a.account, a.checkpoint, a.cosigned = r.Log, 0, destruction.NewAccount(page.Amsterdam), chain.Checkpoint{}, nil
+	}
 	if !ok || r.Cosigned == nil || r.CosignedSize == a.read && a.cosigned != nil {
 		return nil
 	}
@@ -66,7 +70,7 @@ func (a *account) catchUp(ctx context.Context, w *witness.Witness) error {
 	if err != nil {
 		return err
 	}
-	checkpoint, cosigned, err := chain.OpenCheckpoint(r.Cosigned, r.Origin, log, ours)
+	checkpoint, cosigned, err := chain.OpenSuccessor(r.Cosigned, r.Origin, log, ours)
 	if err != nil {
 		return fmt.Errorf("recorder %s: its cosigned checkpoint: %w", a.recorder, err)
 	}

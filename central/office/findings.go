@@ -46,7 +46,7 @@ func (o *Office) tellFindings(ctx context.Context) error {
 }
 
 // compareClocks sets an entry that holds a checkpoint of our ledger beside that ledger: it cannot be older than what it speaks of.
-func (o *Office) compareClocks(ctx context.Context, recorder protocol.RecorderID, h chain.Header, body []byte) error {
+func (o *Office) compareClocks(ctx context.Context, recorder protocol.RecorderID, log uint64, h chain.Header, body []byte) error {
 	var seen protocol.LedgerSeen
 	if body == nil || chain.ParseBody(body, &seen) != nil {
 		return nil // said by the facts
@@ -64,13 +64,13 @@ func (o *Office) compareClocks(ctx context.Context, recorder protocol.RecorderID
 	if err != nil {
 		return err
 	}
-	return o.witness.Behind(recorder, h, []byte(seen.Checkpoint), header, c.Size, proof)
+	return o.witness.Behind(recorder, log, h, []byte(seen.Checkpoint), header, c.Size, proof)
 }
 
 func (r recorders) Evidence(id protocol.RecorderID, finding string) (witness.Evidence, bool, error) {
 	return r.o.witness.Evidence(id, finding)
 }
 
-func (r recorders) EvidenceOf(id protocol.RecorderID, seq uint64) (witness.Evidence, bool, error) {
-	return r.o.witness.EvidenceOf(id, seq)
+func (r recorders) EvidenceOf(id protocol.RecorderID, log, seq uint64) (witness.Evidence, bool, error) {
+	return r.o.witness.EvidenceOf(id, log, seq)
 }

@@ -281,7 +281,7 @@ func (w *world) fill() {
 	w.do(central.AgreeUnit{By: admin, Unit: central.Unit{ID: "basisteam", Name: "Politie basisteam", Agreement: "CV-1", ValidUntil: day(365), AgreementFacts: central.AgreementFacts{Kind: central.ChainPartner, Parties: "x", Goals: "x",
 		Special: "x", Informing: "x", Processings: "x", Rights: "x", ValidFrom: day(-30), Review: day(300)}}})
 	w.do(central.EnrolRecorder{By: admin, Recorder: "rec-1", Key: w.town.LogKey, Origin: w.town.Log.Name(), Roots: w.town.Roots,
-		Roster: w.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre = true })})
+		Roster: w.town.Roster(1, func(r *protocol.Roster) { r.LevelCentre, r.OfficerKey = true, "" })})
 	appoint(registrar, "", post(central.Registrar))
 	appoint(protocoltest.Officer, "", post(central.Officer))
 	appoint(handler, "", central.Post{Role: central.Handler, Regime: protocol.AVG})
@@ -353,6 +353,7 @@ type recorder struct {
 	head    chain.Head
 	entries []chain.Entry
 	hashes  chain.Hashes
+	log     uint64 // number of its journal; 0: the first
 
 	mu        sync.Mutex
 	envelopes []protocol.Envelope
@@ -473,7 +474,9 @@ func (r *recorder) batch(from int) []byte {
 	for _, e := range r.entries[from:] {
 		r.w.check(chain.WriteEntry(&b, e))
 	}
-	cp, err := chain.SignCheckpoint(chain.Checkpoint{Origin: r.w.town.Log.Name(), Size: r.head.Size, Root: r.head.Root()}, r.w.town.Log)
+	signer, err := protocol.SignerUnder(protocol.LogOrigin(r.w.town.Log.Name(), r.log), r.w.town.Log)
+	r.w.check(err)
+	cp, err := chain.SignCheckpoint(chain.Checkpoint{Origin: signer.Name(), Size: r.head.Size, Root: r.head.Root()}, signer)
 	r.w.check(err)
 	r.w.check(chain.WriteCheckpoint(&b, cp))
 	return b.Bytes()
@@ -496,7 +499,7 @@ func (r *recorder) cosignedSize() uint64 {
 	r.w.check(err)
 	witness, err := chain.WitnessVerifier(r.w.town.WitnessKey)
 	r.w.check(err)
-	c, by, err := chain.OpenCheckpoint(r.cosigned, r.w.town.Log.Name(), log, witness)
+	c, by, err := chain.OpenSuccessor(r.cosigned, r.w.town.Log.Name(), log, witness)
 	if err != nil || len(by) != 1 {
 		r.w.t.Errorf("cosigned by %d: %v", len(by), err)
 	}
@@ -620,7 +623,7 @@ func TestFactsAreReadOnce(t *testing.T) {
 	if err := w.office.resumeFacts(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if got := w.office.witness.Taken("rec-1"); got != uint64(len(r.entries)) {
+	if _, got := w.office.witness.Taken("rec-1"); got != uint64(len(r.entries)) {
 		t.Errorf("after a start %d of %d entries are taken in", got, len(r.entries))
 	}
 	r.connect()
@@ -940,13 +943,13 @@ func TestAFactTheLedgerCannotTakeIsNotLost(t *testing.T) {
 	_, err := w.office.witness.Receive(t.Context(), "rec-1", r.batch(0))
 	w.check(err)
 	w.check(w.office.book.Close())
-	if taken, err := w.office.takeSome(t.Context(), "rec-1", 0); taken != 1 || err == nil {
+	if taken, err := w.office.takeSome(t.Context(), "rec-1", 0, 0); taken != 1 || err == nil {
 		t.Errorf("%d entries taken by a ledger that takes nothing: %v", taken, err)
 	}
 	w.check(errors.Join(w.office.witness.Close(), w.office.identity.Close()))
 	w.office = w.newOffice()
 	w.check(w.office.Open(t.Context()))
-	if taken, err := w.office.takeSome(t.Context(), "rec-1", 1); taken != 1 || err != nil || !slices.Equal(w.incidents(), []string{"unlink-failed"}) {
+	if taken, err := w.office.takeSome(t.Context(), "rec-1", 0, 1); taken != 1 || err != nil || !slices.Equal(w.incidents(), []string{"unlink-failed"}) {
 		t.Errorf("%d taken, %v, incidents %v", taken, err, w.incidents())
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/public"
 	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
 
 // silence is how long a recorder may say nothing: it speaks once a minute when all is well.
@@ -192,8 +193,11 @@ func (r recorders) Chain(id protocol.RecorderID) desk.Chain {
 	if !ok {
 		return desk.Chain{Silent: true}
 	}
-	c := desk.Chain{Entries: w.Size, LastEntry: w.Last.Time, Checkpoint: w.Heard.Time, Cosigned: w.CosignedSize, CosignedAt: w.CosignedAt.Time,
+	c := desk.Chain{Log: w.Log, Former: w.Former, Entries: w.Size, LastEntry: w.Last.Time, Checkpoint: w.Heard.Time, Cosigned: w.CosignedSize, CosignedAt: w.CosignedAt.Time,
 		Silent: r.o.Now().Sub(w.Heard.Time) > silence}
+	if cosigned, err := chain.UnverifiedCheckpoint(w.Cosigned); err == nil { // our own store
+		c.Witnessed = protocol.LedgerHead{Size: cosigned.Size, Root: cosigned.Root}
+	}
 	said := map[string]bool{}
 	for _, f := range slices.Backward(w.Findings) { // of each kind and camera the newest; silence shows by itself
 		if what := f.Kind + " " + string(f.Camera); f.Kind != witness.Silent && !said[what] {
@@ -225,6 +229,9 @@ func (r recorders) accesses(id protocol.RecorderID) ([]central.Access, error) {
 	return r.o.witness.Accesses(id, 500)
 }
 
-func (r recorders) Export(id protocol.RecorderID, w io.Writer) error {
+func (r recorders) Export(id protocol.RecorderID, log uint64, w io.Writer) error {
+	if log > 0 {
+		return r.o.witness.FormerFile(id, log, w)
+	}
 	return r.o.witness.LogFile(id, w)
 }

@@ -44,7 +44,7 @@ func (o *Office) Journal(recorder protocol.RecorderID, payload []byte) {
 	if !wait {
 		o.sendCosigned(ctx, recorder, cosigned)
 	}
-	o.courier.Carry(o.carried(recorder), cosigned, func(signed []byte) {
+	o.courier.Carry(o.carried(recorder, cosigned), cosigned, func(signed []byte) {
 		if !wait && len(signed) == len(cosigned) {
 			return // it has that already
 		}
@@ -60,10 +60,13 @@ func (o *Office) sendCosigned(ctx context.Context, recorder protocol.RecorderID,
 	}
 }
 
-// carried is a recorder's log as outside witnesses know it.
-func (o *Office) carried(recorder protocol.RecorderID) courier.Log {
-	return courier.Log{Origin: protocol.Origin(recorder, o.Config.Municipality),
-		Proof: func(old, size uint64) (tlog.TreeProof, error) { return o.witness.Consistency(recorder, old, size) }}
+// carried is the log of a recorder's checkpoint as outside witnesses know it: a successor is a log of its own to them.
+func (o *Office) carried(recorder protocol.RecorderID, cosigned []byte) courier.Log {
+	origin, _, _ := strings.Cut(string(cosigned), "\n")
+	return courier.Log{Origin: origin,
+		Proof: func(old, size uint64) (tlog.TreeProof, error) {
+			return o.witness.Consistency(recorder, origin, old, size)
+		}}
 }
 
 // absentFor is how long an outside witness may be absent before it is an incident: well before playback stops for want of its cosignature (invariant 13).
@@ -78,7 +81,11 @@ func (o *Office) tellWitnesses(ctx context.Context) {
 		}
 	}
 	for _, r := range o.enrol() {
-		for _, no := range o.courier.Refusals(protocol.Origin(r, o.Config.Municipality)) {
+		if len(o.Config.Witnesses) == 0 {
+			break
+		}
+		log, _ := o.witness.Recorder(r)
+		for _, no := range o.courier.Refusals(log.Origin) {
 			alarms = append(alarms, central.Alarm{Recorder: r, Kind: central.WitnessRefuses, Detail: no.Error()})
 		}
 	}
@@ -223,6 +230,7 @@ func (o *Office) sendOrders(ctx context.Context) {
 	for {
 		changed := o.book.Changed()
 		o.enrol()
+		o.resume()
 		for recorder, last := range o.owed() {
 			o.send(ctx, recorder, last)
 		}
@@ -368,7 +376,8 @@ func (o *Office) takeFacts(ctx context.Context) {
 		var again <-chan time.Time
 		for _, id := range o.witness.Waiting() {
 			if err := o.takeAll(ctx, id); err != nil && ctx.Err() == nil {
-				o.Log.Error("an entry of a recorder could not be taken in; trying again", "recorder", id, "entry", o.witness.Taken(id), "error", err)
+				log, next := o.witness.Taken(id)
+				o.Log.Error("an entry of a recorder could not be taken in; trying again", "recorder", id, "log", max(log, 1), "entry", next, "error", err)
 				again = time.After(factsAgain)
 			}
 		}
@@ -419,9 +428,9 @@ func (o *Office) keepTaken(ctx context.Context) {
 // takeAll takes in all of a recorder's entries that wait.
 func (o *Office) takeAll(ctx context.Context, id protocol.RecorderID) error {
 	for {
-		from := o.witness.Taken(id)
-		taken, err := o.takeSome(ctx, id, from)
-		if more := o.witness.Take(id, from+taken); err != nil || !more {
+		log, from := o.witness.Taken(id)
+		taken, err := o.takeSome(ctx, id, log, from)
+		if more := o.witness.Take(id, log, from+taken); err != nil || !more {
 			return err
 		}
 	}
@@ -430,19 +439,19 @@ func (o *Office) takeAll(ctx context.Context, id protocol.RecorderID) error {
 // noFacts are the kinds of what comes each minute and is the witness's to read: to the ledger it says nothing.
 var noFacts = []string{protocol.KindSealed, protocol.KindExpired}
 
-// takeSome takes in a number of entries, and says how many.
-func (o *Office) takeSome(ctx context.Context, recorder protocol.RecorderID, from uint64) (taken uint64, err error) {
-	entries, err := o.witness.EntriesWithout(noFacts, recorder, from, 100)
+// takeSome takes in a number of entries of a log, and says how many.
+func (o *Office) takeSome(ctx context.Context, recorder protocol.RecorderID, log, from uint64) (taken uint64, err error) {
+	entries, err := o.witness.EntriesOf(recorder, log, from, 100, noFacts...)
 	if err == nil && len(entries) == 0 {
 		err = errors.New("it is missing from the witness's store")
 	}
 	for _, e := range entries {
 		if h, err := chain.ParseHeader(e.Header); err == nil && h.Kind == protocol.KindLedger {
-			if err := o.compareClocks(ctx, recorder, h, e.Body); err != nil {
+			if err := o.compareClocks(ctx, recorder, log, h, e.Body); err != nil {
 				return taken, err
 			}
 		}
-		if command := factOf(recorder, from+taken, e); command != nil {
+		if command := factOf(central.Source{Recorder: recorder, Log: log, Seq: from + taken}, e); command != nil {
 			if _, err := o.book.Do(ctx, command); err != nil {
 				return taken, err
 			}
@@ -453,8 +462,7 @@ func (o *Office) takeSome(ctx context.Context, recorder protocol.RecorderID, fro
 }
 
 // factOf is what an entry tells the centre, nil for nothing. One that cannot be read is an incident: the recorder is newer than we are, or confused.
-func factOf(recorder protocol.RecorderID, seq uint64, e chain.Entry) (command central.Command) {
-	source := central.Source{Recorder: recorder, Seq: seq}
+func factOf(source central.Source, e chain.Entry) (command central.Command) {
 	h, err := chain.ParseHeader(e.Header)
 	read := func(body any) {
 		if err = errors.New("its body is gone"); e.Body != nil {
@@ -491,13 +499,17 @@ func factOf(recorder protocol.RecorderID, seq uint64, e chain.Entry) (command ce
 		read(&c.Refused)
 		command = c
 	case protocol.KindIntent, protocol.KindView:
-		c := central.RecordAccess{Source: source, Access: central.Access{Recorder: recorder, Seq: seq, At: h.Time, Kind: h.Kind}}
+		c := central.RecordAccess{Source: source, Access: central.Access{Recorder: source.Recorder, Log: source.Log, Seq: source.Seq, At: h.Time, Kind: h.Kind}}
 		if e.Body != nil { // without one it still was an access, of which nothing is known
 			if err := chain.ParseBody(e.Body, &c.Access.Access); err != nil {
 				c.Access.Access = protocol.Access{}
 			}
 		}
 		return c
+	case protocol.KindResumed:
+		c := central.RecordResumed{Source: source, At: h.Time}
+		read(&c.Resumed)
+		command = c
 	case protocol.KindIncident:
 		c := central.RecordIncident{Source: source}
 		read(&c.Incident)
@@ -510,7 +522,7 @@ func factOf(recorder protocol.RecorderID, seq uint64, e chain.Entry) (command ce
 		}
 	}
 	if err != nil {
-		return central.RecordIncident{Source: source, Ours: true, Incident: protocol.Incident{What: "entry-unreadable", Detail: fmt.Sprintf("entry %d %s: %v", seq, h.Kind, err)}}
+		return central.RecordIncident{Source: source, Ours: true, Incident: protocol.Incident{What: "entry-unreadable", Detail: fmt.Sprintf("entry %d %s: %v", source.Seq, h.Kind, err)}}
 	}
 	return command
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
 
@@ -111,10 +112,16 @@ func (e Evidence) Signatures() (list []Signature, err error) {
 			if !ok || err != nil || len(raw) < 4+64 {
 				continue
 			}
+			own := e.Log // a successor's checkpoint bears its name
+			if first, _ := protocol.ParseLogOrigin(name); strings.HasPrefix(own, first+"+") {
+				if own, err = protocol.KeyUnder(name, own); err != nil {
+					return nil, err
+				}
+			}
 			for _, k := range []struct {
 				vkey string
 				role central.Words
-			}{{e.Log, central.Words{NL: "de recorder", EN: "the recorder"}}, {e.Witness, central.Words{NL: "deze centrale, als getuige", EN: "this centre, as witness"}}} {
+			}{{own, central.Words{NL: "de recorder", EN: "the recorder"}}, {e.Witness, central.Words{NL: "deze centrale, als getuige", EN: "this centre, as witness"}}} {
 				kind, key, hash, err := ed25519Of(k.vkey)
 				if err != nil {
 					return nil, err

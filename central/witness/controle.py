@@ -104,6 +104,7 @@ if f.get("inclusion") is not None and f.get("entry"):
     say(included([un64(h) for h in f["inclusion"] or []], size, f.get("seq", 0), un64(f["entry"])) == root, "theirs.note: regel / entry %d" % f.get("seq", 0))
 if f["kind"] == "fork":
     (our_size, our_root), (their_size, their_root) = checkpoint(ours), checkpoint(theirs)
+    say(ours.split(b"\n")[0] == theirs.split(b"\n")[0], "van hetzelfde logboek / of the same log")
     if their_size <= our_size:
         root = bytes.fromhex(f["root"])
         ok = root != their_root and consistent([un64(h) for h in f.get("proof") or []], their_size, root, our_size, our_root)
@@ -112,9 +113,13 @@ if f["kind"] == "fork":
     say(ok, "de twee logboeken spreken elkaar tegen / the two logs contradict each other")
 if f["kind"] in ("rollback", "truncation"):
     def entries(note):
+        """Number of the log, its entries, and when."""
         first, line = note.decode().split("\n")[:2]
-        return (json.loads(line)["entries"], json.loads(line)["time"]) if first.startswith("beeldwacht/status") else (int(line), json.loads(un64(f["shown"][-1]["header"]))["time"])
+        if first.startswith("beeldwacht/status"):
+            return (json.loads(line).get("log", 1), json.loads(line)["entries"]), json.loads(line)["time"]
+        last = first.split("/")[-1]
+        return (int(last) if last.isdigit() else 1, int(line)), json.loads(un64(f["shown"][-1]["header"]))["time"]
     (had, before), (has, now) = entries(ours), entries(theirs)
-    say(has < had and now > before, "%s: %d regels / entries; %s: %d" % (before, had, now, has))
+    say(has < had and now > before, "%s: logboek / log %d, %d regels / entries; %s: %d, %d" % (before, *had, now, *has))
 print("\n" + f["seen"]["NL"] + "\n" + f["seen"]["EN"] if f.get("seen") else f["detail"])
 sys.exit(1 if bad else 0)

@@ -31,8 +31,9 @@
 //	what                              noticed by                                        worth                                                              incident
 //	fork                              Receive: a signed log that contradicts the        proof: two checkpoints of one key, and why they cannot both be     log-fork
 //	                                  one stored
-//	rollback (a restored backup)      Status: fewer entries than are stored, at a       proof: a checkpoint, its last entry, and a later status of         log-rollback
-//	                                  later time; once it writes on, a fork             one key
+//	rollback (a restored backup)      Status: fewer entries than are stored, or a       proof: a checkpoint, its last entry, and a later status of         log-rollback
+//	                                  log of before the present one, at a later time;   one key
+//	                                  once it writes on, a fork
 //	truncation                        Status: fewer entries than in its last status,    proof: two statuses of one key; or checkpoint and status           log-truncated
 //	                                  or no log any more. A status that states more than
 //	                                  was handed in is kept on the disk within a minute
@@ -64,6 +65,18 @@
 // cosigned like any other, so that they cannot be taken back, and are kept as a finding, once. A recorder that goes on telling, without an entry, that its log has not grown is found when its newest
 // seal is an hour and a half old. An epoch begun anew, since its key was lost, is no finding here: the recorder says so itself, and the centre makes an incident of it.
 //
+// # Successors
+//
+// A recorder whose log was put back or forked goes on under a successor of that log, once the privacy officer orders so ([Witness.Resume]): the entries that it has, under the next
+// name (protocol.LogOrigin). Its checkpoints of that name are cosigned like any others. As long as they cover nothing but entries that are here already they are cosigned as the beginning of both logs. The
+// first entry that differs makes the successor the present log, in the transaction that stores it: what only the log before it has moves aside, whole, with its last cosigned
+// checkpoint, and stays readable and verifiable ([Witness.FormerFile]); its accesses stay among the accesses, and its bodies keep their terms. The tallies of footage go on, since what both parts
+// sealed and deleted was so; a minute that is sealed again is counted unless a part that lies aside has it.
+//
+// Without the order a checkpoint under a successor's name is refused, and is no finding: nobody signed two things under one name, and the recorder that insists falls silent here, which is one.
+// A checkpoint under the name of a log that has ended is refused, and answered with the newest cosigned one of that log, so that the recorder finds out that it was put back to before its
+// resumption; its next status is the proof, for it names that log again. A fork, rollback or truncation of the successor is found as of any log; findings say of which log they are.
+//
 // # Retention
 //
 // Bodies go here too at the end of the term of their kind (protocol.BodyTerms), whether or not their recorder still is there to say so in its log; headers, seals and hashes
@@ -72,6 +85,6 @@
 // # Store
 //
 // One bbolt file of its own, never the ledger's: a row a recorder in "recorders"; under "logs" a bucket a recorder with headers, bodies (packed: protocol.Pack),
-// hashes, findings, which months of bodies are gone, what pages ask for (the accesses, and each camera's oldest footage), and what findings are found by: tallies by clock hour,
+// hashes, findings, what only a former log has ("former", by its number), which months of bodies are gone, what pages ask for (the accesses, and each camera's oldest footage), and what findings are found by: tallies by clock hour,
 // what is deleted, windows and holds; and the first checkpoint that was cosigned, which goes along with an export. Statuses that state more than came in stand in "ahead".
 package witness

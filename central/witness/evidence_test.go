@@ -360,7 +360,7 @@ func TestI11_ClockBehindAsEvidence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Behind(id, h, checkpoint, ledger.entries[4].Header, 5, proof); err != nil {
+	if err := p.Behind(id, 0, h, checkpoint, ledger.entries[4].Header, 5, proof); err != nil {
 		t.Fatal(err)
 	}
 	p.stands(r, p.only(Clock), true, 2)
@@ -541,12 +541,12 @@ func TestI12_AccessAsEvidence(t *testing.T) {
 	r.grow(t, 3)
 	r.add(t, protocol.KindView, protocol.Access{How: "live", Grant: "g-none", Camera: "hal", Interval: protocol.Span(start, start.Add(time.Second))})
 	p.receive(r, r.batch(t, 0, 4))
-	e, ok, err := p.EvidenceOf(id, 3)
+	e, ok, err := p.EvidenceOf(id, 0, 3)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	p.stands(r, e, false, 2)
-	if _, ok, err := p.EvidenceOf(id, 4); ok || err != nil {
+	if _, ok, err := p.EvidenceOf(id, 0, 4); ok || err != nil {
 		t.Error("an entry that is not there", err)
 	}
 }

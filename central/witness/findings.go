@@ -45,12 +45,15 @@ const (
 // Of the other kinds Ours is the recorder's checkpoint, cosigned here, that covers the entries Shown (of a truncation it may be an earlier status); Theirs, where there is one, is
 // the status or, of a body, the checkpoint that shows it; of a clock that was behind, the centre's ledger checkpoint that the shown entry holds, and Inclusion shows that it
 // covers Entry of the ledger.
+//
+// Checkpoints of a log that is a successor bear its name, and the recorder's key under that name (protocol.LogOrigin); statuses are signed under the first.
 type Finding struct {
 	Recorder     protocol.RecorderID `json:"recorder"`
 	At           protocol.Time       `json:"at"` // when it was first seen
 	Kind         string              `json:"kind"`
 	Key          string              `json:"key,omitempty"` // one finding for each; see Name
 	Camera       protocol.CameraID   `json:"camera,omitempty"`
+	Log          uint64              `json:"log,omitzero"` // number of the recorder's log that it is about; 0: the first
 	Seen         central.Words       `json:"seen,omitzero"`
 	Detail       string              `json:"detail"`
 	Ours         []byte              `json:"ours"`
@@ -90,7 +93,7 @@ func (f Finding) Growth() bool {
 // ErrWord: a finding whose notes and entries are what they say, and which proves nothing by itself.
 var ErrWord = errors.New("this rests on somebody's word")
 
-// Check verifies a finding from the finding alone: nil when what it shows proves that the recorder did what it says. ErrWord when everything shown is genuine but what it comes down
+// Check verifies a finding from the finding alone, with the recorder's key as it was enrolled: nil when what it shows proves that the recorder did what it says. ErrWord when everything shown is genuine but what it comes down
 // to is not in it, such as that something is missing. The witness's key is needed for its time: of a clock that ran ahead.
 func (f Finding) Check(origin string, recorder note.Verifier, witnesses ...note.Verifier) error {
 	switch f.Kind {
@@ -103,14 +106,14 @@ func (f Finding) Check(origin string, recorder note.Verifier, witnesses ...note.
 	case Unsealed:
 		return f.checkSeal(origin, recorder)
 	case Late:
-		if _, _, err := chain.OpenCheckpoint(f.Theirs, origin, recorder); err != nil {
+		if _, _, err := chain.OpenSuccessor(f.Theirs, origin, recorder); err != nil {
 			return err
 		}
 		return fmt.Errorf("the recorder signed for a log; that its newest seal is too old rests on this witness's clock: %w", ErrWord)
 	case Unfit:
 		return fmt.Errorf("finding %q: %w", f.Kind, ErrWord)
 	case Bodiless:
-		theirs, _, err := chain.OpenCheckpoint(f.Theirs, origin, recorder)
+		theirs, _, err := chain.OpenSuccessor(f.Theirs, origin, recorder)
 		if err == nil {
 			err = chain.CheckInclusion(f.Inclusion, theirs.Size, theirs.Root, f.Seq, f.Entry)
 		}
@@ -127,7 +130,7 @@ func (f Finding) Check(origin string, recorder note.Verifier, witnesses ...note.
 
 // checkShown verifies Ours and what is shown under it, and gives the headers.
 func (f Finding) checkShown(origin string, recorder note.Verifier) (list []chain.Header, err error) {
-	c, _, err := chain.OpenCheckpoint(f.Ours, origin, recorder)
+	c, _, err := chain.OpenSuccessor(f.Ours, origin, recorder)
 	if err != nil {
 		return nil, err
 	}
@@ -142,13 +145,16 @@ func (f Finding) checkShown(origin string, recorder note.Verifier) (list []chain
 }
 
 func (f Finding) checkFork(origin string, recorder note.Verifier) error {
-	ours, _, err := chain.OpenCheckpoint(f.Ours, origin, recorder)
+	ours, _, err := chain.OpenSuccessor(f.Ours, origin, recorder)
 	if err != nil {
 		return err
 	}
-	theirs, _, err := chain.OpenCheckpoint(f.Theirs, origin, recorder)
+	theirs, _, err := chain.OpenSuccessor(f.Theirs, origin, recorder)
 	if err != nil {
 		return err
+	}
+	if ours.Origin != theirs.Origin {
+		return fmt.Errorf("one is of %s, the other of %s: a log that was resumed may differ from the one before it", ours.Origin, theirs.Origin)
 	}
 	if theirs.Size <= ours.Size {
 		if theirs.Root == f.Root {
@@ -169,10 +175,10 @@ func (f Finding) checkShrunk(origin string, recorder note.Verifier) error {
 	if err != nil {
 		return err
 	}
-	var had uint64
+	var log, had uint64
 	var at time.Time
 	if before, err := protocol.OpenStatus(f.Ours, recorder); err == nil {
-		had, at = before.Entries, before.Time.Time
+		log, had, at = before.Log, before.Entries, before.Time.Time
 	} else {
 		shown, err := f.checkShown(origin, recorder)
 		if err != nil {
@@ -183,6 +189,17 @@ func (f Finding) checkShrunk(origin string, recorder note.Verifier) error {
 		}
 		last := shown[len(shown)-1]
 		had, at = last.Seq+1, last.Time.Time
+		c, err := chain.UnverifiedCheckpoint(f.Ours) // checkShown has verified it
+		if err != nil {
+			return err
+		}
+		_, log = protocol.ParseLogOrigin(c.Origin)
+	}
+	switch before, after := max(log, 1), max(now.Log, 1); {
+	case after > before:
+		return fmt.Errorf("the status of %s is of log %d: one that was resumed may be shorter than log %d was", now.Time, after, before)
+	case after < before && now.Time.After(at):
+		return nil
 	}
 	if now.Entries >= had || !now.Time.After(at) {
 		return fmt.Errorf("the status of %s counts %d entries; that is not fewer than the %d of %s", now.Time, now.Entries, had, protocol.T(at))
@@ -200,7 +217,7 @@ func (f Finding) checkClock(origin string, recorder note.Verifier, witnesses []n
 		return errors.New("the entry is not shown")
 	}
 	if len(f.Theirs) == 0 {
-		_, cosigned, err := chain.OpenCheckpoint(f.Ours, origin, recorder, witnesses...)
+		_, cosigned, err := chain.OpenSuccessor(f.Ours, origin, recorder, witnesses...)
 		if err != nil {
 			return err
 		}
@@ -231,7 +248,7 @@ func (f Finding) checkClock(origin string, recorder note.Verifier, witnesses []n
 }
 
 func (f Finding) checkSeal(origin string, recorder note.Verifier) error {
-	theirs, _, err := chain.OpenCheckpoint(f.Theirs, origin, recorder)
+	theirs, _, err := chain.OpenSuccessor(f.Theirs, origin, recorder)
 	if err != nil {
 		return err
 	}
@@ -253,7 +270,7 @@ func (f Finding) checkSeal(origin string, recorder note.Verifier) error {
 
 // unsealed adds the proof to a finding about seals, and keeps it. r is the row as the batch leaves it.
 func (w *Witness) unsealed(log *bbolt.Bucket, r row, f Finding, id protocol.RecorderID) error {
-	f.Recorder, f.At, f.Theirs = id, protocol.T(w.now()), r.Checkpoint
+	f.Recorder, f.At, f.Log, f.Theirs = id, protocol.T(w.now()), r.Log, r.Checkpoint
 	tree := &overlay{base: log.Bucket(hashes), split: chain.HashCount(r.Head.Size)}
 	f.OurEntry, f.OurBody = bytes.Clone(log.Bucket(headers).Get(key(f.Named))), bytes.Clone(bodyOf(log, f.Named))
 	var err error
@@ -283,7 +300,7 @@ func (w *Witness) keep(f Finding) error { return w.keeping(f, true) }
 func (w *Witness) keepOnce(f Finding) error {
 	known := false
 	err := w.db.View(func(tx *bbolt.Tx) error {
-		known = tx.Bucket(logs).Bucket([]byte(f.Recorder)).Bucket(findings).Get([]byte(f.Key)) != nil
+		known = tx.Bucket(logs).Bucket([]byte(f.Recorder)).Bucket(findings).Get([]byte(f.Name())) != nil
 		return nil
 	})
 	if err != nil || known {
@@ -324,7 +341,7 @@ func (f Finding) put(log *bbolt.Bucket, count bool) error {
 			name = []byte(Fork + " more")
 		case proves && like >= mostForks, f.Kind != Fork && f.Kind != Unfit && all >= mostFindings:
 			f.Key = f.Kind + " more"
-			name = []byte(f.Key)
+			name = []byte(f.Name())
 		}
 	}
 	if f.Detail == "" {
@@ -394,46 +411,45 @@ func (w *Witness) Evidence(id protocol.RecorderID, name string) (Evidence, bool,
 	return Evidence{}, false, nil
 }
 
-// EvidenceOf is an entry of a recorder's log as evidence of an access that nothing allowed.
-func (w *Witness) EvidenceOf(id protocol.RecorderID, seq uint64) (Evidence, bool, error) {
+// EvidenceOf is an entry of a recorder's log of this number (0: the first) as evidence of an access that nothing allowed.
+func (w *Witness) EvidenceOf(id protocol.RecorderID, log, seq uint64) (e Evidence, ok bool, err error) {
 	r, ok := w.Recorder(id)
-	if !ok || seq >= r.Size {
+	if !ok || max(log, 1) > r.Log {
 		return Evidence{}, false, nil
 	}
-	entries, err := w.Entries(id, seq, 1)
-	if err != nil || len(entries) == 0 {
+	var h chain.Header
+	err = w.inLog(id, log, func(l stored) error {
+		one, has := l.entry(seq)
+		if ok = has && seq < l.covered; !ok {
+			return nil
+		}
+		h, err = chain.ParseHeader(one.Header)
+		return err
+	})
+	if err != nil || !ok {
 		return Evidence{}, false, err
 	}
-	h, err := chain.ParseHeader(entries[0].Header)
-	if err != nil {
-		return Evidence{}, false, err
-	}
-	e, err := w.evidence(r, Finding{Recorder: id, Kind: Access, Seqs: []uint64{seq}, At: h.Time, Seen: central.Words{
+	e, err = w.evidence(r, Finding{Recorder: id, Kind: Access, Log: laterLog(log), Seqs: []uint64{seq}, At: h.Time, Seen: central.Words{
 		NL: fmt.Sprintf("Regel %d van het logboek, van %s, zegt dat beelden zijn gelezen. De centrale kent geen toestemming die dit toestond.", seq, h.Time),
 		EN: fmt.Sprintf("Entry %d of the log, of %s, says that footage was read. The centre knows no grant that allowed this.", seq, h.Time)}})
 	return e, err == nil, err
 }
 
 func (w *Witness) evidence(r Recorder, f Finding) (Evidence, error) {
-	e := Evidence{Finding: f, Origin: r.Origin, Log: r.Key, Witness: w.vkey}
+	first, _ := protocol.ParseLogOrigin(r.Origin)
+	e := Evidence{Finding: f, Origin: protocol.LogOrigin(first, f.Log), Log: r.Key, Witness: w.vkey}
 	if len(f.Seqs) == 0 || len(f.Shown) > 0 {
 		return e, nil
 	}
-	err := w.db.View(func(tx *bbolt.Tx) error {
-		known, err := readRow(tx, r.ID)
-		if err != nil {
-			return err
-		}
-		size := known.Size
+	err := w.inLog(r.ID, f.Log, func(l stored) (err error) {
+		size, ours := l.covered, l.cosigned
 		for _, seq := range f.Seqs {
 			if seq >= size { // not cosigned yet: the recorder's signature covers it
-				size = known.Head.Size
+				size, ours = l.size, l.checkpoint
 			}
 		}
-		if e.Ours = known.Cosigned; size != known.Size {
-			e.Ours = known.Checkpoint
-		}
-		e.Shown, err = show(tx.Bucket(logs).Bucket([]byte(r.ID)), size, f.Seqs...)
+		e.Ours = bytes.Clone(ours)
+		e.Shown, err = show(l, size, f.Seqs...)
 		return err
 	})
 	if err != nil {

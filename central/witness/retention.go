@@ -59,50 +59,74 @@ type span struct {
 }
 
 func (w *Witness) destroyOf(ctx context.Context, id protocol.RecorderID, now time.Time) (count int, err error) {
-	var spans []span
-	err = w.db.View(func(tx *bbolt.Tx) (err error) {
-		spans, err = due(tx.Bucket(logs).Bucket([]byte(id)), now)
-		return err
+	// Of the present log, and of what only a former one has: by that one's number.
+	at := func(tx *bbolt.Tx, log uint64) *bbolt.Bucket {
+		if log == 0 {
+			return tx.Bucket(logs).Bucket([]byte(id))
+		}
+		return tx.Bucket(logs).Bucket([]byte(id)).Bucket(former).Bucket(key(log))
+	}
+	parts := []uint64{0}
+	err = w.db.View(func(tx *bbolt.Tx) error {
+		return eachAside(at(tx, 0), func(n uint64, _ *bbolt.Bucket, _ aside) error {
+			parts = append(parts, n)
+			return nil
+		})
 	})
-	for _, s := range spans {
-		for from := s.first; err == nil; {
-			if err = ctx.Err(); err != nil {
-				break
-			}
-			var next uint64
-			n := 0
-			err = w.db.Update(func(tx *bbolt.Tx) error {
-				var counts map[string]int
-				if next, counts, err = s.destroy(tx.Bucket(logs).Bucket([]byte(id)), from); err != nil {
-					return err
-				}
-				n = 0
-				for _, c := range counts {
-					n += c
-				}
-				return w.countDestroyed(tx, counts, s.month)
+	for _, log := range parts {
+		var spans []span
+		if err == nil {
+			err = w.db.View(func(tx *bbolt.Tx) (err error) {
+				spans, err = due(at(tx, log), now)
+				return err
 			})
-			if err != nil {
-				break
-			}
-			if from, count = next, count+n; from >= s.last {
-				break
+		}
+		if len(spans) > 0 && err == nil {
+			err = w.db.Update(func(tx *bbolt.Tx) error { return w.renew(at(tx, 0)) })
+		}
+		for _, s := range spans {
+			for from := s.first; err == nil; {
+				if err = ctx.Err(); err != nil {
+					break
+				}
+				var next uint64
+				n := 0
+				err = w.db.Update(func(tx *bbolt.Tx) error {
+					var counts map[string]int
+					if next, counts, err = s.destroy(at(tx, log), from); err != nil {
+						return err
+					}
+					n = 0
+					for _, c := range counts {
+						n += c
+					}
+					return w.countDestroyed(tx, counts, s.month)
+				})
+				if err != nil {
+					break
+				}
+				if from, count = next, count+n; from >= s.last {
+					break
+				}
 			}
 		}
 	}
 	return count, err
 }
 
-// due lists what is to be destroyed of a log.
+// due lists what is to be destroyed of a log, or of a part of one.
 func due(log *bbolt.Bucket, now time.Time) (spans []span, err error) {
-	size := uint64(0)
+	start, size := uint64(0), uint64(0)
+	if k, _ := log.Bucket(headers).Cursor().First(); k != nil {
+		start = number(k)
+	}
 	if k, _ := log.Bucket(headers).Cursor().Last(); k != nil {
 		size = number(k) + 1
 	}
 	// begin is the first entry of a month or later; times never fall.
 	begin := func(month time.Time) uint64 {
-		return uint64(sort.Search(int(size), func(seq int) bool {
-			h, wrong := chain.ParseHeader(log.Bucket(headers).Get(key(uint64(seq))))
+		return start + uint64(sort.Search(int(size-start), func(i int) bool {
+			h, wrong := chain.ParseHeader(log.Bucket(headers).Get(key(start + uint64(i))))
 			err = errors.Join(err, wrong)
 			return !h.Time.Before(month)
 		}))
@@ -115,7 +139,7 @@ func due(log *bbolt.Bucket, now time.Time) (spans []span, err error) {
 		last := time.Date(now.Year()-term.Years, now.Month(), 1, 0, 0, 0, 0, time.UTC) // the first month that is still to be kept
 		month := last.AddDate(0, -1, 0).Format("2006-01")
 		for _, kind := range term.Kinds {
-			from := uint64(0)
+			from := start
 			if done != nil {
 				if v := done.Get([]byte(kind)); v != nil {
 					if string(v) >= month {

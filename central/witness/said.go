@@ -13,6 +13,7 @@ import (
 // as much.
 type said struct {
 	at       protocol.Time
+	log      uint64
 	entries  uint64
 	raw      []byte
 	suspects map[protocol.CameraID]bool // not changed once the status has been looked at: whose oldest footage was reported as deleted
@@ -44,7 +45,7 @@ func (w *Witness) readSaid(tx *bbolt.Tx) error {
 			w.log.Warn("a status that was kept cannot be read", "recorder", id, "error", err)
 			return nil
 		}
-		w.statuses[id] = said{at: s.Time, entries: s.Entries, raw: raw}
+		w.statuses[id] = said{at: s.Time, log: max(s.Log, 1), entries: s.Entries, raw: raw}
 		return nil
 	})
 }

@@ -21,7 +21,7 @@ type epochs struct {
 
 func (x *epochs) next(t testing.TB) (note.Signer, string) {
 	t.Helper()
-	skey, vkey, err := note.GenerateKey(rand.Reader, origin)
+	skey, vkey, err := note.GenerateKey(rand.Reader, protocol.LogOrigin(origin, x.Log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func (x *epochs) begin(t testing.TB, r *recorder, lost string) {
 func (x *epochs) seal(t testing.TB, r *recorder, change func(*chain.EpochSeal)) {
 	t.Helper()
 	key, vkey := x.next(t)
-	s := chain.EpochSeal{Checkpoint: chain.Checkpoint{Origin: origin, Size: r.head.Size, Root: r.head.Root()}, Epoch: x.Number, Ended: protocol.T(r.now), Next: vkey}
+	s := chain.EpochSeal{Checkpoint: chain.Checkpoint{Origin: protocol.LogOrigin(origin, x.Log), Size: r.head.Size, Root: r.head.Root()}, Epoch: x.Number, Ended: protocol.T(r.now), Next: vkey}
 	if change != nil {
 		change(&s)
 	}

@@ -1,8 +1,8 @@
 package witness
 
 import (
+	"bytes"
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,13 +22,44 @@ type Mark struct {
 	Root protocol.Hash `json:"root"`
 }
 
-// progress is one recorder's: entries stored, and how many of them are taken in.
-type progress struct{ stored, taken uint64 }
+// progress is how much of a recorder's logs is taken in: of each what the one before it does not have.
+type progress struct {
+	log, taken uint64 // the next entry to take in: the number of its log, and its own
+	stored     uint64 // entries of the present log
+	present    uint64 // its number
+	former     []Former
+}
+
+// settle goes on to the next log at the end of one.
+func (p progress) settle() progress {
+	p.log = max(p.log, 1)
+	for i, f := range p.former {
+		if p.log != f.Log || p.taken < f.Size {
+			continue
+		}
+		p.taken, p.log = f.From, p.present
+		if i+1 < len(p.former) {
+			p.log = p.former[i+1].Log
+		}
+	}
+	if p.log == p.present {
+		p.taken = min(p.taken, p.stored)
+	}
+	return p
+}
 
 var (
-	taken     = []byte("taken") // recorder → entries
+	taken     = []byte("taken") // recorder → entries; of a successor its number behind them
 	metaTaken = []byte("taken") // the Mark
 )
+
+// note is how it is kept.
+func (p progress) note() []byte {
+	if p.log < 2 {
+		return key(p.taken)
+	}
+	return append(key(p.taken), key(p.log)...)
+}
 
 // readTaken fills w.progress. It is Open's.
 func (w *Witness) readTaken(tx *bbolt.Tx) error {
@@ -38,19 +69,49 @@ func (w *Witness) readTaken(tx *bbolt.Tx) error {
 		return err
 	}
 	return eachRow(tx, func(id protocol.RecorderID, r row) error {
-		p := progress{stored: r.Head.Size}
-		if v := b.Get([]byte(id)); len(v) == 8 {
-			p.taken = min(binary.BigEndian.Uint64(v), p.stored)
+		p := progress{stored: r.Head.Size, present: r.number()}
+		if p.former, err = formerOf(tx.Bucket(logs).Bucket([]byte(id)), r); err != nil {
+			return err
+		}
+		if v := b.Get([]byte(id)); len(v) == 8 || len(v) == 16 {
+			if p.taken = number(v); len(v) == 16 {
+				p.log = number(v[8:])
+			}
 		}
 		w.progressed(id, p)
 		return nil
 	})
 }
 
+// grew notes that a batch is stored.
+func (w *Witness) grew(id protocol.RecorderID, b batch) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.progress[id]
+	if p.present != b.log { // the first entries of a recorder, or of a successor of its log
+		err := w.db.View(func(tx *bbolt.Tx) error {
+			r, err := readRow(tx, id)
+			if err == nil {
+				p.stored, p.present = r.Head.Size, r.number()
+				p.former, err = formerOf(tx.Bucket(logs).Bucket([]byte(id)), r)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	} else {
+		p.stored = max(p.stored, b.checkpoint.Size)
+	}
+	w.progressed(id, p)
+	return nil
+}
+
 // progressed notes how far a recorder is. The caller holds mu, or is Open.
 func (w *Witness) progressed(id protocol.RecorderID, p progress) {
+	p = p.settle()
 	w.progress[id] = p
-	if p.taken < p.stored {
+	if p.log < p.present || p.taken < p.stored {
 		w.waiting[id] = true
 	} else {
 		delete(w.waiting, id)
@@ -64,19 +125,20 @@ func (w *Witness) Waiting() []protocol.RecorderID {
 	return slices.SortedFunc(maps.Keys(w.waiting), cmp.Compare)
 }
 
-// Taken is how many of a recorder's entries are taken in: the next one's number.
-func (w *Witness) Taken(id protocol.RecorderID) uint64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.progress[id].taken
-}
-
-// Take notes that a recorder's entries before this number are taken in, and says whether there are more.
-func (w *Witness) Take(id protocol.RecorderID, next uint64) (more bool) {
+// Taken is the next of a recorder's entries to take in: the number of its log, 0 of the first, and its own.
+func (w *Witness) Taken(id protocol.RecorderID) (log, next uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := w.progress[id]
-	p.taken = min(next, p.stored)
+	return laterLog(p.log), p.taken
+}
+
+// Take notes that the entries of a recorder's log before this number are taken in, and says whether there are more, in that log or in a successor of it.
+func (w *Witness) Take(id protocol.RecorderID, log, next uint64) (more bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.progress[id]
+	p.log, p.taken = max(log, 1), next
 	w.progressed(id, p)
 	return w.waiting[id]
 }
@@ -93,10 +155,10 @@ func (w *Witness) KeepTaken(at Mark) error {
 	err = w.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(taken)
 		for id, p := range all {
-			if v := b.Get([]byte(id)); len(v) == 8 && binary.BigEndian.Uint64(v) == p.taken {
+			if bytes.Equal(b.Get([]byte(id)), p.note()) {
 				continue
 			}
-			if err := b.Put([]byte(id), key(p.taken)); err != nil {
+			if err := b.Put([]byte(id), p.note()); err != nil {
 				return err
 			}
 		}
@@ -125,7 +187,7 @@ func (w *Witness) TakeAgain() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for id, p := range w.progress {
-		p.taken = 0
+		p.log, p.taken = 1, 0
 		w.progressed(id, p)
 	}
 }

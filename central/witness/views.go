@@ -22,8 +22,11 @@ import (
 // Recorder is how a recorder's log stands here.
 type Recorder struct {
 	ID           protocol.RecorderID
-	Key          string
-	Origin       string
+	Key          string        // as it was enrolled: it bears the name of the first log
+	Log          uint64        // number of the log that goes on
+	Origin       string        // its name
+	Former       []Former      // the logs before it, oldest first
+	Next         uint64        // number of a successor that was ordered and has not come in; 0: none
 	Size         uint64        // entries stored
 	Last         protocol.Time // of the last entry
 	CosignedSize uint64
@@ -71,8 +74,16 @@ func (w *Witness) Recorders() []Recorder {
 }
 
 func view(tx *bbolt.Tx, id protocol.RecorderID, r row) (Recorder, error) {
-	v := Recorder{ID: id, Key: r.Key, Origin: r.Origin, Size: r.Head.Size, Last: r.Head.Time, CosignedSize: r.Size, CosignedAt: r.CosignedAt, Cosigned: r.Cosigned, Heard: r.Heard}
-	err := tx.Bucket(logs).Bucket([]byte(id)).Bucket(findings).ForEach(func(_, b []byte) error {
+	v := Recorder{ID: id, Key: r.Key, Log: r.number(), Origin: protocol.LogOrigin(r.Origin, r.Log), Size: r.Head.Size, Last: r.Head.Time, CosignedSize: r.Size, CosignedAt: r.CosignedAt, Cosigned: r.Cosigned, Heard: r.Heard}
+	if r.Next != nil {
+		v.Next = r.Next.Log
+	}
+	log := tx.Bucket(logs).Bucket([]byte(id))
+	var err error
+	if v.Former, err = formerOf(log, r); err != nil {
+		return v, err
+	}
+	err = log.Bucket(findings).ForEach(func(_, b []byte) error {
 		var f Finding
 		if err := json.Unmarshal(b, &f); err != nil {
 			return err
@@ -92,17 +103,28 @@ func rank(f Finding) int {
 	return 1
 }
 
-// Consistency proves that the first old entries of a recorder's log are the start of the first size (RFC 6962 section 2.1.2), as both are stored here.
-func (w *Witness) Consistency(id protocol.RecorderID, old, size uint64) (p tlog.TreeProof, err error) {
+// Consistency proves that the first old entries of a recorder's log of this name are the start of the first size (RFC 6962 section 2.1.2), as both are stored here.
+func (w *Witness) Consistency(id protocol.RecorderID, origin string, old, size uint64) (p tlog.TreeProof, err error) {
 	err = w.db.View(func(tx *bbolt.Tx) error {
 		r, err := readRow(tx, id)
 		if err != nil {
 			return err
 		}
-		if size > r.Head.Size {
-			return fmt.Errorf("only %d entries are here, not %d", r.Head.Size, size)
+		first, number := protocol.ParseLogOrigin(origin)
+		if first != r.Origin {
+			return fmt.Errorf("%s is no log of it", origin)
 		}
-		p, err = chain.ConsistencyProof(old, size, &overlay{base: tx.Bucket(logs).Bucket([]byte(id)).Bucket(hashes), split: chain.HashCount(size)})
+		if r.Next != nil && number == r.Next.Log { // the beginning of the present one
+			number = r.number()
+		}
+		l, err := logOf(tx.Bucket(logs).Bucket([]byte(id)), r, number)
+		if err != nil {
+			return err
+		}
+		if size > l.size {
+			return fmt.Errorf("only %d entries are here, not %d", l.size, size)
+		}
+		p, err = chain.ConsistencyProof(old, size, l)
 		return err
 	})
 	if err != nil {
@@ -122,26 +144,21 @@ func (w *Witness) Silence(now time.Time, longer time.Duration) []Recorder {
 	return silent
 }
 
-// EqualHead says whether everything a recorder says it has (its status's Entries) is stored and cosigned here.
-func (w *Witness) EqualHead(id protocol.RecorderID, entries uint64) bool {
+// EqualHead says whether everything a recorder says it has (its status's Log and Entries) is stored and cosigned here.
+func (w *Witness) EqualHead(id protocol.RecorderID, log, entries uint64) bool {
 	r, ok := w.Recorder(id)
-	return ok && r.Size == entries && r.CosignedSize == entries
+	return ok && r.Log == max(log, 1) && r.Size == entries && r.CosignedSize == entries
 }
 
-// Entries gives at most max of a recorder's entries from seq on; none at the end.
+// Entries gives at most max of a recorder's entries from seq on, of its log as it goes on; none at the end.
 func (w *Witness) Entries(id protocol.RecorderID, from uint64, max int) ([]chain.Entry, error) {
-	return w.EntriesWithout(nil, id, from, max)
-}
-
-// EntriesWithout is Entries, where the bodies of some kinds are left out: of thousands of recorders it takes long to unpack what nobody reads.
-func (w *Witness) EntriesWithout(kinds []string, id protocol.RecorderID, from uint64, max int) ([]chain.Entry, error) {
 	var list []chain.Entry
 	err := w.db.View(func(tx *bbolt.Tx) error {
 		log := tx.Bucket(logs).Bucket([]byte(id))
 		if log == nil {
 			return ErrUnknown
 		}
-		list = readEntries(log, kinds, from, max)
+		list = readEntries(log, nil, from, max)
 		return nil
 	})
 	return list, err
@@ -170,88 +187,63 @@ func readEntry(log *bbolt.Bucket, k, header []byte) chain.Entry {
 	return e
 }
 
-// LogFile writes a recorder's whole log with the first and the newest checkpoint that were cosigned, as `beeldwacht verify` reads it. It reads piece by piece: a slow reader
+// LogFile writes a recorder's whole log as it goes on, with the first and the newest checkpoint of it that were cosigned, as `beeldwacht verify` reads it. It reads piece by piece: a slow reader
 // with an open bbolt transaction would keep the file from growing, and so every recorder waiting.
 func (w *Witness) LogFile(id protocol.RecorderID, out io.Writer) error {
-	var r row
-	var begin []byte
-	if err := w.db.View(func(tx *bbolt.Tx) (err error) {
-		if r, err = readRow(tx, id); err == nil {
-			begin, err = r.begin(tx.Bucket(logs).Bucket([]byte(id)))
-		}
-		return err
-	}); err != nil {
-		return err
+	r, ok := w.Recorder(id)
+	if !ok {
+		return ErrUnknown
 	}
-	for from := uint64(0); from < r.Head.Size; {
-		entries, err := w.Entries(id, from, int(min(100, r.Head.Size-from)))
-		if err != nil {
-			return err
-		}
-		if len(entries) == 0 {
-			return fmt.Errorf("witness: recorder %s: entry %d is missing from the store", id, from)
-		}
-		for _, e := range entries {
-			if err := chain.WriteEntry(out, e); err != nil {
-				return err
-			}
-		}
-		from += uint64(len(entries))
-	}
-	if begin != nil {
-		if err := chain.WriteCheckpoint(out, begin); err != nil {
-			return err
-		}
-	}
-	if r.Cosigned == nil {
-		return nil
-	}
-	return chain.WriteCheckpoint(out, r.Cosigned)
+	return w.FormerFile(id, r.Log, out)
 }
 
-// begin is the first checkpoint that was cosigned, if it is another than the newest and of the log as it is stored.
-func (r row) begin(log *bbolt.Bucket) ([]byte, error) {
-	signed := bytes.Clone(log.Get(first))
+// begin is the first checkpoint that was cosigned, if it is of this log, and another than the newest.
+func (l stored) begin() ([]byte, error) {
+	signed := bytes.Clone(l.parts[len(l.parts)-1].bucket.Get(first))
 	if signed == nil {
 		return nil, nil
 	}
 	c, err := chain.UnverifiedCheckpoint(signed)
-	if err != nil || c.Size >= r.Size {
+	if err != nil || c.Size >= l.covered {
 		return nil, err
 	}
-	root, err := chain.RootAt(c.Size, &overlay{base: log.Bucket(hashes), split: chain.HashCount(r.Head.Size)})
+	if _, number := protocol.ParseLogOrigin(c.Origin); number != l.number {
+		return nil, nil
+	}
+	root, err := chain.RootAt(c.Size, l)
 	if err != nil || root != c.Root {
 		return nil, err
 	}
 	return signed, nil
 }
 
-// Accesses are the newest entries of a recorder by which somebody got to footage, newest first, at most max.
-func (w *Witness) Accesses(id protocol.RecorderID, max int) ([]central.Access, error) {
-	var list []central.Access
-	err := w.db.View(func(tx *bbolt.Tx) error {
-		log := tx.Bucket(logs).Bucket([]byte(id))
-		if log == nil {
-			return ErrUnknown
+// Accesses are the newest entries of a recorder by which somebody got to footage, newest first, at most max: also those that only a former log has.
+func (w *Witness) Accesses(id protocol.RecorderID, max int) (list []central.Access, err error) {
+	err = w.db.View(func(tx *bbolt.Tx) error {
+		r, err := readRow(tx, id)
+		if err != nil {
+			return err
 		}
-		c := log.Bucket(accesses).Cursor()
-		for k, _ := c.Last(); k != nil && len(list) < max; k, _ = c.Prev() {
-			e := readEntry(log, k, log.Bucket(headers).Get(k))
-			h, err := chain.ParseHeader(e.Header)
+		log := tx.Bucket(logs).Bucket([]byte(id))
+		l, err := logOf(log, r, r.number())
+		if err != nil {
+			return err
+		}
+		if list, err = w.accessesIn(id, l, log, max); err != nil {
+			return err
+		}
+		return eachAside(log, func(n uint64, b *bbolt.Bucket, _ aside) error {
+			l, err := logOf(log, r, n)
 			if err != nil {
 				return err
 			}
-			a := central.Access{Recorder: id, Seq: h.Seq, At: h.Time, Kind: h.Kind}
-			if e.Body != nil { // a body that cannot be read still was an access: it shows, without what it says, as an orphan
-				if err := chain.ParseBody(e.Body, &a.Access); err != nil {
-					w.log.Warn("an access entry cannot be read", "recorder", id, "entry", h.Seq, "error", err)
-				}
-			}
-			list = append(list, a)
-		}
-		return nil
+			more, err := w.accessesIn(id, l, b, max)
+			list = append(list, more...)
+			return err
+		})
 	})
-	return list, err
+	slices.SortStableFunc(list, func(a, b central.Access) int { return b.At.Compare(a.At.Time) })
+	return list[:min(len(list), max)], err
 }
 
 // Footage is what a recorder's journal says of a camera's oldest footage.

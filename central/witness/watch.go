@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -94,6 +95,8 @@ type watcher struct {
 	windows map[protocol.CameraID][]window // read in this batch
 	edited  map[uint64][]tally             // hours that this batch changes; see flush
 	cameras map[protocol.CameraID]footage  // that it changes; see finish
+
+	sealedAside map[sealedMinute]bool // of parts that lie aside; nil: not read in this batch
 }
 
 // hour gives the tallies of an hour to change; flush keeps them.
@@ -230,6 +233,14 @@ func (x *watcher) sealed(h chain.Header, s protocol.Sealed) error {
 		if protocol.ValidID(c.Camera) != nil || c.Count <= 0 || c.Last.Before(c.First.Time) {
 			continue
 		}
+		if s.Again {
+			if counted, err := x.counted(c); counted || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
 		w, err := x.windowOf(c.Camera, protocol.Span(c.First.Time, c.Last.Time))
 		if err != nil {
 			return err
@@ -263,11 +274,25 @@ func (x *watcher) stillLists(h chain.Header, c protocol.SealedCamera, f *footage
 	case f.Suspect == 0:
 		f.Suspect = h.Seq
 	default:
-		x.accuse(Finding{Kind: Listed, Camera: c.Camera, Key: daily(Listed, c.Camera, h.Time), Seqs: []uint64{g.Seq, h.Seq}, Seen: central.Words{
-			NL: fmt.Sprintf("Regel %d van het logboek zegt dat alle beelden van camera %s tot %s zijn verwijderd. Regel %d, later geschreven, noemt beelden van %s nog als de oudste die er zijn.", g.Seq, c.Camera, g.To, h.Seq, c.Oldest),
-			EN: fmt.Sprintf("Entry %d of the log says that all footage of camera %s up to %s was deleted. Entry %d, written later, still names footage of %s as the oldest there is.", g.Seq, c.Camera, g.To, h.Seq, c.Oldest)}})
+		said := entryWords(g.Seq)
+		x.accuse(Finding{Kind: Listed, Camera: c.Camera, Key: daily(Listed, c.Camera, h.Time), Seqs: present0(g.Seq, h.Seq), Seen: central.Words{
+			NL: fmt.Sprintf("%s zegt dat alle beelden van camera %s tot %s zijn verwijderd. Regel %d, later geschreven, noemt beelden van %s nog als de oudste die er zijn.", said.NL, c.Camera, g.To, h.Seq, c.Oldest),
+			EN: fmt.Sprintf("%s says that all footage of camera %s up to %s was deleted. Entry %d, written later, still names footage of %s as the oldest there is.", said.EN, c.Camera, g.To, h.Seq, c.Oldest)}})
 	}
 	return nil
+}
+
+// entryWords names an entry of the log; 0, which says nothing of footage: one that only the log before it has.
+func entryWords(seq uint64) central.Words {
+	if seq == 0 {
+		return central.Words{NL: "Een regel van het logboek van voor de hervatting", EN: "An entry of the log of before it was resumed"}
+	}
+	return central.Words{NL: fmt.Sprintf("Regel %d van het logboek", seq), EN: fmt.Sprintf("Entry %d of the log", seq)}
+}
+
+// present0 leaves out the 0 of [entryWords].
+func present0(seqs ...uint64) []uint64 {
+	return slices.DeleteFunc(seqs, func(seq uint64) bool { return seq == 0 })
 }
 
 // listed says whether footage of this time is gone by the log's own account. Before the hours are looked through, flush sees to it that they are there.
@@ -472,20 +497,20 @@ func aheadOf(r row, log *bbolt.Bucket, now protocol.Time) (Finding, bool, error)
 		return Finding{}, false, nil
 	}
 	seq := r.Head.Size - 1
-	shown, err := show(log, r.Head.Size, seq)
+	shown, err := show(present(log, r), r.Head.Size, seq)
 	return Finding{Kind: Clock, Key: daily(Clock, "", now), Ours: r.Cosigned, Seqs: []uint64{seq}, Shown: shown, Seen: central.Words{
 		NL: fmt.Sprintf("De recorder schreef bij regel %d de tijd %s. Deze centrale had die regel toen al in handen: zij tekende ervoor om %s, %s eerder.", seq, r.Head.Time, now, r.Head.Time.Sub(now.Time).Round(time.Second)),
 		EN: fmt.Sprintf("The recorder wrote the time %s beside entry %d. This centre already had that entry: it signed for it at %s, %s earlier.", r.Head.Time, seq, now, r.Head.Time.Sub(now.Time).Round(time.Second))}}, true, err
 }
 
 // Behind keeps as a finding that an entry is dated before something that it holds: the centre's own ledger checkpoint, whose last entry is younger. ledger is that entry's header
-// line, and proof that the checkpoint covers it.
-func (w *Witness) Behind(id protocol.RecorderID, at chain.Header, checkpoint, ledger []byte, size uint64, proof tlog.RecordProof) error {
+// line, and proof that the checkpoint covers it; log is the number of the recorder's.
+func (w *Witness) Behind(id protocol.RecorderID, log uint64, at chain.Header, checkpoint, ledger []byte, size uint64, proof tlog.RecordProof) error {
 	h, err := chain.ParseHeader(ledger)
 	if err != nil || !h.Time.After(at.Time.Add(ClockSlack)) {
 		return err
 	}
-	return w.keep(Finding{Recorder: id, At: protocol.T(w.now()), Kind: Clock, Key: daily(Clock, "", at.Time), Seqs: []uint64{at.Seq}, Theirs: checkpoint, Seq: size - 1, Entry: ledger, Inclusion: proof, Seen: central.Words{
+	return w.keep(Finding{Recorder: id, At: protocol.T(w.now()), Log: log, Kind: Clock, Key: daily(Clock, "", at.Time), Seqs: []uint64{at.Seq}, Theirs: checkpoint, Seq: size - 1, Entry: ledger, Inclusion: proof, Seen: central.Words{
 		NL: fmt.Sprintf("De recorder schreef bij regel %d de tijd %s. Maar in die regel staat het logboek van de centrale met een regel van %s: %s later. De klok van de recorder liep achter.", at.Seq, at.Time, h.Time, h.Time.Sub(at.Time.Time).Round(time.Second)),
 		EN: fmt.Sprintf("The recorder wrote the time %s beside entry %d. But that entry holds the centre's ledger with an entry of %s: %s later. The recorder's clock was behind.", at.Time, at.Seq, h.Time, h.Time.Sub(at.Time.Time).Round(time.Second))}})
 }
@@ -500,7 +525,7 @@ func (w *Witness) Status(id protocol.RecorderID, raw []byte, s protocol.Status) 
 	newer := s.Time.After(last.at.Time)
 	suspects := map[protocol.CameraID]bool{}
 	if newer {
-		w.statuses[id] = said{s.Time, s.Entries, raw, suspects}
+		w.statuses[id] = said{s.Time, max(s.Log, 1), s.Entries, raw, suspects}
 	}
 	w.mu.Unlock()
 	if !newer {
@@ -513,19 +538,21 @@ func (w *Witness) Status(id protocol.RecorderID, raw []byte, s protocol.Status) 
 			return err
 		}
 		log := tx.Bucket(logs).Bucket([]byte(id))
+		here := max(s.Log, 1)
 		switch {
-		case s.Entries < r.Head.Size && s.Time.After(r.Head.Time.Add(statusSlack)):
+		case here > r.number(): // see Receive
+		case (here < r.number() || s.Entries < r.Head.Size) && s.Time.After(r.Head.Time.Add(statusSlack)):
 			f, err := backed(r, log, raw, s)
 			if err != nil {
 				return err
 			}
 			found = append(found, f)
-		case last.raw != nil && s.Entries < last.entries:
-			found = append(found, Finding{Kind: Truncation, Key: fmt.Sprintf("%s %d", Truncation, last.entries), Ours: last.raw, Theirs: raw, Seen: central.Words{
+		case last.raw != nil && here == last.log && s.Entries < last.entries:
+			found = append(found, Finding{Kind: Truncation, Log: r.Log, Key: fmt.Sprintf("%s %d", Truncation, last.entries), Ours: last.raw, Theirs: raw, Seen: central.Words{
 				NL: fmt.Sprintf("Om %s zei de recorder dat zijn logboek %d regels had. Om %s zei hij dat het er %d zijn. Er is dus een stuk af, dat deze centrale nog niet had.", last.at, last.entries, s.Time, s.Entries),
 				EN: fmt.Sprintf("At %s the recorder said that its log had %d entries. At %s it said that there are %d. So a piece is gone, which this centre did not have yet.", last.at, last.entries, s.Time, s.Entries)}})
 		}
-		if s.Entries > r.Head.Size {
+		if s.Entries > r.Head.Size || here != r.number() {
 			return nil // it may know of deletions that have not come in
 		}
 		for _, c := range s.Cameras {
@@ -541,9 +568,10 @@ func (w *Witness) Status(id protocol.RecorderID, raw []byte, s protocol.Status) 
 			}
 			suspects[c.Camera] = true
 			if last.suspects[c.Camera] {
-				found = append(found, Finding{Kind: Listed, Camera: c.Camera, Key: daily(Listed, c.Camera, s.Time), Seqs: []uint64{g.Seq}, Theirs: raw, Seen: central.Words{
-					NL: fmt.Sprintf("Regel %d van het logboek zegt dat alle beelden van camera %s tot %s zijn verwijderd. Om %s noemt de recorder in zijn ondertekende toestand beelden van %s nog als de oudste die er zijn.", g.Seq, c.Camera, g.To, s.Time, *c.Oldest),
-					EN: fmt.Sprintf("Entry %d of the log says that all footage of camera %s up to %s was deleted. At %s the recorder's signed status still names footage of %s as the oldest there is.", g.Seq, c.Camera, g.To, s.Time, *c.Oldest)}})
+				said := entryWords(g.Seq)
+				found = append(found, Finding{Kind: Listed, Camera: c.Camera, Key: daily(Listed, c.Camera, s.Time), Log: r.Log, Seqs: present0(g.Seq), Theirs: raw, Seen: central.Words{
+					NL: fmt.Sprintf("%s zegt dat alle beelden van camera %s tot %s zijn verwijderd. Om %s noemt de recorder in zijn ondertekende toestand beelden van %s nog als de oudste die er zijn.", said.NL, c.Camera, g.To, s.Time, *c.Oldest),
+					EN: fmt.Sprintf("%s says that all footage of camera %s up to %s was deleted. At %s the recorder's signed status still names footage of %s as the oldest there is.", said.EN, c.Camera, g.To, s.Time, *c.Oldest)}})
 			}
 		}
 		return nil
@@ -564,14 +592,19 @@ func (w *Witness) Status(id protocol.RecorderID, raw []byte, s protocol.Status) 
 // backed is a status with fewer entries than the recorder signed for before: a rollback; or with none at all, when its log cannot be opened any more.
 func backed(r row, log *bbolt.Bucket, raw []byte, s protocol.Status) (Finding, error) {
 	seq := r.Head.Size - 1
-	shown, err := show(log, r.Head.Size, seq)
-	f := Finding{Kind: Rollback, Key: fmt.Sprintf("%s %d", Rollback, r.Head.Size), Ours: r.Checkpoint, Theirs: raw, Seqs: []uint64{seq}, Shown: shown, Seen: central.Words{
+	shown, err := show(present(log, r), r.Head.Size, seq)
+	f := Finding{Kind: Rollback, Key: fmt.Sprintf("%s %d", Rollback, r.Head.Size), Log: r.Log, Ours: r.Checkpoint, Theirs: raw, Seqs: []uint64{seq}, Shown: shown, Seen: central.Words{
 		NL: fmt.Sprintf("De recorder tekende voor een logboek van %d regels, de laatste van %s. Om %s zegt hij dat zijn logboek %d regels heeft: het is teruggezet.", r.Head.Size, r.Head.Time, s.Time, s.Entries),
 		EN: fmt.Sprintf("The recorder signed for a log of %d entries, the last of %s. At %s it says that its log has %d entries: it was put back.", r.Head.Size, r.Head.Time, s.Time, s.Entries)}}
 	if r.Size == r.Head.Size {
 		f.Ours = r.Cosigned
 	}
-	if s.Entries == 0 {
+	switch {
+	case max(s.Log, 1) < r.number():
+		f.Seen = central.Words{
+			NL: fmt.Sprintf("De recorder tekende voor logboek %d, van %d regels, de laatste van %s. Om %s zegt hij dat zijn logboek nummer %d is, van %d regels: het is teruggezet tot voor zijn hervatting.", r.number(), r.Head.Size, r.Head.Time, s.Time, max(s.Log, 1), s.Entries),
+			EN: fmt.Sprintf("The recorder signed for log %d, of %d entries, the last of %s. At %s it says that its log is number %d, of %d entries: it was put back to before it was resumed.", r.number(), r.Head.Size, r.Head.Time, s.Time, max(s.Log, 1), s.Entries)}
+	case s.Entries == 0:
 		f.Kind, f.Key = Truncation, fmt.Sprintf("%s %d", Truncation, r.Head.Size)
 		f.Seen = central.Words{
 			NL: fmt.Sprintf("De recorder tekende voor een logboek van %d regels, de laatste van %s. Om %s heeft hij geen logboek meer dat hij kan openen (%.200q).", r.Head.Size, r.Head.Time, s.Time, s.Why),
@@ -591,7 +624,7 @@ func (w *Witness) Sweep() error {
 		if r.Heard.IsZero() || now.Sub(since.Time) <= SilentAfter { // never heard yet; or it was we who were not there
 			continue
 		}
-		err := w.keepOnce(Finding{Recorder: r.ID, At: now, Kind: Silent, Key: fmt.Sprintf("%s %s", Silent, r.Heard), Ours: r.Cosigned, Seen: central.Words{
+		err := w.keepOnce(Finding{Recorder: r.ID, At: now, Log: laterLog(r.Log), Kind: Silent, Key: fmt.Sprintf("%s %s", Silent, r.Heard), Ours: r.Cosigned, Seen: central.Words{
 			NL: fmt.Sprintf("De recorder leverde het laatst iets in om %s. Om %s, %s later, was er nog niets gekomen.", r.Heard, now, now.Sub(r.Heard.Time).Round(time.Second)),
 			EN: fmt.Sprintf("The recorder last handed something in at %s. At %s, %s later, nothing had come yet.", r.Heard, now, now.Sub(r.Heard.Time).Round(time.Second))}})
 		if err != nil {
@@ -689,9 +722,11 @@ func (w *Witness) overdue(id protocol.RecorderID) (found []Finding, err error) {
 					if err != nil {
 						return err
 					}
-					f := Finding{Kind: Overdue, Camera: t.Camera, Key: daily(Overdue, t.Camera, t.Due), Seqs: []uint64{t.From, r.Head.Size - 1}, Seen: central.Words{
-						NL: fmt.Sprintf("Camera %s: van de beelden van %s tot %s (vanaf regel %d) zijn %d stukken film niet als verwijderd gemeld. Hun bewaartermijn was om %s voorbij; een bewaring loopt er niet op. Het logboek liep door tot %s (regel %d).", t.Camera, t.First, t.Last, t.From, t.Left, t.Due, r.Head.Time, r.Head.Size-1),
-						EN: fmt.Sprintf("Camera %s: of the footage of %s to %s (from entry %d on) %d segments were not reported as deleted. Their window was over at %s, and no hold stands on it. The log went on until %s (entry %d).", t.Camera, t.First, t.Last, t.From, t.Left, t.Due, r.Head.Time, r.Head.Size-1)}}
+					from := entryWords(t.From)
+					from.NL, from.EN = strings.ToLower(from.NL[:1])+from.NL[1:], strings.ToLower(from.EN[:1])+from.EN[1:]
+					f := Finding{Kind: Overdue, Camera: t.Camera, Key: daily(Overdue, t.Camera, t.Due), Log: r.Log, Seqs: present0(t.From, r.Head.Size-1), Seen: central.Words{
+						NL: fmt.Sprintf("Camera %s: van de beelden van %s tot %s (vanaf %s) zijn %d stukken film niet als verwijderd gemeld. Hun bewaartermijn was om %s voorbij; een bewaring loopt er niet op. Het logboek liep door tot %s (regel %d).", t.Camera, t.First, t.Last, from.NL, t.Left, t.Due, r.Head.Time, r.Head.Size-1),
+						EN: fmt.Sprintf("Camera %s: of the footage of %s to %s (from %s on) %d segments were not reported as deleted. Their window was over at %s, and no hold stands on it. The log went on until %s (entry %d).", t.Camera, t.First, t.Last, from.EN, t.Left, t.Due, r.Head.Time, r.Head.Size-1)}}
 					if given.Seq > 0 {
 						f.Seqs = append(f.Seqs, given.Seq)
 					}
@@ -719,6 +754,8 @@ func holdsOf(log *bbolt.Bucket) (list []held, err error) {
 // Name is what a finding is asked for by; see [Witness.Evidence].
 func (f Finding) Name() string {
 	switch {
+	case f.Key != "" && f.Log > 1:
+		return fmt.Sprintf("%s (log %d)", f.Key, f.Log)
 	case f.Key != "":
 		return f.Key
 	case f.Kind == Fork:
@@ -737,20 +774,18 @@ type Shown struct {
 }
 
 // show proves entries under the checkpoint of a size.
-func show(log *bbolt.Bucket, size uint64, seqs ...uint64) ([]Shown, error) {
+func show(log stored, size uint64, seqs ...uint64) ([]Shown, error) {
 	seqs = slices.Compact(slices.Sorted(slices.Values(seqs)))
 	var list []Shown
-	tree := &overlay{base: log.Bucket(hashes), split: chain.HashCount(size)}
 	for _, seq := range seqs {
-		header := log.Bucket(headers).Get(key(seq))
-		if header == nil || seq >= size {
+		e, ok := log.entry(seq)
+		if !ok || seq >= size {
 			return nil, fmt.Errorf("entry %d is not stored", seq)
 		}
-		proof, err := chain.InclusionProof(seq, size, tree)
+		proof, err := chain.InclusionProof(seq, size, log)
 		if err != nil {
 			return nil, err
 		}
-		e := readEntry(log, key(seq), header)
 		list = append(list, Shown{seq, e.Header, e.Body, proof})
 	}
 	return list, nil

@@ -61,7 +61,7 @@ type Witness struct {
 // row is what is kept per recorder beside its log.
 type row struct {
 	Key        string        `json:"key"`
-	Origin     string        `json:"origin"`
+	Origin     string        `json:"origin"`     // of the first log; Key bears it
 	Head       chain.Head    `json:"head"`       // of what is stored
 	Checkpoint []byte        `json:"checkpoint"` // the recorder's note over exactly Head; empty before the first
 	Cosigned   []byte        `json:"cosigned"`   // the newest cosigned one
@@ -70,6 +70,8 @@ type row struct {
 	Epochs     chain.Epochs  `json:"epochs,omitzero"` // what the seals say up to Head
 	Heard      protocol.Time `json:"heard"`           // when a checkpoint with a good signature last came
 	Watch      watch         `json:"watch,omitzero"`
+	Log        uint64        `json:"log,omitzero"`  // number of the log; 0: the first
+	Next       *next         `json:"next,omitzero"` // nil: no successor is ordered
 }
 
 // Buckets.
@@ -231,6 +233,7 @@ var errMoved = errors.New("the row has changed meanwhile")
 
 // batch is what came in: form and signature checked, its place not yet.
 type batch struct {
+	log        uint64        // number of the log, by the checkpoint
 	entries    []chain.Entry // seq rises by one, all below checkpoint.Size
 	first      uint64        // seq of entries[0]
 	note       []byte
@@ -275,9 +278,10 @@ func parse(raw []byte, origin string, v note.Verifier) (b batch, err error) {
 		b.entries = append(b.entries, e)
 	}
 	b.note = in.Checkpoint()
-	if b.checkpoint, _, err = chain.OpenCheckpoint(b.note, origin, v); err != nil {
+	if b.checkpoint, _, err = chain.OpenSuccessor(b.note, origin, v); err != nil {
 		return b, err
 	}
+	_, b.log = protocol.ParseLogOrigin(b.checkpoint.Origin)
 	if end := b.first + uint64(len(b.entries)); end > b.checkpoint.Size { // nobody has signed for the rest
 		keep := max(b.checkpoint.Size, b.first) - b.first
 		b.entries = b.entries[:keep]
@@ -290,16 +294,25 @@ func (w *Witness) receive(id protocol.RecorderID, b batch) (cosigned []byte, err
 	var known row
 	var fresh []chain.Entry
 	var finding *Finding
+	var t *turn // where a successor leaves the log that is here
 	err = w.db.View(func(tx *bbolt.Tx) error {
-		if known, err = readRow(tx, id); err != nil {
+		if known, err = readRow(tx, id); err != nil || b.log != known.number() {
 			return err
 		}
 		fresh, finding, err = b.judge(known, w.now(), tx.Bucket(logs).Bucket([]byte(id)))
 		return err
 	})
 	switch {
+	case err == nil && b.log < known.number():
+		return w.ended(id, known, b)
+	case err == nil && b.log > known.number():
+		if t, fresh, finding, err = w.succeed(id, known, b); t == nil && err == nil {
+			return w.begun(id, known, b)
+		}
+	}
+	switch {
 	case finding != nil:
-		finding.Recorder, finding.At = id, protocol.T(w.now())
+		finding.Recorder, finding.At, finding.Log = id, protocol.T(w.now()), laterLog(b.log)
 		if kept := w.keep(*finding); kept != nil {
 			err = errors.Join(err, kept)
 		}
@@ -308,8 +321,8 @@ func (w *Witness) receive(id protocol.RecorderID, b batch) (cosigned []byte, err
 	case err != nil:
 		return known.Cosigned, err
 	}
-	if b.checkpoint.Size > known.Head.Size || known.Checkpoint == nil {
-		if err := w.store(id, known, b, fresh); err != nil {
+	if b.checkpoint.Size > known.Head.Size || known.Checkpoint == nil || t != nil {
+		if err := w.store(id, known, b, fresh, t); err != nil {
 			return nil, err
 		}
 	}
@@ -429,17 +442,25 @@ func (b batch) unfit(known row, detail string) *Finding {
 }
 
 // store keeps entries and the checkpoint over them, if the row still is what the batch was judged by.
-func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chain.Entry) error {
+func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chain.Entry, t *turn) error {
 	accused := false
 	err := w.db.Batch(func(tx *bbolt.Tx) error {
 		r, err := readRow(tx, id)
 		if err != nil {
 			return err
 		}
-		if r.Head.Size != known.Head.Size || r.Head.Last != known.Head.Last {
+		if r.Head.Size != known.Head.Size || r.Head.Last != known.Head.Last || r.number() != known.number() {
 			return errMoved
 		}
 		log := tx.Bucket(logs).Bucket([]byte(id))
+		if t != nil {
+			if r.Next == nil || r.Next.Log != b.log || r.Next.Size > t.from {
+				return errMoved
+			}
+			if err := t.take(log, &r, protocol.T(w.now())); err != nil {
+				return err
+			}
+		}
 		for _, name := range [][]byte{headers, bodies, hashes} { // they grow at their end alone: their pages may be full
 			log.Bucket(name).FillPercent = 1
 		}
@@ -490,7 +511,7 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 		}
 		r.Checkpoint = b.note
 		for _, f := range x.found {
-			f.Recorder, f.At = id, protocol.T(w.now())
+			f.Recorder, f.At, f.Log = id, protocol.T(w.now()), r.Log
 			if err := f.put(log, true); err != nil {
 				return err
 			}
@@ -507,11 +528,7 @@ func (w *Witness) store(id protocol.RecorderID, known row, b batch, fresh []chai
 		w.tell()
 	}
 	if err == nil && len(fresh) > 0 {
-		w.mu.Lock()
-		p := w.progress[id]
-		p.stored = max(p.stored, b.checkpoint.Size)
-		w.progressed(id, p)
-		w.mu.Unlock()
+		err = w.grew(id, b)
 		w.wake()
 	}
 	return err
@@ -525,11 +542,14 @@ func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err 
 		if err != nil {
 			return err
 		}
+		if r.number() != b.log {
+			return errMoved
+		}
 		accused = false // this may run again
 		now := protocol.T(w.now())
 		r.Heard = now
 		if len(b.entries) == 0 && b.checkpoint.Size == r.Head.Size && r.Epochs.Key != "" && now.Sub(r.Epochs.Since.Time) > chain.MaxEpoch+lateSeal {
-			f := Finding{Recorder: id, At: now, Kind: Late, Key: fmt.Sprintf("%s %s", Late, r.Epochs.Since), Theirs: b.note, Detail: fmt.Sprintf("the recorder says that its log has %d entries and no more, and its newest seal is of %s: an epoch lasts an hour", r.Head.Size, r.Epochs.Since)}
+			f := Finding{Recorder: id, At: now, Log: r.Log, Kind: Late, Key: fmt.Sprintf("%s %s", Late, r.Epochs.Since), Theirs: b.note, Detail: fmt.Sprintf("the recorder says that its log has %d entries and no more, and its newest seal is of %s: an epoch lasts an hour", r.Head.Size, r.Epochs.Since)}
 			if err := f.put(tx.Bucket(logs).Bucket([]byte(id)), true); err != nil {
 				return err
 			}
@@ -557,7 +577,7 @@ func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err 
 			}
 			if ahead {
 				accused = true
-				f.Recorder, f.At = id, now
+				f.Recorder, f.At, f.Log = id, now, r.Log
 				if err := f.put(tx.Bucket(logs).Bucket([]byte(id)), false); err != nil {
 					return err
 				}
@@ -640,6 +660,9 @@ func readRow(tx *bbolt.Tx, id protocol.RecorderID) (row, error) {
 	}
 	if len(r.Cosigned) == 0 {
 		r.Cosigned = nil
+	}
+	if r.Next != nil && len(r.Next.Cosigned) == 0 {
+		r.Next.Cosigned = nil
 	}
 	return r, nil
 }

@@ -90,7 +90,7 @@ func (p *place) opened(r *recorder, signed []byte) (uint64, time.Time) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	c, cosigned, err := chain.OpenCheckpoint(signed, origin, r.verifier(p.t), v)
+	c, cosigned, err := chain.OpenSuccessor(signed, origin, r.verifier(p.t), v)
 	if err != nil || len(cosigned) != 1 {
 		p.t.Fatalf("%d cosignatures, %v, in\n%s", len(cosigned), err, signed)
 	}
@@ -117,6 +117,7 @@ type recorder struct {
 	entries []chain.Entry
 	hashes  chain.Hashes
 	now     time.Time
+	log     uint64 // number of its log; 0: the first
 }
 
 func newRecorder(t testing.TB) *recorder {
@@ -168,7 +169,11 @@ func (r *recorder) checkpoint(t testing.TB, size int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed, err := chain.SignCheckpoint(chain.Checkpoint{Origin: origin, Size: uint64(size), Root: root}, r.signer)
+	signer, err := protocol.SignerUnder(protocol.LogOrigin(origin, r.log), r.signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := chain.SignCheckpoint(chain.Checkpoint{Origin: signer.Name(), Size: uint64(size), Root: root}, signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +224,7 @@ func TestLogGrowsAndIsCosigned(t *testing.T) {
 	if s := p.state(); s.Size != 5 || s.CosignedSize != 5 || len(s.Findings) != 0 {
 		t.Errorf("%+v", s)
 	}
-	if !p.EqualHead(id, 5) || p.EqualHead(id, 6) {
+	if !p.EqualHead(id, 0, 5) || p.EqualHead(id, 0, 6) || p.EqualHead(id, 2, 5) {
 		t.Error("EqualHead")
 	}
 	var file bytes.Buffer

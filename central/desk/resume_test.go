@@ -1,0 +1,58 @@
+package desk
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/protocol"
+)
+
+// From the incident to the recorder that goes on: the privacy officer, and nobody else, finds what happened, what the witness has, and the button; afterwards how it stands, and both logs.
+func TestI13_LettingARecorderGoOnOnThePages(t *testing.T) {
+	o := newOffice(t)
+	const path = "/bureau/hervatten/rec-1"
+	for _, p := range []protocol.PersonID{staff, requester, handler, approver, admin, registrar} {
+		if w := o.as(p).get(path); w.Code != 403 {
+			t.Errorf("%s: %d", p, w.Code)
+		}
+	}
+	b := o.as(officer)
+	says(t, b.get(path), 200, "Het logboek is nooit hervat", "Kan nu niet", "niet gezien dat het logboek van deze recorder is teruggezet", "41 regels, waarvan 40 ondertekend")
+	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: "rollback", Name: "rollback 41", At: protocol.T(o.now), Seen: central.Words{NL: "het is teruggezet", EN: "it was put back"}})
+	says(t, b.get("/bureau/incidenten/1"), 200, "Verder laten gaan")
+	says(t, b.get(path), 200, "incident 1: logboek van de recorder is teruggezet", "verder onder logboek 2", "Er is geen weg terug")
+	says(t, b.post(path, "formulier", "hervatten"), 400, "wat er is gebeurd en waarom de recorder verder mag")
+	if w := b.post(path, "reden", "schijf vervangen door een oude"); w.Code != 303 {
+		t.Fatal(plain(w.Body.String()))
+	}
+	says(t, b.get(path), 200, "opgedragen; wacht op de recorder", "Dit is al opgedragen", "schijf vervangen door een oude", "40 regels")
+	says(t, b.get("/bureau/incidenten/1"), 200, "opgedragen; wacht op de recorder", "hervatten van het logboek opgedragen")
+	var order *central.Order
+	o.book.View(func(st *central.State) {
+		r := st.Recorder("rec-1")
+		order = r.Order(r.Resumptions[0].Number)
+	})
+	o.now = o.now.Add(time.Minute)
+	o.do(central.RecordResumed{Source: central.Source{Recorder: "rec-1", Log: 2, Seq: 42}, Resumed: protocol.Resumed{Log: 2, Document: order.Document}, At: protocol.T(o.now)})
+	o.status.Log = 2
+	says(t, b.get(path), 200, "ging verder op", "logboek 1", "logboek 2", "verder onder logboek 3")
+	says(t, b.get("/en/bureau/incidenten/1"), 200, "went on at", "recorder went on under a new log", "The recorder went on under a new log")
+	says(t, b.get("/bureau/logboeken"), 200, "Verder laten gaan na terugzetten")
+	for _, number := range []string{"1", "2"} {
+		w := b.get("/bureau/logboeken/rec-1?nummer=" + number)
+		if w.Code != 200 || !strings.Contains(w.Header().Get("Content-Disposition"), "logboek-rec-1-"+number+".log") {
+			t.Errorf("log %s: %d %s", number, w.Code, w.Header())
+		}
+	}
+	for _, number := range []string{"0", "3", "x"} {
+		if w := b.get("/bureau/logboeken/rec-1?nummer=" + number); w.Code != 404 {
+			t.Errorf("log %s: %d", number, w.Code)
+		}
+	}
+	// Who saw something in the log of before is told apart from who saw something in the other.
+	at := protocol.T(o.now)
+	o.seen = []central.Access{{Recorder: "rec-1", Seq: 40, At: at, Kind: protocol.KindView}, {Recorder: "rec-1", Log: 2, Seq: 40, At: at, Kind: protocol.KindView}}
+	says(t, b.get("/bureau/toegang"), 200, "rec-1, 40", "rec-1, logboek 2, 40")
+}
