@@ -496,7 +496,11 @@ func (a *Agent) cosigned(raw []byte) error {
 		}
 		witnesses = append(witnesses, v)
 	}
+	behind := a.journal.Behind()
 	err := a.journal.Cosigned(raw, witnesses, int(roster.Quorum))
+	if a.journal.Behind() && !behind {
+		a.statusChanged() // the privacy officer is to know at once
+	}
 	if errors.Is(err, journal.ErrQuorum) { // an outside witness is slower than the centre, or absent: the journal knows which, and the status says so in time
 		a.Log.Debug("not enough cosignatures yet", "error", err)
 		return nil

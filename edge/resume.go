@@ -29,7 +29,15 @@ func (a *Agent) resume(ctx context.Context) {
 	case n > 0:
 		a.Log.Warn("footage whose sealing is not in the journal is sealed again", "minutes", n)
 	}
+	a.statusChanged()
 	a.granted.tell() // release grants from before come to nothing, and say so
+}
+
+// statusChanged has the status sent soon, once there is an uplink.
+func (a *Agent) statusChanged() {
+	if a.uplink != nil {
+		a.uplink.StatusChanged()
+	}
 }
 
 // sealedIn says whether the entry of a number is the footage.sealed with a root. One whose body is gone at the end of its term is.

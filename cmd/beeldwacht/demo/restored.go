@@ -51,12 +51,17 @@ func (c *check) putBack(ctx context.Context) (string, error) {
 		return "", err
 	}
 	back := time.Now()
+	var said string
 	if _, err := wait(ctx, 40*time.Second, "the recorder knows that it was put back, and the desk has the incident", func() (string, bool, error) {
 		status, _ := c.office.StatusOf(recorderID)
 		p, err := c.officer.Get(ctx, "/bureau/hervatten/"+string(recorderID))
-		return "", err == nil && strings.Contains(status.Why, "the witness has more of this journal") && p.Has("/hervatten/"+string(recorderID)), err
+		if err != nil {
+			return "", false, err
+		}
+		said = fmt.Sprintf("the recorder says %q, the page %.1500q", status.Why, p.Text)
+		return "", strings.Contains(status.Why, "the witness has more of this journal") && p.Has("/hervatten/"+string(recorderID)+"#hervatten"), nil
 	}); err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %s", err, said)
 	}
 	recorded, err := c.journalled(ctx, "footage that is sealed while nothing is served", 30*time.Second, func(e entry) (bool, error) { return e.Kind == protocol.KindSealed && e.Time.After(back), nil })
 	if err != nil {
@@ -66,7 +71,7 @@ func (c *check) putBack(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if p, err = c.officer.Submit(ctx, p, "/hervatten/"+string(recorderID), url.Values{"reden": {"een beheerder zette een reservekopie terug"}}); err != nil {
+	if p, err = c.officer.Submit(ctx, p, "/hervatten/"+string(recorderID)+"#hervatten", url.Values{"reden": {"een beheerder zette een reservekopie terug"}}); err != nil {
 		return "", err
 	}
 	if p.Status != 200 {
