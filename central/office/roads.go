@@ -45,7 +45,11 @@ func (o *Office) Journal(recorder protocol.RecorderID, payload []byte) {
 		o.sendCosigned(ctx, recorder, cosigned)
 	}
 	o.courier.Carry(o.carried(recorder, cosigned), cosigned, func(signed []byte) {
-		if !wait && len(signed) == len(cosigned) {
+		if alone := len(signed) == len(cosigned); !alone {
+			if err := o.witness.Witnessed(recorder, signed); err != nil { // an export lacks them; nothing else does
+				o.Log.Error("what an outside witness cosigned is not kept", "recorder", recorder, "error", err)
+			}
+		} else if !wait {
 			return // it has that already
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)

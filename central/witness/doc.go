@@ -86,5 +86,6 @@
 //
 // One bbolt file of its own, never the ledger's: a row a recorder in "recorders"; under "logs" a bucket a recorder with headers, bodies (packed: protocol.Pack),
 // hashes, findings, what only a former log has ("former", by its number), which months of bodies are gone, what pages ask for (the accesses, and each camera's oldest footage), and what findings are found by: tallies by clock hour,
-// what is deleted, windows and holds; and the first checkpoint that was cosigned, which goes along with an export. Statuses that state more than came in stand in "ahead".
+// what is deleted, windows and holds; and the first checkpoint that was cosigned, which goes along with an export. Statuses that state more than came in stand in "ahead"; what outside witnesses cosigned
+// in "outside".
 package witness

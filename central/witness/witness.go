@@ -51,6 +51,9 @@ type Witness struct {
 	saying sync.Mutex // guards ahead; before mu
 	ahead  map[protocol.RecorderID][]byte
 
+	witnessing sync.Mutex                       // guards witnessed; never within a transaction
+	witnessed  map[protocol.RecorderID][][]byte // what others cosigned as well and is not on the disk yet
+
 	sweeping sync.Mutex // guards what follows
 	swept    map[protocol.RecorderID]protocol.Time
 	due      map[protocol.RecorderID]map[lateHour]protocol.Time // the log's time when it was first seen to be due
@@ -114,10 +117,10 @@ func Open(path, skey string, now func() time.Time, log *slog.Logger) (*Witness, 
 		return nil, fmt.Errorf("witness %s: %w", path, err)
 	}
 	w := &Witness{key: key, vkey: vkey, db: db, now: now, log: log, opened: protocol.T(now()), found: make(chan struct{}, 1), changed: make(chan struct{}),
-		statuses: map[protocol.RecorderID]said{}, swept: map[protocol.RecorderID]protocol.Time{},
+		statuses: map[protocol.RecorderID]said{}, witnessed: map[protocol.RecorderID][][]byte{}, swept: map[protocol.RecorderID]protocol.Time{},
 		due: map[protocol.RecorderID]map[lateHour]protocol.Time{}}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{recorders, logs, meta} {
+		for _, name := range [][]byte{recorders, logs, meta, outside} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -161,7 +164,7 @@ func (r row) sound(tx *bbolt.Tx, id protocol.RecorderID) error {
 }
 
 // Close lets go of the file.
-func (w *Witness) Close() error { return errors.Join(w.keepSaid(), w.db.Close()) }
+func (w *Witness) Close() error { return errors.Join(w.keepSaid(), w.keepWitnessed(), w.db.Close()) }
 
 // Key is the public key that this witness's cosignatures verify with.
 func (w *Witness) Key() string { return w.vkey }
