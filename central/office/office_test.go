@@ -531,6 +531,7 @@ func running(t testing.TB) *world {
 	w.start()
 	w.fill()
 	w.newRecorder().connect()
+	w.until("the witness knows the recorder", func() bool { _, ok := w.office.witness.Recorder("rec-1"); return ok }) // the journal is handed in once here, not until it is answered
 	return w
 }
 
