@@ -30,6 +30,7 @@ var happenings = map[identity.What]central.Words{
 	identity.PasswordSet:    page.Both("wachtwoord gewijzigd", "password changed"),
 	identity.PasskeyAdded:   page.Both("passkey geregistreerd", "passkey registered"),
 	identity.PasskeyRemoved: page.Both("passkey verwijderd", "passkey removed"),
+	identity.PasskeySigned:  page.Both("met een passkey een opdracht ondertekend", "signed an order with a passkey"),
 	identity.PasskeysTaken:  page.Both("al uw passkeys ingetrokken door een beheerder", "all your passkeys taken away by an administrator"),
 	identity.Linked:         page.Both("gekoppeld aan de inlogdienst van de gemeente", "linked to the municipality's log-in service"),
 }
