@@ -22,7 +22,7 @@ type account struct {
 	Register           identity.Ceremony // empty: log in again first
 	Session            identity.Session
 	Provider, Linkable bool
-	Done               central.Words
+	Signs              bool // they may have to sign an order with a passkey
 }
 
 var happenings = map[identity.What]central.Words{
@@ -52,8 +52,15 @@ func (d *desk) showAccount(v *visit, status int, f form) {
 		return
 	}
 	a.Linkable = a.Provider && !a.Mine.ByProvider
-	d.show(v, status, "account.html", titleAccount, func(*central.State) any { return a }, withPasskeys)
+	d.show(v, status, "account.html", titleAccount, func(st *central.State) any {
+		a.Signs = st.Holds(v.me(), central.Officer, "", v.now)
+		return a
+	}, withPasskeys)
 }
+
+// notTheirKey: a roster names a passkey that this person does not have, or no longer.
+var notTheirKey = &central.Refusal{Code: central.CodeRoster, Words: page.Both("Het rooster van deze recorder noemt een passkey die niet bij uw account staat. Op de pagina Mijn account staat de sleutel van elke passkey die u hebt. Laat wie de roosters maakt een nieuw rooster maken met een van die sleutels.",
+	"The roster of this recorder names a passkey that is not with your account. The page My account has the key of each passkey that you have. Have whoever makes the rosters make a new roster with one of those keys.")}
 
 // passkeyProblem puts identity's errors about passkeys into words; nil for others.
 func passkeyProblem(err error) *central.Refusal {
@@ -62,6 +69,8 @@ func passkeyProblem(err error) *central.Refusal {
 		return &central.Refusal{Words: page.Both("Deze passkey is niet aangenomen, of het duurde te lang. Probeer het opnieuw.", "This passkey was not accepted, or it took too long. Try again.")}
 	case errors.Is(err, identity.ErrNotFresh):
 		return &central.Refusal{Words: page.Both("Log eerst opnieuw in: wie wijzigt waarmee u inlogt, moet kort daarvoor hebben ingelogd.", "Log in again first: changing what you log in with takes a recent log-in.")}
+	case errors.Is(err, identity.ErrNoKey):
+		return notTheirKey
 	case errors.Is(err, identity.ErrLastPasskey):
 		return &central.Refusal{Words: page.Both("Uw laatste passkey kunt u niet verwijderen. Voeg eerst een andere toe.", "You cannot remove your last passkey. Add another first.")}
 	}
