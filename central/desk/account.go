@@ -22,7 +22,8 @@ type account struct {
 	Register           identity.Ceremony // empty: log in again first
 	Session            identity.Session
 	Provider, Linkable bool
-	Signs              bool // they may have to sign an order with a passkey
+	Signs              bool           // they may have to sign an order with a passkey
+	Named              map[string]int // for how many recorders each passkey signs, by its key
 }
 
 var happenings = map[identity.What]central.Words{
@@ -53,7 +54,12 @@ func (d *desk) showAccount(v *visit, status int, f form) {
 	}
 	a.Linkable = a.Provider && !a.Mine.ByProvider
 	d.show(v, status, "account.html", titleAccount, func(st *central.State) any {
-		a.Signs = st.Holds(v.me(), central.Officer, "", v.now)
+		if a.Signs = st.Holds(v.me(), central.Officer, "", v.now); a.Signs {
+			a.Named = map[string]int{}
+			for _, key := range a.Mine.Keys {
+				a.Named[key] = st.SignsFor(key)
+			}
+		}
 		return a
 	}, withPasskeys)
 }
@@ -109,7 +115,13 @@ func (d *desk) removalForm(v *visit) {
 		return
 	}
 	i := slices.IndexFunc(mine.Passkeys, func(p identity.Passkey) bool { return p.Short() == v.r.PathValue("key") })
-	d.show(v, http.StatusOK, "removal.html", titleAccount, func(*central.State) any { return asked{Ceremony: c, Key: mine.Passkeys[max(0, i)]} }, withPasskeys)
+	d.show(v, http.StatusOK, "removal.html", titleAccount, func(st *central.State) any {
+		a := asked{Ceremony: c, Key: mine.Passkeys[max(0, i)]}
+		if key, ok := mine.Keys[a.Key.Short()]; ok {
+			a.Named = st.SignsFor(key)
+		}
+		return a
+	}, withPasskeys)
 }
 
 func (d *desk) removePasskey(v *visit) {

@@ -631,6 +631,15 @@ func TestI13_TheOfficerSignsInABrowser(t *testing.T) {
 	}
 	b.goTo("/bureau/account")
 	b.says("met een passkey een opdracht ondertekend")
+	b.says("Met deze passkey ondertekent u voor 1 recorder.")
+	b.unplug(b.key)
+	b.device()
+	b.do("name", chromedp.SendKeys(chromedp.CSS("#naam"), "tweede"))
+	b.press("Passkey registreren")
+	b.says("tweede")
+	b.do("remove", chromedp.Click(chromedp.CSS(`a[href^="/bureau/account/passkeys/"]`)))
+	b.says("Het rooster noemt deze passkey voor 1 recorder.")
+	b.picture("6-removal")
 
 	// Lost: nothing is signed with another, and nobody is left without knowing what to do.
 	o.now = o.now.Add(central.ResumeTerm)
