@@ -105,20 +105,34 @@ var behind = []string{"log-rollback", "log-fork", "log-truncated"}
 // BreaksLog says that a recorder stands still by it until its log is resumed.
 func (i *Incident) BreaksLog() bool { return i.Finding != "" && slices.Contains(behind, i.Kind) }
 
-// Broken are the incidents that a recorder's log can be resumed after: the witness found that it was put back, forked or cut off, and that is open, or was settled since the last resumption.
-func (s *State) Broken(recorder protocol.RecorderID) (list []*Incident) {
+// wentOn is the resumption by which the recorder has the log that it has now; nil: it has its first.
+func (r *Recorder) wentOn() (last *Resumption) {
+	for _, x := range r.Resumptions {
+		if !x.Resumed.IsZero() && (last == nil || x.Log >= last.Log) {
+			last = x
+		}
+	}
+	return last
+}
+
+// Broken are the incidents that a recorder's log can be resumed after: the witness found that it was put back, forked or cut off, and it has not gone on since. What is found of the log that goes on, also that the
+// recorder was put back to before it, is about that log. Whether an incident is settled does not matter: the recorder stands still all the same.
+func (s *State) Broken(recorder protocol.RecorderID) []*Incident {
 	r := s.recorders[recorder]
 	if r == nil {
 		return nil
 	}
-	var since protocol.Time
-	for _, x := range r.Resumptions {
-		if !x.Resumed.IsZero() {
-			since = x.Seen
-		}
+	log := uint64(0)
+	if x := r.wentOn(); x != nil {
+		log = x.Log
 	}
+	return s.brokenFrom(recorder, log)
+}
+
+// brokenFrom are those that are about its log of this number, or a later one.
+func (s *State) brokenFrom(recorder protocol.RecorderID, log uint64) (list []*Incident) {
 	for _, i := range s.incidents {
-		if i.Source.Recorder == recorder && i.BreaksLog() && (i.Closed.IsZero() || !i.Closed.Before(since.Time)) {
+		if i.Source.Recorder == recorder && i.BreaksLog() && i.Log >= log {
 			list = append(list, i)
 		}
 	}
@@ -196,8 +210,8 @@ func (c ResumeLog) allowed(d *decision) error {
 		return unknown("Recorder", "Recorder", string(c.Recorder))
 	}
 	broken := d.Broken(c.Recorder)
-	if n := len(r.Resumptions); n > 0 && r.Resumptions[n-1].State(d.now.Time) == "ordered" {
-		last := r.Resumptions[n-1]
+	if n := len(r.Resumptions); n > 0 && r.Resumptions[n-1].State(d.now.Time) == "ordered" && (c.Log <= r.Resumptions[n-1].Log || len(d.brokenFrom(r.ID, r.Resumptions[n-1].Log)) == 0) {
+		last := r.Resumptions[n-1] // unless the recorder, put back to before it was resumed, took the order of then once more: then its log has the number of the one that this order would begin
 		return refuse(CodeExists, fmt.Sprintf("Dit is al opgedragen, op %s (opdracht %d). De recorder krijgt de opdracht zodra hij zich meldt.", when(last.Ordered), last.Number),
 			fmt.Sprintf("This was ordered already, at %s (order %d). The recorder gets the order as soon as it reports.", when(last.Ordered), last.Number))
 	}
@@ -205,6 +219,10 @@ func (c ResumeLog) allowed(d *decision) error {
 	case r.Mark != InUse:
 		w := r.Mark.Words()
 		return refuse(CodeState, "Deze recorder is niet in gebruik: "+w.NL+".", "This recorder is not in use: "+w.EN+".")
+	case len(broken) == 0 && r.wentOn() != nil:
+		x := r.wentOn()
+		return refuse(CodeState, fmt.Sprintf("Deze recorder ging al verder, op %s, onder logboek %d. Daarna heeft de getuige niets gevonden waarvoor dat nog eens nodig is. Staat de recorder toch stil, laat dan de beheerder kijken wat hij meldt.", when(x.Resumed), x.Log),
+			fmt.Sprintf("This recorder went on already, at %s, under log %d. Since then the witness has found nothing that makes that necessary once more. If the recorder stands still all the same, have the administrator look at what it reports.", when(x.Resumed), x.Log))
 	case len(broken) == 0:
 		return refuse(CodeState, "De getuige heeft niet gezien dat het logboek van deze recorder is teruggezet, gesplitst of ingekort. Hervatten is dan niet nodig. Staat de recorder toch stil, laat dan de beheerder kijken wat hij meldt.",
 			"The witness has not seen that this recorder's log was put back, forked or cut off. Then there is nothing to resume. If the recorder stands still all the same, have the administrator look at what it reports.")

@@ -14,9 +14,9 @@ func witnessed(size uint64) protocol.LedgerHead {
 	return protocol.LedgerHead{Size: size, Root: protocol.HashOf([]byte("log 1"))}
 }
 
-// found is what the witness says of a log that was put back.
-func (c *centre) found(kind string) {
-	c.do(RecordMisbehaviour{Recorder: "rec-1", Kind: kind, Name: fmt.Sprint(kind, c.now.Unix()), At: protocol.T(c.now), Seen: Words{NL: "gezien", EN: "seen"}})
+// found is what the witness says of a log that was put back; 0: the first.
+func (c *centre) found(kind string, log uint64) {
+	c.do(RecordMisbehaviour{Recorder: "rec-1", Kind: kind, Name: fmt.Sprint(kind, c.now.Unix()), Log: log, At: protocol.T(c.now), Seen: Words{NL: "gezien", EN: "seen"}})
 }
 
 func (c *centre) resume(log uint64) ResumeLog {
@@ -36,7 +36,7 @@ func (c *centre) resumedBy(log uint64) RecordResumed {
 func TestI13_TheOfficerLetsALogGoOn(t *testing.T) {
 	c := newCentre(t)
 	c.refused(c.resume(2), CodeState)
-	c.found("rollback")
+	c.found("rollback", 0)
 	for by, p := range c.s.people {
 		if order := c.resume(2); by != officer && !c.s.Holds(p.Person, Officer, "", c.now) {
 			order.By = by
@@ -89,10 +89,41 @@ func TestI13_TheOfficerLetsALogGoOn(t *testing.T) {
 	if i := c.s.Incident(2); i == nil || i.Kind != "resumed-unknown" {
 		t.Errorf("%+v", i)
 	}
-	// Put back again: while the incident is open, or a new one is there.
-	c.do(CloseIncident{By: officer, Number: 1, NoBreach: true, Conclusion: "een teruggezette schijf"})
+	c.found("rollback", 0) // once more told: it was answered
+	c.refused(c.resume(3), CodeState)
+}
+
+// What went on already is not resumed for nothing, whether or not somebody has settled the incident since; what the witness finds of the log that goes on is an incident of its own, and makes it possible again.
+func TestI13_ALogIsNotResumedForNothing(t *testing.T) {
+	c := newCentre(t)
+	c.found("rollback", 0)
+	c.found("fork", 0)
+	c.do(c.resume(2))
+	c.now = c.now.Add(time.Minute)
+	c.do(c.resumedBy(2))
+	r := c.s.Recorder("rec-1")
+	if x := r.Resumptions[0]; !x.Answers(1) || !x.Answers(2) {
+		t.Errorf("%+v", x)
+	}
+	c.refused(c.resume(3), CodeState)
+	if _, err := Decide(&c.s, c.resume(3), c.now); !strings.Contains(err.Error(), "under log 2") {
+		t.Error(err)
+	}
 	c.now = c.now.Add(time.Hour)
-	c.do(c.resume(3)) // settled after it went on; the next one is to come
+	c.do(CloseIncident{By: officer, Number: 1, NoBreach: true, Conclusion: "een teruggezette schijf"})
+	c.refused(c.resume(3), CodeState) // settled after it went on
+
+	c.found("rollback", 2) // put back once more, as anyone may see: incident 2 is open still, and about the log of before
+	c.found("rollback", 2)
+	if i := c.s.Incident(3); i == nil || i.Kind != "log-rollback" || c.s.Incident(4) != nil {
+		t.Fatalf("%v", kinds(&c.s, c.now))
+	}
+	c.now = c.now.Add(time.Hour)
+	c.do(CloseIncident{By: officer, Number: 3, NoBreach: true, Conclusion: "nog een teruggezette schijf"}) // the recorder stands still all the same
+	c.do(c.resume(3))
+	if x := r.Resumptions[1]; x.Answers(2) || !x.Answers(3) {
+		t.Errorf("%+v", x)
+	}
 	c.now = c.now.Add(ResumeTerm)
 	if got := r.Resumptions[1].State(c.now); got != "ended" {
 		t.Error(got)
@@ -101,14 +132,33 @@ func TestI13_TheOfficerLetsALogGoOn(t *testing.T) {
 	c.do(c.resumedBy(3))
 	c.refused(c.resume(4), CodeState)
 	c.now = c.now.Add(time.Minute)
-	c.found("fork")
+	c.found("fork", 3)
 	c.do(c.resume(4))
+}
+
+// A recorder that was put back to before it was resumed takes the order of then again, and stands still under that same number: the order that was given for it meanwhile cannot help, and one for the next
+// number is not kept from it.
+func TestI13_PutBackToBeforeItsResumption(t *testing.T) {
+	c := newCentre(t)
+	c.found("rollback", 0)
+	c.do(c.resume(2))
+	c.refused(c.resume(3), CodeExists) // the recorder may have gone on before its entry is here: that is no reason for another order
+	c.do(c.resumedBy(2))
+	c.now = c.now.Add(time.Hour)
+	c.found("rollback", 2)
+	c.do(c.resume(2)) // it says that its log is the first
+	c.refused(c.resume(2), CodeExists)
+	c.do(c.resume(3)) // it says that its log is the second
+	c.refused(c.resume(3), CodeExists)
+	c.refused(c.resume(4), CodeExists)
+	c.do(c.resumedBy(3))
+	c.refused(c.resume(4), CodeState)
 }
 
 // What the recorder refuses can be ordered again; a recorder that is gone is not resumed; a roster that names the officer's key wants its signature.
 func TestI13_AResumptionThatIsRefused(t *testing.T) {
 	c := newCentre(t)
-	c.found("truncation")
+	c.found("truncation", 0)
 	roster := c.s.Recorder("rec-1").Roster
 	roster.OfficerKey = c.town.People[officer].Verifier()
 	c.refused(c.resume(2), CodeRoster)

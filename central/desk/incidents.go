@@ -144,7 +144,7 @@ func (d *desk) showIncident(v *visit, status int, f form) {
 		}
 		if r := st.Recorder(i.Source.Recorder); r != nil && i.BreaksLog() {
 			stands := any(page.Both("De recorder neemt op, maar toont en verstrekt niets tot de privacy officer hem verder laat gaan", "The recorder records, but shows and releases nothing until the privacy officer lets it go on"))
-			if slices.ContainsFunc(r.Resumptions, func(x *central.Resumption) bool { return x.Answers(i.Number) && !x.Resumed.IsZero() }) {
+			if !slices.Contains(st.Broken(r.ID), i) {
 				stands = page.Both("De recorder ging verder onder een nieuw logboek", "The recorder went on under a new log")
 			}
 			if st.Holds(v.me(), central.Officer, "", v.now) {

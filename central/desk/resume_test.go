@@ -37,9 +37,18 @@ func TestI13_LettingARecorderGoOnOnThePages(t *testing.T) {
 	o.now = o.now.Add(time.Minute)
 	o.do(central.RecordResumed{Source: central.Source{Recorder: "rec-1", Log: 2, Seq: 42}, Resumed: protocol.Resumed{Log: 2, Document: order.Document}, At: protocol.T(o.now)})
 	o.status.Log = 2
-	says(t, b.get(path), 200, "ging verder op", "logboek 1", "logboek 2", "verder onder logboek 3")
+	says(t, b.get(path), 200, "ging verder op", "logboek 1", "logboek 2", "verder onder logboek 3", "Kan nu niet", "Deze recorder ging al verder")
+	if w := b.post(path, "reden", "voor de zekerheid"); w.Code != 409 {
+		t.Errorf("%d: %s", w.Code, plain(w.Body.String()))
+	}
 	says(t, b.get("/en/bureau/incidenten/1"), 200, "went on at", "recorder went on under a new log", "The recorder went on under a new log")
 	says(t, b.get("/bureau/logboeken"), 200, "Verder laten gaan na terugzetten")
+	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: "rollback", Name: "rollback 43 (log 2)", Log: 2, At: protocol.T(o.now), Seen: central.Words{NL: "het is teruggezet", EN: "it was put back"}})
+	says(t, b.get("/bureau/incidenten/1"), 200, "De recorder ging verder onder een nieuw logboek")
+	says(t, b.get("/bureau/incidenten/2"), 200, "tot de privacy officer hem verder laat gaan")
+	if text := plain(b.get(path).Body.String()); strings.Contains(text, "Kan nu niet") || !strings.Contains(text, "incident 2: logboek van de recorder is teruggezet") || strings.Contains(text, "incident 1: logboek") {
+		t.Error(text)
+	}
 	for _, number := range []string{"1", "2"} {
 		w := b.get("/bureau/logboeken/rec-1?nummer=" + number)
 		if w.Code != 200 || !strings.Contains(w.Header().Get("Content-Disposition"), "logboek-rec-1-"+number+".log") {

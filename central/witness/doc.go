@@ -25,7 +25,7 @@
 //
 // # Findings
 //
-// What a recorder should not have done is kept as a [Finding]; the office opens an incident of it, one as long as that is open. "Proof" is what anyone can check with the
+// What a recorder should not have done is kept as a [Finding]; the office opens an incident of it, one as long as that is open (that a log which was resumed was put back once more is another). "Proof" is what anyone can check with the
 // recorder's key alone, without trusting this witness or the centre; of the rest everything shown is proven, and the last step is somebody's word: the download says so, and whose.
 //
 //	what                              noticed by                                        worth                                                              incident
