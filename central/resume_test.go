@@ -218,7 +218,7 @@ func TestI13_OrdersThatComeAgain(t *testing.T) {
 // the recorder's own check passes.
 func TestI13_TheOfficerSignsWhatIsOrdered(t *testing.T) {
 	c := newCentre(t)
-	c.found("rollback")
+	c.found("rollback", 0)
 	r := c.s.Recorder("rec-1")
 	r.Roster.OfficerKey = c.town.People[officer].Verifier()
 	signed := func(order ResumeLog, by protocol.PersonID) ResumeLog {
