@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
 )
 
 func witnessed(size uint64) protocol.LedgerHead {
@@ -211,4 +212,64 @@ func TestI13_OrdersThatComeAgain(t *testing.T) {
 			t.Error("in the first log a refusal is news")
 		}
 	}
+}
+
+// Where the recorder's roster names the privacy officer's passkey, the order is the text that the officer signed, of this moment and of nothing else; the centre's word does not stand in for it, and
+// the recorder's own check passes.
+func TestI13_TheOfficerSignsWhatIsOrdered(t *testing.T) {
+	c := newCentre(t)
+	c.found("rollback", 0)
+	r := c.s.Recorder("rec-1")
+	r.Roster.OfficerKey = c.town.People[officer].Verifier()
+	signed := func(order ResumeLog, by protocol.PersonID) ResumeLog {
+		document, key, err := order.Draft(&c.s, c.now)
+		if err != nil || key != r.Roster.OfficerKey {
+			t.Fatalf("%q: %v", key, err)
+		}
+		order.Signed = c.town.People[by].Sign(t, document)
+		return order
+	}
+	early := c.resume(2)
+	early.By = handler
+	if _, _, err := early.Draft(&c.s, c.now); err == nil {
+		t.Error("anybody gets a draft")
+	}
+	c.refused(c.resume(2), CodeRoster)
+	c.refused(signed(c.resume(2), handler), CodeRoster)
+	unsigned := c.resume(2)
+	unsigned.Signed, _, _ = c.resume(2).Draft(&c.s, c.now)
+	c.refused(unsigned, CodeRoster)
+	const over = "Wat u ondertekende, geldt niet meer"
+	for _, change := range []func(*ResumeLog){func(o *ResumeLog) { o.Witnessed = witnessed(71) }, func(o *ResumeLog) { o.Log = 3 }} {
+		order := signed(c.resume(2), officer)
+		change(&order)
+		c.refusedSaying(order, CodeState, over)
+	}
+	grant := c.resume(2)
+	grant.Signed = c.town.Compose(c.town.Erase("e-1", "plein-1", protocol.Interval{From: c.now.Add(-time.Hour), To: c.now}), officer)
+	c.refusedSaying(grant, CodeState, over)
+	late := signed(c.resume(2), officer)
+	longer := late
+	longer.Signed = c.town.People[officer].Sign(t, protocoltest.Change(t, late.Signed[:strings.Index(string(late.Signed), "\n\n")+2], "not-after 20", "not-after 21"))
+	c.refusedSaying(longer, CodeState, over)
+
+	// Other orders may be given in between, and it may take a while, but not for ever.
+	was := c.now
+	c.now = c.now.Add(signTerm)
+	c.refusedSaying(late, CodeState, over)
+	c.now = was.Add(signTerm - time.Second)
+	c.granted(requester, handler, approver, theft())
+	c.do(late)
+	x := r.Resumptions[0]
+	order := r.Order(x.Number)
+	document, err := protocol.ParseDocument([]byte(order.Document))
+	if err != nil || order.Document != string(late.Signed) || x.Level != protocol.LevelPersons {
+		t.Fatalf("by %s: %v\n%s", x.Level, err, order.Document)
+	}
+	if level, err := r.Roster.Authorise(document, ""); level != protocol.LevelPersons || err != nil {
+		t.Errorf("the recorder would say %s, %v", level, err)
+	}
+	c.do(RecordRefusedOrder{c.source(), protocol.OrderRefused{Number: x.Number, Kind: "resume", ID: x.Order, Reason: "no"}})
+	c.refusedSaying(late, CodeState, over) // one signature, one order
+	c.do(signed(c.resume(2), officer))
 }

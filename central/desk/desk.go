@@ -218,6 +218,7 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/logboeken/{recorder}", d.exportLog, central.Officer, central.Auditor)
 	in("GET /bureau/hervatten/{recorder}", d.resuming, central.Officer)
 	in("POST /bureau/hervatten/{recorder}", d.resume, central.Officer)
+	in("POST /bureau/hervatten/{recorder}/ondertekenen", d.signResume, central.Officer)
 	in("GET /bureau/bewaring", d.holds, central.Officer)
 	in("GET /bureau/vernietiging", d.destruction, central.Officer, central.Auditor)
 	in("GET /bureau/vernietiging/{camera}", d.destroyedDays, central.Officer, central.Auditor)

@@ -291,8 +291,12 @@ func (l *logReport) judgeAuthorisation(a *access.Account) {
 		case r.Unsure != nil:
 			j.unsure(at, "Het logboek werd hier voortgezet als logboek %d. %s", "Here the log went on as log %d. %s", r.Log, *r.Unsure)
 		default:
-			j.say("Regel %d: het logboek liep achter bij zijn getuigen en werd op %s voortgezet als logboek %d, in opdracht van functionaris %s. Wat het toen kwijt was, ligt bij de getuige.",
-				"Entry %d: the log was behind its witnesses and went on at %s as log %d, by order of privacy officer %s. What it had lost then is with the witness.", r.Entry, r.At, r.Log, r.Officer)
+			nl, en := ", die de opdracht zelf ondertekende", ", who signed the order personally"
+			if r.Level != protocol.LevelPersons {
+				nl, en = " (de centrale stond ervoor in; de functionaris tekende niet zelf)", " (the centre vouched for it; the officer did not sign)"
+			}
+			j.say("Regel %d: het logboek liep achter bij zijn getuigen en werd op %s voortgezet als logboek %d, in opdracht van functionaris %s"+nl+". Wat het toen kwijt was, ligt bij de getuige.",
+				"Entry %d: the log was behind its witnesses and went on at %s as log %d, by order of privacy officer %s"+en+". What it had lost then is with the witness.", r.Entry, r.At, r.Log, r.Officer)
 		}
 	}
 	allowed := 0
