@@ -134,12 +134,6 @@ func (d Document) draw(total int) (*drawing, error) {
 	g := &drawing{Document: d, pdf: p, tags: newTags(p), total: total}
 	w, h := p.GetPageSize()
 	g.width, g.bottom = w-2*margin, h-margin-float64(len(d.Running)+1)*runningSize*perPoint*line
-	g.font("", runningSize)
-	g.owner = g.oneLine(d.Owner, g.width/2)
-	g.title = g.oneLine(d.Title, g.width-g.pdf.GetStringWidth(g.owner)-5)
-	for _, text := range d.Running {
-		g.foot = append(g.foot, g.oneLine(text, g.width))
-	}
 	g.page()
 	g.paragraph("H1", d.Title, 17, "B", 3)
 	for _, text := range d.Text {
@@ -193,6 +187,13 @@ func (g *drawing) page() {
 		g.pdf.SetDrawColor(150, 150, 150)
 		g.pdf.SetLineWidth(0.2)
 		g.font("", runningSize)
+		if g.pdf.PageNo() == 1 {
+			g.owner = g.oneLine(g.Owner, g.width/2)
+			g.title = g.oneLine(g.Title, g.width-g.pdf.GetStringWidth(g.owner)-5)
+			for _, text := range g.Running {
+				g.foot = append(g.foot, g.oneLine(text, g.width))
+			}
+		}
 		g.put(margin, head-4, g.owner)
 		if g.pdf.PageNo() > 1 {
 			g.put(w-margin-g.pdf.GetStringWidth(g.title), head-4, g.title)
@@ -319,14 +320,10 @@ func (g *drawing) table(t Table) {
 	widths := g.widths(t, size)
 	e := g.tags.root.child("Table")
 	header := func() { g.row(nil, t.Columns, widths, size, true, nil) } // again on the next page: an artifact
-	g.font("B", size)
-	for i, c := range t.Columns {
-		if float64(len(g.wrap(c, widths[i]-2*pad)))*g.lineHeight() > (g.bottom-head)/3 {
-			header = nil // it would leave no room for what it stands above
-		}
-	}
 	g.room(20)
-	g.row(e, t.Columns, widths, size, true, nil)
+	if height := g.row(e, t.Columns, widths, size, true, nil); height > (g.bottom-head)/3 {
+		header = nil // it would leave no room for what it stands above
+	}
 	for _, r := range t.Rows {
 		g.row(e, r, widths, size, false, header)
 	}
@@ -371,8 +368,8 @@ func (g *drawing) widths(t Table, size float64) []float64 {
 }
 
 // row is one row of a table; without a table it is drawn and not read. One that is higher than what is left goes to the next page, under header; one that is higher than
-// a page goes on over it.
-func (g *drawing) row(table *element, cells []string, widths []float64, size float64, isHeader bool, header func()) {
+// a page goes on over it. Height is that of all of it.
+func (g *drawing) row(table *element, cells []string, widths []float64, size float64, isHeader bool, header func()) (height float64) {
 	style := func(i int) string {
 		if isHeader || i == 0 {
 			return "B"
@@ -446,6 +443,7 @@ func (g *drawing) row(table *element, cells []string, widths []float64, size flo
 		g.tags.artifact(func() { g.pdf.Line(margin, g.y, margin+sum(widths), g.y) })
 		from += n
 	}
+	return float64(most)*lh + 2*pad
 }
 
 func sum(list []float64) (s float64) {
