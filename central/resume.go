@@ -304,6 +304,9 @@ func (f *ResumeOrdered) remains() Fact {
 
 // settled says of an order that a recorder which was put back gets again, and refuses since its term is over, that nothing waits for it any more.
 func (d *decision) settled(r *Recorder, o *Order) bool {
+	if roster, err := protocol.ParseDocument([]byte(o.Document)); err == nil && o.Kind == "roster" && roster.Document.(*protocol.Roster).Version < r.Roster.Version {
+		return true // it remembers the newer one
+	}
 	if o.NotAfter.After(d.now.Time) {
 		return false
 	}

@@ -27,7 +27,8 @@ import (
 //	beeldwacht/remembered v1
 //	{"v":1,"volume":"5e0c…","orders":{"roster":"…","mandates":["…"],"last":17}}
 //
-// It is replaced when roster or mandates change, and read only then: otherwise the journal says it all.
+// It is replaced when roster or mandates change, and read only then: otherwise the journal says it all. But for the roster: where the journal was put back, the one that is remembered is newer, and
+// whose signatures count does not go back with it.
 type remembered struct {
 	V      int             `json:"v"`
 	Volume string          `json:"volume"` // the disk with footage: an empty folder is not taken for it
@@ -137,7 +138,7 @@ func (a *Agent) readJournal() (h history, err error) {
 	if err = h.journal.SealEpochs(a.Config.keysDir()); err != nil {
 		return h, errors.Join(err, h.journal.Close())
 	}
-	if h.orders, err = orders.Open(h.journal, a.Config.Recorder, a.identity.Roots, a.identity.Roster, a.Now, a.Log); err == nil {
+	if h.orders, err = orders.Open(h.journal, a.Config.Recorder, a.identity.Roots, a.newestRoster(), a.Now, a.Log); err == nil {
 		h.orders.KeepLedger(a.files(), filepath.Join(a.Config.Data, "ledger-seen"))
 		err = h.before()
 	}
@@ -145,6 +146,25 @@ func (a *Agent) readJournal() (h history, err error) {
 		return h, errors.Join(err, h.journal.Close())
 	}
 	return h, nil
+}
+
+// newestRoster is the newest that this recorder was given: at enrolment, by hand, or by an order that it remembers beside the journal.
+func (a *Agent) newestRoster() []byte {
+	newest := a.identity.Roster
+	if disk.Absent(a.files(), a.rememberedFile()) {
+		return newest
+	}
+	r, err := a.recall()
+	if err != nil {
+		a.Log.Warn("what is remembered cannot be read: a newer roster that stood in it comes again from the centre", "error", err)
+		return newest
+	}
+	own, err := protocol.OpenRoster(newest, a.identity.Roots)
+	then, err2 := protocol.OpenRoster([]byte(r.Orders.Roster), a.identity.Roots)
+	if err2 == nil && (err != nil || then.Version > own.Version) {
+		newest = []byte(r.Orders.Roster)
+	}
+	return newest
 }
 
 // before reads what the journal says of the runs before this one.
