@@ -32,7 +32,7 @@ func (d *decision) as(person protocol.PersonID, role Role, regime protocol.Regim
 // start is when a document issued now begins; see clockSlack.
 func (d *decision) start() protocol.Time { return protocol.T(d.now.Add(-clockSlack)) }
 
-// heading begins the next document for a recorder. Its id is the prefix and a number that no other document has.
+// heading begins the next document for a recorder. Its id is the prefix and a number that no other of that prefix has, but one that is drafted at the same time: see ResumeLog.
 func (d *decision) heading(prefix string, r protocol.RecorderID, notAfter protocol.Time) protocol.Heading {
 	return protocol.Heading{ID: protocol.DocumentID(fmt.Sprintf("%s-%d", prefix, d.documents+d.issued+1)), Recorder: r, NotBefore: d.start(), NotAfter: notAfter}
 }

@@ -139,17 +139,23 @@ func (s *State) brokenFrom(recorder protocol.RecorderID, log uint64) (list []*In
 	return list
 }
 
-// Draft is the order as the privacy officer is to sign it, and the key of the roster that it is signed with: empty where the roster names none. Its refusals are those of the order.
+// Draft is the order as the privacy officer is to sign it, and the key of the roster that it is signed with: empty where the roster names none. What would be refused once it is signed is refused here.
 func (c ResumeLog) Draft(s *State, now time.Time) (document []byte, key string, err error) {
 	d := &decision{State: s, now: protocol.T(now)}
 	if err := c.allowed(d); err != nil {
 		return nil, "", err
 	}
-	document, err = protocol.Compose(c.order(d))
+	r := d.recorders[c.Recorder]
+	if err = r.Roster.Current(now); err == nil && r.Roster.Officer != c.By {
+		err = fmt.Errorf("it names %s as privacy officer", r.Roster.Officer)
+	}
 	if err != nil {
+		return nil, "", d.offRoster(r, err)
+	}
+	if document, err = protocol.Compose(c.order(d)); err != nil {
 		return nil, "", badOrder(err)
 	}
-	return document, d.recorders[c.Recorder].Roster.OfficerKey, nil
+	return document, r.Roster.OfficerKey, nil
 }
 
 func (c ResumeLog) decide(d *decision) error {
@@ -177,14 +183,20 @@ func (c ResumeLog) order(d *decision) *protocol.Resume {
 	return &protocol.Resume{Heading: d.heading("r", c.Recorder, protocol.T(d.now.Add(ResumeTerm))), Log: c.Log, Witnessed: c.Witnessed, Officer: c.By}
 }
 
-// drafted refuses a signed order that is not the one of now, and gives that the number and the term which were signed: between draft and order other orders may be given, and some time passes.
+// drafted refuses a signed order that is not the one of now, and gives that the number and the term which were signed: between draft and order other orders may be given, some time passes, and
+// it may be another centre that decides.
 func (c ResumeLog) drafted(d *decision, order *protocol.Resume) error {
 	signed, err := protocol.ParseDocument(c.Signed)
 	if err != nil {
 		return badOrder(err)
 	}
 	h := signed.Head()
-	fresh := !h.NotBefore.After(order.NotBefore.Time) && order.NotBefore.Sub(h.NotBefore.Time) < signTerm && h.NotAfter.Sub(h.NotBefore.Time) == order.NotAfter.Sub(order.NotBefore.Time)
+	age := order.NotBefore.Sub(h.NotBefore.Time)
+	fresh := age > -clockSlack && age < signTerm && h.NotAfter.Sub(h.NotBefore.Time) == order.NotAfter.Sub(order.NotBefore.Time)
+	var number uint64
+	if _, err := fmt.Sscanf(string(h.ID), "r-%d", &number); err != nil || h.ID != protocol.DocumentID(fmt.Sprintf("r-%d", number)) || number == 0 || number > d.documents+1 {
+		fresh = false
+	}
 	for _, r := range d.recorders {
 		fresh = fresh && r.resumption(h.ID) == nil
 	}
@@ -302,10 +314,10 @@ func (f *ResumeOrdered) remains() Fact {
 	return &ResumeOrdered{Recorder: f.Recorder, Log: f.Log, Order: f.Order, Incidents: f.Incidents, Reason: textGone}
 }
 
-// settled says of an order that a recorder which was put back gets again, and refuses since its term is over, that nothing waits for it any more.
+// settled says of an order that a recorder which was put back gets again, and refuses since its term is over or since it has a newer roster, that nothing waits for it any more.
 func (d *decision) settled(r *Recorder, o *Order) bool {
-	if roster, err := protocol.ParseDocument([]byte(o.Document)); err == nil && o.Kind == "roster" && roster.Document.(*protocol.Roster).Version < r.Roster.Version {
-		return true // it remembers the newer one
+	if roster, err := protocol.ParseDocument([]byte(o.Document)); err == nil && o.Kind == "roster" && roster.Document.(*protocol.Roster).Version <= r.Roster.Version {
+		return true // a recorder remembers the newest beside its journal
 	}
 	if o.NotAfter.After(d.now.Time) {
 		return false

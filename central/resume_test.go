@@ -207,7 +207,12 @@ func TestI13_OrdersThatComeAgain(t *testing.T) {
 	if c.do(refused(h.Number, 2)) != nil || h.Refused != "" {
 		t.Errorf("a hold that has ended: %q", h.Refused)
 	}
-	for _, m := range c.s.Recorder("rec-1").Orders {
+	c.do(PublishRoster{By: admin, Recorder: "rec-1", Roster: c.town.Roster(2, func(ro *protocol.Roster) { ro.LevelCentre = true })})
+	all := c.s.Recorder("rec-1").Orders
+	if roster := all[len(all)-1]; roster.Kind != "roster" || c.do(refused(roster.Number, 2)) != nil {
+		t.Errorf("a roster that was remembered is refused once more: %+v", roster)
+	}
+	for _, m := range all {
 		if m.Kind == "mandate" && c.do(refused(m.Number, 1)) == nil {
 			t.Error("in the first log a refusal is news")
 		}
@@ -252,6 +257,39 @@ func TestI13_TheOfficerSignsWhatIsOrdered(t *testing.T) {
 	longer := late
 	longer.Signed = c.town.People[officer].Sign(t, protocoltest.Change(t, late.Signed[:strings.Index(string(late.Signed), "\n\n")+2], "not-after 20", "not-after 21"))
 	c.refusedSaying(longer, CodeState, over)
+
+	for _, wrong := range []func(*protocol.Heading){
+		func(h *protocol.Heading) { h.ID = "h-1" },
+		func(h *protocol.Heading) { h.ID = "r-4000" },
+		func(h *protocol.Heading) { h.ID = "r-01" },
+		func(h *protocol.Heading) {
+			h.NotBefore, h.NotAfter = day(1), protocol.T(day(1).Add(ResumeTerm+clockSlack))
+		},
+	} {
+		doc, err := protocol.ParseDocument(late.Signed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrong(doc.Head())
+		other := late
+		other.Signed = c.town.Compose(doc.Document, officer)
+		c.refusedSaying(other, CodeState, over)
+	}
+	until := r.Roster.NotAfter
+	for _, wrong := range []func(){func() { r.Roster.NotAfter = protocol.T(c.now) }, func() { r.Roster.Officer = "p-other" }} {
+		wrong() // what will be refused is not signed first
+		if _, _, err := c.resume(2).Draft(&c.s, c.now); err == nil {
+			t.Error("it is drafted")
+		}
+		r.Roster.NotAfter, r.Roster.Officer = until, officer
+	}
+	twin, err := protocol.ParseDocument(late.Signed) // drafted at the same time for another recorder, and given first
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.s.recorders["rec-2"] = &Recorder{ID: "rec-2", Resumptions: []*Resumption{{Order: twin.Head().ID}}}
+	c.refusedSaying(late, CodeState, over)
+	delete(c.s.recorders, "rec-2")
 
 	// Other orders may be given in between, and it may take a while, but not for ever.
 	was := c.now

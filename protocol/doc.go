@@ -46,6 +46,6 @@
 // # Signature lines
 //
 // Orders and rosters are signed with Ed25519 (signature type 1). Persons sign with a passkey: a WebAuthn ES256 assertion whose
-// challenge is the SHA-256 of the document's text, see [NewPasskeyVerifier]. The level of a document ([LevelPersons] or [LevelCentre])
+// challenge is the SHA-256 of the document's text, see [PasskeyVerifier]. The level of a document ([LevelPersons] or [LevelCentre])
 // is derived from the signatures found on it and never read from a field.
 package protocol

@@ -72,7 +72,7 @@ var notTheirKey = &central.Refusal{Code: central.CodeRoster, Words: page.Both("H
 func passkeyProblem(err error) *central.Refusal {
 	switch {
 	case errors.Is(err, identity.ErrPasskey):
-		return &central.Refusal{Words: page.Both("Deze passkey is niet aangenomen, of het duurde te lang. Probeer het opnieuw.", "This passkey was not accepted, or it took too long. Try again.")}
+		return &central.Refusal{Words: page.Both("Deze passkey is niet aangenomen, het duurde te lang, of u begon in een ander venster opnieuw. Probeer het nog eens.", "This passkey was not accepted, it took too long, or you began anew in another window. Try again.")}
 	case errors.Is(err, identity.ErrNotFresh):
 		return &central.Refusal{Words: page.Both("Log eerst opnieuw in: wie wijzigt waarmee u inlogt, moet kort daarvoor hebben ingelogd.", "Log in again first: changing what you log in with takes a recent log-in.")}
 	case errors.Is(err, identity.ErrNoKey):

@@ -594,6 +594,7 @@ func TestI13_TheOfficerSignsInABrowser(t *testing.T) {
 	b.press("Opdracht lezen en ondertekenen")
 	b.says("Precies deze tekst ondertekent u beeldwacht/resume v1")
 	b.says("een oude schijf teruggezet")
+	b.says("Uw passkey tekensleutel")
 	b.picture("4-signing")
 	b.bogus(true)
 	b.press("Ondertekenen met mijn passkey")
@@ -638,7 +639,7 @@ func TestI13_TheOfficerSignsInABrowser(t *testing.T) {
 	b.press("Passkey registreren")
 	b.says("tweede")
 	b.do("remove", chromedp.Click(chromedp.CSS(`a[href^="/bureau/account/passkeys/"]`)))
-	b.says("Het rooster noemt deze passkey voor 1 recorder.")
+	b.says("Met deze passkey ondertekent u voor 1 recorder.")
 	b.picture("6-removal")
 
 	// Lost: nothing is signed with another, and nobody is left without knowing what to do.
@@ -649,6 +650,9 @@ func TestI13_TheOfficerSignsInABrowser(t *testing.T) {
 	says(t, w, 200, "noemt een passkey die niet bij uw account staat", "Kan nu niet")
 	says(t, o.as(officer).post(path, "formulier", "hervatten", "reden", "x"), 400, "noemt een passkey die niet bij uw account staat")
 	says(t, o.as(officer).post(path+"/ondertekenen", "formulier", "hervatten", "reden", "x", "ceremonie", "verzonnen", "antwoord", "{}"), 400, "niet aangenomen")
+	if w := o.as(officer).get(path + "/ondertekenen"); w.Code != 303 || w.Header().Get("Location") != path {
+		t.Errorf("reloaded: %d", w.Code)
+	}
 	if w := o.as(handler).post(path+"/ondertekenen", "reden", "x"); w.Code != 403 {
 		t.Errorf("somebody else: %d", w.Code)
 	}

@@ -40,6 +40,7 @@ import (
 	"github.com/beeldwacht/beeldwacht/central/vault"
 	"github.com/beeldwacht/beeldwacht/central/witness"
 	"github.com/beeldwacht/beeldwacht/protocol"
+	"github.com/beeldwacht/beeldwacht/protocol/chain"
 	"github.com/beeldwacht/beeldwacht/protocol/destruction"
 )
 
@@ -219,6 +220,7 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/hervatten/{recorder}", d.resuming, central.Officer)
 	in("POST /bureau/hervatten/{recorder}", d.resume, central.Officer)
 	in("POST /bureau/hervatten/{recorder}/ondertekenen", d.signResume, central.Officer)
+	in("GET /bureau/hervatten/{recorder}/ondertekenen", func(v *visit) { v.onward(resumePath(protocol.RecorderID(v.r.PathValue("recorder")))) }, central.Officer) // whoever reloads it, or changes the language
 	in("GET /bureau/bewaring", d.holds, central.Officer)
 	in("GET /bureau/vernietiging", d.destruction, central.Officer, central.Auditor)
 	in("GET /bureau/vernietiging/{camera}", d.destroyedDays, central.Officer, central.Auditor)
@@ -408,6 +410,9 @@ func (d *desk) do(v *visit, c central.Command) (refusal *central.Refusal, ok boo
 	}
 	if refusal, is := central.RefusalOf(err); is {
 		return refusal, true
+	}
+	if errors.Is(err, chain.ErrBody) {
+		return &central.Refusal{Code: central.CodeInvalid, Words: page.Both("Wat u schreef is samen te lang om vast te leggen. Maak de teksten korter.", "What you wrote is too long together to be recorded. Make the texts shorter.")}, true
 	}
 	d.failed(v, "command", err)
 	return nil, false

@@ -111,7 +111,7 @@ func (d *desk) showResuming(v *visit, status int, f form) {
 				fact{page.Both("Wat daarmee te doen", "What to do with it"), page.Both("Een onafhankelijke getuige kent het nieuwe logboek pas als deze regels in zijn witness.yaml staan, onder logs. Geef ze aan wie die getuige beheert. Zonder zijn handtekening blijft de recorder gesloten waar het rooster die vraagt.",
 					"An outside witness knows the new log only when these lines stand in its witness.yaml, under logs. Give them to whoever runs that witness. Without its signature the recorder stays closed where the roster asks for it.")})
 		}
-		order := central.ResumeLog{By: v.me(), Recorder: id, Reason: "x", Log: next, Witnessed: c.Witnessed}
+		order := central.ResumeLog{By: v.me(), Recorder: id, Reason: "x", Log: next, Witnessed: c.before(next)}
 		_, key, err := order.Draft(st, v.now)
 		why, _ := central.RefusalOf(err)
 		button := page.Both(fmt.Sprintf("Opdracht geven: verder onder logboek %d", next), fmt.Sprintf("Order it: go on under log %d", next))
@@ -125,8 +125,8 @@ func (d *desk) showResuming(v *visit, status int, f form) {
 			if !slices.Contains(keys, key) {
 				why = notTheirKey
 			}
-			s.Facts = append(s.Facts, fact{page.Both("Wie ondertekent", "Who signs"), page.Both("U zelf, met de passkey die het rooster van deze recorder noemt. De recorder controleert uw handtekening en neemt van niemand anders een opdracht aan.",
-				"You yourself, with the passkey that the roster of this recorder names. The recorder checks your signature and takes the order from nobody else.")})
+			s.Facts = append(s.Facts, fact{page.Both("Wie ondertekent", "Who signs"), page.Both("U zelf, met de passkey die het rooster van deze recorder noemt. De recorder controleert uw handtekening en neemt deze opdracht van niemand anders aan.",
+				"You yourself, with the passkey that the roster of this recorder names. The recorder checks your signature and takes this order from nobody else.")})
 			button = page.Both("Opdracht lezen en ondertekenen", "Read and sign the order")
 		}
 		s.Tables = []table{resumptions(r, 0, v.now), logsOf(id, c)}
@@ -159,7 +159,18 @@ func (d *desk) witnessLines(r *central.Recorder, from, to uint64) (all lines) {
 func (d *desk) resumeOrder(v *visit) central.ResumeLog {
 	id := protocol.RecorderID(v.r.PathValue("recorder"))
 	c := d.Recorders.Chain(id)
-	return central.ResumeLog{By: v.me(), Recorder: id, Reason: v.value("reden"), Log: d.successor(id, c), Witnessed: c.Witnessed}
+	next := d.successor(id, c)
+	return central.ResumeLog{By: v.me(), Recorder: id, Reason: v.value("reden"), Log: next, Witnessed: c.before(next)}
+}
+
+// before is what the witness cosigned last of the log that a successor of this number follows: one that was put back to before it was resumed follows a log that is over.
+func (c Chain) before(successor uint64) protocol.LedgerHead {
+	for _, f := range c.Former {
+		if f.Log == successor-1 {
+			return protocol.LedgerHead{Size: f.Covered, Root: f.Root}
+		}
+	}
+	return c.Witnessed
 }
 
 // resume gives the order, or asks the privacy officer to sign it first.
@@ -194,7 +205,7 @@ type toSign struct {
 
 // signing shows the order in words and as it is signed, and asks for the passkey.
 func (d *desk) signing(v *visit, order central.ResumeLog, key string, document []byte) {
-	c, err := d.Identity.Sign(v.in, key, document)
+	c, passkey, err := d.Identity.Sign(v.in, key, document)
 	if problem := passkeyProblem(err); problem != nil {
 		d.answered(v, problem, "", d.showResuming)
 		return
@@ -206,17 +217,28 @@ func (d *desk) signing(v *visit, order central.ResumeLog, key string, document [
 	path, until := resumePath(order.Recorder), v.now.Add(central.ResumeTerm)
 	text, _, _ := strings.Cut(string(document), "\n\n")
 	d.show(v, http.StatusOK, "signing.html", titleSigning, func(*central.State) any {
-		return toSign{Ceremony: c, Back: path, Action: path + "/ondertekenen", Form: "hervatten", Values: map[string]string{"reden": order.Reason}, Facts: []fact{
+		return toSign{Ceremony: c, Back: path, Action: path + "/ondertekenen#hervatten", Form: "hervatten", Values: map[string]string{"reden": order.Reason}, Facts: []fact{
 			{page.Both("U draagt op", "You order"), page.Both(fmt.Sprintf("Recorder %s mag verder, onder logboek %d.", order.Recorder, order.Log), fmt.Sprintf("Recorder %s may go on, under log %d.", order.Recorder, order.Log))},
-			{page.Both("Van het vorige logboek bewaart de getuige", "Of the log before the witness keeps"), page.Both(fmt.Sprintf("%d regels", order.Witnessed.Size), fmt.Sprintf("%d entries", order.Witnessed.Size))},
+			{page.Both("Van het vorige logboek bewaart de getuige", "The witness keeps, of the log before"), page.Both(fmt.Sprintf("%d regels", order.Witnessed.Size), fmt.Sprintf("%d entries", order.Witnessed.Size))},
 			{page.Both("De opdracht geldt tot", "The order holds until"), protocol.T(until)},
 			{page.Both("Uw reden", "Your reason"), order.Reason},
-			{page.Both("Precies deze tekst ondertekent u", "This very text you sign"), lines(text)},
+			{page.Both("Uw passkey", "Your passkey"), passkey},
+			{page.Both("Precies deze tekst ondertekent u", "This is the exact text that you sign"), lines(text)},
+			{page.Both("Wat er in die tekst staat", "What that text says"), page.Both(fmt.Sprintf("log is het nummer van het nieuwe logboek, witnessed wat de getuige van het vorige heeft (aantal regels en controlegetal), officer uw eigen nummer (%s), not-before en not-after de termijn. De tijden zijn in UTC: in Nederland is het dan een uur later, in de zomer twee.", v.me()),
+				fmt.Sprintf("log is the number of the new log, witnessed what the witness has of the one before (number of entries and checksum), officer your own number (%s), not-before and not-after the term. Times are in UTC: in the Netherlands it is then one hour later, two in summer.", v.me()))},
 		}}
 	}, withPasskeys)
 }
 
+// signResume takes the signature, once it is sure that there is still something to sign for.
 func (d *desk) signResume(v *visit) {
+	order := d.resumeOrder(v)
+	var err error
+	d.Book.View(func(st *central.State) { _, _, err = order.Draft(st, v.now) })
+	if refusal, refused := central.RefusalOf(err); refused {
+		d.answered(v, refusal, "", d.showResuming)
+		return
+	}
 	signed, err := d.Identity.Signed(v.in, identity.Ceremony{Token: v.value("ceremonie")}, v.r.PostForm.Get("antwoord"), v.client().Where)
 	if problem := passkeyProblem(err); problem != nil {
 		d.answered(v, problem, "", d.showResuming)
@@ -226,7 +248,6 @@ func (d *desk) signResume(v *visit) {
 		d.failed(v, "signing", err)
 		return
 	}
-	order := d.resumeOrder(v)
 	order.Signed = signed
 	d.give(v, resumePath(order.Recorder), d.showResuming, func(*answers) central.Command { return order })
 }

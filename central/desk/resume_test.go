@@ -24,6 +24,7 @@ func TestI13_LettingARecorderGoOnOnThePages(t *testing.T) {
 	says(t, b.get("/bureau/incidenten/1"), 200, "Verder laten gaan")
 	says(t, b.get(path), 200, "incident 1: logboek van de recorder is teruggezet", "verder onder logboek 2", "Er is geen weg terug")
 	says(t, b.post(path, "formulier", "hervatten"), 400, "wat er is gebeurd en waarom de recorder verder mag")
+	says(t, b.post(path, "formulier", "hervatten", "reden", strings.Repeat("te lang ", 7000)), 400, "Maak de teksten korter")
 	if w := b.post(path, "reden", "schijf vervangen door een oude"); w.Code != 303 {
 		t.Fatal(plain(w.Body.String()))
 	}

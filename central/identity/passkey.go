@@ -110,7 +110,7 @@ func (s *Store) Register(in Session) (c Ceremony, err error) {
 	return c, err
 }
 
-func (s *Store) ceremony(rows Rows, st step, term time.Duration, options any, data *webauthn.SessionData) (c Ceremony, err error) {
+func (s *Store) ceremony(rows Rows, st step, term time.Duration, options, data any) (c Ceremony, err error) {
 	b, err := stdjson.Marshal(options)
 	if err != nil {
 		return c, err
@@ -142,8 +142,8 @@ func (s *Store) AddPasskey(in Session, c Ceremony, answer, name string, where Wh
 			refused = ErrPasskey
 			return nil
 		}
-		data, err := st.asked()
-		if err != nil {
+		var data webauthn.SessionData
+		if err := stdjson.Unmarshal(st.Ceremony, &data); err != nil {
 			return err
 		}
 		parsed, err := wire.ParseCredentialCreationResponseBytes([]byte(answer))
@@ -249,7 +249,11 @@ func (s *Store) ShowPasskey(stepToken, answer string, from Client) (secret strin
 		if err != nil || !ok {
 			return errors.Join(err, ErrPasskey)
 		}
-		if err := s.shown(&r, st, answer, nil); err != nil {
+		var data webauthn.SessionData
+		if err := stdjson.Unmarshal(st.Ceremony, &data); err != nil {
+			return err
+		}
+		if err := s.shown(&r, data, answer, nil); err != nil {
 			refused, st.Ceremony = s.badPasskey(err), nil
 			r.Failed++
 			return errors.Join(put(rows, steps, sum(stepToken), st), put(rows, accounts, r.Login, r), s.count(rows, func(d *Day) { d.PasskeyRefused++ }))
@@ -263,12 +267,8 @@ func (s *Store) ShowPasskey(stepToken, answer string, from Client) (secret strin
 	return secret, errors.Join(err, refused)
 }
 
-// shown checks a passkey's answer to what a step asked and notes its use in r.
-func (s *Store) shown(r *record, st step, answer string, only func(Passkey) bool) error {
-	data, err := st.asked()
-	if err != nil {
-		return err
-	}
+// shown checks a passkey's answer and notes its use in r.
+func (s *Store) shown(r *record, data webauthn.SessionData, answer string, only func(Passkey) bool) error {
 	parsed, err := wire.ParseCredentialRequestResponseBytes([]byte(answer))
 	if err != nil {
 		return err
@@ -323,7 +323,11 @@ func (s *Store) RemovePasskey(in Session, c Ceremony, answer, id string, where W
 			refused = ErrPasskey
 			return nil
 		}
-		if err := s.shown(&r, st, answer, func(p Passkey) bool { return p.Short() != id }); err != nil {
+		var data webauthn.SessionData
+		if err := stdjson.Unmarshal(st.Ceremony, &data); err != nil {
+			return err
+		}
+		if err := s.shown(&r, data, answer, func(p Passkey) bool { return p.Short() != id }); err != nil {
 			refused = s.badPasskey(err)
 			return nil
 		}

@@ -188,9 +188,9 @@ func TestSigningKeysAreThoseOfARoster(t *testing.T) {
 // signingOf is what a person's passkey is asked for when a document is to be signed.
 func signingOf(t *testing.T, s *Store, in Session, key string, document []byte) (c Ceremony, challenge []byte) {
 	t.Helper()
-	c, err := s.Sign(in, key, document)
-	if err != nil {
-		t.Fatal(err)
+	c, name, err := s.Sign(in, key, document)
+	if err != nil || name != "sleutel" {
+		t.Fatal(name, err)
 	}
 	var asked struct{ Challenge string }
 	if err := json.Unmarshal([]byte(c.Options), &asked); err != nil {
@@ -243,6 +243,20 @@ func TestI13_ADocumentIsSignedWithTheVeryPasskeyOfTheRoster(t *testing.T) {
 	})
 	asked, challenge := signingOf(t, s, in, key, document)
 	newer, _ := signingOf(t, s, in, key, document)
+	if err := s.shelf.View(func(rows Rows) error { // what lies there a centre of before there was signing must be able to read past
+		return rows.Each(steps, func(_ string, v []byte) error {
+			var row map[string]any
+			err := json.Unmarshal(v, &row)
+			for member := range row {
+				if !slices.Contains([]string{"kind", "login", "until", "ceremony", "by-provider", "hint", "away"}, member) {
+					t.Errorf("a signing has a member %q", member)
+				}
+			}
+			return err
+		})
+	}); err != nil {
+		t.Error(err)
+	}
 	if _, err := s.Signed(in, asked, answers(t, "anna", keys["anna"], challenge), here.Where); !errors.Is(err, ErrPasskey) {
 		t.Errorf("a signing that was begun anew: %v", err)
 	}
@@ -267,10 +281,12 @@ func TestI13_ADocumentIsSignedWithTheVeryPasskeyOfTheRoster(t *testing.T) {
 	if again, err := s.Signed(in, asked, answer, here.Where); !errors.Is(err, ErrPasskey) || again != nil {
 		t.Errorf("the same answer again: %v", err)
 	}
-	if _, err := s.Sign(in, keys["bert"].Verifier(), document); !errors.Is(err, ErrNoKey) {
+	if _, _, err := s.Sign(in, keys["bert"].Verifier(), document); !errors.Is(err, ErrNoKey) {
 		t.Errorf("with a key that is not theirs: %v", err)
 	}
-	if _, err := s.Sign(in, key, []byte("zomaar een tekst\n")); err == nil {
-		t.Error("what is no document is signed")
+	for _, other := range [][]byte{[]byte("zomaar een tekst\n"), signed} {
+		if _, _, err := s.Sign(in, key, other); err == nil {
+			t.Errorf("what is no unsigned document is signed: %s", other)
+		}
 	}
 }

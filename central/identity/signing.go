@@ -2,7 +2,10 @@ package identity
 
 import (
 	"crypto/sha256"
+	stdjson "encoding/json" // for the library's own types, which are written for it
 	"errors"
+	"fmt"
+	"slices"
 
 	wire "github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
@@ -12,8 +15,8 @@ import (
 )
 
 // A person signs a document with a passkey that a recorder's roster names: what the passkey is asked for is the SHA-256 of the text (DESIGN section 4, Orders), and its answer stands under it for
-// as long as the document lives. The recorder believes that answer, not the centre. A passkey shows nobody what it signs: a person who trusts neither the centre nor the computer before them keeps
-// one for signing alone, so that no log-in can be turned into a signature.
+// as long as the document lives. The recorder believes that answer, not the centre. A passkey shows nobody what it signs, and a log-in asks for
+// any of a person's: who does not trust the centre with that keeps one for signing on a security key of its own, and logs in with another.
 
 // ErrNoKey: none of the person's passkeys is the key that is to sign.
 var ErrNoKey = errors.New("this passkey is not among the person's own")
@@ -58,11 +61,21 @@ func (s *Store) SigningKeys(person protocol.PersonID) (list []string, err error)
 	return list, err
 }
 
-// Sign begins to have a person sign an unsigned document with the passkey that has a key, as a roster names it. ErrNoKey: they do not have it.
-func (s *Store) Sign(in Session, key string, document []byte) (c Ceremony, err error) {
+// signing is what is kept of a signing under way. It is within the step's ceremony, so that a centre of before there was signing can read past it.
+type signing struct {
+	Asked    webauthn.SessionData `json:"asked"`
+	Document string               `json:"document"`
+	Key      string               `json:"key"` // that is to sign it, as a roster names it
+}
+
+// Sign begins to have a person sign an unsigned document with the passkey that has a key, as a roster names it; the passkey's name is theirs for it. ErrNoKey: they do not have it.
+func (s *Store) Sign(in Session, key string, document []byte) (c Ceremony, passkey string, err error) {
 	read, err := protocol.ParseDocument(document)
 	if err != nil {
-		return c, err
+		return c, "", err
+	}
+	if read.Text()+"\n" != string(document) {
+		return c, "", fmt.Errorf("%s %s: has a signature already", read.Kind(), read.Head().ID)
 	}
 	challenge := sha256.Sum256([]byte(read.Text()))
 	err = s.shelf.Update(func(rows Rows) error {
@@ -70,18 +83,19 @@ func (s *Store) Sign(in Session, key string, document []byte) (c Ceremony, err e
 		if err != nil || !ok {
 			return errors.Join(err, ErrNoAccount)
 		}
-		h := holder{r, s.signsWith(r.Person, key)}
-		if len(h.WebAuthnCredentials()) == 0 {
+		i := slices.IndexFunc(r.Passkeys, s.signsWith(r.Person, key))
+		if i < 0 {
 			return ErrNoKey
 		}
-		options, data, err := s.webauthn.BeginLogin(h, webauthn.WithChallenge(challenge[:]))
+		options, data, err := s.webauthn.BeginLogin(holder{r, s.signsWith(r.Person, key)}, webauthn.WithChallenge(challenge[:]))
 		if err != nil {
 			return err
 		}
-		c, err = s.ceremony(rows, step{Kind: stepSign, Login: r.Login, Text: string(document), Key: key}, signTerm, options.Response, data)
+		passkey = r.Passkeys[i].Name
+		c, err = s.ceremony(rows, step{Kind: stepSign, Login: r.Login}, signTerm, options.Response, signing{*data, string(document), key})
 		return err
 	})
-	return c, err
+	return c, passkey, err
 }
 
 // Signed ends what Sign began, with the browser's answer: the same document with the person's signature under it.
@@ -97,9 +111,13 @@ func (s *Store) Signed(in Session, c Ceremony, answer string, where Where) (docu
 			refused = ErrPasskey
 			return nil
 		}
-		err = s.shown(&r, st, answer, s.signsWith(r.Person, st.Key))
+		var begun signing
+		if err := stdjson.Unmarshal(st.Ceremony, &begun); err != nil {
+			return err
+		}
+		err = s.shown(&r, begun.Asked, answer, s.signsWith(r.Person, begun.Key))
 		if err == nil {
-			document, err = under(st, answer)
+			document, err = begun.under(answer)
 		}
 		if err != nil {
 			refused = s.badPasskey(err)
@@ -114,14 +132,14 @@ func (s *Store) Signed(in Session, c Ceremony, answer string, where Where) (docu
 	return document, nil
 }
 
-// under puts a passkey's answer under the document of a step, as a recorder will check it.
-func under(st step, answer string) ([]byte, error) {
+// under puts a passkey's answer under the document, as a recorder will check it.
+func (b signing) under(answer string) ([]byte, error) {
 	parsed, err := wire.ParseCredentialRequestResponseBytes([]byte(answer))
 	if err != nil {
 		return nil, err
 	}
 	given := parsed.Raw.AssertionResponse
-	v, err := protocol.NewVerifier(st.Key)
+	v, err := protocol.NewVerifier(b.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +147,7 @@ func under(st step, answer string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	signed, err := protocol.ParseDocument(protocol.AddSignature([]byte(st.Text), v.Name(), v.KeyHash(), sig))
+	signed, err := protocol.ParseDocument(protocol.AddSignature([]byte(b.Document), v.Name(), v.KeyHash(), sig))
 	if err != nil {
 		return nil, err
 	}

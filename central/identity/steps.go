@@ -1,12 +1,10 @@
 package identity
 
 import (
-	stdjson "encoding/json" // for the library's own types, which are written for it
 	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -18,12 +16,10 @@ type step struct {
 	Login string        `json:"login,omitempty"` // whose; empty: not known yet
 	Until protocol.Time `json:"until"`
 
-	Ceremony   jsontext.Value `json:"ceremony,omitempty"` // webauthn.SessionData: the challenge and to whom
+	Ceremony   jsontext.Value `json:"ceremony,omitempty"` // webauthn.SessionData: the challenge and to whom; of a signing, a signing
 	ByProvider bool           `json:"by-provider,omitempty"`
 	Hint       string         `json:"hint,omitempty"` // see session
 	Away       away           `json:"away,omitzero"`
-	Text       string         `json:"text,omitempty"` // that is being signed
-	Key        string         `json:"key,omitempty"`  // that is to sign it, as a roster names it
 }
 
 type stepKind string
@@ -60,11 +56,6 @@ func (s *Store) begin(rows Rows, st step, term time.Duration) (string, error) {
 	}
 	st.Until = protocol.T(now.Add(term))
 	return secret, put(rows, steps, sum(secret), st)
-}
-
-// asked is what the passkey of a step was asked.
-func (st step) asked() (data webauthn.SessionData, err error) {
-	return data, stdjson.Unmarshal(st.Ceremony, &data)
 }
 
 // underWay is a step that has not been taken and is not over.

@@ -486,12 +486,21 @@ type Former struct {
 	From    uint64 // the first entry that its successor does not have
 	Size    uint64
 	Covered uint64        // by its last cosigned checkpoint
+	Root    protocol.Hash // of that
 	At      protocol.Time // when its successor came in here
 }
 
 func formerOf(log *bbolt.Bucket, r row) (list []Former, err error) {
 	err = eachAside(log, func(n uint64, _ *bbolt.Bucket, a aside) error {
-		list = append(list, Former{n, protocol.LogOrigin(r.Origin, n), a.From, a.Size, a.Covered, a.At})
+		f := Former{Log: n, Origin: protocol.LogOrigin(r.Origin, n), From: a.From, Size: a.Size, Covered: a.Covered, At: a.At}
+		if len(a.Cosigned) > 0 {
+			c, err := chain.UnverifiedCheckpoint(a.Cosigned) // our own store
+			if err != nil {
+				return fmt.Errorf("log %d: %w", n, err)
+			}
+			f.Root = c.Root
+		}
+		list = append(list, f)
 		return nil
 	})
 	return list, err

@@ -95,9 +95,10 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 }
 
 func rosterCommand(_ context.Context, args []string, stdout, stderr io.Writer) error {
-	flags := newFlags("roster", "-identity DIR -sign KEY,KEY [-officer-key VKEY|none] [-witness VKEY] [-quorum N] [-ledger FILE] -out FILE", stderr)
+	flags := newFlags("roster", "-identity DIR -sign KEY,KEY [-officer PERSON] [-officer-key VKEY|none] [-witness VKEY] [-quorum N] [-ledger FILE] -out FILE", stderr)
 	identity := flags.String("identity", "", "the recorder's folder, as `beeldwacht enrol` made it, with the roster in force")
 	sign := flags.String("sign", "", "two root key files, separated by a comma")
+	officer := flags.String("officer", "", "person id of another privacy officer; the key of the one before goes")
 	officerKey := flags.String("officer-key", "", officerKeyUsage+". none: the roster names no such key any more")
 	var outside []string
 	flags.Func("witness", "key of an outside witness to add, as `beeldwacht witness init` printed it; may be given again", func(key string) error {
@@ -118,6 +119,9 @@ func rosterCommand(_ context.Context, args []string, stdout, stderr io.Writer) e
 			r.Quorum = *quorum
 		case len(outside) > 0:
 			r.Quorum = uint64(len(r.Witnesses))
+		}
+		if *officer != "" && *officer != string(r.Officer) {
+			r.Officer, r.OfficerKey = protocol.PersonID(*officer), ""
 		}
 		switch *officerKey {
 		case "":
@@ -152,7 +156,8 @@ func rosterCommand(_ context.Context, args []string, stdout, stderr io.Writer) e
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "The new roster is %s. Put it in the recorder's identity folder under the name roster, and start the recorder again;\nor have the administrator send it there, at the desk under Recorders.\n", *out)
+	fmt.Fprintf(stdout, "The new roster is %s. Have the administrator send it, at the desk under Recorders, and keep it as roster in the folder that the next one is made from.\n", *out)
+	fmt.Fprintf(stdout, "Where that cannot be, put it in the recorder's identity folder under the name roster, and start the recorder again. The centre then hears of it only from the recorder's log:\none that was put back tells it nothing until it goes on.\n")
 	return nil
 }
 

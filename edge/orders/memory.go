@@ -91,9 +91,6 @@ func (m *memory) accept(v verdict, order protocol.Order, seq uint64, at time.Tim
 	m.ids[v.Head().ID] = true
 	switch d := v.Document.(type) {
 	case *protocol.Roster:
-		if len(m.rosters) > 0 && m.rosters[len(m.rosters)-1].Hash() == v.Hash() {
-			return m.roster(), nil // the one in force once more: what it said of the ledger was said once
-		}
 		key, err := verifier(d.OrderKey)
 		if err != nil {
 			return nil, err

@@ -54,7 +54,7 @@ type Resumption struct {
 	At      protocol.Time     `json:"at"`
 	Log     uint64            `json:"log"` // the successor's number
 	Officer protocol.PersonID `json:"officer,omitempty"`
-	Level   protocol.Level    `json:"level,omitempty"` // persons: the officer signed; centre: only the centre vouches for them
+	Level   protocol.Level    `json:"level,omitempty"` // persons: the officer signed; centre: only the centre vouches for them; empty: it is not shown
 
 	Wrong  *Words `json:"wrong,omitempty"`  // no order of the privacy officer allows it; nil otherwise
 	Unsure *Words `json:"unsure,omitempty"` // nothing is wrong, but the log does not show that one does
@@ -158,7 +158,9 @@ func (a *Account) resumed(h chain.Header, b protocol.Resumed) Resumption {
 	default:
 		x.Unsure = r.loose
 	}
-	x.Officer, x.Level = r.Officer, r.level
+	if x.Officer = r.Officer; x.Wrong == nil && len(a.roots) > 0 {
+		x.Level = r.level // as the signatures give it
+	}
 	return x
 }
 

@@ -16,6 +16,9 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
+// ErrBody: what is to be written does not fit in an entry.
+var ErrBody = errors.New("the body is too long")
+
 const (
 	// Version is the entry version this package writes and reads.
 	Version = 1
@@ -183,7 +186,7 @@ func ParseBody(line []byte, v any) error {
 // CheckBody says what keeps a line from being a body: its form, not its facts.
 func CheckBody(line []byte) error {
 	if len(line) > MaxBody {
-		return fmt.Errorf("body is %d bytes, at most %d are allowed", len(line), MaxBody)
+		return fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrBody, len(line), MaxBody)
 	}
 	if salted(line) && scanBody(line, nil) {
 		return nil

@@ -37,7 +37,7 @@
       navigator.credentials[form.dataset.passkey]({ publicKey: options }).then(function (made) {
         form.elements.antwoord.value = answer(made);
         form.submit();
-      }).catch(function () { say(problem.dataset.not); });
+      }).catch(function () { say(form.dataset.passkey === 'create' ? problem.dataset.notMade : problem.dataset.not); });
     });
   }
 })();

@@ -81,7 +81,7 @@ func (c *check) putBack(ctx context.Context) (string, error) {
 	if p, err = c.officer.Submit(ctx, p, "/hervatten/"+string(recorderID)+"#hervatten", url.Values{"reden": {"een beheerder zette een reservekopie terug"}}); err != nil {
 		return "", err
 	}
-	if p, err = key.answer(ctx, c.officer, p, "/ondertekenen", nil); err != nil {
+	if p, err = key.answer(ctx, c.officer, p, "/ondertekenen#hervatten", nil); err != nil {
 		return "", err
 	}
 	if p.Status != 200 {
