@@ -51,7 +51,7 @@ func BenchmarkCostVerify(b *testing.B) {
 		hour  int // entries in an epoch; 0: no seals
 	}{{"a_recorder", minute, 180}, {"small_bodies", small, 0}} {
 		b.Run(c.name, func(b *testing.B) {
-			const entries, times = 50_000, 9
+			const entries, times = 100_000, 5
 			f, l := newFixture(b, 0), newSealed(b)
 			if c.hour > 0 {
 				l.begin("")
