@@ -193,12 +193,13 @@ type (
 		Ours     bool
 	}
 	// RecordMisbehaviour: the witness found that a recorder did not keep to what its log promises. Of each kind, recorder and camera one incident is open at a time; what was first seen
-	// before the last one was closed belongs to that one.
+	// before the last one was closed belongs to that one. But that the log was put back, forked or cut off once it had been resumed is an incident of its own.
 	RecordMisbehaviour struct {
 		Recorder protocol.RecorderID
 		Kind     string // the witness's word; see findingIncidents
 		Name     string // by which the witness gives its evidence
 		Camera   protocol.CameraID
+		Log      uint64        // number of the recorder's log that it is about; 0: the first
 		At       protocol.Time // when it was first seen
 		Seen     Words
 	}

@@ -42,15 +42,20 @@ func (d *decision) heading(prefix string, r protocol.RecorderID, notAfter protoc
 func (d *decision) issue(doc protocol.Document, regime protocol.Regime, expires protocol.Time) error {
 	raw, err := protocol.Compose(doc)
 	if err != nil {
-		return refuse(CodeInvalid, "De opdracht aan de recorder is niet geldig: "+err.Error(), "The order to the recorder is not valid: "+err.Error())
+		return badOrder(err)
 	}
-	r := d.recorders[doc.Head().Recorder]
-	if r == nil {
-		return unknown("Recorder", "Recorder", string(doc.Head().Recorder))
-	}
+	return d.issueSigned(raw, regime, expires)
+}
+
+// issueSigned is issue for a document that has signatures of persons under it.
+func (d *decision) issueSigned(raw []byte, regime protocol.Regime, expires protocol.Time) error {
 	signed, err := protocol.ParseDocument(raw)
 	if err != nil {
-		return err
+		return badOrder(err)
+	}
+	r := d.recorders[signed.Head().Recorder]
+	if r == nil {
+		return unknown("Recorder", "Recorder", string(signed.Head().Recorder))
 	}
 	if err := r.Roster.Current(d.now.Time); err != nil {
 		return d.offRoster(r, err)
@@ -58,8 +63,12 @@ func (d *decision) issue(doc protocol.Document, regime protocol.Regime, expires 
 	if _, err := r.Roster.Authorise(signed, regime); err != nil {
 		return d.offRoster(r, err)
 	}
-	d.send(r, raw, doc.Head().NotBefore, expires)
+	d.send(r, raw, signed.Head().NotBefore, expires)
 	return nil
+}
+
+func badOrder(err error) error {
+	return refuse(CodeInvalid, "De opdracht aan de recorder is niet geldig: "+err.Error(), "The order to the recorder is not valid: "+err.Error())
 }
 
 func (d *decision) offRoster(r *Recorder, err error) error {

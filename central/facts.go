@@ -22,7 +22,7 @@ func (s *State) Seen(src Source) bool { return s.seen[src] }
 const incidentsAnHour = 100
 
 func (d *decision) trouble(i IncidentOpened) {
-	i.Kind, i.Detail = short(i.Kind), short(i.Detail)
+	i.Kind, i.Detail, i.English = short(i.Kind), short(i.Detail), short(i.English)
 	if protocol.ValidID(i.Camera) != nil {
 		i.Camera = ""
 	}
@@ -288,15 +288,18 @@ func (c RecordMisbehaviour) decide(d *decision) error {
 	if r == nil || kind == "" || c.Kind == "silence" && r.Mark != InUse { // one that is gone need not be heard
 		return nil
 	}
+	if !slices.Contains(behind, kind) {
+		c.Log = 0 // goes on over a resumption
+	}
 	for _, i := range slices.Backward(d.incidents) {
-		if i.Source.Recorder == c.Recorder && i.Kind == kind && i.Camera == c.Camera && i.Finding != "" {
+		if i.Source.Recorder == c.Recorder && i.Kind == kind && i.Camera == c.Camera && i.Finding != "" && i.Log >= c.Log {
 			if i.Closed.IsZero() || !c.At.After(i.Closed.Time) {
 				return nil
 			}
 			break
 		}
 	}
-	d.trouble(IncidentOpened{Source: Source{Recorder: c.Recorder}, Kind: kind, Detail: c.Seen.NL + " / " + c.Seen.EN, Camera: c.Camera, Finding: c.Name})
+	d.trouble(IncidentOpened{Source: Source{Recorder: c.Recorder}, Kind: kind, Detail: c.Seen.NL, English: c.Seen.EN, Camera: c.Camera, Finding: c.Name, LogOf: c.Log})
 	return nil
 }
 

@@ -15,14 +15,19 @@ import (
 // ResumeTerm is how long an order to resume stays on its way to a recorder.
 const ResumeTerm = 28 * 24 * time.Hour
 
+// signTerm is how long before an order is given its text may have been shown to who signs it.
+const signTerm = time.Hour
+
 type (
-	// ResumeLog orders that a recorder's log goes on as its successor. By the privacy officer.
+	// ResumeLog orders that a recorder's log goes on as its successor. By the privacy officer, who signs its [ResumeLog.Draft] where the recorder's roster names their passkey; otherwise
+	// the centre vouches for them.
 	ResumeLog struct {
 		By        protocol.PersonID
 		Recorder  protocol.RecorderID
 		Reason    string              // what happened and why it may go on; no names. It stays at the centre
 		Log       uint64              // number of the successor: one more than the log that the recorder says it has
 		Witnessed protocol.LedgerHead // what the witness has of the log before: size and root of its newest cosigned checkpoint
+		Signed    []byte              // the draft, with the officer's signature; nil: the centre vouches
 	}
 	// RecordResumed is the recorder's word that its log went on.
 	RecordResumed struct {
@@ -100,27 +105,103 @@ var behind = []string{"log-rollback", "log-fork", "log-truncated"}
 // BreaksLog says that a recorder stands still by it until its log is resumed.
 func (i *Incident) BreaksLog() bool { return i.Finding != "" && slices.Contains(behind, i.Kind) }
 
-// Broken are the incidents that a recorder's log can be resumed after: the witness found that it was put back, forked or cut off, and that is open, or was settled since the last resumption.
-func (s *State) Broken(recorder protocol.RecorderID) (list []*Incident) {
+// wentOn is the resumption by which the recorder has the log that it has now; nil: it has its first.
+func (r *Recorder) wentOn() (last *Resumption) {
+	for _, x := range r.Resumptions {
+		if !x.Resumed.IsZero() && (last == nil || x.Log >= last.Log) {
+			last = x
+		}
+	}
+	return last
+}
+
+// Broken are the incidents that a recorder's log can be resumed after: the witness found that it was put back, forked or cut off, and it has not gone on since. What is found of the log that goes on, also that the
+// recorder was put back to before it, is about that log. Whether an incident is settled does not matter: the recorder stands still all the same.
+func (s *State) Broken(recorder protocol.RecorderID) []*Incident {
 	r := s.recorders[recorder]
 	if r == nil {
 		return nil
 	}
-	var since protocol.Time
-	for _, x := range r.Resumptions {
-		if !x.Resumed.IsZero() {
-			since = x.Seen
-		}
+	log := uint64(0)
+	if x := r.wentOn(); x != nil {
+		log = x.Log
 	}
+	return s.brokenFrom(recorder, log)
+}
+
+// brokenFrom are those that are about its log of this number, or a later one.
+func (s *State) brokenFrom(recorder protocol.RecorderID, log uint64) (list []*Incident) {
 	for _, i := range s.incidents {
-		if i.Source.Recorder == recorder && i.BreaksLog() && (i.Closed.IsZero() || !i.Closed.Before(since.Time)) {
+		if i.Source.Recorder == recorder && i.BreaksLog() && i.Log >= log {
 			list = append(list, i)
 		}
 	}
 	return list
 }
 
+// Draft is the order as the privacy officer is to sign it, and the key of the roster that it is signed with: empty where the roster names none. Its refusals are those of the order.
+func (c ResumeLog) Draft(s *State, now time.Time) (document []byte, key string, err error) {
+	d := &decision{State: s, now: protocol.T(now)}
+	if err := c.allowed(d); err != nil {
+		return nil, "", err
+	}
+	document, err = protocol.Compose(c.order(d))
+	if err != nil {
+		return nil, "", badOrder(err)
+	}
+	return document, d.recorders[c.Recorder].Roster.OfficerKey, nil
+}
+
 func (c ResumeLog) decide(d *decision) error {
+	if err := c.allowed(d); err != nil {
+		return err
+	}
+	order := c.order(d)
+	if c.Signed != nil {
+		if err := c.drafted(d, order); err != nil {
+			return err
+		}
+	}
+	ordered := &ResumeOrdered{Recorder: c.Recorder, Log: c.Log, Order: order.ID, Reason: c.Reason}
+	for _, i := range d.Broken(c.Recorder) {
+		ordered.Incidents = append(ordered.Incidents, i.Number)
+	}
+	d.record(ordered)
+	if c.Signed != nil {
+		return d.issueSigned(c.Signed, "", order.NotAfter)
+	}
+	return d.issue(order, "", order.NotAfter)
+}
+
+func (c ResumeLog) order(d *decision) *protocol.Resume {
+	return &protocol.Resume{Heading: d.heading("r", c.Recorder, protocol.T(d.now.Add(ResumeTerm))), Log: c.Log, Witnessed: c.Witnessed, Officer: c.By}
+}
+
+// drafted refuses a signed order that is not the one of now, and gives that the number and the term which were signed: between draft and order other orders may be given, and some time passes.
+func (c ResumeLog) drafted(d *decision, order *protocol.Resume) error {
+	signed, err := protocol.ParseDocument(c.Signed)
+	if err != nil {
+		return badOrder(err)
+	}
+	h := signed.Head()
+	fresh := !h.NotBefore.After(order.NotBefore.Time) && order.NotBefore.Sub(h.NotBefore.Time) < signTerm && h.NotAfter.Sub(h.NotBefore.Time) == order.NotAfter.Sub(order.NotBefore.Time)
+	for _, r := range d.recorders {
+		fresh = fresh && r.resumption(h.ID) == nil
+	}
+	order.ID, order.NotBefore, order.NotAfter = h.ID, h.NotBefore, h.NotAfter
+	now, err := protocol.Compose(order)
+	if err != nil {
+		return badOrder(err)
+	}
+	if !fresh || signed.Text()+"\n" != string(now) {
+		return refuse(CodeState, "Wat u ondertekende, geldt niet meer: de getuige heeft intussen iets anders gezien, of het ondertekenen duurde te lang. Begin opnieuw.",
+			"What you signed no longer holds: the witness has seen something else since, or signing took too long. Begin again.")
+	}
+	return nil
+}
+
+// allowed refuses an order that nobody may give, or not now.
+func (c ResumeLog) allowed(d *decision) error {
 	if err := d.as(c.By, Officer, ""); err != nil {
 		return err
 	}
@@ -129,8 +210,8 @@ func (c ResumeLog) decide(d *decision) error {
 		return unknown("Recorder", "Recorder", string(c.Recorder))
 	}
 	broken := d.Broken(c.Recorder)
-	if n := len(r.Resumptions); n > 0 && r.Resumptions[n-1].State(d.now.Time) == "ordered" {
-		last := r.Resumptions[n-1]
+	if n := len(r.Resumptions); n > 0 && r.Resumptions[n-1].State(d.now.Time) == "ordered" && (c.Log <= r.Resumptions[n-1].Log || len(d.brokenFrom(r.ID, r.Resumptions[n-1].Log)) == 0) {
+		last := r.Resumptions[n-1] // unless the recorder, put back to before it was resumed, took the order of then once more: then its log has the number of the one that this order would begin
 		return refuse(CodeExists, fmt.Sprintf("Dit is al opgedragen, op %s (opdracht %d). De recorder krijgt de opdracht zodra hij zich meldt.", when(last.Ordered), last.Number),
 			fmt.Sprintf("This was ordered already, at %s (order %d). The recorder gets the order as soon as it reports.", when(last.Ordered), last.Number))
 	}
@@ -138,6 +219,10 @@ func (c ResumeLog) decide(d *decision) error {
 	case r.Mark != InUse:
 		w := r.Mark.Words()
 		return refuse(CodeState, "Deze recorder is niet in gebruik: "+w.NL+".", "This recorder is not in use: "+w.EN+".")
+	case len(broken) == 0 && r.wentOn() != nil:
+		x := r.wentOn()
+		return refuse(CodeState, fmt.Sprintf("Deze recorder ging al verder, op %s, onder logboek %d. Daarna heeft de getuige niets gevonden waarvoor dat nog eens nodig is. Staat de recorder toch stil, laat dan de beheerder kijken wat hij meldt.", when(x.Resumed), x.Log),
+			fmt.Sprintf("This recorder went on already, at %s, under log %d. Since then the witness has found nothing that makes that necessary once more. If the recorder stands still all the same, have the administrator look at what it reports.", when(x.Resumed), x.Log))
 	case len(broken) == 0:
 		return refuse(CodeState, "De getuige heeft niet gezien dat het logboek van deze recorder is teruggezet, gesplitst of ingekort. Hervatten is dan niet nodig. Staat de recorder toch stil, laat dan de beheerder kijken wat hij meldt.",
 			"The witness has not seen that this recorder's log was put back, forked or cut off. Then there is nothing to resume. If the recorder stands still all the same, have the administrator look at what it reports.")
@@ -148,14 +233,7 @@ func (c ResumeLog) decide(d *decision) error {
 	case c.Log < 2: // the rest is for the recorder to judge: it obeys for the log after its own
 		return missing("het nummer van het nieuwe logboek, 2 of hoger", "the number of the new log, 2 or higher")
 	}
-	until := protocol.T(d.now.Add(ResumeTerm))
-	doc := &protocol.Resume{Heading: d.heading("r", r.ID, until), Log: c.Log, Witnessed: c.Witnessed, Officer: c.By}
-	ordered := &ResumeOrdered{Recorder: r.ID, Log: c.Log, Order: doc.ID, Reason: c.Reason}
-	for _, i := range broken {
-		ordered.Incidents = append(ordered.Incidents, i.Number)
-	}
-	d.record(ordered)
-	return d.issue(doc, "", until)
+	return nil
 }
 
 func (c RecordResumed) decide(d *decision) error {

@@ -413,6 +413,7 @@ type Incident struct {
 	Number  int
 	Kind    string // "order-refused", "release-failed", "release-unknown", "order-foreign", or the recorder's own word
 	Detail  string
+	English string `json:",omitzero"` // see Says
 	Opened  protocol.Time
 	Source  Source
 	Request protocol.RequestID
@@ -420,6 +421,7 @@ type Incident struct {
 
 	// What people wrote and did of it since; see incidents.go. Left out of what tests compare old ledgers by, where they are zero.
 	Finding    string           `json:",omitzero"` // of the witness: the name of its evidence
+	Log        uint64           `json:",omitzero"` // number of the log that it is about, where it BreaksLog; 0: the first
 	Drill      bool             `json:",omitzero"`
 	Facts      IncidentFacts    `json:",omitzero"`
 	Told       map[Told]*Notice `json:",omitzero"`

@@ -29,6 +29,16 @@ func (s *State) Recorder(id protocol.RecorderID) *Recorder { return s.recorders[
 // Recorders, by id.
 func (s *State) Recorders() []*Recorder { return slices.Collect(s.lists.recorders.all()) }
 
+// SignsFor is how many recorders in use take orders that are signed with this key from the privacy officer alone.
+func (s *State) SignsFor(key string) (recorders int) {
+	for r := range s.lists.recorders.all() {
+		if r.Mark == InUse && r.Roster.OfficerKey == key {
+			recorders++
+		}
+	}
+	return recorders
+}
+
 // Placement, or nil.
 func (s *State) Placement(id protocol.CameraID) *Placement { return s.placements[id] }
 

@@ -65,7 +65,7 @@ type Roster struct {
 	RecorderKey  string   // the recorder's own verifier key, so that a bag can be checked from the roots alone
 	VaultKey     string   // age recipient of the centre's vault
 	Officer      PersonID // the privacy officer
-	OfficerKey   string   // of the officer's passkey; empty while only level centre is used. Once it is there nobody's word stands in for the officer's signature
+	OfficerKey   string   // of the officer's passkey; empty: the centre vouches for the officer. Once it is there nobody's word stands in for the officer's signature
 	Witnesses    []string // cosignature verifier keys
 	Quorum       uint64   // how many of them make a delivery
 	LevelCentre  bool     // the envelope may vouch for handler and approver
@@ -177,6 +177,16 @@ func (r *Roster) check() error {
 		}
 	}
 	owner := map[string]PersonID{}
+	if r.OfficerKey != "" {
+		v, err := NewVerifier(r.OfficerKey)
+		if err != nil {
+			return fmt.Errorf("officer-key: %w", err)
+		}
+		if v.Name() != string(r.Officer) {
+			return fmt.Errorf("officer-key: it is of %s, and %s is the privacy officer", v.Name(), r.Officer)
+		}
+		owner[r.OfficerKey] = r.Officer
+	}
 	for _, s := range slices.Concat(r.Handlers, r.Approvers) {
 		if s.Person == r.Officer {
 			return fmt.Errorf("%s is the privacy officer and cannot handle or approve (R8)", s.Person)

@@ -124,6 +124,7 @@ func TestDocumentsRefuse(t *testing.T) {
 		{"roster", "hold-share 50", "hold-share 101", "percent"},
 		{"roster", "max-window P28D", "max-window P40D", "legal cap"},
 		{"roster", "officer p-officer", "officer p-handler", "privacy officer"},
+		{"roster", "officer-key p-officer+", "officer-key p-officer-", "officer-key: verifier key"},
 	} {
 		raw := all[c.doc]
 		if !strings.Contains(string(raw), c.old) {
@@ -147,6 +148,14 @@ func TestI12_OneKeyIsOnePerson(t *testing.T) {
 	r.Approvers[0].Key = r.Handlers[0].Key
 	if _, err := protocol.Compose(r); err == nil || !strings.Contains(err.Error(), "same key") {
 		t.Errorf("handler and approver with one key: %v", err)
+	}
+	r.Approvers[0].Key = r.OfficerKey
+	if _, err := protocol.Compose(r); err == nil || !strings.Contains(err.Error(), "same key") {
+		t.Errorf("approver with the officer's key: %v", err)
+	}
+	r.Approvers[0].Key, r.OfficerKey = "", r.Handlers[0].Key
+	if _, err := protocol.Compose(r); err == nil || !strings.Contains(err.Error(), "it is of p-handler") {
+		t.Errorf("the officer's key is another's: %v", err)
 	}
 }
 

@@ -22,7 +22,8 @@ type account struct {
 	Register           identity.Ceremony // empty: log in again first
 	Session            identity.Session
 	Provider, Linkable bool
-	Done               central.Words
+	Signs              bool           // they may have to sign an order with a passkey
+	Named              map[string]int // for how many recorders each passkey signs, by its key
 }
 
 var happenings = map[identity.What]central.Words{
@@ -30,6 +31,7 @@ var happenings = map[identity.What]central.Words{
 	identity.PasswordSet:    page.Both("wachtwoord gewijzigd", "password changed"),
 	identity.PasskeyAdded:   page.Both("passkey geregistreerd", "passkey registered"),
 	identity.PasskeyRemoved: page.Both("passkey verwijderd", "passkey removed"),
+	identity.PasskeySigned:  page.Both("met een passkey een opdracht ondertekend", "signed an order with a passkey"),
 	identity.PasskeysTaken:  page.Both("al uw passkeys ingetrokken door een beheerder", "all your passkeys taken away by an administrator"),
 	identity.Linked:         page.Both("gekoppeld aan de inlogdienst van de gemeente", "linked to the municipality's log-in service"),
 }
@@ -51,8 +53,20 @@ func (d *desk) showAccount(v *visit, status int, f form) {
 		return
 	}
 	a.Linkable = a.Provider && !a.Mine.ByProvider
-	d.show(v, status, "account.html", titleAccount, func(*central.State) any { return a }, withPasskeys)
+	d.show(v, status, "account.html", titleAccount, func(st *central.State) any {
+		if a.Signs = st.Holds(v.me(), central.Officer, "", v.now); a.Signs {
+			a.Named = map[string]int{}
+			for _, key := range a.Mine.Keys {
+				a.Named[key] = st.SignsFor(key)
+			}
+		}
+		return a
+	}, withPasskeys)
 }
+
+// notTheirKey: a roster names a passkey that this person does not have, or no longer.
+var notTheirKey = &central.Refusal{Code: central.CodeRoster, Words: page.Both("Het rooster van deze recorder noemt een passkey die niet bij uw account staat. Op de pagina Mijn account staat de sleutel van elke passkey die u hebt. Laat wie de roosters maakt een nieuw rooster maken met een van die sleutels.",
+	"The roster of this recorder names a passkey that is not with your account. The page My account has the key of each passkey that you have. Have whoever makes the rosters make a new roster with one of those keys.")}
 
 // passkeyProblem puts identity's errors about passkeys into words; nil for others.
 func passkeyProblem(err error) *central.Refusal {
@@ -61,6 +75,8 @@ func passkeyProblem(err error) *central.Refusal {
 		return &central.Refusal{Words: page.Both("Deze passkey is niet aangenomen, of het duurde te lang. Probeer het opnieuw.", "This passkey was not accepted, or it took too long. Try again.")}
 	case errors.Is(err, identity.ErrNotFresh):
 		return &central.Refusal{Words: page.Both("Log eerst opnieuw in: wie wijzigt waarmee u inlogt, moet kort daarvoor hebben ingelogd.", "Log in again first: changing what you log in with takes a recent log-in.")}
+	case errors.Is(err, identity.ErrNoKey):
+		return notTheirKey
 	case errors.Is(err, identity.ErrLastPasskey):
 		return &central.Refusal{Words: page.Both("Uw laatste passkey kunt u niet verwijderen. Voeg eerst een andere toe.", "You cannot remove your last passkey. Add another first.")}
 	}
@@ -99,7 +115,13 @@ func (d *desk) removalForm(v *visit) {
 		return
 	}
 	i := slices.IndexFunc(mine.Passkeys, func(p identity.Passkey) bool { return p.Short() == v.r.PathValue("key") })
-	d.show(v, http.StatusOK, "removal.html", titleAccount, func(*central.State) any { return asked{Ceremony: c, Key: mine.Passkeys[max(0, i)]} }, withPasskeys)
+	d.show(v, http.StatusOK, "removal.html", titleAccount, func(st *central.State) any {
+		a := asked{Ceremony: c, Key: mine.Passkeys[max(0, i)]}
+		if key, ok := mine.Keys[a.Key.Short()]; ok {
+			a.Named = st.SignsFor(key)
+		}
+		return a
+	}, withPasskeys)
 }
 
 func (d *desk) removePasskey(v *visit) {

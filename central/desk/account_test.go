@@ -561,3 +561,95 @@ func TestOnlyByTheMunicipality(t *testing.T) {
 		t.Error("the administrator holds a code")
 	}
 }
+
+// The privacy officer signs with their own passkey, in a real browser: reads the key to be named in a roster, has it named, and signs the order that lets a recorder go on. What then
+// lies ready for the recorder it would take for the officer's own. A passkey that is lost signs nothing, and the page says what to do.
+func TestI13_TheOfficerSignsInABrowser(t *testing.T) {
+	o, base := served(t)
+	b := newScreen(t, base)
+	b.device()
+	b.logIn("officer", password)
+	b.says("Goedendag")
+	b.goTo("/bureau/account")
+	b.do("name", chromedp.SendKeys(chromedp.CSS("#naam"), "tekensleutel"))
+	b.press("Passkey registreren")
+	b.says("Sleutel voor een rooster")
+	b.do("open", chromedp.Click(chromedp.CSS("main details summary")))
+	b.picture("1-key")
+	key, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.querySelector('main details pre').textContent.trim()`))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	const path = "/bureau/hervatten/rec-1"
+	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: "rollback", Name: "rollback 41", At: protocol.T(o.now), Seen: central.Words{NL: "het is teruggezet", EN: "it was put back"}})
+	b.goTo(path)
+	b.says("De centrale, namens u: het rooster van deze recorder noemt uw passkey niet.")
+	b.picture("2-centre")
+	o.do(central.PublishRoster{By: admin, Recorder: "rec-1", Roster: o.town.Roster(2, func(r *protocol.Roster) { r.LevelCentre, r.OfficerKey = true, key })})
+	b.goTo(path)
+	b.says("U zelf, met de passkey die het rooster van deze recorder noemt.")
+	b.picture("3-resume")
+	b.do("reason", chromedp.SendKeys(chromedp.CSS("#hervatten-reden"), "een oude schijf teruggezet"))
+	b.press("Opdracht lezen en ondertekenen")
+	b.says("Precies deze tekst ondertekent u beeldwacht/resume v1")
+	b.says("een oude schijf teruggezet")
+	b.picture("4-signing")
+	b.bogus(true)
+	b.press("Ondertekenen met mijn passkey")
+	b.says("Deze passkey is niet aangenomen")
+	b.says("Opdracht lezen en ondertekenen")
+	ordered := func() (x *central.Resumption, signed protocol.Signed, roster *protocol.Roster) {
+		o.book.View(func(st *central.State) {
+			r := st.Recorder("rec-1")
+			if roster = r.Roster; len(r.Resumptions) > 0 {
+				x = r.Resumptions[0]
+				signed, err = protocol.ParseDocument([]byte(r.Order(x.Number).Document))
+			}
+		})
+		return x, signed, roster
+	}
+	if x, _, _ := ordered(); x != nil {
+		t.Fatal("a signature that is none gave an order")
+	}
+	if typed, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.querySelector('#hervatten-reden').value`)); err != nil || typed != "een oude schijf teruggezet" {
+		t.Errorf("what was typed is lost: %q %v", typed, err)
+	}
+	b.bogus(false)
+	b.press("Opdracht lezen en ondertekenen")
+	b.says("Precies deze tekst ondertekent u")
+	b.do("by keyboard", chromedp.SendKeys(chromedp.CSS("form[data-passkey] button"), "\r"))
+	b.says("opgedragen; wacht op de recorder")
+	b.says("door de privacy officer zelf, met een passkey")
+	b.picture("5-ordered")
+	x, signed, roster := ordered()
+	if err != nil || x == nil || x.Level != protocol.LevelPersons {
+		t.Fatalf("%+v %v", x, err)
+	}
+	if level, err := roster.Authorise(signed, ""); level != protocol.LevelPersons || err != nil {
+		t.Errorf("a recorder would say %q, %v to\n%s", level, err, signed.Raw)
+	}
+	b.goTo("/bureau/account")
+	b.says("met een passkey een opdracht ondertekend")
+	b.says("Met deze passkey ondertekent u voor 1 recorder.")
+	b.unplug(b.key)
+	b.device()
+	b.do("name", chromedp.SendKeys(chromedp.CSS("#naam"), "tweede"))
+	b.press("Passkey registreren")
+	b.says("tweede")
+	b.do("remove", chromedp.Click(chromedp.CSS(`a[href^="/bureau/account/passkeys/"]`)))
+	b.says("Het rooster noemt deze passkey voor 1 recorder.")
+	b.picture("6-removal")
+
+	// Lost: nothing is signed with another, and nobody is left without knowing what to do.
+	o.now = o.now.Add(central.ResumeTerm)
+	clear(o.sessions)
+	says(t, o.as(admin).post("/bureau/mensen/"+string(officer)+"/passkeys"), 303)
+	w := o.as(officer).get(path)
+	says(t, w, 200, "noemt een passkey die niet bij uw account staat", "Kan nu niet")
+	says(t, o.as(officer).post(path, "formulier", "hervatten", "reden", "x"), 400, "noemt een passkey die niet bij uw account staat")
+	says(t, o.as(officer).post(path+"/ondertekenen", "formulier", "hervatten", "reden", "x", "ceremonie", "verzonnen", "antwoord", "{}"), 400, "niet aangenomen")
+	if w := o.as(handler).post(path+"/ondertekenen", "reden", "x"); w.Code != 403 {
+		t.Errorf("somebody else: %d", w.Code)
+	}
+}

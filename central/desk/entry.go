@@ -176,7 +176,8 @@ func (d *desk) keys(v *visit) {
 type asked struct {
 	form
 	identity.Ceremony
-	Key identity.Passkey // the one to remove
+	Key   identity.Passkey // the one to remove
+	Named int              // for how many recorders it signs
 }
 
 func withPasskeys(f *page.Frame) { f.Scripts = append(f.Scripts, "passkey.js") }

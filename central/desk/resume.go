@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/beeldwacht/beeldwacht/central"
+	"github.com/beeldwacht/beeldwacht/central/identity"
 	"github.com/beeldwacht/beeldwacht/central/page"
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -29,10 +31,17 @@ func resumeState(r *central.Resumption, now time.Time) badge {
 	return badge{"warn", page.Both("opgedragen; wacht op de recorder", "ordered; waits for the recorder")}
 }
 
+func resumeSigned(r *central.Resumption) central.Words {
+	if r.Level == protocol.LevelPersons {
+		return page.Both("door de privacy officer zelf, met een passkey", "by the privacy officer personally, with a passkey")
+	}
+	return page.Both("door de centrale, namens de privacy officer", "by the centre, on the privacy officer's behalf")
+}
+
 // resumptions is a table of them; of one incident, or of all where that is 0.
 func resumptions(r *central.Recorder, incident int, now time.Time) table {
 	t := table{Caption: page.Both("Hervatten van het logboek", "Resuming the log"), Empty: page.Both("Het logboek is nooit hervat.", "The log was never resumed."),
-		Columns: []central.Words{page.Both("Nieuw logboek", "New log"), page.Both("Opgedragen door", "Ordered by"), page.Both("Op", "At"), page.Both("Waarom", "Why"), page.Both("Van het vorige logboek bekend", "Known of the log before"), page.Both("Incident", "Incident"), page.Both("Stand", "Status")}}
+		Columns: []central.Words{page.Both("Nieuw logboek", "New log"), page.Both("Stand", "Status"), page.Both("Opgedragen door", "Ordered by"), page.Both("Op", "At"), page.Both("Ondertekend", "Signed"), page.Both("Waarom", "Why"), page.Both("Vorig logboek", "Log before"), page.Both("Incident", "Incident")}}
 	for _, x := range slices.Backward(r.Resumptions) {
 		if incident > 0 && !x.Answers(incident) {
 			continue
@@ -42,7 +51,7 @@ func resumptions(r *central.Recorder, incident int, now time.Time) table {
 			because = to{fmt.Sprintf("/bureau/incidenten/%d", x.Incidents[n-1]), fmt.Sprint(x.Incidents[n-1])}
 		}
 		entries := page.Both(fmt.Sprintf("%d regels", x.Witnessed.Size), fmt.Sprintf("%d entries", x.Witnessed.Size))
-		t.Rows = append(t.Rows, []any{fmt.Sprint(x.Log), x.By, x.Ordered, x.Reason, entries, because, resumeState(x, now)})
+		t.Rows = append(t.Rows, []any{fmt.Sprint(x.Log), resumeState(x, now), x.By, x.Ordered, resumeSigned(x), x.Reason, entries, because})
 	}
 	return t
 }
@@ -79,6 +88,11 @@ func (d *desk) showResuming(v *visit, status int, f form) {
 		d.nothing(v)
 		return
 	}
+	keys, err := d.Identity.SigningKeys(v.me())
+	if err != nil {
+		d.failed(v, "signing keys", err)
+		return
+	}
 	d.showSheet(v, status, f, func(st *central.State) sheet {
 		r, c := st.Recorder(id), d.Recorders.Chain(id)
 		next := d.successor(id, c)
@@ -97,10 +111,27 @@ func (d *desk) showResuming(v *visit, status int, f form) {
 				fact{page.Both("Wat daarmee te doen", "What to do with it"), page.Both("Een onafhankelijke getuige kent het nieuwe logboek pas als deze regels in zijn witness.yaml staan, onder logs. Geef ze aan wie die getuige beheert. Zonder zijn handtekening blijft de recorder gesloten waar het rooster die vraagt.",
 					"An outside witness knows the new log only when these lines stand in its witness.yaml, under logs. Give them to whoever runs that witness. Without its signature the recorder stays closed where the roster asks for it.")})
 		}
-		why := would(st, central.ResumeLog{By: v.me(), Recorder: id, Reason: "x", Log: next, Witnessed: c.Witnessed}, v.now)
+		order := central.ResumeLog{By: v.me(), Recorder: id, Reason: "x", Log: next, Witnessed: c.Witnessed}
+		_, key, err := order.Draft(st, v.now)
+		why, _ := central.RefusalOf(err)
+		button := page.Both(fmt.Sprintf("Opdracht geven: verder onder logboek %d", next), fmt.Sprintf("Order it: go on under log %d", next))
+		switch {
+		case why != nil:
+		case key == "":
+			why = would(st, order, v.now)
+			s.Facts = append(s.Facts, fact{page.Both("Wie ondertekent", "Who signs"), page.Both("De centrale, namens u: het rooster van deze recorder noemt uw passkey niet. Een centrale die liegt, kan deze opdracht dan ook zonder u geven. Wilt u zelf ondertekenen? Op de pagina Mijn account staat de sleutel van uw passkey; wie de roosters maakt, zet die in een nieuw rooster.",
+				"The centre, on your behalf: the roster of this recorder does not name your passkey. A centre that lies can then give this order without you too. Would you sign yourself? The page My account has the key of your passkey; whoever makes the rosters puts it into a new roster.")})
+		default:
+			if !slices.Contains(keys, key) {
+				why = notTheirKey
+			}
+			s.Facts = append(s.Facts, fact{page.Both("Wie ondertekent", "Who signs"), page.Both("U zelf, met de passkey die het rooster van deze recorder noemt. De recorder controleert uw handtekening en neemt van niemand anders een opdracht aan.",
+				"You yourself, with the passkey that the roster of this recorder names. The recorder checks your signature and takes the order from nobody else.")})
+			button = page.Both("Opdracht lezen en ondertekenen", "Read and sign the order")
+		}
 		s.Tables = []table{resumptions(r, 0, v.now), logsOf(id, c)}
 		s.Fills = []fill{{ID: "hervatten", Action: resumePath(id), Title: page.Both("Verder laten gaan", "Let it go on"), Why: why, Open: true,
-			Button: page.Both(fmt.Sprintf("Opdracht geven: verder onder logboek %d", next), fmt.Sprintf("Order it: go on under log %d", next)),
+			Button: button,
 			Hint:   page.Both("Zoek eerst uit wat er is gebeurd: is een oude schijf of een reservekopie teruggezet, en door wie? Uw naam staat onder de opdracht. Er is geen weg terug.", "Find out first what happened: was an old disk or a backup put back, and by whom? Your name stands under the order. There is no way back."),
 			Fields: []field{entry("reden", "area", "Wat is er gebeurd, en waarom mag de recorder verder?", "What happened, and why may the recorder go on?", nil).hint("Geen namen van personen. Deze tekst blijft in de centrale.", "No personal names. This text stays at the centre.")}}}
 		return s
@@ -124,10 +155,78 @@ func (d *desk) witnessLines(r *central.Recorder, from, to uint64) (all lines) {
 	return all
 }
 
-func (d *desk) resume(v *visit) {
+// resumeOrder is the order that a form asks for.
+func (d *desk) resumeOrder(v *visit) central.ResumeLog {
 	id := protocol.RecorderID(v.r.PathValue("recorder"))
 	c := d.Recorders.Chain(id)
-	d.give(v, resumePath(id), d.showResuming, func(a *answers) central.Command {
-		return central.ResumeLog{By: v.me(), Recorder: id, Reason: a.text("reden"), Log: d.successor(id, c), Witnessed: c.Witnessed}
-	})
+	return central.ResumeLog{By: v.me(), Recorder: id, Reason: v.value("reden"), Log: d.successor(id, c), Witnessed: c.Witnessed}
+}
+
+// resume gives the order, or asks the privacy officer to sign it first.
+func (d *desk) resume(v *visit) {
+	order := d.resumeOrder(v)
+	var document []byte
+	var key string
+	var err error
+	d.Book.View(func(st *central.State) { document, key, err = order.Draft(st, v.now) })
+	refusal, refused := central.RefusalOf(err)
+	switch {
+	case err != nil && !refused:
+		d.failed(v, "draft of an order", err)
+	case refused:
+		d.answered(v, refusal, "", d.showResuming)
+	case key == "":
+		d.give(v, resumePath(order.Recorder), d.showResuming, func(*answers) central.Command { return order })
+	default:
+		d.signing(v, order, key, document)
+	}
+}
+
+var titleSigning = page.Both("Opdracht ondertekenen", "Sign the order")
+
+// toSign is what a person reads before they sign it.
+type toSign struct {
+	identity.Ceremony
+	Back, Action, Form string
+	Facts              []fact
+	Values             map[string]string // that the form brings along
+}
+
+// signing shows the order in words and as it is signed, and asks for the passkey.
+func (d *desk) signing(v *visit, order central.ResumeLog, key string, document []byte) {
+	c, err := d.Identity.Sign(v.in, key, document)
+	if problem := passkeyProblem(err); problem != nil {
+		d.answered(v, problem, "", d.showResuming)
+		return
+	}
+	if err != nil {
+		d.failed(v, "signing", err)
+		return
+	}
+	path, until := resumePath(order.Recorder), v.now.Add(central.ResumeTerm)
+	text, _, _ := strings.Cut(string(document), "\n\n")
+	d.show(v, http.StatusOK, "signing.html", titleSigning, func(*central.State) any {
+		return toSign{Ceremony: c, Back: path, Action: path + "/ondertekenen", Form: "hervatten", Values: map[string]string{"reden": order.Reason}, Facts: []fact{
+			{page.Both("U draagt op", "You order"), page.Both(fmt.Sprintf("Recorder %s mag verder, onder logboek %d.", order.Recorder, order.Log), fmt.Sprintf("Recorder %s may go on, under log %d.", order.Recorder, order.Log))},
+			{page.Both("Van het vorige logboek bewaart de getuige", "Of the log before the witness keeps"), page.Both(fmt.Sprintf("%d regels", order.Witnessed.Size), fmt.Sprintf("%d entries", order.Witnessed.Size))},
+			{page.Both("De opdracht geldt tot", "The order holds until"), protocol.T(until)},
+			{page.Both("Uw reden", "Your reason"), order.Reason},
+			{page.Both("Precies deze tekst ondertekent u", "This very text you sign"), lines(text)},
+		}}
+	}, withPasskeys)
+}
+
+func (d *desk) signResume(v *visit) {
+	signed, err := d.Identity.Signed(v.in, identity.Ceremony{Token: v.value("ceremonie")}, v.r.PostForm.Get("antwoord"), v.client().Where)
+	if problem := passkeyProblem(err); problem != nil {
+		d.answered(v, problem, "", d.showResuming)
+		return
+	}
+	if err != nil {
+		d.failed(v, "signing", err)
+		return
+	}
+	order := d.resumeOrder(v)
+	order.Signed = signed
+	d.give(v, resumePath(order.Recorder), d.showResuming, func(*answers) central.Command { return order })
 }

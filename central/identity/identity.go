@@ -36,9 +36,9 @@
 // within [Config.Grace] of the first log-in without; after that only the own account is open. Registering one takes a log-in of the last [FreshTerm], removing one takes showing
 // another: so the last is not removed. Each challenge works once.
 //
-// The public keys are here for what comes later: [Store.SigningKeys] gives them in the form in which a recorder's roster names a person's
-// passkey (DESIGN section 4, level persons). What is missing for that: a page on which handler and approver sign the grant's own text (its SHA-256 is the challenge), the
-// signature put on the note, and a roster with these keys, signed by the roots.
+// With a passkey a person also signs a document that a recorder checks for itself ([Store.Sign], [Store.Signed]): the challenge is the SHA-256 of its text, and only the passkey that the
+// recorder's roster names is asked. [Mine] has the keys in the form in which a roster names them. Today the privacy officer signs so that a recorder's log may be resumed; handler and approver
+// do not sign grants so yet (DESIGN section 4, level persons).
 //
 // # Rows
 //
@@ -139,6 +139,7 @@ const (
 	PasswordSet    What = "password-set"
 	PasskeyAdded   What = "passkey-added"
 	PasskeyRemoved What = "passkey-removed"
+	PasskeySigned  What = "passkey-signed" // a document
 	PasskeysTaken  What = "passkeys-taken" // by an administrator
 	Linked         What = "linked"         // to who it is at the provider
 )
@@ -522,6 +523,7 @@ func (s *Store) List() ([]Listed, error) {
 type Mine struct {
 	Listed
 	Passkeys []Passkey
+	Keys     map[string]string // of those that can sign for a recorder, by [Passkey.Short]: as a roster names them
 	Happened []Happening
 }
 
@@ -529,7 +531,14 @@ type Mine struct {
 func (s *Store) Mine(in Session) (m Mine, err error) {
 	err = s.shelf.View(func(rows Rows) error {
 		r, _, err := getRecord(rows, in.Login)
-		m = Mine{r.listed(), r.Passkeys, r.Happened}
+		if err == nil {
+			m = Mine{r.listed(), r.Passkeys, map[string]string{}, r.Happened}
+		}
+		for _, p := range m.Passkeys {
+			if key, ok := s.signingKey(r.Person, p); ok {
+				m.Keys[p.Short()] = key
+			}
+		}
 		return err
 	})
 	slices.Reverse(m.Happened)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	wire "github.com/go-webauthn/webauthn/protocol"
@@ -45,7 +46,7 @@ var ErrLastPasskey = errors.New("the last passkey cannot be removed; add another
 // mostPasskeys that one person has.
 const mostPasskeys = 10
 
-// algorithms that are asked of a passkey. The first is the one that recorders can check, see [Store.SigningKeys]; the other is all that some computers of
+// algorithms that are asked of a passkey. The first is the one that recorders can check, see [Store.Sign]; the other is all that some computers of
 // the office have.
 var algorithms = []wire.CredentialParameter{{Type: wire.PublicKeyCredentialType, Algorithm: webauthncose.AlgES256}, {Type: wire.PublicKeyCredentialType, Algorithm: webauthncose.AlgRS256}}
 
@@ -103,13 +104,13 @@ func (s *Store) Register(in Session) (c Ceremony, err error) {
 		if err != nil {
 			return err
 		}
-		c, err = s.ceremony(rows, step{Kind: stepRegister, Login: r.Login}, options.Response, data)
+		c, err = s.ceremony(rows, step{Kind: stepRegister, Login: r.Login}, stepTerm, options.Response, data)
 		return err
 	})
 	return c, err
 }
 
-func (s *Store) ceremony(rows Rows, st step, options any, data *webauthn.SessionData) (c Ceremony, err error) {
+func (s *Store) ceremony(rows Rows, st step, term time.Duration, options any, data *webauthn.SessionData) (c Ceremony, err error) {
 	b, err := stdjson.Marshal(options)
 	if err != nil {
 		return c, err
@@ -118,7 +119,7 @@ func (s *Store) ceremony(rows Rows, st step, options any, data *webauthn.Session
 	if st.Ceremony, err = stdjson.Marshal(data); err != nil {
 		return c, err
 	}
-	c.Token, err = s.begin(rows, st, stepTerm)
+	c.Token, err = s.begin(rows, st, term)
 	return c, err
 }
 
@@ -133,13 +134,17 @@ func (s *Store) AddPasskey(in Session, c Ceremony, answer, name string, where Wh
 	}
 	var refused error
 	err := s.shelf.Update(func(rows Rows) error {
-		data, r, ok, err := s.take(rows, stepRegister, c.Token, in.Login)
+		st, r, ok, err := s.take(rows, stepRegister, c.Token, in.Login)
 		if err != nil {
 			return err
 		}
 		if refused = nil; !ok || len(r.Passkeys) >= mostPasskeys {
 			refused = ErrPasskey
 			return nil
+		}
+		data, err := st.asked()
+		if err != nil {
+			return err
 		}
 		parsed, err := wire.ParseCredentialCreationResponseBytes([]byte(answer))
 		var made *webauthn.Credential
@@ -167,18 +172,15 @@ func (s *Store) AddPasskey(in Session, c Ceremony, answer, name string, where Wh
 }
 
 // take uses up what somebody has under way, whatever comes of it.
-func (s *Store) take(rows Rows, kind stepKind, token, login string) (data webauthn.SessionData, r record, ok bool, err error) {
-	st, ok, err := s.underWay(rows, kind, token)
+func (s *Store) take(rows Rows, kind stepKind, token, login string) (st step, r record, ok bool, err error) {
+	st, ok, err = s.underWay(rows, kind, token)
 	if err != nil || !ok || st.Login != login || st.Ceremony == nil {
-		return data, r, false, err
+		return st, r, false, err
 	}
 	if err = rows.Delete(steps, sum(token)); err == nil {
-		err = stdjson.Unmarshal(st.Ceremony, &data)
-	}
-	if err == nil {
 		r, ok, err = getRecord(rows, login)
 	}
-	return data, r, ok, err
+	return st, r, ok, err
 }
 
 // badPasskey keeps the library's reason for whoever runs the machine. It names no person.
@@ -247,11 +249,7 @@ func (s *Store) ShowPasskey(stepToken, answer string, from Client) (secret strin
 		if err != nil || !ok {
 			return errors.Join(err, ErrPasskey)
 		}
-		var data webauthn.SessionData
-		if err := stdjson.Unmarshal(st.Ceremony, &data); err != nil {
-			return err
-		}
-		if err := s.shown(&r, data, answer, nil); err != nil {
+		if err := s.shown(&r, st, answer, nil); err != nil {
 			refused, st.Ceremony = s.badPasskey(err), nil
 			r.Failed++
 			return errors.Join(put(rows, steps, sum(stepToken), st), put(rows, accounts, r.Login, r), s.count(rows, func(d *Day) { d.PasskeyRefused++ }))
@@ -265,8 +263,12 @@ func (s *Store) ShowPasskey(stepToken, answer string, from Client) (secret strin
 	return secret, errors.Join(err, refused)
 }
 
-// shown checks a passkey's answer and notes its use in r.
-func (s *Store) shown(r *record, data webauthn.SessionData, answer string, only func(Passkey) bool) error {
+// shown checks a passkey's answer to what a step asked and notes its use in r.
+func (s *Store) shown(r *record, st step, answer string, only func(Passkey) bool) error {
+	data, err := st.asked()
+	if err != nil {
+		return err
+	}
 	parsed, err := wire.ParseCredentialRequestResponseBytes([]byte(answer))
 	if err != nil {
 		return err
@@ -303,7 +305,7 @@ func (s *Store) Remove(in Session, id string) (c Ceremony, err error) {
 		if err != nil {
 			return err
 		}
-		c, err = s.ceremony(rows, step{Kind: stepRemove, Login: r.Login}, options.Response, data)
+		c, err = s.ceremony(rows, step{Kind: stepRemove, Login: r.Login}, stepTerm, options.Response, data)
 		return err
 	})
 	return c, err
@@ -313,7 +315,7 @@ func (s *Store) Remove(in Session, id string) (c Ceremony, err error) {
 func (s *Store) RemovePasskey(in Session, c Ceremony, answer, id string, where Where) error {
 	var refused error
 	err := s.shelf.Update(func(rows Rows) error {
-		data, r, ok, err := s.take(rows, stepRemove, c.Token, in.Login)
+		st, r, ok, err := s.take(rows, stepRemove, c.Token, in.Login)
 		if err != nil {
 			return err
 		}
@@ -321,7 +323,7 @@ func (s *Store) RemovePasskey(in Session, c Ceremony, answer, id string, where W
 			refused = ErrPasskey
 			return nil
 		}
-		if err := s.shown(&r, data, answer, func(p Passkey) bool { return p.Short() != id }); err != nil {
+		if err := s.shown(&r, st, answer, func(p Passkey) bool { return p.Short() != id }); err != nil {
 			refused = s.badPasskey(err)
 			return nil
 		}
@@ -349,27 +351,4 @@ func (s *Store) TakePasskeys(person protocol.PersonID) error {
 		r.happened(PasskeysTaken, now, Where{})
 		return errors.Join(put(rows, accounts, r.Login, r), endAll(rows, r.Login), s.count(rows, func(d *Day) { d.PasskeysTaken++ }))
 	})
-}
-
-// SigningKeys are a person's passkeys as a recorder's roster would name them (protocol.PasskeyVerifier), those whose kind a recorder can check.
-func (s *Store) SigningKeys(person protocol.PersonID) (list []string, err error) {
-	err = s.shelf.View(func(rows Rows) error {
-		r, _, err := recordOf(rows, person)
-		list = nil
-		for _, p := range r.Passkeys {
-			key, err := webauthncose.ParsePublicKey(p.Key)
-			if err != nil {
-				return fmt.Errorf("passkey %s: %w", p.Short(), err)
-			}
-			if ec, ok := key.(webauthncose.EC2PublicKeyData); ok && ec.Algorithm == int64(webauthncose.AlgES256) {
-				public, err := ec.ToECDSA()
-				if err != nil {
-					return fmt.Errorf("passkey %s: %w", p.Short(), err)
-				}
-				list = append(list, protocol.PasskeyVerifier(person, s.webauthn.Config.RPID, public))
-			}
-		}
-		return err
-	})
-	return list, err
 }

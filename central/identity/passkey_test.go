@@ -1,11 +1,14 @@
 package identity
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -179,5 +182,95 @@ func TestSigningKeysAreThoseOfARoster(t *testing.T) {
 	}
 	if list, err := s.SigningKeys("p-niemand"); err != nil || len(list) != 0 {
 		t.Errorf("%q %v", list, err)
+	}
+}
+
+// signingOf is what a person's passkey is asked for when a document is to be signed.
+func signingOf(t *testing.T, s *Store, in Session, key string, document []byte) (c Ceremony, challenge []byte) {
+	t.Helper()
+	c, err := s.Sign(in, key, document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked struct{ Challenge string }
+	if err := json.Unmarshal([]byte(c.Options), &asked); err != nil {
+		t.Fatal(err)
+	}
+	if challenge, err = base64.RawURLEncoding.DecodeString(asked.Challenge); err != nil {
+		t.Fatal(err)
+	}
+	return c, challenge
+}
+
+// What a person signs with their passkey a recorder takes for their signature, by the key that its roster names: of this text and no other, by the passkey that is named and no other of
+// theirs, once, within its term. What a log-in gave is no signature.
+func TestI13_ADocumentIsSignedWithTheVeryPasskeyOfTheRoster(t *testing.T) {
+	s, c, keys := withPasskeys(t, "anna", "bert")
+	town := protocoltest.NewTown(t, c.t)
+	document := town.Compose(town.Resume("r-1", 2))
+	in := Session{Account: Account{Login: "anna", Person: "p-anna"}}
+	key := keys["anna"].Verifier()
+	read, err := protocol.ParseDocument(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(read.Text()))
+
+	// None of the refused ones counts as a use: the counter of this passkey stands still, and a second use would be taken for a copy.
+	refused := func(what string, in Session, make func(challenge []byte) string) {
+		t.Helper()
+		asked, challenge := signingOf(t, s, Session{Account: Account{Login: "anna", Person: "p-anna"}}, key, document)
+		if signed, err := s.Signed(in, asked, make(challenge), here.Where); !errors.Is(err, ErrPasskey) || signed != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	by := func(p protocoltest.Passkey) func([]byte) string {
+		return func(challenge []byte) string { return answers(t, "anna", &p, challenge) }
+	}
+	unlocked, elsewhere, other := *keys["anna"], *keys["anna"], *keys["anna"]
+	unlocked.Flags, elsewhere.RP, other.Key = 0x01, "elders.example", keys["bert"].Key
+	refused("its owner was not verified", in, by(unlocked))
+	refused("at another site", in, by(elsewhere))
+	refused("with another key", in, by(other))
+	refused("somebody else's session", Session{Account: Account{Login: "bert", Person: "p-bert"}}, by(*keys["anna"]))
+	refused("over another text", in, func([]byte) string {
+		other := sha256.Sum256([]byte(strings.Replace(read.Text(), "log 2", "log 3", 1)))
+		return answers(t, "anna", keys["anna"], other[:])
+	})
+	refused("what a log-in gave", in, func([]byte) string {
+		_, challenge := asks(t, s, "anna")
+		return answers(t, "anna", keys["anna"], challenge)
+	})
+	asked, challenge := signingOf(t, s, in, key, document)
+	newer, _ := signingOf(t, s, in, key, document)
+	if _, err := s.Signed(in, asked, answers(t, "anna", keys["anna"], challenge), here.Where); !errors.Is(err, ErrPasskey) {
+		t.Errorf("a signing that was begun anew: %v", err)
+	}
+	c.t = c.t.Add(signTerm)
+	if _, err := s.Signed(in, newer, answers(t, "anna", keys["anna"], challenge), here.Where); !errors.Is(err, ErrPasskey) {
+		t.Errorf("after its term: %v", err)
+	}
+	asked, challenge = signingOf(t, s, in, key, document)
+	if !bytes.Equal(challenge, sum[:]) {
+		t.Fatalf("the passkey is asked for %x, the text is %x", challenge, sum)
+	}
+	answer := answers(t, "anna", keys["anna"], challenge)
+	signed, err := s.Signed(in, asked, answer, here.Where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := protocol.ParseDocument(signed)
+	v, err2 := protocol.NewVerifier(key)
+	if err := errors.Join(err, err2); err != nil || got.Text() != read.Text() || !got.SignedBy(v) {
+		t.Fatalf("%v\n%s", err, signed)
+	}
+	if again, err := s.Signed(in, asked, answer, here.Where); !errors.Is(err, ErrPasskey) || again != nil {
+		t.Errorf("the same answer again: %v", err)
+	}
+	if _, err := s.Sign(in, keys["bert"].Verifier(), document); !errors.Is(err, ErrNoKey) {
+		t.Errorf("with a key that is not theirs: %v", err)
+	}
+	if _, err := s.Sign(in, key, []byte("zomaar een tekst\n")); err == nil {
+		t.Error("what is no document is signed")
 	}
 }

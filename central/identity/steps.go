@@ -1,13 +1,17 @@
 package identity
 
 import (
-	"github.com/go-json-experiment/json/jsontext"
+	stdjson "encoding/json" // for the library's own types, which are written for it
+	"slices"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// step is something under way that works once and soon: a log-in that waits for a passkey, a passkey being registered, somebody who is at the provider.
+// step is something under way that works once and soon: a log-in that waits for a passkey, a passkey being registered, a text being signed, somebody who is at the provider.
 // It lies on the shelf, so that another centre may finish it.
 type step struct {
 	Kind  stepKind      `json:"kind"`
@@ -18,6 +22,8 @@ type step struct {
 	ByProvider bool           `json:"by-provider,omitempty"`
 	Hint       string         `json:"hint,omitempty"` // see session
 	Away       away           `json:"away,omitzero"`
+	Text       string         `json:"text,omitempty"` // that is being signed
+	Key        string         `json:"key,omitempty"`  // that is to sign it, as a roster names it
 }
 
 type stepKind string
@@ -27,18 +33,20 @@ const (
 	stepRegister stepKind = "register"
 	stepRemove   stepKind = "remove"
 	stepAway     stepKind = "away"
+	stepSign     stepKind = "sign"
 )
 
 const (
 	stepTerm  = 5 * time.Minute
-	mostSteps = 10_000 // under way together; strangers can begin them
+	signTerm  = 15 * time.Minute // a text that is signed is read first
+	mostSteps = 10_000           // under way together; strangers can begin them
 )
 
-// begin puts a step on the shelf and returns its token. What a person has begun to register or remove, a new beginning ends.
+// begin puts a step on the shelf and returns its token. What a person has begun to register, remove or sign, a new beginning ends.
 func (s *Store) begin(rows Rows, st step, term time.Duration) (string, error) {
 	now := s.Now()
 	underWay, err := drop(rows, steps, func(_ string, old step) bool {
-		return !now.Before(old.Until.Time) || old.Kind == st.Kind && old.Login == st.Login && (st.Kind == stepRegister || st.Kind == stepRemove)
+		return !now.Before(old.Until.Time) || old.Kind == st.Kind && old.Login == st.Login && slices.Contains([]stepKind{stepRegister, stepRemove, stepSign}, st.Kind)
 	})
 	if err != nil {
 		return "", err
@@ -52,6 +60,11 @@ func (s *Store) begin(rows Rows, st step, term time.Duration) (string, error) {
 	}
 	st.Until = protocol.T(now.Add(term))
 	return secret, put(rows, steps, sum(secret), st)
+}
+
+// asked is what the passkey of a step was asked.
+func (st step) asked() (data webauthn.SessionData, err error) {
+	return data, stdjson.Unmarshal(st.Ceremony, &data)
 }
 
 // underWay is a step that has not been taken and is not over.

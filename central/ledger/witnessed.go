@@ -49,8 +49,8 @@ func (b *Book) Witnessed(ctx context.Context, signed []byte) error {
 	if err != nil {
 		return err
 	}
-	if w.notes, err = ends(append(slices.Clone(w.notes), signed)); err != nil {
-		return err
+	if w.notes, err = chain.FirstAndNewest(append(slices.Clone(w.notes), signed)); err != nil {
+		return fmt.Errorf("ledger: %w", err)
 	}
 	after, err := cosigners(w.notes...)
 	if err != nil {
@@ -95,7 +95,7 @@ func (b *Book) exported(ctx context.Context) ([][]byte, error) {
 	}
 	b.witnessed.mu.Lock()
 	defer b.witnessed.mu.Unlock()
-	return ends(append(stored, b.witnessed.notes...))
+	return chain.FirstAndNewest(append(stored, b.witnessed.notes...))
 }
 
 func (b *Book) storedWitnessed(ctx context.Context) ([][]byte, error) {
@@ -108,54 +108,6 @@ func (b *Book) storedWitnessed(ctx context.Context) ([][]byte, error) {
 		return nil, fmt.Errorf("ledger: %s: cosigned checkpoints: %w", b.store, cmp.Or(err, errors.New("entries stand before them")))
 	}
 	return r.Checkpoints(), nil
-}
-
-// ends leaves of a number of notes the first and the newest of each witness, the smallest first. Of two of the same entries the later counts if it has another's cosignature besides.
-func ends(notes [][]byte) ([][]byte, error) {
-	type one struct {
-		chain.Checkpoint
-		note []byte
-		by   []string
-	}
-	var all []one
-	for _, n := range notes {
-		c, err := chain.UnverifiedCheckpoint(n)
-		if err != nil {
-			return nil, fmt.Errorf("ledger: cosigned checkpoint: %w", err)
-		}
-		by, err := cosigners(n)
-		if err != nil {
-			return nil, err
-		}
-		i := slices.IndexFunc(all, func(o one) bool { return o.Checkpoint == c })
-		switch more := func(s string) bool { return !slices.Contains(all[i].by, s) }; {
-		case i < 0:
-			all = append(all, one{c, n, by})
-		case slices.ContainsFunc(by, more):
-			all[i] = one{c, n, by}
-		}
-	}
-	slices.SortStableFunc(all, func(a, b one) int { return cmp.Compare(a.Size, b.Size) })
-	first, newest := map[string]int{}, map[string]int{}
-	for i, o := range all {
-		for _, s := range o.by {
-			if _, ok := first[s]; !ok {
-				first[s] = i
-			}
-			newest[s] = i
-		}
-	}
-	var left [][]byte
-	for i, o := range all {
-		if slices.ContainsFunc(o.by, func(s string) bool { return first[s] == i || newest[s] == i }) {
-			left = append(left, o.note)
-		}
-	}
-	const room = chain.MaxCheckpoints - 1 // for the ledger's own besides
-	if len(left) > room {                 // many keys of witnesses came and went
-		left = slices.Delete(left, room/2, len(left)-room/2)
-	}
-	return left, nil
 }
 
 func cosigners(notes ...[]byte) ([]string, error) {

@@ -37,7 +37,7 @@ func (o *Office) oversee(ctx context.Context) {
 func (o *Office) tellFindings(ctx context.Context) error {
 	for _, r := range o.witness.Recorders() {
 		for _, f := range r.Findings {
-			if _, err := o.book.Do(ctx, central.RecordMisbehaviour{Recorder: r.ID, Kind: f.Kind, Name: f.Name(), Camera: f.Camera, At: f.At, Seen: f.Words()}); err != nil {
+			if _, err := o.book.Do(ctx, central.RecordMisbehaviour{Recorder: r.ID, Kind: f.Kind, Name: f.Name(), Camera: f.Camera, Log: f.Log, At: f.At, Seen: f.Words()}); err != nil {
 				return err
 			}
 		}

@@ -485,6 +485,7 @@ func (r *recorder) batch(from int) []byte {
 // deliver hands its whole journal in until it is cosigned.
 func (r *recorder) deliver() {
 	r.w.t.Helper()
+	r.w.until("the witness knows the recorder", func() bool { _, ok := r.w.office.witness.Recorder("rec-1"); return ok }) // a real one hands in again
 	r.publish(protocol.UpJournal, r.batch(0))
 	r.w.until("the journal is cosigned", func() bool { return r.cosignedSize() == r.head.Size })
 }

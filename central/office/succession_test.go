@@ -26,6 +26,7 @@ func TestI13_ARecorderThatWasPutBackGoesOn(t *testing.T) {
 		w.until("an order arrives", func() bool { return slices.Contains(r.numbers(), number) })
 		r.obey(r.envelope(number))
 	}
+	r.write(protocol.KindEpochBegun, protocol.EpochBegun{Key: w.town.LogKey})
 	next(1)
 	head, entries, hashes := r.head, slices.Clone(r.entries), slices.Clone(r.hashes) // a backup
 	request := w.ask(requester)
@@ -52,6 +53,9 @@ func TestI13_ARecorderThatWasPutBackGoesOn(t *testing.T) {
 	r.obey(r.envelope(3))
 	r.log = 2
 	r.write(protocol.KindResumed, protocol.Resumed{Log: 2, Document: string(r.envelope(3).Document)})
+	_, epoch, err := protocol.NewKey(protocol.LogOrigin(w.town.Log.Name(), 2))
+	w.check(err)
+	r.write(protocol.KindEpochBegun, protocol.EpochBegun{Epoch: 1, Key: epoch, Lost: "the log was resumed"}) // no incident: the officer ordered so
 	r.mu.Lock()
 	r.cosigned = nil
 	r.mu.Unlock()
@@ -95,5 +99,81 @@ func TestI13_ARecorderThatWasPutBackGoesOn(t *testing.T) {
 	r.deliver()
 	if got := w.office.book.Size(); got != events {
 		t.Errorf("%d entries in the ledger, and %d after a start", events, got)
+	}
+}
+
+// A recorder that was put back to before its resumption takes the officer's order of then again, and by that stands still under a number that the centre has already. It goes on by a second order; and when it
+// does, a third is refused.
+func TestI13_PutBackToBeforeItsResumption(t *testing.T) {
+	t.Parallel()
+	w := running(t)
+	r := w.rec
+	status := func(log, last uint64) {
+		t.Helper()
+		w.later(time.Minute)
+		r.publish(protocol.UpStatus, r.status(last, func(s *protocol.Status) { s.Log = log }))
+	}
+	obey := func(number uint64) {
+		t.Helper()
+		w.until("an order arrives", func() bool { return slices.Contains(r.numbers(), number) })
+		r.obey(r.envelope(number))
+	}
+	order := func(log uint64) error {
+		_, err := w.office.book.Do(t.Context(), central.ResumeLog{By: protocoltest.Officer, Recorder: "rec-1", Reason: "teruggezet", Log: log, Witnessed: recorders{w.office}.Chain("rec-1").Witnessed})
+		return err
+	}
+	resume := func(log, number uint64) {
+		t.Helper()
+		r.log = log
+		r.write(protocol.KindResumed, protocol.Resumed{Log: log, Document: string(r.envelope(number).Document)})
+	}
+	resumed := func(n int) {
+		t.Helper()
+		w.until("the centre knows that it went on", func() (is bool) {
+			w.office.View(func(s *central.State) { is = !s.Recorder("rec-1").Resumptions[n].Resumed.IsZero() })
+			return is
+		})
+	}
+	found := func(want ...string) {
+		t.Helper()
+		w.until("incidents", func() bool { return slices.Equal(slices.Sorted(slices.Values(w.incidents())), want) })
+	}
+	status(0, 0)
+	obey(1)
+	head, entries, hashes := r.head, slices.Clone(r.entries), slices.Clone(r.hashes) // a backup
+	back := func() { r.head, r.entries, r.hashes, r.log = head, slices.Clone(entries), slices.Clone(hashes), 0 }
+	r.write(protocol.KindStopped, protocol.Stopped{Reason: "test"})
+	r.deliver()
+	back()
+	status(0, 1)
+	found("log-rollback")
+	w.check(order(2))
+	obey(2)
+	resume(2, 2)
+	r.deliver()
+	resumed(0)
+	if order(3) == nil {
+		t.Fatal("resumed for nothing")
+	}
+
+	back()
+	r.forget()
+	status(0, 1)
+	found("log-rollback", "log-rollback")
+	w.check(order(2)) // one more than what it says it has
+	obey(2)
+	resume(2, 2) // what it lost, before the order that came after it
+	obey(3)
+	r.write(protocol.KindRefused, protocol.OrderRefused{Number: 3, Kind: "resume", Reason: "this is log 2 already"})
+	r.publish(protocol.UpJournal, r.batch(0))
+	found("log-fork", "log-rollback", "log-rollback")
+	status(2, 3)
+	w.check(order(3))
+	obey(4)
+	resume(3, 4)
+	r.deliver()
+	resumed(2)
+	if order(4) == nil {
+		t.Error("resumed for nothing")
 	}
 }

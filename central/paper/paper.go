@@ -16,9 +16,11 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"codeberg.org/go-pdf/fpdf"
 )
@@ -62,6 +64,8 @@ const (
 	line     = 1.35 // of a line, in font sizes
 	pad      = 1.2  // around a cell's text
 	perPoint = 25.4 / 72
+
+	runningSize = 7.0 // of the running head's and foot's font, in points
 )
 
 // wideFrom is how many columns lie a page on its side.
@@ -102,9 +106,11 @@ type drawing struct {
 	pdf           *fpdf.Fpdf
 	tags          *tags
 	total         int
-	width, bottom float64 // of a line; the lowest place for text
-	y             float64 // top of what comes next
-	size          float64 // of the font
+	owner, title  string   // in the running head
+	foot          []string // above the number of the page
+	width, bottom float64  // of a line; the lowest place for text
+	y             float64  // top of what comes next
+	size          float64  // of the font
 }
 
 func (d Document) draw(total int) (*drawing, error) {
@@ -127,7 +133,7 @@ func (d Document) draw(total int) (*drawing, error) {
 	p.AddUTF8FontFromBytes("text", "B", bold)
 	g := &drawing{Document: d, pdf: p, tags: newTags(p), total: total}
 	w, h := p.GetPageSize()
-	g.width, g.bottom = w-2*margin, h-margin-float64(len(d.Running)+1)*7*perPoint*line
+	g.width, g.bottom = w-2*margin, h-margin-float64(len(d.Running)+1)*runningSize*perPoint*line
 	g.page()
 	g.paragraph("H1", d.Title, 17, "B", 3)
 	for _, text := range d.Text {
@@ -180,18 +186,24 @@ func (g *drawing) page() {
 		g.pdf.SetTextColor(80, 80, 80)
 		g.pdf.SetDrawColor(150, 150, 150)
 		g.pdf.SetLineWidth(0.2)
-		g.font("", 7)
-		g.put(margin, head-4, clean(g.Owner))
-		right := clean(g.Title)
+		g.font("", runningSize)
+		if g.pdf.PageNo() == 1 {
+			g.owner = g.oneLine(g.Owner, g.width/2)
+			g.title = g.oneLine(g.Title, g.width-g.pdf.GetStringWidth(g.owner)-5)
+			for _, text := range g.Running {
+				g.foot = append(g.foot, g.oneLine(text, g.width))
+			}
+		}
+		g.put(margin, head-4, g.owner)
 		if g.pdf.PageNo() > 1 {
-			g.put(w-margin-g.pdf.GetStringWidth(right), head-4, right)
+			g.put(w-margin-g.pdf.GetStringWidth(g.title), head-4, g.title)
 		}
 		g.pdf.Line(margin, head+1, w-margin, head+1)
-		foot := append(append([]string(nil), g.Running...), fmt.Sprintf(g.Page, g.pdf.PageNo(), g.total))
+		foot := append(slices.Clone(g.foot), fmt.Sprintf(g.Page, g.pdf.PageNo(), g.total))
 		y := h - margin/2 - float64(len(foot))*g.lineHeight()
 		g.pdf.Line(margin, y-1, w-margin, y-1)
 		for _, text := range foot {
-			g.put(margin, y, clean(text))
+			g.put(margin, y, text)
 			y += g.lineHeight()
 		}
 		g.pdf.SetTextColor(0, 0, 0)
@@ -225,37 +237,53 @@ func (g *drawing) paragraph(kind, text string, size float64, style string, after
 	g.y += after
 }
 
-// wrap breaks text into lines of a width, between words, and inside those that are longer than a line.
+// wrap breaks text into lines of a width, between words, and inside those that are longer than a line. A text is as wide as its characters together, so each is measured once, however long the text.
 func (g *drawing) wrap(text string, width float64) (lines []string) {
-	now := ""
-	flush := func() {
-		if now != "" {
-			lines = append(lines, now)
+	_, size := g.pdf.GetFontSize()
+	fits := func(units int) bool { return float64(units)*size/1000 <= width }
+	space := g.pdf.GetStringSymbolWidth(" ")
+	text = strings.Join(strings.Fields(clean(text)), " ")
+	from, to, wide := 0, 0, 0 // of the line
+	begin := func(at int) {
+		if to > from {
+			lines = append(lines, text[from:to])
 		}
-		now = ""
+		from, to, wide = at, at, 0
 	}
-	for _, word := range strings.Fields(clean(text)) {
-		joined := word
-		if now != "" {
-			joined = now + " " + word
-		}
-		if g.pdf.GetStringWidth(joined) <= width {
-			now = joined
-			continue
-		}
-		flush()
-		for _, r := range word {
-			if now != "" && g.pdf.GetStringWidth(now+string(r)) > width {
-				flush()
+	at := 0
+	for word := range strings.SplitSeq(text, " ") {
+		switch units := g.pdf.GetStringSymbolWidth(word); {
+		case to > from && fits(wide+space+units):
+			to, wide = at+len(word), wide+space+units
+		case fits(units):
+			begin(at)
+			to, wide = at+len(word), units
+		default:
+			begin(at)
+			for i, r := range word {
+				units := g.pdf.GetStringSymbolWidth(string(r))
+				if to > from && !fits(wide+units) {
+					begin(at + i)
+				}
+				to, wide = at+i+utf8.RuneLen(r), wide+units
 			}
-			now += string(r)
 		}
+		at += len(word) + 1
 	}
-	flush()
+	begin(at)
 	if len(lines) == 0 {
 		lines = []string{""}
 	}
 	return lines
+}
+
+// oneLine is text, or as much of it as goes on a line of a width.
+func (g *drawing) oneLine(text string, width float64) string {
+	lines := g.wrap(text, width)
+	if len(lines) > 1 {
+		return g.wrap(text, width-g.pdf.GetStringWidth("…"))[0] + "…"
+	}
+	return lines[0]
 }
 
 func (g *drawing) facts() {
@@ -293,7 +321,9 @@ func (g *drawing) table(t Table) {
 	e := g.tags.root.child("Table")
 	header := func() { g.row(nil, t.Columns, widths, size, true, nil) } // again on the next page: an artifact
 	g.room(20)
-	g.row(e, t.Columns, widths, size, true, nil)
+	if height := g.row(e, t.Columns, widths, size, true, nil); height > (g.bottom-head)/3 {
+		header = nil // it would leave no room for what it stands above
+	}
 	for _, r := range t.Rows {
 		g.row(e, r, widths, size, false, header)
 	}
@@ -338,8 +368,8 @@ func (g *drawing) widths(t Table, size float64) []float64 {
 }
 
 // row is one row of a table; without a table it is drawn and not read. One that is higher than what is left goes to the next page, under header; one that is higher than
-// a page goes on over it.
-func (g *drawing) row(table *element, cells []string, widths []float64, size float64, isHeader bool, header func()) {
+// a page goes on over it. Height is that of all of it.
+func (g *drawing) row(table *element, cells []string, widths []float64, size float64, isHeader bool, header func()) (height float64) {
 	style := func(i int) string {
 		if isHeader || i == 0 {
 			return "B"
@@ -413,6 +443,7 @@ func (g *drawing) row(table *element, cells []string, widths []float64, size flo
 		g.tags.artifact(func() { g.pdf.Line(margin, g.y, margin+sum(widths), g.y) })
 		from += n
 	}
+	return float64(most)*lh + 2*pad
 }
 
 func sum(list []float64) (s float64) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func sample(rows int) Document {
@@ -138,6 +139,69 @@ func TestEveryPageHoldsItsRows(t *testing.T) {
 	}
 	if err := sample(MostRows).Write(new(bytes.Buffer)); err == nil || !strings.Contains(err.Error(), "5000") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestLongTexts: what is four times as long takes four times the pages and the work. A title, and headings of columns, that are longer than anybody reads do not stand on each page again, and what stands in the
+// running head and foot ends where the line ends.
+func TestLongTexts(t *testing.T) {
+	long := func(n int) (pages, characters int, second string) {
+		s := strings.Repeat("woord ", n/6)
+		d := Document{Lang: "nl", Title: s, Owner: s, Running: []string{s}, Page: "%d/%d", Text: []string{s}, Facts: [][2]string{{s, s}},
+			Tables: []Table{{Caption: s, Columns: []string{s, s, s}, Rows: [][]string{{s, s, s}, {s}}}}}
+		g, err := d.draw(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, _ := written(t, d)
+		return g.pdf.PageCount(), len(run(t, "pdftotext", file, "-")), run(t, "pdftotext", "-f", "2", "-l", "2", file, "-")
+	}
+	pages, characters, _ := long(5000)
+	more, all, second := long(20000)
+	if more > 5*pages || all > 5*characters || all > 14*20000 { // twelve texts, and what stands on each page
+		t.Errorf("%d pages with %d characters; of four times the text %d with %d", pages, characters, more, all)
+	}
+	if n := strings.Count(second, "woord…"); n != 3 {
+		t.Errorf("%d lines of the running head and foot end where the line ends, want 3:\n%.2000s", n, second)
+	}
+}
+
+// TestWrap: lines break between words, within a word only where it is longer than a line, and each is as long as fits.
+func TestWrap(t *testing.T) {
+	g, err := Document{Lang: "nl", Page: "%d/%d"}.draw(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.font("", 9)
+	const width = 30.0
+	for _, text := range []string{"", " ", "een", "een twee drie vier vijf zes zeven acht negen tien", strings.Repeat("é", 100), "kort " + strings.Repeat("lang", 40) + " kort", "a\xffb\x00 c\n\td", strings.Repeat("1234567 ", 50)} {
+		lines := g.wrap(text, width)
+		rest := strings.Join(strings.Fields(clean(text)), " ")
+		for i, l := range lines {
+			if !strings.HasPrefix(rest, l) || g.pdf.GetStringWidth(l) > width {
+				t.Fatalf("%q: line %q of %v mm, of %q", text, l, g.pdf.GetStringWidth(l), rest)
+			}
+			rest = rest[len(l):]
+			if i == len(lines)-1 {
+				break
+			}
+			next, cut := strings.CutPrefix(rest, " ")
+			rest = next
+			word := strings.Fields(next)[0]
+			if !cut { // within a word: not one character more
+				_, n := utf8.DecodeRuneInString(next)
+				word = next[:n]
+				l += word
+			} else if l += " " + word; g.pdf.GetStringWidth(word) > width {
+				continue // a word that begins a line, and goes on over the next
+			}
+			if g.pdf.GetStringWidth(l) <= width {
+				t.Errorf("%q: %q fits on one line", text, l)
+			}
+		}
+		if rest != "" {
+			t.Errorf("%q: %q is lost", text, rest)
+		}
 	}
 }
 

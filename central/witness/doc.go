@@ -25,7 +25,7 @@
 //
 // # Findings
 //
-// What a recorder should not have done is kept as a [Finding]; the office opens an incident of it, one as long as that is open. "Proof" is what anyone can check with the
+// What a recorder should not have done is kept as a [Finding]; the office opens an incident of it, one as long as that is open (that a log which was resumed was put back once more is another). "Proof" is what anyone can check with the
 // recorder's key alone, without trusting this witness or the centre; of the rest everything shown is proven, and the last step is somebody's word: the download says so, and whose.
 //
 //	what                              noticed by                                        worth                                                              incident
@@ -63,7 +63,8 @@
 //
 // A recorder's seals are checked as its entries come in (protocol/chain, Forward security), by what its row says of the epoch that runs. Entries that they do not hold are stored and
 // cosigned like any other, so that they cannot be taken back, and are kept as a finding, once. A recorder that goes on telling, without an entry, that its log has not grown is found when its newest
-// seal is an hour and a half old. An epoch begun anew, since its key was lost, is no finding here: the recorder says so itself, and the centre makes an incident of it.
+// seal is an hour and a half old. An epoch begun anew, since its key was lost, is no finding here: the recorder says so itself, and the centre makes an incident of it,
+// unless its log was resumed.
 //
 // # Successors
 //
@@ -86,5 +87,6 @@
 //
 // One bbolt file of its own, never the ledger's: a row a recorder in "recorders"; under "logs" a bucket a recorder with headers, bodies (packed: protocol.Pack),
 // hashes, findings, what only a former log has ("former", by its number), which months of bodies are gone, what pages ask for (the accesses, and each camera's oldest footage), and what findings are found by: tallies by clock hour,
-// what is deleted, windows and holds; and the first checkpoint that was cosigned, which goes along with an export. Statuses that state more than came in stand in "ahead".
+// what is deleted, windows and holds; and the first checkpoint that was cosigned, which goes along with an export. Statuses that state more than came in stand in "ahead"; what outside witnesses cosigned
+// in "outside".
 package witness

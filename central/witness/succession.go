@@ -500,12 +500,27 @@ func formerOf(log *bbolt.Bucket, r row) (list []Former, err error) {
 // FormerFile is [Witness.LogFile] of a log of the recorder by its number, also of one that a successor took the place of.
 func (w *Witness) FormerFile(id protocol.RecorderID, log uint64, out io.Writer) error {
 	var l stored
-	var begin []byte
-	err := w.inLog(id, log, func(have stored) (err error) {
-		l = stored{number: have.number, size: have.size, cosigned: bytes.Clone(have.cosigned)}
-		begin, err = have.begin()
+	var ends [][]byte
+	w.witnessing.Lock()
+	others := slices.Clone(w.witnessed[id])
+	w.witnessing.Unlock()
+	err := w.db.View(func(tx *bbolt.Tx) error {
+		r, err := readRow(tx, id)
+		if err == nil {
+			l, err = logOf(tx.Bucket(logs).Bucket([]byte(id)), r, log)
+		}
+		if err == nil {
+			others, err = witnessedOf(tx, id, others)
+		}
+		if err == nil {
+			ends, err = l.ends(protocol.LogOrigin(r.Origin, l.number), others)
+		}
+		l = stored{number: l.number, size: l.size}
 		return err
 	})
+	if err != nil {
+		return fmt.Errorf("witness: recorder %s: %w", id, err)
+	}
 	for from := uint64(0); from < l.size && err == nil; {
 		var entries []chain.Entry
 		if entries, err = w.EntriesOf(id, l.number, from, int(min(100, l.size-from))); err != nil {
@@ -521,13 +536,12 @@ func (w *Witness) FormerFile(id protocol.RecorderID, log uint64, out io.Writer) 
 		}
 		from += uint64(len(entries))
 	}
-	if err == nil && begin != nil {
-		err = chain.WriteCheckpoint(out, begin)
+	for _, signed := range ends {
+		if err == nil {
+			err = chain.WriteCheckpoint(out, signed)
+		}
 	}
-	if err != nil || l.cosigned == nil {
-		return err
-	}
-	return chain.WriteCheckpoint(out, l.cosigned)
+	return err
 }
 
 // EntriesOf gives at most max entries from seq on of a recorder's log of this number; 0 is the first. None at its end. The bodies of some kinds may be left out: of thousands of recorders

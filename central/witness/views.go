@@ -187,7 +187,7 @@ func readEntry(log *bbolt.Bucket, k, header []byte) chain.Entry {
 	return e
 }
 
-// LogFile writes a recorder's whole log as it goes on, with the first and the newest checkpoint of it that were cosigned, as `beeldwacht verify` reads it. It reads piece by piece: a slow reader
+// LogFile writes a recorder's whole log as it goes on, with the first and the newest checkpoint of it that were cosigned, by this witness and by each outside one, as `beeldwacht verify` reads it. It reads piece by piece: a slow reader
 // with an open bbolt transaction would keep the file from growing, and so every recorder waiting.
 func (w *Witness) LogFile(id protocol.RecorderID, out io.Writer) error {
 	r, ok := w.Recorder(id)

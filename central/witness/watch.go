@@ -2,6 +2,7 @@ package witness
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -613,10 +614,10 @@ func backed(r row, log *bbolt.Bucket, raw []byte, s protocol.Status) (Finding, e
 	return f, err
 }
 
-// Sweep looks for what only time brings: recorders that are silent, and footage that should be gone; and keeps what they stated and have not handed in. Call it every minute or so.
+// Sweep looks for what only time brings: recorders that are silent, and footage that should be gone; and keeps what they stated and have not handed in, and what others cosigned. Call it every minute or so.
 func (w *Witness) Sweep() error {
 	now := protocol.T(w.now())
-	if err := w.keepSaid(); err != nil {
+	if err := errors.Join(w.keepSaid(), w.keepWitnessed()); err != nil {
 		return err
 	}
 	for _, r := range w.Silence(now.Time, SilentAfter) {

@@ -57,6 +57,7 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 	sign := flags.String("sign", "", "two root key files, separated by a comma")
 	hosts := flags.String("hosts", "localhost,127.0.0.1", "names and addresses of the recorder, for the viewer's certificate")
 	officer := flags.String("officer", "", "person id of the privacy officer")
+	officerKey := flags.String("officer-key", "", officerKeyUsage)
 	flags.Func("handler", "who may handle requests: AVG/p-12; may be given again", seats(&people.Handlers))
 	flags.Func("approver", "who may approve requests: AVG/p-13; may be given again", seats(&people.Approvers))
 	flags.BoolVar(&people.LevelCentre, "level-centre", false, "accept the centre's word for handler and approver; does not withstand a hostile centre")
@@ -71,7 +72,7 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 	if err := parse(flags, args, "recorder", "municipality", "centre", "roots", "sign", "officer", "out"); err != nil {
 		return err
 	}
-	people.Officer = protocol.PersonID(*officer)
+	people.Officer, people.OfficerKey = protocol.PersonID(*officer), *officerKey
 	err := enrol.Recorder(*out, protocol.RecorderID(*recorder), *municipality, *centre, *roots, strings.Split(*sign, ","), people, strings.Split(*hosts, ","), time.Now())
 	if err != nil {
 		return err
@@ -83,6 +84,9 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 	fmt.Fprintf(stdout, "Recorder %s is enrolled. Carry %s to it and set `identity:` in its configuration to that folder.\n", *recorder, *out)
 	fmt.Fprintf(stdout, "Decide where the keys of its footage are before it starts (keys_holder in edge.yaml). With \"centre\" a stolen recorder cannot be read; but when the centre loses\n")
 	fmt.Fprintf(stdout, "its share, and the recorder starts before it got another, the footage it has is lost for good. No backup may hold the centre's folder of shares.\n")
+	if people.OfficerKey == "" {
+		fmt.Fprintf(stdout, "Its roster names no key of the privacy officer: an order to resume its log rests on the centre's word. `beeldwacht roster -officer-key` makes a roster that names one.\n")
+	}
 	if len(people.Witnesses) > 0 {
 		fmt.Fprintf(stdout, "Each outside witness must know this log before it cosigns; these lines belong in its witness.yaml, under logs:\n  - origin: %s\n    key: %s\n", protocol.Origin(protocol.RecorderID(*recorder), *municipality), key)
 	}
@@ -91,9 +95,10 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 }
 
 func rosterCommand(_ context.Context, args []string, stdout, stderr io.Writer) error {
-	flags := newFlags("roster", "-identity DIR -sign KEY,KEY [-witness VKEY] [-quorum N] [-ledger FILE] -out FILE", stderr)
+	flags := newFlags("roster", "-identity DIR -sign KEY,KEY [-officer-key VKEY|none] [-witness VKEY] [-quorum N] [-ledger FILE] -out FILE", stderr)
 	identity := flags.String("identity", "", "the recorder's folder, as `beeldwacht enrol` made it, with the roster in force")
 	sign := flags.String("sign", "", "two root key files, separated by a comma")
+	officerKey := flags.String("officer-key", "", officerKeyUsage+". none: the roster names no such key any more")
 	var outside []string
 	flags.Func("witness", "key of an outside witness to add, as `beeldwacht witness init` printed it; may be given again", func(key string) error {
 		outside = append(outside, key)
@@ -113,6 +118,13 @@ func rosterCommand(_ context.Context, args []string, stdout, stderr io.Writer) e
 			r.Quorum = *quorum
 		case len(outside) > 0:
 			r.Quorum = uint64(len(r.Witnesses))
+		}
+		switch *officerKey {
+		case "":
+		case "none":
+			r.OfficerKey = ""
+		default:
+			r.OfficerKey = *officerKey
 		}
 		if *ledger == "" {
 			return nil
@@ -140,9 +152,11 @@ func rosterCommand(_ context.Context, args []string, stdout, stderr io.Writer) e
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "The new roster is %s. Put it in the recorder's identity folder under the name roster, and start the recorder again.\n", *out)
+	fmt.Fprintf(stdout, "The new roster is %s. Put it in the recorder's identity folder under the name roster, and start the recorder again;\nor have the administrator send it there, at the desk under Recorders.\n", *out)
 	return nil
 }
+
+const officerKeyUsage = "key of the privacy officer's passkey, from their own page My account at the desk: the recorder then takes an order to resume its log from the officer alone, signed with that passkey"
 
 func seats(list *[]protocol.Seat) func(string) error {
 	return func(s string) error {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -265,8 +266,47 @@ func TestI13_QuorumWithTheOfficersWitness(t *testing.T) {
 	witness = officers()
 	w.must(covered(last, 90*time.Second))
 
-	t.Log("the officer takes the centre's own log along, and checks it elsewhere")
+	t.Log("the officer takes the recorder's log along, and checks elsewhere that both have signed all of it")
 	fg := w.visitor("fg")
+	verify := func(file string) (string, int) {
+		cmd := exec.Command(w.bin("beeldwacht"), "verify", "-lang", "en", "-keys", w.path("identity", "keys.txt"), w.path(file))
+		out, err := cmd.CombinedOutput()
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	var log []byte
+	w.until("both have signed for all of the recorder's log", 60*time.Second, func() error {
+		var err error
+		log, err = fg.Fetch(w.ctx, "/bureau/logboeken/kast-12")
+		w.must(err)
+		w.must(os.WriteFile(w.path("kast-12.log"), log, 0o644))
+		out, code := verify("kast-12.log")
+		if code != 0 {
+			return fmt.Errorf("%d: %s", code, out)
+		}
+		if !strings.Contains(out, "Witness fg.helmond.example confirmed") || !strings.Contains(out, "Witnessed from entry") {
+			t.Errorf("%s", out)
+		}
+		return nil
+	})
+	from := bytes.LastIndex(log, []byte("\n— fg.helmond.example "))
+	end := from + 1 + bytes.IndexByte(log[from+1:], '\n')
+	forged := slices.Clone(log)
+	if forged[end-5] = 'A'; log[end-5] == 'A' {
+		forged[end-5] = 'B'
+	}
+	w.must(os.WriteFile(w.path("forged.log"), forged, 0o644))
+	if out, code := verify("forged.log"); code != 1 || !strings.Contains(out, "in the name of witness fg.helmond.example that was not made with its key") {
+		t.Errorf("%d: %s", code, out)
+	}
+	w.must(os.WriteFile(w.path("bare.log"), slices.Concat(log[:from+1], log[end+1:]), 0o644))
+	if out, code := verify("bare.log"); code != 3 { // what the first checkpoint with both covers is shown, and no more
+		t.Errorf("%d: %s", code, out)
+	}
+
+	t.Log("and the centre's own log")
 	w.until("all of it was cosigned by both", 30*time.Second, func() error {
 		ledger, err := fg.Fetch(w.ctx, "/bureau/logboeken/centrale")
 		w.must(err)

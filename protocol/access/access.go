@@ -54,6 +54,7 @@ type Resumption struct {
 	At      protocol.Time     `json:"at"`
 	Log     uint64            `json:"log"` // the successor's number
 	Officer protocol.PersonID `json:"officer,omitempty"`
+	Level   protocol.Level    `json:"level,omitempty"` // persons: the officer signed; centre: only the centre vouches for them
 
 	Wrong  *Words `json:"wrong,omitempty"`  // no order of the privacy officer allows it; nil otherwise
 	Unsure *Words `json:"unsure,omitempty"` // nothing is wrong, but the log does not show that one does
@@ -61,6 +62,7 @@ type Resumption struct {
 
 type resume struct {
 	*protocol.Resume
+	level protocol.Level
 	why   error
 	loose *Words
 }
@@ -156,7 +158,7 @@ func (a *Account) resumed(h chain.Header, b protocol.Resumed) Resumption {
 	default:
 		x.Unsure = r.loose
 	}
-	x.Officer = r.Officer
+	x.Officer, x.Level = r.Officer, r.level
 	return x
 }
 
@@ -194,7 +196,7 @@ func (a *Account) take(h chain.Header, o protocol.Order) {
 		}
 		a.grants[d.GrantID()] = g
 	case *protocol.Resume:
-		r := &resume{Resume: d}
+		r := &resume{Resume: d, level: o.Level}
 		if len(a.roots) > 0 {
 			r.why, r.loose = a.vouched(s, "", o, h.Time.Time)
 		}

@@ -207,9 +207,11 @@ func (d *Verdict) epoch(origin string, h Header, body []byte, seal *openedSeal) 
 // retention judges the bodies that are gone by the latest time that the log and its witnesses tell.
 func (d *Verdict) retention() {
 	latest := d.Head.Time.Time
-	for _, c := range d.Cosignatures {
-		if c.Time.After(latest) {
-			latest = c.Time
+	for _, w := range d.Witnesses {
+		for _, c := range w.Cosignatures {
+			if c.Time.After(latest) {
+				latest = c.Time
+			}
 		}
 	}
 	unsaid, fault := d.gone.judge(latest)

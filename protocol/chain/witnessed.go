@@ -103,11 +103,69 @@ func Cosigners(signed []byte) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var by []string
+	return cosigners(c.Origin, n), nil
+}
+
+func cosigners(origin string, n *note.Note) (by []string) {
 	for _, s := range n.UnverifiedSigs {
-		if s.Name != c.Origin {
+		if s.Name != origin {
 			by = append(by, fmt.Sprintf("%s+%08x", s.Name, s.Hash))
 		}
 	}
-	return by, nil
+	return by
+}
+
+// FirstAndNewest leaves of checkpoint notes of one log, whose cosignatures were verified before, the first and the newest of each witness, the smallest first, and one less than may end a stream. Of two of the
+// same entries the signatures go together; of one key the later note's counts.
+func FirstAndNewest(notes [][]byte) ([][]byte, error) {
+	type one struct {
+		Checkpoint
+		*note.Note
+	}
+	var all []one
+	for _, signed := range notes {
+		n, err := unverified(signed)
+		if err != nil {
+			return nil, fmt.Errorf("cosigned checkpoint: %w", err)
+		}
+		c, err := ParseCheckpoint(n.Text)
+		if err != nil {
+			return nil, fmt.Errorf("cosigned checkpoint: %w", err)
+		}
+		i := slices.IndexFunc(all, func(o one) bool { return o.Checkpoint == c })
+		if i < 0 {
+			all = append(all, one{Checkpoint: c, Note: n})
+			continue
+		}
+		others := slices.DeleteFunc(all[i].UnverifiedSigs, func(old note.Signature) bool {
+			return slices.ContainsFunc(n.UnverifiedSigs, func(s note.Signature) bool { return s.Name == old.Name && s.Hash == old.Hash })
+		})
+		all[i].UnverifiedSigs = append(n.UnverifiedSigs, others...)
+	}
+	slices.SortStableFunc(all, func(a, b one) int { return cmp.Compare(a.Size, b.Size) })
+	first, newest := map[string]int{}, map[string]int{}
+	for i, o := range all {
+		for _, by := range cosigners(o.Origin, o.Note) {
+			if _, ok := first[by]; !ok {
+				first[by] = i
+			}
+			newest[by] = i
+		}
+	}
+	var left [][]byte
+	for i, o := range all {
+		if !slices.ContainsFunc(cosigners(o.Origin, o.Note), func(by string) bool { return first[by] == i || newest[by] == i }) {
+			continue
+		}
+		signed, err := note.Sign(o.Note)
+		if err != nil {
+			return nil, fmt.Errorf("cosigned checkpoint: %w", err)
+		}
+		left = append(left, signed)
+	}
+	const room = MaxCheckpoints - 1
+	if len(left) > room { // many keys of witnesses came and went
+		left = slices.Delete(left, room/2, len(left)-room/2)
+	}
+	return left, nil
 }

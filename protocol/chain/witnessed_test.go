@@ -2,11 +2,13 @@ package chain_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
 
@@ -70,5 +72,76 @@ func TestI11_EveryCheckpointOfAStreamCounts(t *testing.T) {
 	}
 	if _, err = verify(f.entries, slices.Repeat([][]byte{bytes.Repeat([]byte("x\n"), chain.MaxCheckpoint)}, chain.MaxCheckpoints)...); err == nil {
 		t.Error("notes without end")
+	}
+}
+
+// Bodies that went in time are told from bodies that are missing by the newest cosignature there is, also where the quorum is of an older checkpoint: a witness that was away accuses nobody.
+func TestI11_TheNewestCosignatureTellsWhatIsDue(t *testing.T) {
+	f := newFixture(t, 0)
+	for i := range 4 {
+		f.add(t, i, func(int) (string, any) { return protocol.KindView, protocol.Access{How: "live"} })
+	}
+	signed := func(size uint64, at time.Time, by ...*chain.Witness) []byte {
+		root, err := chain.RootAt(size, f.hashes)
+		must(t, err)
+		n, err := chain.SignCheckpoint(chain.Checkpoint{Origin: origin, Size: size, Root: root}, f.signer)
+		must(t, err)
+		for _, w := range by {
+			n, err = chain.Cosign(n, w, at)
+			must(t, err)
+		}
+		return n
+	}
+	for i := range f.entries {
+		f.entries[i].Body = nil
+	}
+	verify := func(notes ...[]byte) (chain.Verdict, error) {
+		b := bytes.NewBuffer(stream(t, f.entries, nil))
+		for _, n := range notes {
+			must(t, chain.WriteCheckpoint(b, n))
+		}
+		return chain.Verify(b, f.verifier)
+	}
+	both := signed(3, start.Add(time.Hour), f.witnesses...)
+	if _, err := verify(both); err == nil || !strings.Contains(err.Error(), "its body is missing") {
+		t.Errorf("before the term was over: %v", err)
+	}
+	if d, err := verify(both, signed(4, start.AddDate(6, 0, 0), f.witnesses[0])); err != nil || !d.Quorum || d.Checkpoint.Size != 3 || d.Unsaid != 4 {
+		t.Errorf("%v: %+v", err, d)
+	}
+}
+
+// Of notes of one log those stay that show since when and until where each witness signed; of two of the same entries the signatures go together, the later of one key.
+func TestFirstAndNewest(t *testing.T) {
+	f := newFixture(t, 20)
+	signed := func(size uint64, minutes int, by ...*chain.Witness) []byte {
+		root, err := chain.RootAt(size, f.hashes)
+		must(t, err)
+		n, err := chain.SignCheckpoint(chain.Checkpoint{Origin: origin, Size: size, Root: root}, f.signer)
+		must(t, err)
+		for _, w := range by {
+			n, err = chain.Cosign(n, w, start.Add(time.Duration(minutes)*time.Minute))
+			must(t, err)
+		}
+		return n
+	}
+	own, outside := f.witnesses[0], f.witnesses[1]
+	left, err := chain.FirstAndNewest([][]byte{signed(20, 20, own, outside), signed(3, 1, own), signed(4, 2, own), signed(5, 3, own, outside), signed(9, 9, own, outside), signed(2, 0), signed(20, 30, own), signed(5, 4, own)})
+	must(t, err)
+	var got []string
+	for _, n := range left {
+		c, by, err := chain.OpenCheckpoint(n, origin, f.log, f.verifier.Witnesses...)
+		must(t, err)
+		line := fmt.Sprint(c.Size)
+		for _, w := range by {
+			line += fmt.Sprintf(" %s %v", w.Name, w.Time.Sub(start))
+		}
+		got = append(got, line)
+	}
+	if want := []string{"3 witness.helmond 1m0s", "5 witness.helmond 4m0s witness.example 3m0s", "20 witness.helmond 30m0s witness.example 20m0s"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if _, err := chain.FirstAndNewest([][]byte{[]byte("x")}); err == nil {
+		t.Error("that is no note")
 	}
 }

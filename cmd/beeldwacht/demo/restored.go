@@ -8,13 +8,20 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/html"
+
+	"github.com/beeldwacht/beeldwacht/cmd/beeldwacht/enrol"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
 
 // putBack: the recorder's journal is put back from a copy, as an administrator does who means well or does not. The recorder records and serves nothing, until the privacy officer has seen the
-// incident and orders that it goes on.
+// incident and signs, with the passkey that the roster names, that it goes on.
 func (c *check) putBack(ctx context.Context) (string, error) {
+	key, err := c.officersKey(ctx)
+	if err != nil {
+		return "", err
+	}
 	journal, copied := c.path("recorder-data", "journal"), c.path("journal-of-before")
 	c.stopRecorder()
 	if err := os.CopyFS(copied, os.DirFS(journal)); err != nil {
@@ -74,6 +81,9 @@ func (c *check) putBack(ctx context.Context) (string, error) {
 	if p, err = c.officer.Submit(ctx, p, "/hervatten/"+string(recorderID)+"#hervatten", url.Values{"reden": {"een beheerder zette een reservekopie terug"}}); err != nil {
 		return "", err
 	}
+	if p, err = key.answer(ctx, c.officer, p, "/ondertekenen", nil); err != nil {
+		return "", err
+	}
 	if p.Status != 200 {
 		return "", fmt.Errorf("the order to resume: status %d: %.600s", p.Status, p.Text)
 	}
@@ -96,5 +106,49 @@ func (c *check) putBack(ctx context.Context) (string, error) {
 	if _, err := c.lookedBack(ctx); err != nil {
 		return "", fmt.Errorf("looking back after it: %w", err)
 	}
-	return fmt.Sprintf("a journal that was put back served nothing and recorded (entry %d), until the privacy officer had it resumed (entry %d): it goes on as %s", recorded.Seq, resumed.Seq, d.Checkpoint.Origin), nil
+	return fmt.Sprintf("a journal that was put back served nothing and recorded (entry %d), until the privacy officer signed with a passkey that it goes on (entry %d), as %s", recorded.Seq, resumed.Seq, d.Checkpoint.Origin), nil
+}
+
+// officersKey gives the privacy officer a passkey and has the recorder's roster name it: two roots sign that, and the administrator sends it.
+func (c *check) officersKey(ctx context.Context) (*passkey, error) {
+	key, err := newPasskey(c.pages())
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.officer.Get(ctx, "/bureau/account")
+	if err != nil {
+		return nil, err
+	}
+	if p, err = key.answer(ctx, c.officer, p, "/passkeys", url.Values{"naam": {"tekensleutel"}}); err != nil {
+		return nil, err
+	}
+	line := find(p.node, func(n *html.Node) bool { return n.Data == "pre" })
+	if line == nil {
+		return nil, fmt.Errorf("the officer's account shows no key for a roster: %.600s", p.Text)
+	}
+	roster, err := enrol.NextRoster(c.path("recorder"), []string{c.path("roots", "root-1.key"), c.path("roots", "root-2.key")}, time.Now(), func(r *protocol.Roster) error {
+		r.OfficerKey = text(line)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p, err = c.administrator.Get(ctx, "/bureau/recorders"); err != nil {
+		return nil, err
+	}
+	if p, err = c.administrator.Upload(ctx, p, "/bureau/recorders/"+string(recorderID)+"/rooster", "rooster", "roster", roster); err != nil {
+		return nil, err
+	}
+	if p.Status != 200 {
+		return nil, fmt.Errorf("sending the new roster: status %d: %.600s", p.Status, p.Text)
+	}
+	_, err = c.journalled(ctx, "the roster that names the officer's key", 30*time.Second, func(e entry) (bool, error) {
+		if e.Kind != protocol.KindOrder {
+			return false, nil
+		}
+		var o protocol.Order
+		err := e.read(&o)
+		return strings.Contains(o.Document, "\nofficer-key "), err
+	})
+	return key, err
 }

@@ -1,11 +1,13 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -122,6 +124,32 @@ func (v *Visitor) Submit(ctx context.Context, p *Page, action string, fields url
 func (v *Visitor) Post(ctx context.Context, p *Page, path string, values url.Values) (*Page, error) {
 	values.Set("csrf", p.Value("csrf"))
 	return v.post(ctx, v.url(path), values)
+}
+
+// Upload posts a form with a file.
+func (v *Visitor) Upload(ctx context.Context, p *Page, path, field, name string, content []byte) (*Page, error) {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	err := form.WriteField("csrf", p.Value("csrf"))
+	if err != nil {
+		return nil, err
+	}
+	part, err := form.CreateFormFile(field, name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := part.Write(content); err != nil {
+		return nil, err
+	}
+	if err := form.Close(); err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, v.url(path), &body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	return v.do(req)
 }
 
 func (v *Visitor) post(ctx context.Context, to string, values url.Values) (*Page, error) {

@@ -119,6 +119,7 @@ func centre(dir, municipality string, hosts []string, now time.Time) error {
 // People is who the first roster gives a task, and who witnesses.
 type People struct {
 	Officer     protocol.PersonID
+	OfficerKey  string // of the passkey that the officer signs with; empty: the centre vouches for them
 	Handlers    []protocol.Seat
 	Approvers   []protocol.Seat
 	LevelCentre bool
@@ -261,7 +262,7 @@ func firstRoster(id protocol.RecorderID, vkey, municipality, centreDir string, p
 		Heading: protocol.Heading{ID: protocol.DocumentID("roster-" + string(id) + "-1"), Recorder: id,
 			NotBefore: protocol.T(now.Add(-time.Minute)), NotAfter: protocol.T(now.Add(365 * 24 * time.Hour))},
 		Version: 1, Municipality: municipality, RecorderKey: vkey,
-		Officer: people.Officer, Handlers: people.Handlers, Approvers: people.Approvers, LevelCentre: people.LevelCentre,
+		Officer: people.Officer, OfficerKey: people.OfficerKey, Handlers: people.Handlers, Approvers: people.Approvers, LevelCentre: people.LevelCentre,
 		MaxWindow: protocol.MaxWindow, MaxHold: protocol.Window(protocol.MaxHold), HoldShare: 50,
 	}
 	if people.Sound {
