@@ -413,6 +413,6 @@ func (f *IncidentOpened) apply(s *State, e Event) error {
 	if f.Source != (Source{}) {
 		s.seen[f.Source] = true
 	}
-	s.incidents = append(s.incidents, &Incident{Number: len(s.incidents) + 1, Kind: f.Kind, Detail: f.Detail, Opened: e.Time, Source: f.Source, Request: f.Request, Camera: f.Camera, Finding: f.Finding, Log: f.LogOf})
+	s.incidents = append(s.incidents, &Incident{Number: len(s.incidents) + 1, Kind: f.Kind, Detail: f.Detail, English: f.English, Opened: e.Time, Source: f.Source, Request: f.Request, Camera: f.Camera, Finding: f.Finding, Log: f.LogOf})
 	return nil
 }

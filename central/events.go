@@ -261,6 +261,7 @@ type (
 		Source                     // zero where no journal entry is behind it
 		Kind    string             `json:"kind"`
 		Detail  string             `json:"detail"`
+		English string             `json:"english,omitempty"` // the same, of a detail in Dutch; empty: there is one text
 		Request protocol.RequestID `json:"request,omitempty"`
 		Camera  protocol.CameraID  `json:"camera,omitempty"`
 		Finding string             `json:"finding,omitempty"` // of the witness: the name of its evidence

@@ -22,7 +22,7 @@ func (s *State) Seen(src Source) bool { return s.seen[src] }
 const incidentsAnHour = 100
 
 func (d *decision) trouble(i IncidentOpened) {
-	i.Kind, i.Detail = short(i.Kind), short(i.Detail)
+	i.Kind, i.Detail, i.English = short(i.Kind), short(i.Detail), short(i.English)
 	if protocol.ValidID(i.Camera) != nil {
 		i.Camera = ""
 	}
@@ -299,7 +299,7 @@ func (c RecordMisbehaviour) decide(d *decision) error {
 			break
 		}
 	}
-	d.trouble(IncidentOpened{Source: Source{Recorder: c.Recorder}, Kind: kind, Detail: c.Seen.NL + " / " + c.Seen.EN, Camera: c.Camera, Finding: c.Name, LogOf: c.Log})
+	d.trouble(IncidentOpened{Source: Source{Recorder: c.Recorder}, Kind: kind, Detail: c.Seen.NL, English: c.Seen.EN, Camera: c.Camera, Finding: c.Name, LogOf: c.Log})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package central
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -299,6 +300,9 @@ func (s *State) Incident(number int) *Incident {
 	}
 	return s.incidents[number-1]
 }
+
+// Says is what was found, as it was written. Recorders write English; a ledger of before 22 November 2026 has both languages in one text.
+func (i *Incident) Says() Words { return Words{NL: i.Detail, EN: cmp.Or(i.English, i.Detail)} }
 
 // Aware is when the clock started: as people wrote, or when it was opened.
 func (i *Incident) Aware() protocol.Time {

@@ -25,7 +25,7 @@ func TestI11_AFindingOpensOneIncident(t *testing.T) {
 		t.Fatal(got)
 	}
 	i := c.s.Incident(1)
-	if i.Finding != "fork 1" || i.Detail != "gezien / seen" || i.Source.Recorder != "rec-1" || !i.Waits() {
+	if i.Finding != "fork 1" || i.Says() != (Words{NL: "gezien", EN: "seen"}) || i.Source.Recorder != "rec-1" || !i.Waits() {
 		t.Errorf("%+v", i)
 	}
 	c.do(found("overdue", "overdue plein", "plein"))

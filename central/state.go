@@ -413,6 +413,7 @@ type Incident struct {
 	Number  int
 	Kind    string // "order-refused", "release-failed", "release-unknown", "order-foreign", or the recorder's own word
 	Detail  string
+	English string `json:",omitzero"` // see Says
 	Opened  protocol.Time
 	Source  Source
 	Request protocol.RequestID

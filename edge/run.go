@@ -88,7 +88,7 @@ func (a *Agent) status(state string) ([]byte, error) {
 	case a.journal.Err() != nil:
 		s.Why = "the journal cannot be written: this recorder records and expires, and serves nothing until it can; " + a.journal.Err().Error()
 	case a.journal.Behind():
-		s.Why = "the witness has more of this journal than this recorder: it records and serves nothing until a resume is ordered"
+		s.Why = protocol.WhyBehind
 	case fault != "":
 		s.Why = "no order is taken: the centre's ledger is not the one seen before; " + fault
 	default:

@@ -31,6 +31,9 @@ type Status struct {
 	Share     *ShareAsk      `json:"share,omitempty"`  // of a recorder whose keys need the centre's share
 }
 
+// WhyBehind is a Status's Why of a recorder that was put back.
+const WhyBehind = "the witness has more of this journal than this recorder: it records and serves nothing until a resume is ordered"
+
 // LedgerHead is how far somebody follows the centre's ledger.
 type LedgerHead struct {
 	Size uint64 `json:"size"`

@@ -485,11 +485,12 @@ func (d *desk) functions(l page.Lang) template.FuncMap {
 		return template.HTML(template.HTMLEscapeString(name) + " <code>" + template.HTMLEscapeString(string(p)) + "</code>")
 	}
 	return template.FuncMap{
-		"who":    who,
-		"cell":   d.cell(l, who),
-		"task":   taskPath,
-		"local":  localInput,
-		"ground": func(g protocol.Ground) string { return l.In(central.GroundWords(g)) },
+		"who":          who,
+		"cell":         d.cell(l, who),
+		"task":         taskPath,
+		"local":        localInput,
+		"recorderSays": recorderSays,
+		"ground":       func(g protocol.Ground) string { return l.In(central.GroundWords(g)) },
 		// drawn is the dot of the "fill" part.
 		"drawn":   func(f fill, csrf string) map[string]any { return map[string]any{"Fill": f, "CSRF": csrf} },
 		"verdict": func(day destruction.Day) string { return l.In(central.Words(day.Verdict())) },

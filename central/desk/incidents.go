@@ -125,7 +125,7 @@ func (d *desk) showIncident(v *visit, status int, f form) {
 		s := sheet{Back: &page.Link{Path: "/bureau/incidenten", Words: page.Both("Alle incidenten", "All incidents")}, Heading: page.Both(fmt.Sprintf("Incident %d: %s", i.Number, i.Words().NL), fmt.Sprintf("Incident %d: %s", i.Number, i.Words().EN)),
 			State: incidentState(i), Warn: erased(st, central.IncidentDossier(i.Number)), History: i.History}
 		s.Facts = []fact{
-			{page.Both("Melding", "Report"), i.Detail}, {page.Both("Geopend", "Opened"), i.Opened}, {page.Both("Bekend sinds", "Aware since"), i.Aware()},
+			{page.Both("Melding", "Report"), v.lang.Times(v.lang.In(i.Says()))}, {page.Both("Geopend", "Opened"), i.Opened}, {page.Both("Bekend sinds", "Aware since"), i.Aware()},
 			{page.Both("Melden aan de AP voor", "Notify the AP by"), i.Deadline()}, {page.Both("Termijn", "Term"), v.apTerm(i)}, {page.Both("Bewaren tot", "Keep until"), onDay{i.KeepUntil()}},
 			{page.Both("Recorder", "Recorder"), string(i.Source.Recorder)}, {page.Both("Camera", "Camera"), string(i.Camera)}, {page.Both("Conclusie", "Conclusion"), i.Conclusion},
 		}
@@ -143,14 +143,22 @@ func (d *desk) showIncident(v *visit, status int, f form) {
 			}
 		}
 		if r := st.Recorder(i.Source.Recorder); r != nil && i.BreaksLog() {
-			stands := any(page.Both("De recorder neemt op, maar toont en verstrekt niets tot de privacy officer hem verder laat gaan", "The recorder records, but shows and releases nothing until the privacy officer lets it go on"))
-			if !slices.Contains(st.Broken(r.ID), i) {
-				stands = page.Both("De recorder ging verder onder een nieuw logboek", "The recorder went on under a new log")
+			state, action := page.Both("Ging verder onder een nieuw logboek", "Went on under a new log"), page.Both("Bekijk wanneer, en op wiens opdracht", "See when, and on whose order")
+			broken := st.Broken(r.ID)
+			stands := slices.Contains(broken, i)
+			if stands {
+				state = page.Both("Neemt op, maar toont en verstrekt niets tot de privacy officer hem verder laat gaan", "Records, but shows and releases nothing until the privacy officer lets it go on")
+				action = page.Both("Zoek uit wat er is gebeurd, en laat de recorder verder gaan", "Find out what happened, and let the recorder go on")
 			}
+			s.Facts = append(s.Facts, fact{page.Both("Stand van de recorder", "State of the recorder"), state})
 			if st.Holds(v.me(), central.Officer, "", v.now) {
-				stands = to{resumePath(r.ID), stands}
+				s.Facts = append(s.Facts, fact{page.Both("Verder laten gaan", "Let it go on"), to{resumePath(r.ID), action}})
 			}
-			s.Facts = append(s.Facts, fact{page.Both("Verder laten gaan", "Let it go on"), stands})
+			for _, other := range broken {
+				if stands && other != i {
+					s.Facts = append(s.Facts, fact{page.Both("Vaak dezelfde oorzaak", "Often of the same cause"), to{fmt.Sprintf("/bureau/incidenten/%d", other.Number), page.Both(fmt.Sprintf("incident %d: %s", other.Number, other.Words().NL), fmt.Sprintf("incident %d: %s", other.Number, other.Words().EN))}})
+				}
+			}
 			if t := resumptions(r, i.Number, v.now); len(t.Rows) > 0 {
 				s.Tables = append(s.Tables, t)
 			}
@@ -160,7 +168,7 @@ func (d *desk) showIncident(v *visit, status int, f form) {
 		}
 		nature, aware := w.Nature, i.Aware()
 		if nature == "" {
-			nature = i.Words().NL + ": " + i.Detail
+			nature = i.Words().NL + ": " + page.NL.Times(i.Detail)
 		}
 		if w.Discovered.IsZero() {
 			w.Discovered = i.Opened

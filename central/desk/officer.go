@@ -69,6 +69,14 @@ type recorderLog struct {
 // Trouble says that a person must look.
 func (l recorderLog) Trouble() bool { return l.Silent || len(l.Findings) > 0 }
 
+// recorderSays is why a recorder serves nothing, in the words of its status: what is for the privacy officer in both languages, the rest as the administrator needs it.
+func recorderSays(why string) central.Words {
+	if why == protocol.WhyBehind {
+		return page.Both("De getuige heeft meer van dit logboek dan de recorder: hij neemt op, en toont en verstrekt niets tot de privacy officer hem verder laat gaan", "The witness has more of this log than the recorder: it records, and shows and releases nothing until the privacy officer lets it go on")
+	}
+	return page.Both(why, why)
+}
+
 func (d *desk) recorderLogs(st *central.State, now time.Time) []recorderLog {
 	var list []recorderLog
 	for _, r := range st.Recorders() {

@@ -21,7 +21,17 @@ func TestI13_LettingARecorderGoOnOnThePages(t *testing.T) {
 	b := o.as(officer)
 	says(t, b.get(path), 200, "Het logboek is nooit hervat", "Kan nu niet", "niet gezien dat het logboek van deze recorder is teruggezet", "41 regels, waarvan 40 ondertekend")
 	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: "rollback", Name: "rollback 41", At: protocol.T(o.now), Seen: central.Words{NL: "het is teruggezet", EN: "it was put back"}})
-	says(t, b.get("/bureau/incidenten/1"), 200, "Verder laten gaan")
+	says(t, b.get("/bureau/incidenten/1"), 200, "Verder laten gaan", "Zoek uit wat er is gebeurd, en laat de recorder verder gaan")
+	// A privacy officer reads it in one language, by the clock on the wall, and finds the other incident that the same disk brought.
+	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: "fork", Name: "fork 1", At: protocol.T(o.now), Seen: central.Words{NL: "Om 2026-11-22 13:55:58 UTC tekende hij", EN: "At 2026-11-22 13:55:58 UTC it signed"}})
+	says(t, b.get("/bureau/incidenten/2"), 200, "Om 22 november 2026 om 14:55:58 tekende hij", "Vaak dezelfde oorzaak", "incident 1: logboek van de recorder is teruggezet")
+	says(t, b.get("/en/bureau/incidenten/2"), 200, "At 22 November 2026 at 14:55:58 it signed", "incident 1: the recorder's log was put back")
+	if text := plain(b.get("/bureau/incidenten/2").Body.String()); strings.Contains(text, "it signed") || strings.Contains(text, "UTC") {
+		t.Error(text)
+	}
+	o.status.Why = protocol.WhyBehind
+	says(t, b.get("/bureau/logboeken"), 200, "hij neemt op, en toont en verstrekt niets tot de privacy officer hem verder laat gaan")
+	o.status.Why = ""
 	says(t, b.get(path), 200, "incident 1: logboek van de recorder is teruggezet", "verder onder logboek 2", "Er is geen weg terug")
 	says(t, b.post(path, "formulier", "hervatten"), 400, "wat er is gebeurd en waarom de recorder verder mag")
 	says(t, b.post(path, "formulier", "hervatten", "reden", strings.Repeat("te lang ", 7000)), 400, "Maak de teksten korter")
@@ -42,12 +52,12 @@ func TestI13_LettingARecorderGoOnOnThePages(t *testing.T) {
 	if w := b.post(path, "reden", "voor de zekerheid"); w.Code != 409 {
 		t.Errorf("%d: %s", w.Code, plain(w.Body.String()))
 	}
-	says(t, b.get("/en/bureau/incidenten/1"), 200, "went on at", "recorder went on under a new log", "The recorder went on under a new log")
+	says(t, b.get("/en/bureau/incidenten/1"), 200, "went on at", "recorder went on under a new log", "Went on under a new log")
 	says(t, b.get("/bureau/logboeken"), 200, "Verder laten gaan na terugzetten")
 	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: "rollback", Name: "rollback 43 (log 2)", Log: 2, At: protocol.T(o.now), Seen: central.Words{NL: "het is teruggezet", EN: "it was put back"}})
-	says(t, b.get("/bureau/incidenten/1"), 200, "De recorder ging verder onder een nieuw logboek")
-	says(t, b.get("/bureau/incidenten/2"), 200, "tot de privacy officer hem verder laat gaan")
-	if text := plain(b.get(path).Body.String()); strings.Contains(text, "Kan nu niet") || !strings.Contains(text, "incident 2: logboek van de recorder is teruggezet") || strings.Contains(text, "incident 1: logboek") {
+	says(t, b.get("/bureau/incidenten/1"), 200, "Ging verder onder een nieuw logboek", "Bekijk wanneer, en op wiens opdracht")
+	says(t, b.get("/bureau/incidenten/3"), 200, "tot de privacy officer hem verder laat gaan")
+	if text := plain(b.get(path).Body.String()); strings.Contains(text, "Kan nu niet") || !strings.Contains(text, "incident 3: logboek van de recorder is teruggezet") || strings.Contains(text, "incident 1: logboek") {
 		t.Error(text)
 	}
 	for _, number := range []string{"1", "2"} {

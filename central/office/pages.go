@@ -200,6 +200,9 @@ func (r recorders) Chain(id protocol.RecorderID) desk.Chain {
 	}
 	said := map[string]bool{}
 	for _, f := range slices.Backward(w.Findings) { // of each kind and camera the newest; silence shows by itself
+		if f.Breaks() && max(f.Log, 1) < w.Log {
+			continue // the privacy officer had the log resumed after it, and it stands with the incident
+		}
 		if what := f.Kind + " " + string(f.Camera); f.Kind != witness.Silent && !said[what] {
 			said[what] = true
 			c.Findings = append(c.Findings, f.Words())

@@ -450,9 +450,20 @@ func (o *Office) takeSome(ctx context.Context, recorder protocol.RecorderID, log
 		err = errors.New("it is missing from the witness's store")
 	}
 	for _, e := range entries {
-		if h, err := chain.ParseHeader(e.Header); err == nil && h.Kind == protocol.KindLedger {
+		h, err := chain.ParseHeader(e.Header)
+		if err == nil && h.Kind == protocol.KindLedger {
 			if err := o.compareClocks(ctx, recorder, log, h, e.Body); err != nil {
 				return taken, err
+			}
+		}
+		if err == nil && h.Kind == protocol.KindEpochBegun {
+			ordered, err := o.resumedBefore(recorder, log, h.Seq)
+			if err != nil {
+				return taken, err
+			}
+			if ordered {
+				taken++
+				continue
 			}
 		}
 		if command := factOf(central.Source{Recorder: recorder, Log: log, Seq: from + taken}, e); command != nil {
@@ -463,6 +474,19 @@ func (o *Office) takeSome(ctx context.Context, recorder protocol.RecorderID, log
 		taken++
 	}
 	return taken, err
+}
+
+// resumedBefore says that the entry before this one resumed the log. Then its seals begin anew by the privacy officer's own order, which is no incident: it stands with the one that made the order necessary.
+func (o *Office) resumedBefore(recorder protocol.RecorderID, log, seq uint64) (bool, error) {
+	if seq == 0 {
+		return false, nil
+	}
+	before, err := o.witness.EntriesOf(recorder, log, seq-1, 1)
+	if err != nil || len(before) == 0 {
+		return false, err
+	}
+	h, err := chain.ParseHeader(before[0].Header)
+	return h.Kind == protocol.KindResumed, err
 }
 
 // factOf is what an entry tells the centre, nil for nothing. One that cannot be read is an incident: the recorder is newer than we are, or confused.

@@ -26,6 +26,7 @@ func TestI13_ARecorderThatWasPutBackGoesOn(t *testing.T) {
 		w.until("an order arrives", func() bool { return slices.Contains(r.numbers(), number) })
 		r.obey(r.envelope(number))
 	}
+	r.write(protocol.KindEpochBegun, protocol.EpochBegun{Key: w.town.LogKey})
 	next(1)
 	head, entries, hashes := r.head, slices.Clone(r.entries), slices.Clone(r.hashes) // a backup
 	request := w.ask(requester)
@@ -52,6 +53,9 @@ func TestI13_ARecorderThatWasPutBackGoesOn(t *testing.T) {
 	r.obey(r.envelope(3))
 	r.log = 2
 	r.write(protocol.KindResumed, protocol.Resumed{Log: 2, Document: string(r.envelope(3).Document)})
+	_, epoch, err := protocol.NewKey(protocol.LogOrigin(w.town.Log.Name(), 2))
+	w.check(err)
+	r.write(protocol.KindEpochBegun, protocol.EpochBegun{Epoch: 1, Key: epoch, Lost: "the log was resumed"}) // no incident: the officer ordered so
 	r.mu.Lock()
 	r.cosigned = nil
 	r.mu.Unlock()

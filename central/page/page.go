@@ -299,6 +299,7 @@ func functions(l Lang) template.FuncMap {
 	return template.FuncMap{
 		"t":     l.Say,
 		"words": l.In,
+		"said":  func(w Words) string { return l.Times(l.In(w)) },
 		"path":  l.Path,
 		"lang":  func() Lang { return l },
 		"asset": assetPath,

@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"html/template"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +51,19 @@ func twice(t time.Time) bool {
 func (l Lang) Moment(t time.Time) string {
 	return l.Date(t) + l.Say(" om ", " at ") + Clock(t)
 }
+
+// Times is a text in which each time in UTC, as what found it wrote it, is a Moment.
+func (l Lang) Times(text string) string {
+	return stamp.ReplaceAllStringFunc(text, func(found string) string {
+		t, err := time.Parse("2006-01-02 15:04:05", found[:10]+" "+found[11:19])
+		if err != nil {
+			return found
+		}
+		return l.Moment(t)
+	})
+}
+
+var stamp = regexp.MustCompile(`\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)\b`)
 
 // Span is an interval in words; the day is said once when it is one day.
 func (l Lang) Span(i protocol.Interval) string {

@@ -63,7 +63,8 @@
 //
 // A recorder's seals are checked as its entries come in (protocol/chain, Forward security), by what its row says of the epoch that runs. Entries that they do not hold are stored and
 // cosigned like any other, so that they cannot be taken back, and are kept as a finding, once. A recorder that goes on telling, without an entry, that its log has not grown is found when its newest
-// seal is an hour and a half old. An epoch begun anew, since its key was lost, is no finding here: the recorder says so itself, and the centre makes an incident of it.
+// seal is an hour and a half old. An epoch begun anew, since its key was lost, is no finding here: the recorder says so itself, and the centre makes an incident of it,
+// unless its log was resumed.
 //
 // # Successors
 //

@@ -90,6 +90,11 @@ func (f Finding) Growth() bool {
 	return f.Kind == Fork || f.Kind == Rollback || f.Kind == Truncation || f.Kind == Bodiless || f.Kind == Unsealed || f.Kind == Unfit
 }
 
+// Breaks says that the recorder stands still by it until its log is resumed.
+func (f Finding) Breaks() bool {
+	return f.Kind == Fork || f.Kind == Rollback || f.Kind == Truncation
+}
+
 // ErrWord: a finding whose notes and entries are what they say, and which proves nothing by itself.
 var ErrWord = errors.New("this rests on somebody's word")
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/beeldwacht/beeldwacht/central"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
@@ -391,7 +392,7 @@ func (b batch) judge(known row, now time.Time, log *bbolt.Bucket) (fresh []chain
 		if known.Checkpoint == nil { // nothing signed here yet to set beside it
 			return nil, nil, fmt.Errorf("root of an empty log is %s, the checkpoint says %s", ours, c.Root)
 		}
-		f := b.fork(known, fmt.Sprintf("root at %d entries is %s here, the recorder now signs %s", c.Size, ours, c.Root))
+		f := b.fork(known, nil, fmt.Sprintf("root at %d entries is %s here, the recorder now signs %s", c.Size, ours, c.Root))
 		f.Root = ours
 		if f.Proof, err = chain.ConsistencyProof(c.Size, size, stored); err != nil {
 			return nil, nil, err
@@ -410,7 +411,7 @@ func (b batch) judge(known row, now time.Time, log *bbolt.Bucket) (fresh []chain
 		err := fmt.Errorf("the entries give root %s, the checkpoint says %s", root, c.Root)
 		return nil, b.unfit(known, err.Error()), fmt.Errorf("%w: %w", ErrUnfit, err)
 	case differs < size: // and the recorder's signature covers the entry that differs
-		f := b.fork(known, fmt.Sprintf("entry %d is another than the one known here", differs))
+		f := b.fork(known, &differs, fmt.Sprintf("entry %d is another than the one known here", differs))
 		f.Seq, f.Entry, f.OurEntry = differs, b.entries[differs-b.first].Header, bytes.Clone(log.Bucket(headers).Get(key(differs)))
 		if f.Inclusion, err = chain.InclusionProof(differs, c.Size, tree); err != nil {
 			return nil, nil, err
@@ -436,8 +437,16 @@ func bodyMustBe(header []byte, now time.Time) bool {
 	return err != nil || !ends || now.Before(due)
 }
 
-func (b batch) fork(known row, detail string) *Finding {
-	return &Finding{Kind: Fork, Detail: detail, Ours: known.Checkpoint, Theirs: b.note}
+// fork says in words which entry is the first that differs, where that is known.
+func (b batch) fork(known row, differs *uint64, detail string) *Finding {
+	seen := central.Words{
+		NL: fmt.Sprintf("De recorder tekende voor twee logboeken die elkaar tegenspreken: eerst voor een van %d regels, en later voor een van %d regels", known.Head.Size, b.checkpoint.Size),
+		EN: fmt.Sprintf("The recorder signed for two logs that contradict each other: first for one of %d entries, and later for one of %d entries", known.Head.Size, b.checkpoint.Size)}
+	if differs != nil {
+		seen.NL += fmt.Sprintf(", waarin regel %d een andere is", *differs)
+		seen.EN += fmt.Sprintf(", in which entry %d is another", *differs)
+	}
+	return &Finding{Kind: Fork, Seen: central.Words{NL: seen.NL + ".", EN: seen.EN + "."}, Detail: detail, Ours: known.Checkpoint, Theirs: b.note}
 }
 
 func (b batch) unfit(known row, detail string) *Finding {
@@ -552,7 +561,9 @@ func (w *Witness) cosign(id protocol.RecorderID, b batch) (cosigned []byte, err 
 		now := protocol.T(w.now())
 		r.Heard = now
 		if len(b.entries) == 0 && b.checkpoint.Size == r.Head.Size && r.Epochs.Key != "" && now.Sub(r.Epochs.Since.Time) > chain.MaxEpoch+lateSeal {
-			f := Finding{Recorder: id, At: now, Log: r.Log, Kind: Late, Key: fmt.Sprintf("%s %s", Late, r.Epochs.Since), Theirs: b.note, Detail: fmt.Sprintf("the recorder says that its log has %d entries and no more, and its newest seal is of %s: an epoch lasts an hour", r.Head.Size, r.Epochs.Since)}
+			f := Finding{Recorder: id, At: now, Log: r.Log, Kind: Late, Key: fmt.Sprintf("%s %s", Late, r.Epochs.Since), Theirs: b.note, Seen: central.Words{
+				NL: fmt.Sprintf("De recorder zegt dat zijn logboek %d regels heeft en niet meer. Maar elk uur moet er een zegel bij komen, en het nieuwste is van %s.", r.Head.Size, r.Epochs.Since),
+				EN: fmt.Sprintf("The recorder says that its log has %d entries and no more. But every hour must add a seal, and the newest is of %s.", r.Head.Size, r.Epochs.Since)}}
 			if err := f.put(tx.Bucket(logs).Bucket([]byte(id)), true); err != nil {
 				return err
 			}

@@ -181,6 +181,11 @@ func (l *logReport) judgeIntegrity(d chain.Verdict, err error) {
 		l.SealedAt = &d.Epochs.SealedAt
 	}
 	for _, b := range d.Breaks {
+		if slices.ContainsFunc(d.Resumed, func(r chain.Resumption) bool { return r.Seq+1 == b.Seq }) {
+			j.unsure(atEntry(b.Seq), "Hier begon de verzegeling opnieuw, omdat het logboek werd hervat. Wat daarvoor staat vanaf regel %d was nog niet verzegeld: dat er niet meer stond, is hier niet aangetoond. De getuige heeft het vorige logboek nog; controleer ook dat.",
+				"Sealing began anew here, since the log was resumed. What stands before it from entry %d on was not sealed yet: that no more stood there is not shown here. The witness still has the log before it; check that as well.", b.From)
+			continue
+		}
 		j.unsure(atEntry(b.Seq), "Deze regel zegt dat de sleutel voor de verzegeling er niet meer was (%s). Wat ervoor staat vanaf regel %d is niet aangetoond, en er kan meer gestaan hebben.",
 			"This entry says that the key for the seal was gone (%s). What stands before it from entry %d on is not shown, and more may have stood there.", b.Why, b.From)
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // made are the logs that need a town: of a recorder where somebody looked (access.log, and orphan.log in which somebody also looked without a grant), with keys access.txt (and those without roots,
-// logkey.txt), the successor of the first (resumed.log, and rogue.log that nobody ordered), and the centre's ledger with a dossier in it, as a centre with an outside witness exports it
+// logkey.txt), the successor of the first (resumed.log, resumed-epochs.log whose seals begin anew there, and rogue.log that nobody ordered), and the centre's ledger with a dossier in it, as a centre with an outside witness exports it
 // (ledger.log, ledger.txt); when that witness was away in the end (ledger-away.log); and with something wrong at its end: cut short, a cosignature moved to another checkpoint, all cosignatures left
 // out, the checkpoint of another ledger besides.
 func made(t *testing.T) map[string][]byte {
@@ -47,11 +47,19 @@ func made(t *testing.T) map[string][]byte {
 	}
 	second, err := protocol.SignerUnder(protocol.LogOrigin(town.Log.Name(), 2), town.Log)
 	must(t, err)
-	for name, signers := range map[string][]protocol.PersonID{"resumed.log": {protocoltest.Officer}, "rogue.log": {protocoltest.Approver}} {
+	for name, signers := range map[string][]protocol.PersonID{"resumed.log": {protocoltest.Officer}, "resumed-epochs.log": {protocoltest.Officer}, "rogue.log": {protocoltest.Approver}} {
 		l := &townLog{t: t, town: town, now: start}
+		begin := func(log string, epoch uint64, lost string) {
+			if _, key, err := protocol.NewKey(log); name == "resumed-epochs.log" {
+				must(t, err)
+				l.write(protocol.KindEpochBegun, protocol.EpochBegun{Epoch: epoch, Key: key, Lost: lost})
+			}
+		}
 		l.write(protocol.KindOpened, protocol.Opened{Recorder: town.Recorder, Municipality: town.Municipality, Key: town.LogKey, Roster: string(town.Roster(1)), Roots: town.Roots})
+		begin(town.Log.Name(), 0, "")
 		order := l.order(1, town.Resume("r-1", 2), protocol.LevelPersons, signers...)
 		l.write(protocol.KindResumed, protocol.Resumed{Log: 2, Document: string(order)})
+		begin(second.Name(), 1, "the log was resumed")
 		files[name] = l.file(second, town.Witness)
 	}
 	keys := fmt.Sprintf("log %s\nwitness %s\n", town.LogKey, town.WitnessKey)

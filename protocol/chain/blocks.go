@@ -3,6 +3,7 @@ package chain
 import (
 	"bytes"
 	"crypto/sha256"
+	"hash"
 	"io"
 	"runtime"
 	"slices"
@@ -14,34 +15,50 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// A log is verified by blocks of as many entries, on all processors: almost all of the work on an entry needs no other entry. What is left for one goroutine is to join them. A
-// block is either found sound, by the same rules as one entry after the other, or is left to the reader of one entry after the other, which says what is wrong.
+// A log is verified by blocks of as many entries, on all processors: almost all of the work on an entry needs no other entry. Each goroutine cuts a block from the stream, which then is still in its processor's
+// cache, checks it, and joins to the log what can be joined by then; it waits for no other block. A block is either found sound, by the same rules as one entry after the other, or is left to the reader of one
+// entry after the other, which says what is wrong.
 const (
 	blockLevel   = 8
 	blockEntries = 1 << blockLevel
 )
 
-// block is a number of whole entries as they stand in a stream: its text is read, then it is checked, each by one goroutine.
+// block is a number of whole entries as they stand in a stream. It belongs to the goroutine that cut it until it is checked, then to whoever has the source's lock.
 type block struct {
 	first uint64 // the seq its first entry must have
 	text  []byte
 	ends  [2 * blockEntries]int // of its lines in text, at the newline
 
-	before    chan string   // the key that the last entry of the blocks before it names for an epoch; empty: none, or a block is not sound
-	named     chan string   // the same for the block behind it, which takes it or does not
-	checked   chan struct{} // closed when what follows is known
+	before chan string // what the block before it sends to named, once
+	named  chan string // the key that the last entry so far names for an epoch; empty: none, or it is not known
+
 	sound     bool          // all of it follows from the first entry's prev and time
 	prev      protocol.Hash // of its first entry
 	times     [blockEntries]int64
 	sums      [blockEntries]protocol.Hash // of the header lines
 	leaves    []tlog.Hash                 // of the tree; not the block's own, since whoever verifies keeps them
 	nodes     [blockEntries - 1]tlog.Hash // of the tree above the leaves, level after level; the last is the root of all
-	leaf      [1 + MaxHeader]byte         // room for a header line behind a zero, as RFC 6962 section 2.1 hashes it
 	epochs    []int                       // places of the entries that begin or seal an epoch or resume the log, rising
 	seals     []*openedSeal               // of those, where the key that was named before is the one that signed it; nil for all others
 	gone      []int                       // places of the entries whose body is not there, or which say which bodies were destroyed, rising
 	destroyed bool                        // there is one of the latter
 	watched   []int                       // places of the entries that somebody wants to see
+
+	ready bool // sound, checked and not joined; under the source's lock
+
+	sha  hash.Hash                 // one for all, which takes less than one for each
+	sum  protocol.Hash             // room for that of a body
+	leaf [1 + MaxHeader]byte       // room for a header line behind a 0, as RFC 6962 section 2.1 hashes it
+	node [1 + 2*tlog.HashSize]byte // room for two hashes behind a 1
+}
+
+func newBlock() *block { return &block{sha: sha256.New(), node: [1 + 2*tlog.HashSize]byte{1}} }
+
+// hash puts the SHA-256 of some bytes in the place of others.
+func (b *block) hash(of, to []byte) {
+	b.sha.Reset()
+	b.sha.Write(of)
+	b.sha.Sum(to[:0])
 }
 
 func (b *block) line(i int) []byte {
@@ -63,14 +80,63 @@ func (b *block) entry(i int) Entry {
 
 // source is a stream that is cut into blocks.
 type source struct {
-	in   io.Reader
-	over []byte // what was read and is in no block
-	err  error  // why it reads no further
+	mu    sync.Mutex // guards what follows
+	in    io.Reader
+	over  []byte      // what was read and is in no block
+	err   error       // why it reads no further
+	ended bool        // it is cut no further
+	first uint64      // of the next block
+	named chan string // the next block's before
+	ahead []*block    // cut and not joined, in order
+	room  sync.Cond   // ahead has become shorter, or it has ended
+	spare []*block    // joined, to be used again
+}
+
+// cut makes a block of the next entries; nil: there are not as many plain lines, or they need not be looked at.
+func (s *source) cut() *block {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.ahead) >= 4*runtime.GOMAXPROCS(0) && !s.ended {
+		s.room.Wait()
+	}
+	if s.ended {
+		return nil
+	}
+	var b *block
+	if n := len(s.spare) - 1; n >= 0 { // the last one may still be in the cache
+		b, s.spare = s.spare[n], s.spare[:n]
+	} else {
+		b = newBlock()
+	}
+	if !b.read(s) {
+		s.over, s.ended = b.text, true
+		return nil
+	}
+	b.first, b.before, b.named = s.first, s.named, make(chan string, 1)
+	s.first, s.named = s.first+blockEntries, b.named
+	s.ahead = append(s.ahead, b)
+	return b
+}
+
+// checked takes back a block that was checked, and joins those whose turn has come. At one that cannot be joined it all ends.
+func (s *source) checked(b *block, join func(*block) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b.ready, s.ended = b.sound, s.ended || !b.sound
+	for len(s.ahead) > 0 && s.ahead[0].ready {
+		next := s.ahead[0]
+		if next.ready = false; !join(next) {
+			s.ended = true
+			break
+		}
+		s.ahead, s.spare = s.ahead[1:], append(s.spare, next)
+	}
+	s.room.Broadcast()
 }
 
 const readAtOnce = 32 << 10
 
-// read takes the block's lines from a stream; false: there are not as many plain lines, and text is as far as it read.
+// read takes the block's lines from a stream; false: text is as far as it read.
 func (b *block) read(s *source) bool {
 	b.text, s.over = append(b.text[:0], s.over...), nil
 	from := 0
@@ -99,7 +165,6 @@ func (b *block) read(s *source) bool {
 
 // check does all that needs no other block but, for the seals, the key that is named before it.
 func (b *block) check(v Verifier, seen shapes) {
-	defer close(b.checked)
 	b.leaves, b.epochs, b.gone, b.watched, b.destroyed = make([]tlog.Hash, blockEntries), b.epochs[:0], b.gone[:0], b.watched[:0], false
 	for i := range blockEntries {
 		if b.sound = b.checkEntry(i, v, seen); !b.sound {
@@ -107,18 +172,25 @@ func (b *block) check(v Verifier, seen shapes) {
 			return
 		}
 	}
-	if n := len(b.epochs); n > 0 { // whoever has the block behind this one need not wait for the seals of this one
+	if n := len(b.epochs); n > 0 { // whoever has the block behind this one opens its seals by it
 		b.named <- namedBy(b.entry(b.epochs[n-1]))
 	}
 	below, nodes := b.leaves, b.nodes[:0]
 	for len(below) > 1 {
 		from := len(nodes)
 		for i := 0; i < len(below); i += 2 {
-			nodes = append(nodes, tlog.NodeHash(below[i], below[i+1]))
+			copy(b.node[1:], below[i][:])
+			copy(b.node[1+tlog.HashSize:], below[i+1][:])
+			nodes = append(nodes, tlog.Hash{})
+			b.hash(b.node[:], nodes[len(nodes)-1][:])
 		}
 		below = nodes[from:]
 	}
-	key := <-b.before
+	var key string
+	select {
+	case key = <-b.before:
+	default: // that block is not as far; the first seal of this one is opened when it is joined
+	}
 	if len(b.epochs) == 0 {
 		b.named <- key
 	}
@@ -153,15 +225,16 @@ func (b *block) checkEntry(i int, v Verifier, seen shapes) bool {
 			return false
 		}
 		b.gone = append(b.gone, i)
-	} else if sha256.Sum256(e.Body) != s.body || !seen.sound(s.kind, e.Body) {
+	} else if b.hash(e.Body, b.sum[:]); b.sum != s.body || !seen.sound(s.kind, e.Body) {
 		return false
 	}
 	if i == 0 {
 		b.prev = s.prev
 	}
-	b.times[i], b.sums[i] = s.at, sha256.Sum256(e.Header)
+	b.times[i] = s.at
+	b.hash(e.Header, b.sums[i][:])
 	n := copy(b.leaf[1:], e.Header)
-	b.leaves[i] = sha256.Sum256(b.leaf[:1+n])
+	b.hash(b.leaf[:1+n], b.leaves[i][:])
 	switch string(s.kind) {
 	case protocol.KindEpochBegun, protocol.KindEpochSealed, protocol.KindResumed:
 		b.epochs = append(b.epochs, i)
@@ -208,71 +281,29 @@ func (b *block) after(h Head, n int) Head {
 
 // inBlocks verifies a log as far as whole blocks of it are sound, and returns the rest of it.
 func (d *Verdict) inBlocks(r io.Reader, v Verifier, tree *leaves) io.Reader {
-	var (
-		workers = runtime.GOMAXPROCS(0)
-		work    = make(chan *block, 2*workers)
-		ahead   = make(chan *block, 2*workers) // the same, in order
-		spare   = make(chan *block, 4*workers) // those that can be used again
-		stop    = make(chan struct{})
-		all     sync.WaitGroup
-
-		// Of the reader, until all are done; last is what it read and gave to nobody.
-		in    = source{in: r}
-		last  *block
-		named = make(chan string, 1)
-	)
-	named <- ""
-	all.Go(func() {
-		defer close(work)
-		defer close(ahead)
-		for first := uint64(0); ; first += blockEntries {
-			select {
-			case last = <-spare:
-			default:
-				last = new(block)
-			}
-			last.first, last.before, last.named, last.checked = first, named, make(chan string, 1), make(chan struct{})
-			named = last.named
-			if !last.read(&in) {
-				return
-			}
-			select {
-			case <-stop:
-				return
-			case ahead <- last:
-				work <- last
-			}
-		}
-	})
-	for range workers {
+	s := source{in: r, named: make(chan string, 1)}
+	s.room.L = &s.mu
+	s.named <- ""
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
 			seen := shapes{}
-			for b := range work {
+			for b := s.cut(); b != nil; b = s.cut() {
 				b.check(v, seen)
+				s.checked(b, func(b *block) bool { return d.join(b, v, tree) })
 			}
 		})
 	}
+	all.Wait()
 	var rest []io.Reader
-	for b := range ahead {
-		<-b.checked
-		if rest == nil && d.join(b, v, tree) {
-			select {
-			case spare <- b:
-			default:
-			}
-			continue
-		}
-		if rest == nil {
-			close(stop)
-		}
+	for _, b := range s.ahead {
 		rest = append(rest, bytes.NewReader(b.text))
 	}
-	all.Wait()
-	rest = append(rest, bytes.NewReader(last.text), bytes.NewReader(in.over))
-	if in.err != nil {
-		return io.MultiReader(append(rest, failing{in.err})...)
+	rest = append(rest, bytes.NewReader(s.over))
+	if s.err != nil {
+		return io.MultiReader(append(rest, failing{s.err})...)
 	}
-	return io.MultiReader(append(rest, in.in)...)
+	return io.MultiReader(append(rest, s.in)...)
 }
 
 // join takes a sound block that follows, or leaves everything as it was.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func BenchmarkCostVerify(b *testing.B) {
 		hour  int // entries in an epoch; 0: no seals
 	}{{"a_recorder", minute, 180}, {"small_bodies", small, 0}} {
 		b.Run(c.name, func(b *testing.B) {
-			const entries, times = 50_000, 9
+			const entries, times = 100_000, 5
 			f, l := newFixture(b, 0), newSealed(b)
 			if c.hour > 0 {
 				l.begin("")
@@ -63,21 +64,25 @@ func BenchmarkCostVerify(b *testing.B) {
 				}
 			}
 			log := stream(b, l.entries, f.cosigned(b, entries, l.head.Root()))
+			var ratios []float64
+			var all time.Duration
 			for b.Loop() {
-				var peer, ours time.Duration
 				for range times { // one after the other, so that what disturbs one disturbs both
 					began := time.Now()
 					bare(log)
-					peer += time.Since(began)
+					peer := time.Since(began)
 					began = time.Now()
 					_, err := chain.Verify(bytes.NewReader(log), f.verifier)
-					ours += time.Since(began)
+					ours := time.Since(began)
 					must(b, err)
+					all += ours
+					ratios = append(ratios, peer.Seconds()/ours.Seconds())
 				}
-				b.ReportMetric(peer.Seconds()/ours.Seconds(), "×_the_speed_of_bare_SHA-256")
-				b.ReportMetric(entries*times/ours.Seconds(), "entries/s")
-				b.ReportMetric(float64(len(log))/entries, "bytes/entry")
 			}
+			slices.Sort(ratios)
+			b.ReportMetric(ratios[len(ratios)/2], "×_the_speed_of_bare_SHA-256")
+			b.ReportMetric(float64(entries*len(ratios))/all.Seconds(), "entries/s")
+			b.ReportMetric(float64(len(log))/entries, "bytes/entry")
 		})
 	}
 }

@@ -63,12 +63,40 @@ func FuzzShapes(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		seen := chain.Shapes{}
-		for _, body := range [][]byte{first, second, first, second} {
-			if err := chain.CheckBody(body); seen.Sound([]byte("a.kind"), body) != (err == nil) {
-				t.Errorf("%s after %s: alone %v", body, first, err)
-			}
+		alike(t, seen, first, second, first, second)
+		for i := range min(len(first), len(second)) {
+			between := bytes.Clone(first)
+			between[i] = second[i]
+			alike(t, seen, first, between)
 		}
 	})
+}
+
+// So they are where they differ in any one byte.
+func TestABodyIsHeldAgainstOneBeforeIt(t *testing.T) {
+	for _, facts := range []string{`"camera":"plein-noord","count":10,"first":"2026-11-21T02:00:00.000Z","of":[-5,"é\\n",{"b":"\"\\"}],"done":true,"none":0}`, `"a":1}`, `}`} {
+		body := []byte(`{"salt":"00112233445566778899aabbccddeeff",` + facts)
+		if facts == "}" {
+			body = []byte(`{"salt":"00112233445566778899aabbccddeeff"}`)
+		}
+		must(t, chain.CheckBody(body))
+		for i := range body {
+			for _, c := range []byte("\"\\\x00\x1f\x7f\x80\xc3\xffn0aA-,:{} !#[]") {
+				other := bytes.Clone(body)
+				other[i] = c
+				alike(t, chain.Shapes{}, body, other)
+			}
+		}
+	}
+}
+
+func alike(t *testing.T, seen chain.Shapes, bodies ...[]byte) {
+	t.Helper()
+	for _, body := range bodies {
+		if err := chain.ReadBody(body); seen.Sound([]byte("a.kind"), body) != (err == nil) {
+			t.Errorf("%q after %q: alone %v", body, bodies[0], err)
+		}
+	}
 }
 
 func FuzzParseCheckpoint(f *testing.F) {

@@ -260,21 +260,26 @@ func scanNumber(b []byte, from int) int {
 	return end
 }
 
+const ones, tops = 0x0101010101010101, 0x8080808080808080
+
+// odd has the top bit set of the first of eight bytes that is no plain character: a control character, a quote, a backslash, or not of ASCII. Of those before it none is set; of those behind it any may be.
+func odd(w uint64) uint64 {
+	low := (w ^ ones*2) - ones*('"'^2+1) // control characters and, as ^2 puts it among them, the quote
+	slash := (w ^ ones*'\\') - ones
+	return low | slash | w
+}
+
 // scanString is the place behind a string, whose text begins at a place; -1 where it does not end, or has anything unusual in it.
 func scanString(b []byte, from int) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	ascii := true
 	for at := from; at < len(b); {
-		if rest := b[at:]; len(rest) >= 8 { // eight bytes at a time: the lowest top bit that is set marks the first that is no plain character
-			w := binary.LittleEndian.Uint64(rest)
-			low := (w ^ ones*2) - ones*('"'^2+1) // control characters and, as ^2 puts it among them, the quote
-			slash := (w ^ ones*'\\') - ones
-			odd := (low | slash | w) & tops
-			if odd == 0 {
+		if rest := b[at:]; len(rest) >= 8 { // eight bytes at a time
+			first := odd(binary.LittleEndian.Uint64(rest)) & tops
+			if first == 0 {
 				at += 8
 				continue
 			}
-			at += bits.TrailingZeros64(odd) / 8
+			at += bits.TrailingZeros64(first) / 8
 		}
 		switch c := b[at]; {
 		case c == '"':
@@ -297,62 +302,96 @@ func scanString(b []byte, from int) int {
 	return -1
 }
 
-// shapes are of sound bodies, the last one of each kind: the same is written again and again, and only values differ.
-type shapes map[string]*shape
+// shapes are of sound bodies, the last one of each kind and length: the same is written again and again, and only values differ.
+type shapes map[shapeOf]*shape
 
-// shape is a sound body, and its values behind the salt that are strings or numbers, in order. A body that differs from it in nothing but the text of those is sound if they are.
-type shape struct {
-	body   []byte
-	values []span
+type shapeOf struct {
+	kind   string
+	length int
 }
+
+// shape is of a sound body. Another as long, which may differ from it in the plain characters of its strings and in integers, is sound if there are plain characters and integers again.
+type shape struct {
+	words    []word // all of it but what is left over at its beginning
+	integers []span
+}
+
+// word is eight bytes of a shape: in fixed all bits are set of those that may not differ, and like has these; all other bits are zero.
+type word struct{ like, fixed uint64 }
 
 // span is a part of a line. That of a string begins behind its first quote and ends behind its last.
 type span struct{ from, to int }
 
-const maxShapes = 64 // a log of one's own making could have any number of kinds
+const (
+	maxShapes = 256 // a log of one's own making could have any number of kinds
+	maxShape  = 4 << 10
+)
 
 // sound is whether [CheckBody] finds nothing wrong.
 func (s shapes) sound(kind, body []byte) bool {
-	like := s[string(kind)]
-	if like != nil && like.fits(body) {
+	if len(body) > maxShape || !salted(body) {
+		return CheckBody(body) == nil
+	}
+	known := s[shapeOf{string(kind), len(body)}]
+	if known != nil && known.fits(body) {
 		return true
 	}
-	if like == nil {
+	var values []span
+	if !scanBody(body, &values) {
+		return CheckBody(body) == nil
+	}
+	if known == nil {
 		if len(s) == maxShapes {
 			clear(s)
 		}
-		like = new(shape)
-		s[string(kind)] = like
+		known = new(shape)
+		s[shapeOf{string(kind), len(body)}] = known
 	}
-	like.values = like.values[:0]
-	if len(body) > MaxBody || !salted(body) || !scanBody(body, &like.values) {
-		delete(s, string(kind))
-		return CheckBody(body) == nil
-	}
-	like.body = append(like.body[:0], body...)
+	known.take(body, values)
 	return true
 }
 
+// take makes the shape that of a sound body, whose values behind the salt that are strings or numbers are given.
+func (s *shape) take(b []byte, values []span) {
+	s.words, s.integers = s.words[:0], s.integers[:0]
+	fixed := bytes.Repeat([]byte{0xff}, len(b))
+	clear(fixed[len(saltKey) : saltEnd-1])
+	for _, v := range values {
+		if b[v.from-1] != '"' {
+			s.integers = append(s.integers, v)
+			clear(fixed[v.from:v.to])
+			continue
+		}
+		for at := v.from; at < v.to-1; at++ {
+			if b[at] == '\\' { // fixed, with what it escapes
+				at++
+			} else if b[at] < utf8.RuneSelf {
+				fixed[at] = 0
+			}
+		}
+	}
+	for at := len(b) % 8; at < len(b); at += 8 {
+		f := binary.LittleEndian.Uint64(fixed[at:])
+		s.words = append(s.words, word{binary.LittleEndian.Uint64(b[at:]) & f, f})
+	}
+}
+
+// fits is whether a salted body that is as long as the shape's is sound by it.
 func (s *shape) fits(b []byte) bool {
-	if len(b) > MaxBody || !salted(b) {
+	rest := b[len(b)%8:] // what is before it every salted body has
+	wrong, strange := uint64(0), uint64(0)
+	for i, w := range s.words {
+		other := binary.LittleEndian.Uint64(rest[8*i:8*i+8]) ^ w.like // zero where it is the same and must be, else what it is
+		wrong |= other & w.fixed
+		strange |= odd(other | w.fixed&(ones*' '))
+	}
+	if wrong|strange&tops != 0 {
 		return false
 	}
-	at, behind := saltEnd, saltEnd // in b, in s.body
-	for _, v := range s.values {
-		between := s.body[behind:v.from]
-		if !bytes.HasPrefix(b[at:], between) {
+	for _, v := range s.integers {
+		if scanNumber(b, v.from) != v.to {
 			return false
 		}
-		at += len(between)
-		if between[len(between)-1] == '"' {
-			at = scanString(b, at)
-		} else {
-			at = scanNumber(b, at)
-		}
-		if at < 0 {
-			return false
-		}
-		behind = v.to
 	}
-	return string(b[at:]) == string(s.body[behind:])
+	return true
 }

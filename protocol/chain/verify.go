@@ -18,7 +18,8 @@ type Verifier struct {
 	Witnesses []note.Verifier // see [WitnessVerifier]
 	Quorum    int             // how many of them must have cosigned
 
-	// Each, if set, is shown every sound entry whose kind is among Kinds (of any kind where that is nil), in order, with the head of the log before it; its body is nil where it was destroyed. What it is shown is good until it returns.
+	// Each, if set, is shown every sound entry whose kind is among Kinds (of any kind where that is nil), in order, with the head of the log before it; its body is nil where it was destroyed. What it is shown is good until it returns. It and Progress are
+	// called by one goroutine at a time, not always the same.
 	Kinds []string
 	Each  func(before Head, e Entry)
 
