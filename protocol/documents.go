@@ -182,9 +182,6 @@ func (r *Roster) check() error {
 		if err != nil {
 			return fmt.Errorf("officer-key: %w", err)
 		}
-		if _, ok := v.(*passkey); !ok {
-			return fmt.Errorf("officer-key %s: not a passkey's", r.OfficerKey)
-		}
 		if v.Name() != string(r.Officer) {
 			return fmt.Errorf("officer-key: it is of %s, and %s is the privacy officer", v.Name(), r.Officer)
 		}

@@ -158,6 +158,12 @@ func NewVerifier(vkey string) (note.Verifier, error) {
 	return &passkey{name: name, hash: passkeyHash(name, data), rp: [32]byte(key[:32]), pub: &ecdsa.PublicKey{Curve: elliptic.P256(), X: x, Y: y}}, nil
 }
 
+// IsPasskey says whether a verifier key is a passkey's.
+func IsPasskey(v note.Verifier) bool {
+	_, ok := v.(*passkey)
+	return ok
+}
+
 type passkey struct {
 	name string
 	hash uint32

@@ -57,7 +57,7 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 	sign := flags.String("sign", "", "two root key files, separated by a comma")
 	hosts := flags.String("hosts", "localhost,127.0.0.1", "names and addresses of the recorder, for the viewer's certificate")
 	officer := flags.String("officer", "", "person id of the privacy officer")
-	officerKey := flags.String("officer-key", "", officerKeyUsage)
+	flags.Func("officer-key", officerKeyUsage, officerKey(&people.OfficerKey))
 	flags.Func("handler", "who may handle requests: AVG/p-12; may be given again", seats(&people.Handlers))
 	flags.Func("approver", "who may approve requests: AVG/p-13; may be given again", seats(&people.Approvers))
 	flags.BoolVar(&people.LevelCentre, "level-centre", false, "accept the centre's word for handler and approver; does not withstand a hostile centre")
@@ -72,7 +72,7 @@ func enrolCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 	if err := parse(flags, args, "recorder", "municipality", "centre", "roots", "sign", "officer", "out"); err != nil {
 		return err
 	}
-	people.Officer, people.OfficerKey = protocol.PersonID(*officer), *officerKey
+	people.Officer = protocol.PersonID(*officer)
 	err := enrol.Recorder(*out, protocol.RecorderID(*recorder), *municipality, *centre, *roots, strings.Split(*sign, ","), people, strings.Split(*hosts, ","), time.Now())
 	if err != nil {
 		return err
@@ -99,7 +99,8 @@ func rosterCommand(_ context.Context, args []string, stdout, stderr io.Writer) e
 	identity := flags.String("identity", "", "the recorder's folder, as `beeldwacht enrol` made it, with the roster in force")
 	sign := flags.String("sign", "", "two root key files, separated by a comma")
 	officer := flags.String("officer", "", "person id of another privacy officer; the key of the one before goes")
-	officerKey := flags.String("officer-key", "", officerKeyUsage+". none: the roster names no such key any more")
+	var key string
+	flags.Func("officer-key", officerKeyUsage+". none: the roster names no such key any more", officerKey(&key))
 	var outside []string
 	flags.Func("witness", "key of an outside witness to add, as `beeldwacht witness init` printed it; may be given again", func(key string) error {
 		outside = append(outside, key)
@@ -123,12 +124,12 @@ func rosterCommand(_ context.Context, args []string, stdout, stderr io.Writer) e
 		if *officer != "" && *officer != string(r.Officer) {
 			r.Officer, r.OfficerKey = protocol.PersonID(*officer), ""
 		}
-		switch *officerKey {
+		switch key {
 		case "":
 		case "none":
 			r.OfficerKey = ""
 		default:
-			r.OfficerKey = *officerKey
+			r.OfficerKey = key
 		}
 		if *ledger == "" {
 			return nil
@@ -162,6 +163,21 @@ func rosterCommand(_ context.Context, args []string, stdout, stderr io.Writer) e
 }
 
 const officerKeyUsage = "key of the privacy officer's passkey, from their own page My account at the desk: the recorder then takes an order to resume its log from the officer alone, signed with that passkey"
+
+// officerKey takes a passkey's key: with another the officer could not sign at the desk.
+func officerKey(key *string) func(string) error {
+	return func(s string) error {
+		*key = s
+		if s == "none" {
+			return nil
+		}
+		v, err := protocol.NewVerifier(s)
+		if err == nil && !protocol.IsPasskey(v) {
+			err = errors.New("it is not a passkey's")
+		}
+		return err
+	}
+}
 
 func seats(list *[]protocol.Seat) func(string) error {
 	return func(s string) error {
