@@ -24,13 +24,13 @@ import (
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/beeldwacht/beeldwacht/edge/clock"
 	"github.com/beeldwacht/beeldwacht/edge/ingest/cameratest"
 	"github.com/beeldwacht/beeldwacht/edge/journal"
+	"github.com/beeldwacht/beeldwacht/edge/uplink/uplinktest"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
@@ -134,14 +134,6 @@ func (s *street) issue(name string) (cert, key []byte) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs})
 }
 
-type allowAll struct{ mqtt.HookBase }
-
-func (*allowAll) Provides(b byte) bool {
-	return b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck
-}
-func (*allowAll) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool  { return true }
-func (*allowAll) OnACLCheck(_ *mqtt.Client, topic string, write bool) bool { return true }
-
 // connect starts the broker, and the centre in it.
 func (s *street) connect() (gone func()) {
 	s.Helper()
@@ -152,9 +144,8 @@ func (s *street) connect() (gone func()) {
 	pool.AddCert(s.ca)
 	listener, err := tls.Listen("tcp", s.addr, &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, MinVersion: tls.VersionTLS13})
 	s.check(err)
-	broker := mqtt.New(&mqtt.Options{InlineClient: true, Logger: slog.New(slog.DiscardHandler)})
-	s.check(broker.AddHook(new(allowAll), nil))
-	s.check(broker.AddListener(listeners.NewNet("t", listener)))
+	broker, err := uplinktest.New(listener)
+	s.check(err)
 	s.check(broker.Subscribe(protocol.TopicFilter(protocol.UpStatus), 1, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) {
 		status, err := openStatus(pk.Payload, s.log)
 		s.mu.Lock()

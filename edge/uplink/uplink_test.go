@@ -22,10 +22,9 @@ import (
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
-	"github.com/mochi-mqtt/server/v2/packets"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/beeldwacht/beeldwacht/edge/uplink/uplinktest"
 	"github.com/beeldwacht/beeldwacht/protocol"
 	"github.com/beeldwacht/beeldwacht/protocol/chain"
 )
@@ -219,14 +218,6 @@ func (w *town) issue(name string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-type allowAll struct{ mqtt.HookBase }
-
-func (*allowAll) Provides(b byte) bool {
-	return b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck
-}
-func (*allowAll) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool  { return true }
-func (*allowAll) OnACLCheck(_ *mqtt.Client, topic string, write bool) bool { return true }
-
 // broker starts a real broker (the centre's own rules are central/broker's and Mosquitto's test) and returns how to stop it.
 func (w *town) broker() (stop func()) {
 	w.t.Helper()
@@ -240,10 +231,9 @@ func (w *town) broker() (stop func()) {
 		w.addr = listener.Addr().String()
 		w.uplink.Broker = "ssl://" + w.addr
 	}
-	w.server = mqtt.New(&mqtt.Options{Logger: slog.New(slog.DiscardHandler)})
-	server := w.server
-	w.must(server.AddHook(new(allowAll), nil))
-	w.must(server.AddListener(listeners.NewNet("t", listener)))
+	server, err := uplinktest.New(listener)
+	w.must(err)
+	w.server = server
 	w.must(server.Serve())
 	var once sync.Once
 	stop = func() {
