@@ -581,7 +581,7 @@ func TestI13_TheOfficerSignsInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	const path = "/bureau/hervatten/rec-1"
+	const path = "/bureau/logboeken/rec-1/hervatten"
 	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: "rollback", Name: "rollback 41", At: protocol.T(o.now), Seen: central.Words{NL: "het is teruggezet", EN: "it was put back"}})
 	b.goTo(path)
 	b.says("De centrale, namens u: het rooster van deze recorder noemt uw passkey niet.")

@@ -217,10 +217,10 @@ func New(c Config) (http.Handler, error) {
 	in("GET /bureau/toegang", d.accesses, central.Officer, central.Auditor)
 	in("GET /bureau/logboeken", d.logs, central.Officer, central.Auditor)
 	in("GET /bureau/logboeken/{recorder}", d.exportLog, central.Officer, central.Auditor)
-	in("GET /bureau/hervatten/{recorder}", d.resuming, central.Officer)
-	in("POST /bureau/hervatten/{recorder}", d.resume, central.Officer)
-	in("POST /bureau/hervatten/{recorder}/ondertekenen", d.signResume, central.Officer)
-	in("GET /bureau/hervatten/{recorder}/ondertekenen", func(v *visit) { v.onward(resumePath(protocol.RecorderID(v.r.PathValue("recorder")))) }, central.Officer) // whoever reloads it, or changes the language
+	in("GET /bureau/logboeken/{recorder}/hervatten", d.resuming, central.Officer)
+	in("POST /bureau/logboeken/{recorder}/hervatten", d.resume, central.Officer)
+	in("POST /bureau/logboeken/{recorder}/hervatten/ondertekenen", d.signResume, central.Officer)
+	in("GET /bureau/logboeken/{recorder}/hervatten/ondertekenen", func(v *visit) { v.onward(resumePath(protocol.RecorderID(v.r.PathValue("recorder")))) }, central.Officer) // whoever reloads it, or changes the language
 	in("GET /bureau/bewaring", d.holds, central.Officer)
 	in("GET /bureau/vernietiging", d.destruction, central.Officer, central.Auditor)
 	in("GET /bureau/vernietiging/{camera}", d.destroyedDays, central.Officer, central.Auditor)

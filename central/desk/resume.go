@@ -16,7 +16,7 @@ import (
 // Letting a recorder go on whose log was put back, forked or cut off: a page of each recorder, for the privacy officer.
 
 func resumePath(recorder protocol.RecorderID) string {
-	return "/bureau/hervatten/" + string(recorder)
+	return "/bureau/logboeken/" + string(recorder) + "/hervatten"
 }
 
 func resumeState(r *central.Resumption, now time.Time) badge {

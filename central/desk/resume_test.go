@@ -12,7 +12,7 @@ import (
 // From the incident to the recorder that goes on: the privacy officer, and nobody else, finds what happened, what the witness has, and the button; afterwards how it stands, and both logs.
 func TestI13_LettingARecorderGoOnOnThePages(t *testing.T) {
 	o := newOffice(t)
-	const path = "/bureau/hervatten/rec-1"
+	const path = "/bureau/logboeken/rec-1/hervatten"
 	for _, p := range []protocol.PersonID{staff, requester, handler, approver, admin, registrar} {
 		if w := o.as(p).get(path); w.Code != 403 {
 			t.Errorf("%s: %d", p, w.Code)

@@ -61,12 +61,12 @@ func (c *check) putBack(ctx context.Context) (string, error) {
 	var said string
 	if _, err := wait(ctx, 40*time.Second, "the recorder knows that it was put back, and the desk has the incident", func() (string, bool, error) {
 		status, _ := c.office.StatusOf(recorderID)
-		p, err := c.officer.Get(ctx, "/bureau/hervatten/"+string(recorderID))
+		p, err := c.officer.Get(ctx, "/bureau/logboeken/"+string(recorderID)+"/hervatten")
 		if err != nil {
 			return "", false, err
 		}
 		said = fmt.Sprintf("the recorder says %q, the page %.1500q", status.Why, p.Text)
-		return "", strings.Contains(status.Why, "the witness has more of this journal") && p.Has("/hervatten/"+string(recorderID)+"#hervatten"), nil
+		return "", strings.Contains(status.Why, "the witness has more of this journal") && p.Has(string(recorderID)+"/hervatten#hervatten"), nil
 	}); err != nil {
 		return "", fmt.Errorf("%w: %s", err, said)
 	}
@@ -74,11 +74,11 @@ func (c *check) putBack(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p, err := c.officer.Get(ctx, "/bureau/hervatten/"+string(recorderID))
+	p, err := c.officer.Get(ctx, "/bureau/logboeken/"+string(recorderID)+"/hervatten")
 	if err != nil {
 		return "", err
 	}
-	if p, err = c.officer.Submit(ctx, p, "/hervatten/"+string(recorderID)+"#hervatten", url.Values{"reden": {"een beheerder zette een reservekopie terug"}}); err != nil {
+	if p, err = c.officer.Submit(ctx, p, string(recorderID)+"/hervatten#hervatten", url.Values{"reden": {"een beheerder zette een reservekopie terug"}}); err != nil {
 		return "", err
 	}
 	if p, err = key.answer(ctx, c.officer, p, "/ondertekenen#hervatten", nil); err != nil {
