@@ -316,8 +316,11 @@ func (f *ResumeOrdered) remains() Fact {
 
 // settled says of an order that a recorder which was put back gets again, and refuses since its term is over or since it has a newer roster, that nothing waits for it any more.
 func (d *decision) settled(r *Recorder, o *Order) bool {
-	if roster, err := protocol.ParseDocument([]byte(o.Document)); err == nil && o.Kind == "roster" && roster.Document.(*protocol.Roster).Version <= r.Roster.Version {
-		return true // a recorder remembers the newest beside its journal
+	if o.Kind == "roster" {
+		roster, err := protocol.ParseDocument([]byte(o.Document))
+		if err == nil && roster.Document.(*protocol.Roster).Version <= r.Roster.Version {
+			return true // a recorder remembers the newest beside its journal
+		}
 	}
 	if o.NotAfter.After(d.now.Time) {
 		return false

@@ -175,22 +175,38 @@ func (c Chain) before(successor uint64) protocol.LedgerHead {
 
 // resume gives the order, or asks the privacy officer to sign it first.
 func (d *desk) resume(v *visit) {
-	order := d.resumeOrder(v)
-	var document []byte
-	var key string
-	var err error
-	d.Book.View(func(st *central.State) { document, key, err = order.Draft(st, v.now) })
-	refusal, refused := central.RefusalOf(err)
+	order, document, key, ok := d.resumeDraft(v)
 	switch {
-	case err != nil && !refused:
-		d.failed(v, "draft of an order", err)
-	case refused:
-		d.answered(v, refusal, "", d.showResuming)
+	case !ok:
 	case key == "":
 		d.give(v, resumePath(order.Recorder), d.showResuming, func(*answers) central.Command { return order })
 	default:
 		d.signing(v, order, key, document)
 	}
+}
+
+// resumeDraft is the order that a form asks for, and as it would be signed. Where it may not be given, that has been answered and ok is false.
+func (d *desk) resumeDraft(v *visit) (order central.ResumeLog, document []byte, key string, ok bool) {
+	order = d.resumeOrder(v)
+	var err error
+	d.Book.View(func(st *central.State) { document, key, err = order.Draft(st, v.now) })
+	refusal, refused := central.RefusalOf(err)
+	switch {
+	case refused:
+		d.answered(v, refusal, "", d.showResuming)
+	case err != nil:
+		d.failed(v, "draft of an order", err)
+	}
+	return order, document, key, err == nil
+}
+
+// notSigned answers an attempt to sign that failed.
+func (d *desk) notSigned(v *visit, err error) {
+	if problem := passkeyProblem(err); problem != nil {
+		d.answered(v, problem, "", d.showResuming)
+		return
+	}
+	d.failed(v, "signing", err)
 }
 
 var titleSigning = page.Both("Opdracht ondertekenen", "Sign the order")
@@ -206,12 +222,8 @@ type toSign struct {
 // signing shows the order in words and as it is signed, and asks for the passkey.
 func (d *desk) signing(v *visit, order central.ResumeLog, key string, document []byte) {
 	c, passkey, err := d.Identity.Sign(v.in, key, document)
-	if problem := passkeyProblem(err); problem != nil {
-		d.answered(v, problem, "", d.showResuming)
-		return
-	}
 	if err != nil {
-		d.failed(v, "signing", err)
+		d.notSigned(v, err)
 		return
 	}
 	path, until := resumePath(order.Recorder), v.now.Add(central.ResumeTerm)
@@ -232,20 +244,13 @@ func (d *desk) signing(v *visit, order central.ResumeLog, key string, document [
 
 // signResume takes the signature, once it is sure that there is still something to sign for.
 func (d *desk) signResume(v *visit) {
-	order := d.resumeOrder(v)
-	var err error
-	d.Book.View(func(st *central.State) { _, _, err = order.Draft(st, v.now) })
-	if refusal, refused := central.RefusalOf(err); refused {
-		d.answered(v, refusal, "", d.showResuming)
+	order, _, _, ok := d.resumeDraft(v)
+	if !ok {
 		return
 	}
 	signed, err := d.Identity.Signed(v.in, identity.Ceremony{Token: v.value("ceremonie")}, v.r.PostForm.Get("antwoord"), v.client().Where)
-	if problem := passkeyProblem(err); problem != nil {
-		d.answered(v, problem, "", d.showResuming)
-		return
-	}
 	if err != nil {
-		d.failed(v, "signing", err)
+		d.notSigned(v, err)
 		return
 	}
 	order.Signed = signed

@@ -142,8 +142,8 @@ func (s *Store) AddPasskey(in Session, c Ceremony, answer, name string, where Wh
 			refused = ErrPasskey
 			return nil
 		}
-		var data webauthn.SessionData
-		if err := stdjson.Unmarshal(st.Ceremony, &data); err != nil {
+		data, err := st.asked()
+		if err != nil {
 			return err
 		}
 		parsed, err := wire.ParseCredentialCreationResponseBytes([]byte(answer))
@@ -249,8 +249,8 @@ func (s *Store) ShowPasskey(stepToken, answer string, from Client) (secret strin
 		if err != nil || !ok {
 			return errors.Join(err, ErrPasskey)
 		}
-		var data webauthn.SessionData
-		if err := stdjson.Unmarshal(st.Ceremony, &data); err != nil {
+		data, err := st.asked()
+		if err != nil {
 			return err
 		}
 		if err := s.shown(&r, data, answer, nil); err != nil {
@@ -323,8 +323,8 @@ func (s *Store) RemovePasskey(in Session, c Ceremony, answer, id string, where W
 			refused = ErrPasskey
 			return nil
 		}
-		var data webauthn.SessionData
-		if err := stdjson.Unmarshal(st.Ceremony, &data); err != nil {
+		data, err := st.asked()
+		if err != nil {
 			return err
 		}
 		if err := s.shown(&r, data, answer, func(p Passkey) bool { return p.Short() != id }); err != nil {

@@ -1,10 +1,12 @@
 package identity
 
 import (
+	stdjson "encoding/json" // for the library's own types, which are written for it
 	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
 )
@@ -56,6 +58,11 @@ func (s *Store) begin(rows Rows, st step, term time.Duration) (string, error) {
 	}
 	st.Until = protocol.T(now.Add(term))
 	return secret, put(rows, steps, sum(secret), st)
+}
+
+// asked is what the passkey was asked in a step that is no signing.
+func (st step) asked() (data webauthn.SessionData, err error) {
+	return data, stdjson.Unmarshal(st.Ceremony, &data)
 }
 
 // underWay is a step that has not been taken and is not over.
