@@ -44,7 +44,7 @@ func (d *Verdict) judge(in *Reader, v Verifier, tree *leaves) error {
 			}
 		} else if fault := w.match(tree, under, in.Line()); fault == nil {
 			under = c.Size
-		} else if d.Fault == nil {
+		} else if d.Fault == nil || fault.Seq < d.Fault.Seq {
 			d.Fault, d.Entries = fault, fault.Seq
 		}
 		if w.Quorum || !d.Quorum {
@@ -77,6 +77,7 @@ func (w *Witnessed) match(tree *leaves, under, line uint64) *Fault {
 	}
 	if c.Size > 0 {
 		f.Seq, f.Line = c.Size-1, 2*c.Size-1
+		f.Before = f.Seq - min(under, f.Seq)
 	}
 	return f
 }
