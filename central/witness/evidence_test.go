@@ -147,6 +147,35 @@ func (p *place) stands(r *recorder, e Evidence, proof bool, signatures int) {
 	if out, err := script(); err != nil {
 		p.t.Errorf("%s: %v\n%s", e.Kind, err, out)
 	}
+	// What a person reads in the folder is what the script checked.
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if e.Kind != Rollback { // which has files of every sort
+		files = nil
+	}
+	for _, f := range files {
+		name := filepath.Join(dir, f.Name())
+		if ext := filepath.Ext(name); f.Name() == "finding.json" || ext == ".txt" || ext == ".py" {
+			continue
+		}
+		whole, err := os.ReadFile(name)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		spoilt := bytes.Clone(whole)
+		spoilt[len(spoilt)/2] ^= 1
+		if err := os.WriteFile(name, spoilt, 0o600); err != nil {
+			p.t.Fatal(err)
+		}
+		if out, err := script(); err == nil {
+			p.t.Errorf("%s: %s was altered, unseen:\n%s", e.Kind, f.Name(), out)
+		}
+		if err := os.WriteFile(name, whole, 0o600); err != nil {
+			p.t.Fatal(err)
+		}
+	}
 	facts := filepath.Join(dir, "finding.json")
 	raw, err := os.ReadFile(facts)
 	if err != nil {
