@@ -103,6 +103,8 @@ func newPlace(t testing.TB, logs ...*testLog) *place {
 	return p
 }
 
+func (p *place) Cosign(raw []byte) ([]byte, error) { return p.Witness.Cosign(raw, "192.0.2.1") }
+
 func (p *place) open() {
 	w, err := Open(p.dir, p.skey, p.logs, func() time.Time { return p.now }, slog.New(slog.DiscardHandler))
 	must(p.t, err)
@@ -338,8 +340,16 @@ func TestFloodIsHeldBack(t *testing.T) {
 	if c := post("192.0.2.2:1", other.submission(t, 0)); c != 200 {
 		t.Errorf("another log's flood: %d", c)
 	}
+	// Whoever has a checkpoint that the log once signed (there is one in every bag) can hand it in for ever; the log itself is still cosigned.
+	old := l.submission(t, 0)
+	for range 100 {
+		post("192.0.2.9:1", old)
+	}
+	if c := post("192.0.2.3:1", l.grow(t, "b").submission(t, 1)); c != 200 {
+		t.Errorf("an old checkpoint handed in again and again keeps its log from being cosigned: %d", c)
+	}
 	p.now = p.now.Add(time.Second)
-	if c := post("192.0.2.2:1", l.submission(t, 1)); c != 200 {
+	if c := post("192.0.2.2:1", l.submission(t, 2)); c != 200 {
 		t.Errorf("a second later: %d", c)
 	}
 	if c := post("192.0.2.1:1", []byte("rubbish")); c != 400 {
