@@ -83,7 +83,7 @@ func TestI13_ARecorderThatWasPutBackGoesOn(t *testing.T) {
 	w.check(err)
 	for number, want := range map[uint64][]chain.Entry{1: lost, 2: r.entries} {
 		var file bytes.Buffer
-		w.check((recorders{w.office}).Export("rec-1", number, &file))
+		w.check((recorders{w.office}).Export(t.Context(), "rec-1", number, &file))
 		if d, err := chain.Verify(&file, chain.Verifier{Origin: w.town.Log.Name(), Log: log, Witnesses: []note.Verifier{own}, Quorum: 1}); err != nil || !d.Quorum || d.Entries != uint64(len(want)) {
 			t.Errorf("log %d: %+v %v", number, d, err)
 		}

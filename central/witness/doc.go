@@ -36,7 +36,7 @@
 //	                                  once it writes on, a fork
 //	truncation                        Status: fewer entries than in its last status,    proof: two statuses of one key; or checkpoint and status           log-truncated
 //	                                  or no log any more. A status that states more than
-//	                                  was handed in is kept on the disk within a minute
+//	                                  was handed in is on the disk before Status returns
 //	silence                           Sweep: nothing handed in for an hour while this   this witness's word; the last checkpoint is shown                  log-silent
 //	                                  witness was there
 //	clock ahead                       cosign: an entry of a time that has not come      proof, given this witness's clock: entry and cosignature           log-clock

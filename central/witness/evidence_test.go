@@ -259,8 +259,7 @@ func TestI11_TruncationIsNoticedAfterARestart(t *testing.T) {
 	t.Parallel()
 	for how, stop := range map[string]func(p *place){
 		"stopped": func(p *place) { p.reopen() },
-		"crashed": func(p *place) { // after the next look
-			p.sweep()
+		"crashed": func(p *place) { // at once
 			b, err := os.ReadFile(p.path)
 			if err == nil {
 				p.path = filepath.Join(t.TempDir(), "crashed.db")
@@ -301,8 +300,7 @@ func TestI11_TruncationIsNoticedAfterARestart(t *testing.T) {
 	}
 	r.grow(t, 6)
 	p.hear(r, 6)
-	p.sweep()
-	if kept() != 1 {
+	if p.sweep(); kept() != 1 {
 		t.Error("what is ahead is not kept")
 	}
 	p.receive(r, r.batch(t, 0, 6))

@@ -506,8 +506,9 @@ func formerOf(log *bbolt.Bucket, r row) (list []Former, err error) {
 	return list, err
 }
 
-// FormerFile is [Witness.LogFile] of a log of the recorder by its number, also of one that a successor took the place of.
-func (w *Witness) FormerFile(id protocol.RecorderID, log uint64, out io.Writer) error {
+// FormerFile is [Witness.LogFile] of a log of the recorder by its number, also of one that a successor took the place of. Where so many entries are enough it ends with the checkpoint of at least those
+// that most witnesses cosigned: what came in since is left to the next export, for it would only show that not all have seen it yet. 0: all that is stored.
+func (w *Witness) FormerFile(id protocol.RecorderID, log, enough uint64, out io.Writer) error {
 	var l stored
 	var ends [][]byte
 	w.witnessing.Lock()
@@ -527,6 +528,13 @@ func (w *Witness) FormerFile(id protocol.RecorderID, log uint64, out io.Writer) 
 		l = stored{number: l.number, size: l.size}
 		return err
 	})
+	if err == nil && enough > 0 {
+		var covered uint64
+		if covered, _, err = chain.MostCosigned(ends, enough); err == nil && covered > 0 {
+			l.size = covered
+			ends, err = chain.UpTo(ends, covered)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("witness: recorder %s: %w", id, err)
 	}

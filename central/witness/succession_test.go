@@ -33,7 +33,7 @@ func (r *recorder) resumed(t testing.TB, x *epochs, log uint64) {
 func (p *place) verified(r *recorder, log uint64) chain.Verdict {
 	p.t.Helper()
 	var file bytes.Buffer
-	if err := p.FormerFile(id, log, &file); err != nil {
+	if err := p.FormerFile(id, log, 0, &file); err != nil {
 		p.t.Fatal(err)
 	}
 	w, err := chain.WitnessVerifier(p.Key())

@@ -194,7 +194,7 @@ func (w *Witness) LogFile(id protocol.RecorderID, out io.Writer) error {
 	if !ok {
 		return ErrUnknown
 	}
-	return w.FormerFile(id, r.Log, out)
+	return w.FormerFile(id, r.Log, 0, out)
 }
 
 // begin is the first checkpoint that was cosigned, if it is of this log, and another than the newest.

@@ -525,12 +525,16 @@ func (w *Witness) Status(id protocol.RecorderID, raw []byte, s protocol.Status) 
 	last := w.statuses[id]
 	newer := s.Time.After(last.at.Time)
 	suspects := map[protocol.CameraID]bool{}
+	this := said{s.Time, max(s.Log, 1), s.Entries, raw, suspects}
 	if newer {
-		w.statuses[id] = said{s.Time, max(s.Log, 1), s.Entries, raw, suspects}
+		w.statuses[id] = this
 	}
 	w.mu.Unlock()
 	if !newer {
 		return nil
+	}
+	if err := w.holdSaid(id, this); err != nil {
+		return fmt.Errorf("witness: recorder %s: status: %w", id, err)
 	}
 	var found []Finding
 	err := w.db.View(func(tx *bbolt.Tx) error {
@@ -614,10 +618,10 @@ func backed(r row, log *bbolt.Bucket, raw []byte, s protocol.Status) (Finding, e
 	return f, err
 }
 
-// Sweep looks for what only time brings: recorders that are silent, and footage that should be gone; and keeps what they stated and have not handed in, and what others cosigned. Call it every minute or so.
+// Sweep looks for what only time brings: recorders that are silent, and footage that should be gone; and keeps what others cosigned. Call it every minute or so.
 func (w *Witness) Sweep() error {
 	now := protocol.T(w.now())
-	if err := errors.Join(w.keepSaid(), w.keepWitnessed()); err != nil {
+	if err := errors.Join(w.dropSaid(), w.keepWitnessed()); err != nil {
 		return err
 	}
 	for _, r := range w.Silence(now.Time, SilentAfter) {
