@@ -252,6 +252,13 @@ func TestWhatCannotBeKnownIsNotCalledWrong(t *testing.T) {
 	unsure("the order's body is gone", l.read(l.town.Roots), "1 entries' bodies are gone")
 	l.all[4].Body, l.all[seq].Body = body, nil
 	unsure("the access's body is gone", l.read(l.town.Roots), "destroyed or cannot be read")
+	// That access had its term; one without a grant after it is no less wrong, however old the log: orders stay as long as it does.
+	orphan := l.grants["g-view"]
+	orphan.Grant = "g-nowhere"
+	l.write(protocol.KindView, orphan)
+	if x := l.read(l.town.Roots).Accesses[1]; x.Wrong == nil || !strings.Contains(x.Wrong.EN, "stands nowhere") {
+		t.Errorf("without a grant, behind an access whose body had its term: %+v", x)
+	}
 
 	l = newLog(t, true)
 	l.write(protocol.KindIntent, l.grants["g-release"])
