@@ -20,6 +20,12 @@ def say(ok, what):
     return ok
 
 
+def beside(name, content):
+    """Checked is what stands in finding.json; a person reads the file beside it."""
+    if not os.path.exists(path(name)) or open(path(name), "rb").read() != content:
+        say(False, name + ": is niet wat hier is nagegaan / is not what was checked here")
+
+
 def node(left, right):
     return hashlib.sha256(b"\x01" + left + right).digest()
 
@@ -89,15 +95,22 @@ for pem in sorted(glob.glob(path("signature-*.pem"))):
     text = open(base + ".text", "rb").read()
     if ok and recorder:
         signed.add(text)
+    elif text.split(b"\n", 2)[-1] not in [note.split(b"\n\n")[0] + b"\n" for note in (ours, theirs)]:  # behind the two lines of a cosignature
+        say(False, os.path.basename(base) + ": staat niet onder ours.note of theirs.note / is not under ours.note or theirs.note")
 for name, note in (("ours", ours), ("theirs", theirs)):
+    if note:
+        beside(name + ".note", note)
     ledger = name == "theirs" and f["kind"] == "clock"  # the centre's own checkpoint, which the recorder's entry holds
     if note and not ledger:
         say(note.split(b"\n\n")[0] + b"\n" in signed, name + ".note: getekend door de recorder / signed by the recorder")
 for s in f.get("shown") or []:
     size, root = checkpoint(ours)
     header = un64(s["header"])
+    beside("entry-%d.header" % s["seq"], header)
+    beside("entry-%d.tlog-proof" % s["seq"], "\n".join(["c2sp.org/tlog-proof@v1", "index %d" % s["seq"], *(s["proof"] or []), "", ""]).encode() + ours)
     say(included([un64(h) for h in s["proof"] or []], size, s["seq"], header) == root, "regel / entry %d" % s["seq"])
     if s.get("body"):
+        beside("entry-%d.body" % s["seq"], un64(s["body"]))
         say(hashlib.sha256(un64(s["body"])).hexdigest() == json.loads(header)["body"], "inhoud van regel / body of entry %d" % s["seq"])
 if f.get("inclusion") is not None and f.get("entry"):
     size, root = checkpoint(theirs)

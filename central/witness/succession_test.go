@@ -99,6 +99,10 @@ func TestI13_ASuccessorTakesThePlaceOfALogThatWasPutBack(t *testing.T) {
 	if got := fmt.Sprint(p.takeIn()); got != "[0:0 0:1 0:2 0:3 0:4 0:5 0:6 0:7]" {
 		t.Error(got)
 	}
+	lost := r.copy() // what the disk that died counted last, and never handed in, was of the log before
+	lost.now = backup.now.Add(time.Second)
+	p.hear(lost, 12)
+	backup.now = lost.now.Add(time.Minute)
 	before := len(p.state().Findings)
 	backup.resumed(t, x, 2)
 	backup.add(t, protocol.KindView, protocol.Access{Camera: "hal", How: "live"})
@@ -119,6 +123,11 @@ func TestI13_ASuccessorTakesThePlaceOfALogThatWasPutBack(t *testing.T) {
 	s := p.state()
 	if s.Log != 2 || s.Origin != origin+"/2" || s.Size != 10 || s.CosignedSize != 10 || len(s.Former) != 1 || s.Former[0].From != 5 || s.Former[0].Size != 8 || s.Next != 0 || len(s.Findings) != before {
 		t.Fatalf("%+v", s)
+	}
+	backup.now = backup.now.Add(time.Minute)
+	p.hear(backup, 10)
+	if len(p.state().Findings) != before {
+		t.Errorf("the successor is accused of what the log before it counted: %+v", p.state().Findings[before:])
 	}
 	if !p.EqualHead(id, 2, 10) || p.EqualHead(id, 0, 10) {
 		t.Error("EqualHead")

@@ -29,7 +29,9 @@ func (d *Verdict) judge(in *Reader, v Verifier, tree *leaves) error {
 	for _, signed := range in.Checkpoints() {
 		c, cosigned, err := OpenSuccessor(signed, v.Origin, v.Log, v.Witnesses...)
 		if err != nil {
-			wrong = append(wrong, err)
+			if !slices.ContainsFunc(wrong, func(same error) bool { return same.Error() == err.Error() }) {
+				wrong = append(wrong, err)
+			}
 			continue
 		}
 		d.Witnesses = append(d.Witnesses, Witnessed{Checkpoint: &c, Signed: signed, Cosignatures: cosigned, Quorum: v.Quorum > 0 && len(cosigned) >= v.Quorum, Forged: forged(signed, v.Witnesses)})
