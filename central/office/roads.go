@@ -466,7 +466,13 @@ func (o *Office) takeSome(ctx context.Context, recorder protocol.RecorderID, log
 				continue
 			}
 		}
-		if command := factOf(central.Source{Recorder: recorder, Log: log, Seq: from + taken}, e); command != nil {
+		source := central.Source{Recorder: recorder, Log: log, Seq: from + taken}
+		if log > 0 { // it may go on from a copy of what a former log had: that is taken in already
+			if source.Log, err = o.witness.First(recorder, log, source.Seq); err != nil {
+				return taken, err
+			}
+		}
+		if command := factOf(source, e); command != nil {
 			if _, err := o.book.Do(ctx, command); err != nil {
 				return taken, err
 			}
