@@ -94,7 +94,7 @@ func (o *office) Accesses() ([]central.Access, error) { return o.seen, nil }
 func (o *office) Counts(context.Context, time.Time, time.Time) (central.LogCounts, error) {
 	return central.LogCounts{Recorders: 1, Accesses: len(o.seen), Entries: 40}, nil
 }
-func (o *office) Export(_ protocol.RecorderID, _ uint64, w io.Writer) error {
+func (o *office) Export(_ context.Context, _ protocol.RecorderID, _ uint64, w io.Writer) error {
 	_, err := io.WriteString(w, "{\"v\":1}\n{}\n")
 	return err
 }

@@ -47,7 +47,7 @@ func withIncident(t testing.TB, p place, dir string) (*Book, *clock, note.Signer
 func export(t testing.TB, b *Book, vkey string) string {
 	t.Helper()
 	var file bytes.Buffer
-	if err := b.Export(&file); err != nil {
+	if err := b.Export(&file, 0); err != nil {
 		t.Fatal(err)
 	}
 	text := file.String()

@@ -196,15 +196,40 @@ func (l *logReport) judgeIntegrity(d chain.Verdict, err error) {
 		j.say("Vanaf regel %d is elk uur verzegeld met een sleutel die daarna is vernietigd; het laatst op %s, de eerste %d regels.", "From entry %d on each hour is sealed with a key that was then destroyed; last at %s, the first %d entries.", e.First, e.SealedAt, e.Sealed)
 	}
 	until, any := l.until()
+	signed, absent := tail(d)
 	switch {
 	case d.Checkpoint == nil && err == nil:
 		j.unsure(evidence.Finding{}, "Er is geen checkpoint: dat er niets af is, is niet aangetoond.", "There is no checkpoint: that nothing is missing is not shown.")
 	case d.Checkpoint == nil || d.Fault != nil || !any || until <= d.Checkpoint.Size:
+	case d.Checkpoint.Size > 0 && until <= signed:
+		from := d.Checkpoint.Size
+		if l.Day != nil {
+			from = max(from, l.Day.From)
+		}
+		j.unsure(evidence.Finding{}, "Genoeg getuigen bevestigden de regels tot en met %d, de laatste van %s. De regels vanaf %d zijn wel getekend, maar nog niet bevestigd door %s: dat die zo blijven, is niet aangetoond. Haal het logboek later opnieuw op; blijft het zo, vraag dan wie die getuige beheert of hij aanstaat.",
+			"Enough witnesses confirmed the entries up to %d, the last of %s. Those from %d on are signed, but not yet confirmed by %s: that they stay as they are is not shown. Fetch the log again later; if it stays so, ask whoever runs that witness whether it is switched on.",
+			d.Checkpoint.Size-1, d.CoveredTime, from, strings.Join(absent, ", "))
 	case l.Day != nil:
 		j.unsure(evidence.Finding{}, "Van deze dag vallen de regels vanaf %d nog niet onder een checkpoint.", "Of this day the entries from %d on are not yet under a checkpoint.", max(d.Checkpoint.Size, l.Day.From))
 	default:
 		j.unsure(evidence.Finding{}, "De laatste %d regels vallen nog niet onder een checkpoint.", "The last %d entries are not yet under a checkpoint.", d.Uncovered)
 	}
+}
+
+// tail is how many entries the largest checkpoint covers that the entries give, and which of the witnesses of the one that counts have not cosigned it.
+func tail(d chain.Verdict) (signed uint64, absent []string) {
+	for _, w := range d.Witnesses {
+		if !w.Matches {
+			continue
+		}
+		signed, absent = w.Checkpoint.Size, nil
+		for _, c := range d.Cosignatures {
+			if !slices.ContainsFunc(w.Cosignatures, func(o chain.Cosignature) bool { return o.Name == c.Name }) {
+				absent = append(absent, c.Name)
+			}
+		}
+	}
+	return signed, absent
 }
 
 // judgeTime: since when is that certain?

@@ -20,7 +20,7 @@ import (
 
 // made are the logs that need a town: of a recorder where somebody looked (access.log, and orphan.log in which somebody also looked without a grant, and anew.log: the entries of that under the checkpoint of the first, and bare.log: the first without the last body), with keys access.txt (and those without roots,
 // logkey.txt), the successor of the first (resumed.log, resumed-epochs.log whose seals begin anew there, and rogue.log that nobody ordered), and the centre's ledger with a dossier in it, as a centre with an outside witness exports it
-// (ledger.log, ledger.txt); when that witness was away in the end (ledger-away.log); and with something wrong at its end: cut short, a cosignature moved to another checkpoint, all cosignatures left
+// (ledger.log, ledger.txt); when that witness was away in the end (ledger-away.log), or not asked yet (ledger-soon.log); and with something wrong at its end: cut short, a cosignature moved to another checkpoint, all cosignatures left
 // out, the checkpoint of another ledger besides.
 func made(t *testing.T) map[string][]byte {
 	start := time.Date(2026, 11, 21, 22, 30, 0, 0, time.UTC) // 23:30 in Helmond
@@ -95,9 +95,9 @@ func made(t *testing.T) map[string][]byte {
 		must(t, book.Witnessed(t.Context(), signed))
 		cosigned[n] = signed
 	}
-	export := func(name string) (entries []byte) {
+	export := func(name string, enough uint64) (entries []byte) {
 		var exported bytes.Buffer
-		must(t, book.Export(&exported))
+		must(t, book.Export(&exported, enough))
 		files[name] = exported.Bytes()
 		entries, _, _ = bytes.Cut(exported.Bytes(), []byte("\n\n"))
 		return entries
@@ -115,7 +115,7 @@ func made(t *testing.T) map[string][]byte {
 			cosign(n, town.Witness)
 		case 2:
 			cosign(n, town.Witness, officers)
-			entries := export("ledger.log")
+			entries := export("ledger.log", 0)
 			with := func(name string, entries []byte, more ...[]byte) {
 				files[name] = append(bytes.Clone(entries), '\n')
 				for _, note := range more {
@@ -135,7 +135,8 @@ func made(t *testing.T) map[string][]byte {
 			with("ledger-foreign.log", entries, cosigned[2], foreign)
 		case 3:
 			cosign(n, town.Witness)
-			export("ledger-away.log")
+			export("ledger-away.log", 0)
+			export("ledger-soon.log", 5)
 		}
 	}
 	must(t, book.Close())

@@ -56,6 +56,9 @@ func TestI11_EveryCheckpointOfAStreamCounts(t *testing.T) {
 	if _, err = verify(f.entries, first, other.checkpoint(t, 12), alone); err == nil || !strings.Contains(err.Error(), "unverified") && !strings.Contains(err.Error(), "signature") {
 		t.Errorf("a checkpoint of another log: %v", err)
 	}
+	if _, err = verify(f.entries, other.checkpoint(t, 12), other.checkpoint(t, 12)); err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("said twice: %v", err)
+	}
 	fork, err := chain.SignCheckpoint(chain.Checkpoint{Origin: origin, Size: 17, Root: other.head.Root()}, f.signer)
 	must(t, err)
 	if d, err = verify(f.entries, first, both, fork); err == nil || d.Fault == nil || d.Fault.Seq != 16 || !strings.Contains(d.Fault.What, "from entry 12 on") {

@@ -260,6 +260,7 @@ func TestAnswersOfTheProtocol(t *testing.T) {
 	fork.size, fork.hashes = 0, nil
 	fork.grow(t, "w", "x", "y", "z")
 	spoilt := l.copy().grow(t, "e")
+	ahead := l.copy().grow(t, "e", "f")
 	proof, err := chain.ConsistencyProof(4, 5, spoilt.hashes)
 	must(t, err)
 	proof[0][0] ^= 1
@@ -276,6 +277,7 @@ func TestAnswersOfTheProtocol(t *testing.T) {
 		"unknown log":     {unknown.submission(t, 0), 404, ""},
 		"another key":     {impostor.submission(t, 4), 403, ""},
 		"stale":           {l.submission(t, 0), 409, "4\n"},
+		"ahead":           {ahead.submission(t, 5), 409, "4\n"}, // as after a witness that was put back
 		"fork":            {chain.MarshalSubmission(chain.Submission{Old: 4, Note: fork.checkpoint(t)}), 409, ""},
 		"spoilt proof":    {chain.MarshalSubmission(chain.Submission{Old: 4, Proof: proof, Note: spoilt.checkpoint(t)}), 422, ""},
 		"too much proof":  {[]byte("old 4\n" + strings.Repeat("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", 64) + "\n" + string(l.checkpoint(t))), 400, ""},
@@ -289,7 +291,7 @@ func TestAnswersOfTheProtocol(t *testing.T) {
 			if r.Code != c.status || !strings.HasPrefix(r.Body.String(), c.answer) {
 				t.Errorf("%d %s", r.Code, r.Body)
 			}
-			if sized := r.Header().Get("Content-Type") == "text/x.tlog.size"; sized != (name == "stale") {
+			if sized := r.Header().Get("Content-Type") == "text/x.tlog.size"; sized != (name == "stale" || name == "ahead") {
 				t.Errorf("content type %s", r.Header().Get("Content-Type"))
 			}
 		})
