@@ -366,6 +366,13 @@ func TestI11_ClockAheadAsEvidence(t *testing.T) {
 	if err := e.Check(origin, r.verifier(t)); err == nil {
 		t.Error("it proves without the witness whose clock it rests on")
 	}
+	dir := unpacked(t, e)
+	if err := os.Remove(filepath.Join(dir, "signature-2.pem")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("python3", filepath.Join(dir, "controle.py")).CombinedOutput(); err == nil || !strings.Contains(string(out), "WRONG:  klok / clock") {
+		t.Errorf("the script finds it proven without that witness: %s", out)
+	}
 	// A recorder that was away for hours hands in old entries: no lie.
 	away := newRecorder(t)
 	q := newPlace(t, away)
@@ -398,7 +405,12 @@ func TestI11_ClockBehindAsEvidence(t *testing.T) {
 	if err := p.Behind(id, 0, h, checkpoint, ledger.entries[4].Header, 5, proof); err != nil {
 		t.Fatal(err)
 	}
-	p.stands(r, p.only(Clock), true, 2)
+	e := p.only(Clock)
+	p.stands(r, e, true, 2)
+	e.Shown[0].Body = nil
+	if out, err := exec.Command("python3", filepath.Join(unpacked(t, e), "controle.py")).CombinedOutput(); err == nil || !strings.Contains(string(out), "WRONG:  klok / clock") {
+		t.Errorf("the script finds it proven without the checkpoint that the entry holds: %s", out)
+	}
 }
 
 func TestI11_MissingBodyAsEvidence(t *testing.T) {
