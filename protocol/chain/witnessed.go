@@ -52,6 +52,9 @@ func (d *Verdict) judge(in *Reader, v Verifier, tree *leaves) error {
 		if w.Quorum || !d.Quorum {
 			d.Witnessed = *w
 		}
+		if _, log := protocol.ParseLogOrigin(w.Checkpoint.Origin); d.Fault == nil && log > max(d.Epochs.Log, 1) { // otherwise who forked a log could go on under another name, without anybody's order
+			wrong = append(wrong, fmt.Errorf("the checkpoint of %d entries is of log %d, and no entry says that the log was resumed as that", w.Checkpoint.Size, log))
+		}
 	}
 	if d.Checkpoint != nil {
 		d.Uncovered = read - min(d.Checkpoint.Size, read)
