@@ -82,8 +82,8 @@ const GroundTerm Ground = "term"
 func (e Erasure) Words() Words {
 	t := e.Dossier.term()
 	return Words{
-		NL: fmt.Sprintf("gewist op %s, grond: bewaartermijn voorbij (%d jaar %s)", e.At.Format(time.DateOnly), t.Years, t.After.NL),
-		EN: fmt.Sprintf("erased on %s, ground: its term is over (%d years %s)", e.At.Format(time.DateOnly), t.Years, t.After.EN),
+		NL: fmt.Sprintf("gewist op %s, grond: bewaartermijn voorbij (%d jaar %s)", e.At, t.Years, t.After.NL),
+		EN: fmt.Sprintf("erased on %s, ground: its term is over (%d years %s)", e.At, t.Years, t.After.EN),
 	}
 }
 

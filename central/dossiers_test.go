@@ -337,7 +337,7 @@ func TestDossierEndsAfterItsTerm(t *testing.T) {
 	}
 	s := replay(t, c.events, map[Dossier]bool{"request/z-1": true})
 	e := s.Erasure("request/z-1")
-	if e == nil || !strings.Contains(e.Words().NL, "gewist op 2032-01-21, grond: bewaartermijn voorbij (5 jaar") {
+	if e == nil || !strings.Contains(e.Words().NL, "gewist op 2032-01-21T02:00:00.000Z, grond: bewaartermijn voorbij (5 jaar") {
 		t.Errorf("%+v", e)
 	}
 	if q := s.Request("z-1"); q.Kind != Vordering || q.Article != "126nda" || q.Status != Closed || q.Decision.Outcome != Grants || q.Requester != "" || q.Necessity != "" || len(q.Holds) != 0 {

@@ -278,8 +278,8 @@ func (d *decision) mayErase(by protocol.PersonID, f EraseFacts) error {
 	}
 	if held := d.CompetingHolds(f.Camera, f.Interval, d.now.Time); len(held) > 0 {
 		h := held[0]
-		return refuse(CodeState, fmt.Sprintf("Deze beelden worden bewaard tot %s (aanvraag %s). Beslis eerst daarover; pas als de bewaring is opgeheven kan er worden gewist.", when(h.End), h.Request),
-			fmt.Sprintf("This footage is held until %s (request %s). Decide on that first; only when the hold is lifted can it be erased.", when(h.End), h.Request))
+		return refuse(CodeState, fmt.Sprintf("Deze beelden worden bewaard tot %s (aanvraag %s). Beslis eerst daarover; pas als de bewaring is opgeheven kan er worden gewist.", h.End, h.Request),
+			fmt.Sprintf("This footage is held until %s (request %s). Decide on that first; only when the hold is lifted can it be erased.", h.End, h.Request))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package central
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"sync"
@@ -274,6 +275,11 @@ type Source struct {
 	Recorder protocol.RecorderID `json:"recorder,omitempty"`
 	Log      uint64              `json:"log,omitzero"` // number of the log in which it stood first; 0: the first. See protocol.LogOrigin
 	Seq      uint64              `json:"seq,omitempty"`
+}
+
+// after says whether an entry of the same recorder comes behind another.
+func (s Source) after(o Source) bool {
+	return cmp.Or(cmp.Compare(max(s.Log, 1), max(o.Log, 1)), cmp.Compare(s.Seq, o.Seq)) > 0
 }
 
 // Entry names the entry: its recorder, its number and, of a log that was resumed, the number of that log.

@@ -84,3 +84,46 @@ func TestR13_AnOrphanedAccessOpensAnIncident(t *testing.T) {
 	}
 	c.do(CloseIncident{officer, 1, true, "grant van voor het herstel van de centrale, nagezien op papier"})
 }
+
+// I12: a grant serves only its camera, interval, purpose, recipient and time; what else is done under it is an orphan, and the page says why.
+func TestI12_EachAccessIsHeldAgainstItsGrantAtTheCentre(t *testing.T) {
+	c := newCentre(t)
+	given := *c.granted(requester, handler, approver, theft()).Grants[0]
+	intent := Access{Recorder: given.Recorder, Seq: 50, At: protocol.T(c.now), Kind: protocol.KindIntent, Access: protocol.Access{How: "release", Grant: given.GrantID(), Request: given.Request,
+		Camera: given.Camera, Interval: given.Interval, Person: given.Requester, Recipient: given.Recipient}}
+	standing := func(g *Grant, a *Access, back time.Duration) {
+		g.Use, a.Kind, a.How, a.Interval = protocol.UseStanding, protocol.KindView, "playback", protocol.Span(c.now.Add(-back), c.now)
+	}
+	for name, x := range map[string]struct {
+		change func(g *Grant, a *Access)
+		why    string
+	}{
+		"as granted":           {func(*Grant, *Access) {}, ""},
+		"of another recorder":  {func(_ *Grant, a *Access) { a.Recorder = "kast-9" }, "the grant is for another camera"},
+		"another camera":       {func(_ *Grant, a *Access) { a.Camera = "elders" }, "the grant is for another camera"},
+		"another request":      {func(_ *Grant, a *Access) { a.Request = "z-9" }, "the grant is for someone else or another request"},
+		"another person":       {func(_ *Grant, a *Access) { a.Person = admin }, "the grant is for someone else or another request"},
+		"another key":          {func(_ *Grant, a *Access) { a.Recipient = "age1mine" }, "read for another key"},
+		"fallen away before":   {func(g *Grant, _ *Access) { g.Voided = &Voiding{At: protocol.T(c.now.Add(-time.Second))} }, "after the grant had fallen away"},
+		"fallen away after":    {func(g *Grant, _ *Access) { g.Voided = &Voiding{At: protocol.T(c.now.Add(time.Second))} }, ""},
+		"too late":             {func(g *Grant, a *Access) { a.At = g.NotAfter }, "outside the grant's term"},
+		"too early":            {func(g *Grant, a *Access) { a.At = protocol.T(g.NotBefore.Add(-time.Millisecond)) }, "outside the grant's term"},
+		"viewed, not released": {func(_ *Grant, a *Access) { a.How = "playback" }, "another act than allowed"},
+		"released, not viewed": {func(g *Grant, _ *Access) { g.Use = protocol.UseView }, "another act than allowed"},
+		"more than granted":    {func(_ *Grant, a *Access) { a.Interval.To = a.Interval.To.Add(time.Second) }, "outside the granted interval"},
+		"looked back":          {func(g *Grant, a *Access) { standing(g, a, protocol.LookBack) }, ""},
+		"looked back further":  {func(g *Grant, a *Access) { standing(g, a, protocol.LookBack+2*time.Minute) }, "looked back further than fifteen minutes"},
+		"before it was used":   {func(g *Grant, _ *Access) { g.Released = &FootageReleased{Source: Source{given.Recorder, 0, 51}} }, ""},
+		"used twice":           {func(g *Grant, _ *Access) { g.Released = &FootageReleased{Source: Source{given.Recorder, 0, 49}} }, "the grant had been used before"},
+		"used in the log before it was put back": {func(g *Grant, a *Access) {
+			g.Released = &FootageReleased{Source: Source{given.Recorder, 0, 90}}
+			a.Log = 2
+		}, "the grant had been used before"},
+	} {
+		g, a := given, intent
+		x.change(&g, &a)
+		if why := (MatchedAccess{Access: a, Permit: &g}).fault(); why.EN != x.why || (why.NL == "") != (x.why == "") {
+			t.Errorf("%s: %+v, want %q", name, why, x.why)
+		}
+	}
+}

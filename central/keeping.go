@@ -202,11 +202,11 @@ func (c KeepLonger) decide(d *decision) error {
 	case strings.TrimSpace(c.Reason) == "":
 		return missing("waarom langer bewaren nodig is", "why holding longer is needed")
 	case !k.until.IsZero() && c.Until.After(k.until.Time):
-		return refuse(CodeTerm, fmt.Sprintf("Niet verder dan %s: zo ver gaat het bevel of de bezwaartermijn. Voor langer is een nieuw bevel nodig.", when(k.until)), fmt.Sprintf("No further than %s: so far the order or the term for objections goes. Longer needs a new order.", when(k.until)))
+		return refuse(CodeTerm, fmt.Sprintf("Niet verder dan %s: zo ver gaat het bevel of de bezwaartermijn. Voor langer is een nieuw bevel nodig.", k.until), fmt.Sprintf("No further than %s: so far the order or the term for objections goes. Longer needs a new order.", k.until))
 	}
 	for _, h := range k.holds {
 		if last := d.LongestHold(h); c.Until.After(last.Time) {
-			return refuse(CodeTerm, fmt.Sprintf("De beelden van camera %s mogen niet langer bewaard worden dan tot %s.", h.Camera, when(last)), fmt.Sprintf("The footage of camera %s may not be held beyond %s.", h.Camera, when(last)))
+			return refuse(CodeTerm, fmt.Sprintf("De beelden van camera %s mogen niet langer bewaard worden dan tot %s.", h.Camera, last), fmt.Sprintf("The footage of camera %s may not be held beyond %s.", h.Camera, last))
 		}
 	}
 	if !slices.ContainsFunc(k.holds, func(h *Hold) bool { return c.Until.After(h.End.Time) }) {

@@ -3,11 +3,10 @@ package central
 import (
 	"errors"
 	"fmt"
-
-	"github.com/beeldwacht/beeldwacht/protocol"
 )
 
-// Refusal is why a command was not carried out, for the person who gave it. Code is stable; the words are for a page.
+// Refusal is why a command was not carried out, for the person who gave it. Code is stable; the words are for a page. Times in them are as package protocol
+// prints them, in UTC; a page says them in the zone of its screen (page.Lang.In), as it says all other times.
 type Refusal struct {
 	Code string
 	Words
@@ -57,9 +56,6 @@ func unknown(nlThing, enThing, id string) error {
 func missing(nlField, enField string) error {
 	return refuse(CodeInvalid, fmt.Sprintf("Vul in: %s.", nlField), fmt.Sprintf("Fill in: %s.", enField))
 }
-
-// when says a moment in a refusal. It reads no time zone: a page beside it says local time.
-func when(t protocol.Time) string { return t.Format("2-1-2006 15:04") + " UTC" }
 
 // secondApprover refuses whoever asked first: four eyes are two people.
 func secondApprover() error {

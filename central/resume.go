@@ -224,8 +224,8 @@ func (c ResumeLog) allowed(d *decision) error {
 	broken := d.Broken(c.Recorder)
 	if n := len(r.Resumptions); n > 0 && r.Resumptions[n-1].State(d.now.Time) == "ordered" && (c.Log <= r.Resumptions[n-1].Log || len(d.brokenFrom(r.ID, r.Resumptions[n-1].Log)) == 0) {
 		last := r.Resumptions[n-1] // unless the recorder, put back to before it was resumed, took the order of then once more: then its log has the number of the one that this order would begin
-		return refuse(CodeExists, fmt.Sprintf("Dit is al opgedragen, op %s (opdracht %d). De recorder krijgt de opdracht zodra hij zich meldt.", when(last.Ordered), last.Number),
-			fmt.Sprintf("This was ordered already, at %s (order %d). The recorder gets the order as soon as it reports.", when(last.Ordered), last.Number))
+		return refuse(CodeExists, fmt.Sprintf("Dit is al opgedragen, op %s (opdracht %d). De recorder krijgt de opdracht zodra hij zich meldt.", last.Ordered, last.Number),
+			fmt.Sprintf("This was ordered already, on %s (order %d). The recorder gets the order as soon as it reports.", last.Ordered, last.Number))
 	}
 	switch {
 	case r.Mark != InUse:
@@ -233,8 +233,8 @@ func (c ResumeLog) allowed(d *decision) error {
 		return refuse(CodeState, "Deze recorder is niet in gebruik: "+w.NL+".", "This recorder is not in use: "+w.EN+".")
 	case len(broken) == 0 && r.wentOn() != nil:
 		x := r.wentOn()
-		return refuse(CodeState, fmt.Sprintf("Deze recorder ging al verder, op %s, onder logboek %d. Daarna heeft de getuige niets gevonden waarvoor dat nog eens nodig is. Staat de recorder toch stil, laat dan de beheerder kijken wat hij meldt.", when(x.Resumed), x.Log),
-			fmt.Sprintf("This recorder went on already, at %s, under log %d. Since then the witness has found nothing that makes that necessary once more. If the recorder stands still all the same, have the administrator look at what it reports.", when(x.Resumed), x.Log))
+		return refuse(CodeState, fmt.Sprintf("Deze recorder ging al verder, op %s, onder logboek %d. Daarna heeft de getuige niets gevonden waarvoor dat nog eens nodig is. Staat de recorder toch stil, laat dan de beheerder kijken wat hij meldt.", x.Resumed, x.Log),
+			fmt.Sprintf("This recorder went on already, on %s, under log %d. Since then the witness has found nothing that makes that necessary once more. If the recorder stands still all the same, have the administrator look at what it reports.", x.Resumed, x.Log))
 	case len(broken) == 0:
 		return refuse(CodeState, "De getuige heeft niet gezien dat het logboek van deze recorder is teruggezet, gesplitst of ingekort. Hervatten is dan niet nodig. Staat de recorder toch stil, laat dan de beheerder kijken wat hij meldt.",
 			"The witness has not seen that this recorder's log was put back, forked or cut off. Then there is nothing to resume. If the recorder stands still all the same, have the administrator look at what it reports.")

@@ -424,6 +424,8 @@ func (m MatchedAccess) fault() Words {
 		return Words{"buiten de termijn van de toestemming", "outside the grant's term"}
 	case g.Use == protocol.UseRelease && m.How != "release", g.Use != protocol.UseRelease && m.How == "release":
 		return Words{"andere handeling dan toegestaan", "another act than allowed"}
+	case g.Released != nil && m.Kind == protocol.KindIntent && (Source{m.Recorder, m.Log, m.Seq}).after(g.Released.Source):
+		return Words{"de toestemming was al gebruikt", "the grant had been used before"}
 	case g.Use == protocol.UseStanding && !m.Interval.IsZero() && m.Interval.From.Before(m.At.Add(-protocol.LookBack-time.Minute)):
 		return Words{"verder teruggekeken dan vijftien minuten", "looked back further than fifteen minutes"}
 	case g.Use != protocol.UseStanding && !g.Interval.Contains(m.Interval):

@@ -114,7 +114,7 @@ func (a *API) refuse(c *call, err error) int {
 	if i := slices.IndexFunc(kinds, func(k kind) bool { return k.code == p.code }); i >= 0 {
 		k = kinds[i]
 	}
-	text, err := json.Marshal(probleem{Type: a.base + "/fouten/" + p.code, Title: c.lang.In(k.title), Status: k.status, Detail: c.lang.In(p.words), Pointer: p.Pointer}, json.Deterministic(true))
+	text, err := json.Marshal(probleem{Type: a.base + "/fouten/" + p.code, Title: c.lang.Say(k.title.NL, k.title.EN), Status: k.status, Detail: c.lang.Say(p.words.NL, p.words.EN), Pointer: p.Pointer}, json.Deterministic(true))
 	if err != nil {
 		a.Log.Error("a problem could not be written", "err", err)
 	}

@@ -132,7 +132,7 @@ type verdict struct {
 }
 
 func verdicts(l page.Lang, r evidence.Report) []verdict {
-	say := func(t evidence.Text) string { return l.Say(t.NL, t.EN) }
+	say := func(t evidence.Text) string { return l.In(central.Words(t)) }
 	var list []verdict
 	for _, n := range r.Verdicts() {
 		v := verdict{Name: say(n.Name), State: say(n.State.Words()), Good: n.State == evidence.OK, Bad: n.State == evidence.Failed, Omitted: n.Omitted}

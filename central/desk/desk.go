@@ -51,7 +51,7 @@ type Book interface {
 	At(context.Context, time.Time) (*central.State, error)
 	Size() uint64
 	Checkpoint() ([]byte, error)
-	Export(io.Writer) error
+	Export(w io.Writer, enough uint64) error
 	Origin() string
 	HeadAt(ctx context.Context, size uint64) (root protocol.Hash, last protocol.Time, err error)
 }
@@ -65,8 +65,9 @@ type Recorders interface {
 	Chain(protocol.RecorderID) Chain
 	// Accesses are the entries by which somebody got to footage, of all recorders.
 	Accesses() ([]central.Access, error)
-	// Export writes a recorder's log of a number with its cosigned checkpoint, to verify elsewhere; 0: the one that goes on.
-	Export(r protocol.RecorderID, log uint64, w io.Writer) error
+	// Export writes a recorder's log of a number, to verify elsewhere; 0: the one that goes on. It ends with a checkpoint that covers what is there now, and waits a moment for the witnesses outside to
+	// cosign one.
+	Export(ctx context.Context, r protocol.RecorderID, log uint64, w io.Writer) error
 	// Evidence is what the witness has of a finding, by its name; false if there is none.
 	Evidence(r protocol.RecorderID, finding string) (witness.Evidence, bool, error)
 	// EvidenceOf is an entry of a recorder's log of a number (0: the first) as evidence.
@@ -112,10 +113,10 @@ type Config struct {
 	Identity  *identity.Store
 	Recorders Recorders
 	Vault     Vault
-	Witnesses func() []OutsideWitness // nil: there are none
-	Cosign    func(context.Context)   // has the ledger cosigned as it is now, by the witnesses that answer; nil: nobody does
-	Mail      func() mail.Status      // how the mail stands; nil: nobody is mailed
-	Bags      string                  // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
+	Witnesses func() []OutsideWitness      // nil: there are none
+	Cosign    func(context.Context) uint64 // has the ledger cosigned as it is now, by the witnesses that answer, and says how many entries that is; nil: nobody does
+	Mail      func() mail.Status           // how the mail stands; nil: nobody is mailed
+	Bags      string                       // folder for opened bags while they are read; they are unlinked at once. Best on tmpfs
 	Site      page.Site
 	URL       string // base address of this centre, for invitations
 	Now       func() time.Time

@@ -94,7 +94,7 @@ func (o *office) Accesses() ([]central.Access, error) { return o.seen, nil }
 func (o *office) Counts(context.Context, time.Time, time.Time) (central.LogCounts, error) {
 	return central.LogCounts{Recorders: 1, Accesses: len(o.seen), Entries: 40}, nil
 }
-func (o *office) Export(_ protocol.RecorderID, _ uint64, w io.Writer) error {
+func (o *office) Export(_ context.Context, _ protocol.RecorderID, _ uint64, w io.Writer) error {
 	_, err := io.WriteString(w, "{\"v\":1}\n{}\n")
 	return err
 }
@@ -350,8 +350,18 @@ func (b *browser) send(method, path string, form url.Values) *httptest.ResponseR
 	}
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
+	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+		if said := ofMachines.FindAllString(plain(quoted.ReplaceAllString(w.Body.String(), "")), 3); said != nil {
+			b.t.Errorf("%s %s says times as machines do, not in the zone of the screen: %q", method, path, said)
+		}
+	}
 	return w
 }
+
+var (
+	quoted     = regexp.MustCompile(`(?s)<(pre|code|textarea)[ >].*?</(pre|code|textarea)>`)
+	ofMachines = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d\S*|\bP(\d+D|T\d+[HMS])\S*|\S+ \S+ UTC\b`)
+)
 
 func (b *browser) get(path string) *httptest.ResponseRecorder { return b.send("GET", path, nil) }
 

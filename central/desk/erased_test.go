@@ -26,7 +26,7 @@ func TestAnErasedDossierSaysSo(t *testing.T) {
 			break
 		}
 	}
-	says(t, o.as(handler).get("/bureau/aanvragen/"+string(id)), 200, "Dit dossier is gewist op 2032-01-21, grond: bewaartermijn voorbij (5 jaar nadat zij is afgehandeld", "aanvraag ingediend", "besluit genomen")
+	says(t, o.as(handler).get("/bureau/aanvragen/"+string(id)), 200, "Dit dossier is gewist op 21 januari 2032 om 02:00:00, grond: bewaartermijn voorbij (5 jaar nadat zij is afgehandeld", "aanvraag ingediend", "besluit genomen")
 	if strings.Contains(page, "verdachte") || strings.Contains(page, "foto") {
 		t.Errorf("still says %s", page)
 	}

@@ -125,7 +125,7 @@ func (d *desk) showIncident(v *visit, status int, f form) {
 		s := sheet{Back: &page.Link{Path: "/bureau/incidenten", Words: page.Both("Alle incidenten", "All incidents")}, Heading: page.Both(fmt.Sprintf("Incident %d: %s", i.Number, i.Words().NL), fmt.Sprintf("Incident %d: %s", i.Number, i.Words().EN)),
 			State: incidentState(i), Warn: erased(st, central.IncidentDossier(i.Number)), History: i.History}
 		s.Facts = []fact{
-			{page.Both("Melding", "Report"), v.lang.Times(v.lang.In(i.Says()))}, {page.Both("Geopend", "Opened"), i.Opened}, {page.Both("Bekend sinds", "Aware since"), i.Aware()},
+			{page.Both("Melding", "Report"), i.Says()}, {page.Both("Geopend", "Opened"), i.Opened}, {page.Both("Bekend sinds", "Aware since"), i.Aware()},
 			{page.Both("Melden aan de AP voor", "Notify the AP by"), i.Deadline()}, {page.Both("Termijn", "Term"), v.apTerm(i)}, {page.Both("Bewaren tot", "Keep until"), onDay{i.KeepUntil()}},
 			{page.Both("Recorder", "Recorder"), string(i.Source.Recorder)}, {page.Both("Camera", "Camera"), string(i.Camera)}, {page.Both("Conclusie", "Conclusion"), i.Conclusion},
 		}

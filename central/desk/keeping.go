@@ -53,7 +53,8 @@ func keepFill(st *central.State, v *visit, id protocol.RequestID, regime protoco
 		f.Fields = []field{{Name: "tot", Kind: "hidden", Value: until.String()}, reason}
 		return &f
 	}
-	f.Fields = []field{entry("dag", "date", "Tot en met", "Until", nil).hint("Ten hoogste "+v.lang.Date(longest.Time)+".", "At most "+v.lang.Date(longest.Time)+"."), reason}
+	last := v.lang.Date(longest.In(page.Amsterdam).AddDate(0, 0, -1)) // the last whole day: keepUntil takes it to its end
+	f.Fields = []field{entry("dag", "date", "Tot en met", "Up to and including", nil).hint("Ten hoogste "+last+".", "At most "+last+"."), reason}
 	return &f
 }
 

@@ -151,12 +151,13 @@ func (d *desk) exportLog(v *visit) {
 	v.w.Header().Set("Content-Disposition", `attachment; filename="logboek-`+file+`.log"`)
 	var err error
 	if name == ledgerName {
+		var enough uint64
 		if d.Cosign != nil {
-			d.Cosign(v.r.Context())
+			enough = d.Cosign(v.r.Context())
 		}
-		err = d.Book.Export(page.Steady(v.w))
+		err = d.Book.Export(page.Steady(v.w), enough)
 	} else {
-		err = d.Recorders.Export(protocol.RecorderID(name), log, page.Steady(v.w))
+		err = d.Recorders.Export(v.r.Context(), protocol.RecorderID(name), log, page.Steady(v.w))
 	}
 	if err != nil {
 		d.Log.Error("a log could not be exported whole", "log", name, "err", err)

@@ -290,7 +290,7 @@ func (d *desk) cell(l page.Lang, who func(protocol.PersonID) template.HTML) func
 			}
 			return `<time datetime="` + esc(x.String()) + `">` + esc(l.Moment(x.Time)) + `</time>`
 		}
-		return esc(said(l, v))
+		return esc(l.Times(said(l, v)))
 	}
 	return cell
 }

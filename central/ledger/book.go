@@ -659,9 +659,10 @@ func (b *Book) InclusionAt(ctx context.Context, seq, size uint64) (header []byte
 	return header, p, nil
 }
 
-// Export writes the whole ledger as a log file, which chain.Verify and `beeldwacht verify` read, with the checkpoints that witnesses cosigned (see Witnessed) and, where it has grown since, its own
-// besides. It reads piece by piece: while somebody on a slow line takes the file in, an open bbolt transaction would keep the ledger's file from growing, and so all writing waiting.
-func (b *Book) Export(w io.Writer) error {
+// Export writes the ledger as a log file, which chain.Verify and `beeldwacht verify` read, with the checkpoints that witnesses cosigned (see Witnessed) and, where it has grown since, its own
+// besides. Where so many entries are enough it ends with the checkpoint of at least those that most witnesses cosigned: what was written since is left to the next export, for it would only show that
+// not all have seen it yet. 0: the whole ledger. It reads piece by piece: while somebody on a slow line takes the file in, an open bbolt transaction would keep the ledger's file from growing, and so all writing waiting.
+func (b *Book) Export(w io.Writer, enough uint64) error {
 	notes, err := b.exported(context.Background())
 	if err != nil {
 		return err
@@ -672,6 +673,16 @@ func (b *Book) Export(w io.Writer) error {
 	b.mu.RUnlock()
 	if err != nil || size == 0 {
 		return err
+	}
+	if enough > 0 {
+		if covered, _, err := chain.MostCosigned(notes, enough); err != nil {
+			return err
+		} else if covered > 0 {
+			size = covered
+		}
+		if notes, err = chain.UpTo(notes, size); err != nil {
+			return err
+		}
 	}
 	for from := uint64(0); from < size; {
 		entries, err := b.store.Read(context.Background(), from, int(min(100, size-from)))

@@ -165,7 +165,7 @@ func TestReopenGivesTheSameState(t *testing.T) {
 		t.Errorf("%v, %d entries", err, b.Size())
 	}
 	var file bytes.Buffer
-	if err := b.Export(&file); err != nil {
+	if err := b.Export(&file, 0); err != nil {
 		t.Fatal(err)
 	}
 	v, err := protocol.NewVerifier(vkey)
@@ -346,7 +346,7 @@ func TestASlowReaderStopsNobody(t *testing.T) {
 	defer b.Close()
 	out, in := io.Pipe()
 	exported := make(chan error, 1)
-	go func() { exported <- errors.Join(b.Export(in), in.Close()) }()
+	go func() { exported <- errors.Join(b.Export(in, 0), in.Close()) }()
 	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil { // it has begun, and now the line stalls
 		t.Fatal(err)
 	}
@@ -493,7 +493,7 @@ func TestI11_TamperedLedgerIsFound(t *testing.T) {
 	path, signer, vkey := filled(t, 40)
 	b := open(t, path, signer, &clock{now: start})
 	var file bytes.Buffer
-	if err := b.Export(&file); err != nil {
+	if err := b.Export(&file, 0); err != nil {
 		t.Fatal(err)
 	}
 	log, err := protocol.NewVerifier(vkey)

@@ -109,7 +109,7 @@ func TestMoveThereAndBack(t *testing.T) {
 	}
 	do(t, b, agree(5000))
 	var before, after bytes.Buffer
-	if err := b.Export(&before); err != nil {
+	if err := b.Export(&before, 0); err != nil {
 		t.Fatal(err)
 	}
 	move(database, file) // the centre runs on
@@ -120,7 +120,7 @@ func TestMoveThereAndBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := back.Export(&after); err != nil {
+	if err := back.Export(&after, 0); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(before.Bytes(), after.Bytes()) {

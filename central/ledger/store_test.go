@@ -306,7 +306,7 @@ func TestCentresThatFollowEachOther(t *testing.T) {
 			}
 		}
 		var file bytes.Buffer
-		if err := books[1].Export(&file); err != nil {
+		if err := books[1].Export(&file, 0); err != nil {
 			t.Fatal(err)
 		}
 		v, err := protocol.NewVerifier(vkey)

@@ -64,7 +64,7 @@ func TestI11_ExportCarriesCosignatures(t *testing.T) {
 		exported := func(b *Book, want ...uint64) (d chain.Verdict) {
 			t.Helper()
 			var file bytes.Buffer
-			check(b.Export(&file))
+			check(b.Export(&file, 0))
 			d, err := chain.Verify(&file, verifier)
 			var got []uint64
 			for _, w := range d.Witnesses {
@@ -89,6 +89,13 @@ func TestI11_ExportCarriesCosignatures(t *testing.T) {
 		do(t, b, agree(n))
 		if d := exported(b, first, joined, together, alone, b.Size()); !d.Quorum || d.Checkpoint.Size != together || d.Uncovered != b.Size()-together {
 			t.Errorf("a quorum under %v, %d uncovered", d.Checkpoint, d.Uncovered)
+		}
+		for enough, want := range map[uint64]uint64{joined: together, together: together, together + 1: alone, b.Size(): b.Size()} { // an export ends where most have signed what is enough
+			var file bytes.Buffer
+			check(b.Export(&file, enough))
+			if d, err := chain.Verify(&file, verifier); err != nil || !d.Quorum || d.Checkpoint.Size != together || d.Entries != want {
+				t.Errorf("%d entries are enough: %d came, a quorum under %v: %v", enough, d.Entries, d.Checkpoint, err)
+			}
 		}
 		last := cosign(own, outside)
 		check(b.Close())

@@ -124,6 +124,13 @@ func (s *sink) stop() {
 	s.wg.Wait()
 }
 
+// is reads one of its switches.
+func (s *sink) is(on *bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *on
+}
+
 func (s *sink) hangs(at string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +145,7 @@ func (s *sink) serve(conn net.Conn) {
 		conn.Close()
 	}()
 	secure := false
-	if s.implicit {
+	if s.is(&s.implicit) {
 		conn, secure = tls.Server(conn, s.config), true
 	}
 	r := bufio.NewReader(conn)
@@ -173,7 +180,7 @@ func (s *sink) serve(conn net.Conn) {
 		switch verb {
 		case "EHLO":
 			say("250-sink")
-			if !secure && !s.noTLS {
+			if !secure && !s.is(&s.noTLS) {
 				say("250-STARTTLS")
 			}
 			say("250 AUTH PLAIN LOGIN")
@@ -688,15 +695,17 @@ func TestTLSIsRequired(t *testing.T) {
 			w.asked()
 			m := w.mailer(func(c *Config) { change(w, c) })
 			m.Round(t.Context())
-			if s := m.Status(); s.Failing.IsZero() || len(w.sink.got()) != 0 || w.sink.plain != 0 {
-				t.Errorf("%+v, %d times in the clear", s, w.sink.plain)
+			var plain int
+			w.sink.set(func() { plain = w.sink.plain })
+			if s := m.Status(); s.Failing.IsZero() || len(w.sink.got()) != 0 || plain != 0 {
+				t.Errorf("%+v, %d times in the clear", s, plain)
 			}
 			if strings.Contains(m.Status().Why, mailPassword) || strings.Contains(w.log.String(), mailPassword) {
 				t.Error("the password is told")
 			}
 		})
 	}
-	try("a server without STARTTLS", func(w *town, _ *Config) { w.sink.noTLS = true })
+	try("a server without STARTTLS", func(w *town, _ *Config) { w.sink.set(func() { w.sink.noTLS = true }) })
 	try("an unknown certificate", func(_ *town, c *Config) { c.Server.CAs = x509.NewCertPool() })
 	try("another host's certificate", func(_ *town, c *Config) {
 		c.Server.Address = strings.Replace(c.Server.Address, "localhost", "127.0.0.1", 1)
@@ -704,7 +713,7 @@ func TestTLSIsRequired(t *testing.T) {
 	try("a wrong password", func(_ *town, c *Config) { c.Server.Password = "iets anders" })
 
 	w := newTown(t)
-	w.sink.implicit = true
+	w.sink.set(func() { w.sink.implicit = true })
 	w.asked()
 	w.mailer(func(c *Config) { c.Server.TLS = TLS }).Round(t.Context())
 	w.expect("TLS from the first byte", toApprover)

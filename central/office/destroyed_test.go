@@ -61,7 +61,7 @@ func TestI11_DestroyedBodiesAreAFactInTheLedger(t *testing.T) {
 		}
 	}
 	var ledger bytes.Buffer
-	w.check(w.office.book.Export(&ledger))
+	w.check(w.office.book.Export(&ledger, 0))
 	if n := strings.Count(ledger.String(), `"kind":"bodies.destroyed"`); n != 1 {
 		t.Errorf("%d entries in the ledger", n)
 	}

@@ -232,9 +232,10 @@ func (r recorders) accesses(id protocol.RecorderID) ([]central.Access, error) {
 	return r.o.witness.Accesses(id, 500)
 }
 
-func (r recorders) Export(id protocol.RecorderID, log uint64, w io.Writer) error {
-	if log > 0 {
-		return r.o.witness.FormerFile(id, log, w)
+func (r recorders) Export(ctx context.Context, id protocol.RecorderID, log uint64, w io.Writer) error {
+	now, _ := r.o.witness.Recorder(id)
+	if log > 0 && log != now.Log { // it has ended
+		return r.o.witness.FormerFile(id, log, 0, w)
 	}
-	return r.o.witness.LogFile(id, w)
+	return r.o.witness.FormerFile(id, now.Log, r.o.cosignedOutside(ctx, id), w)
 }

@@ -466,7 +466,13 @@ func (o *Office) takeSome(ctx context.Context, recorder protocol.RecorderID, log
 				continue
 			}
 		}
-		if command := factOf(central.Source{Recorder: recorder, Log: log, Seq: from + taken}, e); command != nil {
+		source := central.Source{Recorder: recorder, Log: log, Seq: from + taken}
+		if log > 0 { // it may go on from a copy of what a former log had: that is taken in already
+			if source.Log, err = o.witness.First(recorder, log, source.Seq); err != nil {
+				return taken, err
+			}
+		}
+		if command := factOf(source, e); command != nil {
 			if _, err := o.book.Do(ctx, command); err != nil {
 				return taken, err
 			}
@@ -716,25 +722,58 @@ func (o *Office) carriedBack() {
 	}
 }
 
-// cosignNow has the ledger cosigned as it is, for an export; who does not answer soon is left out.
-func (o *Office) cosignNow(ctx context.Context) {
+// cosignNow has the ledger cosigned as it is, for an export, and gives its size; who does not answer soon is left out.
+func (o *Office) cosignNow(ctx context.Context) (size uint64) {
 	if o.client == nil {
-		return // the centre that has the recorders does so each minute
+		return 0 // the centre that has the recorders does so each minute
 	}
-	if _, _, err := o.ownLedger(ctx); err != nil {
+	c, _, err := o.ownLedger(ctx)
+	if err != nil {
 		o.Log.Error("the ledger's checkpoint", "error", err)
-		return
+		return 0
 	}
 	o.telling.Lock()
 	answered := o.answered
 	o.telling.Unlock()
-	if answered == nil {
-		return
+	if answered != nil {
+		select {
+		case <-answered: // or a newer checkpoint has taken its place
+		case <-ctx.Done():
+		case <-time.After(2 * courier.Patience):
+		}
 	}
-	select {
-	case <-answered: // or a newer checkpoint has taken its place
-	case <-ctx.Done():
-	case <-time.After(2 * courier.Patience):
+	return c.Size
+}
+
+// cosignedOutside waits a moment for the outside witnesses to cosign what stands in a recorder's log, for an export, and gives its size. Its checkpoint is on its way to them since it came in; who is absent or
+// refuses is not waited for.
+func (o *Office) cosignedOutside(ctx context.Context, recorder protocol.RecorderID) (size uint64) {
+	log, _ := o.witness.Recorder(recorder)
+	if log.CosignedSize == 0 {
+		return 0
+	}
+	present := -len(o.courier.Refusals(log.Origin))
+	for _, w := range o.courier.Witnesses() {
+		if w.Absent.IsZero() {
+			present++
+		}
+	}
+	give := time.After(courier.Patience)
+	for {
+		by, err := o.witness.CosignedBy(recorder, log.CosignedSize)
+		if err != nil {
+			o.Log.Error("who cosigned a recorder's log cannot be read", "recorder", recorder, "error", err)
+		}
+		if err != nil || by > present { // all of them, and our own
+			return log.CosignedSize
+		}
+		select {
+		case <-ctx.Done():
+			return log.CosignedSize
+		case <-give:
+			return log.CosignedSize
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 }
 

@@ -83,7 +83,7 @@ func TestI13_ARecorderThatWasPutBackGoesOn(t *testing.T) {
 	w.check(err)
 	for number, want := range map[uint64][]chain.Entry{1: lost, 2: r.entries} {
 		var file bytes.Buffer
-		w.check((recorders{w.office}).Export("rec-1", number, &file))
+		w.check((recorders{w.office}).Export(t.Context(), "rec-1", number, &file))
 		if d, err := chain.Verify(&file, chain.Verifier{Origin: w.town.Log.Name(), Log: log, Witnesses: []note.Verifier{own}, Quorum: 1}); err != nil || !d.Quorum || d.Entries != uint64(len(want)) {
 			t.Errorf("log %d: %+v %v", number, d, err)
 		}
@@ -103,7 +103,7 @@ func TestI13_ARecorderThatWasPutBackGoesOn(t *testing.T) {
 }
 
 // A recorder that was put back to before its resumption takes the officer's order of then again, and by that stands still under a number that the centre has already. It goes on by a second order; and when it
-// does, a third is refused.
+// does, a third is refused. What it was put back to then is of the part that was lost before: what happened there happened once.
 func TestI13_PutBackToBeforeItsResumption(t *testing.T) {
 	t.Parallel()
 	w := running(t)
@@ -140,13 +140,19 @@ func TestI13_PutBackToBeforeItsResumption(t *testing.T) {
 	}
 	status(0, 0)
 	obey(1)
-	head, entries, hashes := r.head, slices.Clone(r.entries), slices.Clone(r.hashes) // a backup
-	back := func() { r.head, r.entries, r.hashes, r.log = head, slices.Clone(entries), slices.Clone(hashes), 0 }
+	backup := func() func() {
+		head, entries, hashes := r.head, slices.Clone(r.entries), slices.Clone(r.hashes)
+		return func() { r.head, r.entries, r.hashes, r.log = head, slices.Clone(entries), slices.Clone(hashes), 0 }
+	}
+	early := backup()
+	r.write(protocol.KindIncident, protocol.Incident{What: "disk-error", Detail: "in the part that is lost"})
+	late := backup()
 	r.write(protocol.KindStopped, protocol.Stopped{Reason: "test"})
 	r.deliver()
-	back()
+	found("disk-error")
+	early()
 	status(0, 1)
-	found("log-rollback")
+	found("disk-error", "log-rollback")
 	w.check(order(2))
 	obey(2)
 	resume(2, 2)
@@ -156,23 +162,24 @@ func TestI13_PutBackToBeforeItsResumption(t *testing.T) {
 		t.Fatal("resumed for nothing")
 	}
 
-	back()
+	late()
 	r.forget()
 	status(0, 1)
-	found("log-rollback", "log-rollback")
+	found("disk-error", "log-rollback", "log-rollback")
 	w.check(order(2)) // one more than what it says it has
 	obey(2)
 	resume(2, 2) // what it lost, before the order that came after it
 	obey(3)
 	r.write(protocol.KindRefused, protocol.OrderRefused{Number: 3, Kind: "resume", Reason: "this is log 2 already"})
 	r.publish(protocol.UpJournal, r.batch(0))
-	found("log-fork", "log-rollback", "log-rollback")
+	found("disk-error", "log-fork", "log-rollback", "log-rollback")
 	status(2, 3)
 	w.check(order(3))
 	obey(4)
 	resume(3, 4)
 	r.deliver()
 	resumed(2)
+	found("disk-error", "log-fork", "log-rollback", "log-rollback", "order-refused")
 	if order(4) == nil {
 		t.Error("resumed for nothing")
 	}

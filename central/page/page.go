@@ -78,8 +78,8 @@ type Words = central.Words
 // Both are Words.
 func Both(nl, en string) Words { return Words{NL: nl, EN: en} }
 
-// In picks the words of this language.
-func (l Lang) In(w Words) string { return l.Say(w.NL, w.EN) }
+// In picks the words of this language and says their times in the zone of the screen (Times): the domain writes UTC. For a machine, use Say.
+func (l Lang) In(w Words) string { return l.Times(l.Say(w.NL, w.EN)) }
 
 type langKey struct{}
 
@@ -299,7 +299,7 @@ func functions(l Lang) template.FuncMap {
 	return template.FuncMap{
 		"t":     l.Say,
 		"words": l.In,
-		"said":  func(w Words) string { return l.Times(l.In(w)) },
+		"said":  l.Times, // a text in one language, such as a recorder's
 		"path":  l.Path,
 		"lang":  func() Lang { return l },
 		"asset": assetPath,

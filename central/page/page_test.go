@@ -147,6 +147,18 @@ func TestTimesAreSaidInTheZoneOfTheScreen(t *testing.T) {
 	if got := EN.Span(protocol.Span(at, at.Add(10*time.Minute))); got != "21 November 2026 from 02:55:00 to 03:05:00" {
 		t.Error(got)
 	}
+	// What the domain and the witness write in UTC, a page says as it says all else.
+	for text, want := range map[string]string{
+		"tot 2026-11-21T23:30:00.000Z (aanvraag z-1).":              "tot 22 november 2026 om 00:30:00 (aanvraag z-1).",
+		"hal 2026-07-01T10:00:00.000Z/2026-07-01T10:01:30.500Z.":    "hal 1 juli 2026 van 12:00:00 tot 12:01:30.",
+		"bewaart beelden P28D; dan weg":                             "bewaart beelden 28 dagen; dan weg",
+		"sinds 2026-11-21 01:55:00 UTC, 3 maal":                     "sinds 21 november 2026 om 02:55:00, 3 maal",
+		"2026-13-41T99:00:00.000Z, PT0S, camera P1, op 2026-11-21.": "2026-13-41T99:00:00.000Z, PT0S, camera P1, op 2026-11-21.",
+	} {
+		if got := NL.In(Both(text, text)); got != want {
+			t.Errorf("%q is said as %q, want %q", text, got, want)
+		}
+	}
 	// 25 October 2026: 02:30 happens twice.
 	first := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC)
 	if a, b := Clock(first), Clock(first.Add(time.Hour)); a != "02:30:00 (CEST)" || b != "02:30:00 (CET)" {

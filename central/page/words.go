@@ -52,18 +52,45 @@ func (l Lang) Moment(t time.Time) string {
 	return l.Date(t) + l.Say(" om ", " at ") + Clock(t)
 }
 
-// Times is a text in which each time in UTC, as what found it wrote it, is a Moment.
+// Times is a text in which each moment in UTC, as whoever found or refused something wrote it, is a Moment; two with a stroke between them are a Span, and a
+// protocol.Window is a Duration.
 func (l Lang) Times(text string) string {
+	if !strings.ContainsAny(text, "0123456789") { // most words: looking costs more than saying
+		return text
+	}
 	return stamp.ReplaceAllStringFunc(text, func(found string) string {
-		t, err := time.Parse("2006-01-02 15:04:05", found[:10]+" "+found[11:19])
+		if found[0] == 'P' {
+			w, err := protocol.ParseWindow(found)
+			if err != nil {
+				return found
+			}
+			return l.Duration(w.Duration())
+		}
+		from, to, isSpan := strings.Cut(found, "/")
+		start, err := moment(from)
 		if err != nil {
 			return found
 		}
-		return l.Moment(t)
+		if !isSpan {
+			return l.Moment(start)
+		}
+		end, err := moment(to)
+		if err != nil {
+			return found
+		}
+		return l.Span(protocol.Interval{From: start, To: end})
 	})
 }
 
-var stamp = regexp.MustCompile(`\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)\b`)
+var stamp = func() *regexp.Regexp {
+	const at = `\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?: UTC|Z)`
+	return regexp.MustCompile(`\b(?:` + at + `(?:/` + at + `)?|P(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+S)?)?)\b`)
+}()
+
+// moment reads a stamp, to the second: more than a screen says.
+func moment(stamp string) (time.Time, error) {
+	return time.Parse(time.DateTime, stamp[:10]+" "+stamp[11:19])
+}
 
 // Span is an interval in words; the day is said once when it is one day.
 func (l Lang) Span(i protocol.Interval) string {

@@ -3,7 +3,7 @@
 
 It needs Python 3 and openssl 3, and trusts nobody but the key of the recorder, which stands in finding.json and on the paper of its enrolment.
 """
-import base64, glob, hashlib, json, os, subprocess, sys
+import base64, datetime, glob, hashlib, json, os, subprocess, sys
 
 here = os.path.dirname(os.path.abspath(__file__))
 bad = 0
@@ -18,6 +18,12 @@ def say(ok, what):
     bad += not ok
     print(("goed / good:   " if ok else "FOUT / WRONG:  ") + what)
     return ok
+
+
+def beside(name, content):
+    """Checked is what stands in finding.json; a person reads the file beside it."""
+    if not os.path.exists(path(name)) or open(path(name), "rb").read() != content:
+        say(False, name + ": is niet wat hier is nagegaan / is not what was checked here")
 
 
 def node(left, right):
@@ -79,7 +85,7 @@ def checkpoint(note):
 
 f = json.load(open(path("finding.json")))
 ours, theirs = un64(f.get("ours")), un64(f.get("theirs"))
-signed = set()
+signed, cosigned = set(), []
 for pem in sorted(glob.glob(path("signature-*.pem"))):
     base = pem[:-4]
     run = subprocess.run(["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", pem, "-rawin", "-in", base + ".text", "-sigfile", base + ".sig"], capture_output=True)
@@ -89,15 +95,24 @@ for pem in sorted(glob.glob(path("signature-*.pem"))):
     text = open(base + ".text", "rb").read()
     if ok and recorder:
         signed.add(text)
+    elif text.split(b"\n", 2)[-1] not in [note.split(b"\n\n")[0] + b"\n" for note in (ours, theirs)]:  # behind the two lines of a cosignature
+        say(False, os.path.basename(base) + ": staat niet onder ours.note of theirs.note / is not under ours.note or theirs.note")
+    elif ok:
+        cosigned.append(datetime.datetime.fromtimestamp(int(text.split(b"\n")[1].split(b" ")[1]), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S"))
 for name, note in (("ours", ours), ("theirs", theirs)):
+    if note:
+        beside(name + ".note", note)
     ledger = name == "theirs" and f["kind"] == "clock"  # the centre's own checkpoint, which the recorder's entry holds
     if note and not ledger:
         say(note.split(b"\n\n")[0] + b"\n" in signed, name + ".note: getekend door de recorder / signed by the recorder")
 for s in f.get("shown") or []:
     size, root = checkpoint(ours)
     header = un64(s["header"])
+    beside("entry-%d.header" % s["seq"], header)
+    beside("entry-%d.tlog-proof" % s["seq"], "\n".join(["c2sp.org/tlog-proof@v1", "index %d" % s["seq"], *(s["proof"] or []), "", ""]).encode() + ours)
     say(included([un64(h) for h in s["proof"] or []], size, s["seq"], header) == root, "regel / entry %d" % s["seq"])
     if s.get("body"):
+        beside("entry-%d.body" % s["seq"], un64(s["body"]))
         say(hashlib.sha256(un64(s["body"])).hexdigest() == json.loads(header)["body"], "inhoud van regel / body of entry %d" % s["seq"])
 if f.get("inclusion") is not None and f.get("entry"):
     size, root = checkpoint(theirs)
@@ -121,5 +136,15 @@ if f["kind"] in ("rollback", "truncation"):
         return (int(last) if last.isdigit() else 1, int(line)), json.loads(un64(f["shown"][-1]["header"]))["time"]
     (had, before), (has, now) = entries(ours), entries(theirs)
     say(has < had and now > before, "%s: logboek / log %d, %d regels / entries; %s: %d, %d" % (before, *had, now, *has))
+if f["kind"] == "clock":
+    wrote = json.loads(un64(f["shown"][0]["header"]))["time"]
+    if theirs:  # the recorder's entry holds the centre's ledger, of which an entry is younger
+        held = json.loads(un64(f["shown"][0].get("body")) or b"{}").get("checkpoint", "")
+        other = json.loads(un64(f["entry"]))["time"]
+        ok = held.encode() == theirs and other > wrote
+    else:  # a witness had the entry before its time
+        other = min(cosigned, default="?")
+        ok = other < wrote
+    say(ok, "klok / clock: %s, %s" % (wrote, other))
 print("\n" + f["seen"]["NL"] + "\n" + f["seen"]["EN"] if f.get("seen") else f["detail"])
 sys.exit(1 if bad else 0)

@@ -36,7 +36,7 @@
 //	                                  once it writes on, a fork
 //	truncation                        Status: fewer entries than in its last status,    proof: two statuses of one key; or checkpoint and status           log-truncated
 //	                                  or no log any more. A status that states more than
-//	                                  was handed in is kept on the disk within a minute
+//	                                  was handed in is on the disk before Status returns
 //	silence                           Sweep: nothing handed in for an hour while this   this witness's word; the last checkpoint is shown                  log-silent
 //	                                  witness was there
 //	clock ahead                       cosign: an entry of a time that has not come      proof, given this witness's clock: entry and cosignature           log-clock
@@ -72,7 +72,8 @@
 // name (protocol.LogOrigin). Its checkpoints of that name are cosigned like any others. As long as they cover nothing but entries that are here already they are cosigned as the beginning of both logs. The
 // first entry that differs makes the successor the present log, in the transaction that stores it: what only the log before it has moves aside, whole, with its last cosigned
 // checkpoint, and stays readable and verifiable ([Witness.FormerFile]); its accesses stay among the accesses, and its bodies keep their terms. The tallies of footage go on, since what both parts
-// sealed and deleted was so; a minute that is sealed again is counted unless a part that lies aside has it.
+// sealed and deleted was so; a minute that is sealed again is counted unless a part that lies aside has it. A recorder may also be put back to a copy of what lies aside by then: those entries are stored
+// once more, as part of the log that goes on, and are counted and taken in as what they are, entries of the log in which they stood first ([Witness.First]).
 //
 // Without the order a checkpoint under a successor's name is refused, and is no finding: nobody signed two things under one name, and the recorder that insists falls silent here, which is one.
 // A checkpoint under the name of a log that has ended is refused, and answered with the newest cosigned one of that log, so that the recorder finds out that it was put back to before its

@@ -57,7 +57,7 @@ func (p *place) sweep() {
 // status is the recorder's, signed.
 func (r *recorder) status(t testing.TB, entries uint64, cameras ...protocol.CameraStatus) ([]byte, protocol.Status) {
 	t.Helper()
-	s := protocol.Status{Recorder: id, Time: protocol.T(r.now), State: "online", Entries: entries, Cameras: cameras}
+	s := protocol.Status{Recorder: id, Time: protocol.T(r.now), State: "online", Log: r.log, Entries: entries, Cameras: cameras}
 	raw, err := protocol.SignStatus(s, r.signer)
 	if err != nil {
 		t.Fatal(err)
@@ -147,6 +147,35 @@ func (p *place) stands(r *recorder, e Evidence, proof bool, signatures int) {
 	if out, err := script(); err != nil {
 		p.t.Errorf("%s: %v\n%s", e.Kind, err, out)
 	}
+	// What a person reads in the folder is what the script checked.
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if e.Kind != Rollback { // which has files of every sort
+		files = nil
+	}
+	for _, f := range files {
+		name := filepath.Join(dir, f.Name())
+		if ext := filepath.Ext(name); f.Name() == "finding.json" || ext == ".txt" || ext == ".py" {
+			continue
+		}
+		whole, err := os.ReadFile(name)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		spoilt := bytes.Clone(whole)
+		spoilt[len(spoilt)/2] ^= 1
+		if err := os.WriteFile(name, spoilt, 0o600); err != nil {
+			p.t.Fatal(err)
+		}
+		if out, err := script(); err == nil {
+			p.t.Errorf("%s: %s was altered, unseen:\n%s", e.Kind, f.Name(), out)
+		}
+		if err := os.WriteFile(name, whole, 0o600); err != nil {
+			p.t.Fatal(err)
+		}
+	}
 	facts := filepath.Join(dir, "finding.json")
 	raw, err := os.ReadFile(facts)
 	if err != nil {
@@ -201,6 +230,14 @@ func TestI13_RollbackAsEvidence(t *testing.T) {
 	r.now = r.now.Add(time.Minute)
 	p.hear(r, 4)
 	p.stands(r, p.only(Rollback), true, 3)
+
+	r = newRecorder(t)
+	p = newPlace(t, r)
+	r.grow(t, 6)
+	p.receive(r, r.batch(t, 0, 6))
+	r.now = r.now.Add(statusSlack)
+	p.hear(r, 5)
+	p.none("counted before the last entry, and signed behind it")
 }
 
 // What was never handed in is cut off: the recorder counted it before.
@@ -230,8 +267,7 @@ func TestI11_TruncationIsNoticedAfterARestart(t *testing.T) {
 	t.Parallel()
 	for how, stop := range map[string]func(p *place){
 		"stopped": func(p *place) { p.reopen() },
-		"crashed": func(p *place) { // after the next look
-			p.sweep()
+		"crashed": func(p *place) { // at once
 			b, err := os.ReadFile(p.path)
 			if err == nil {
 				p.path = filepath.Join(t.TempDir(), "crashed.db")
@@ -272,8 +308,7 @@ func TestI11_TruncationIsNoticedAfterARestart(t *testing.T) {
 	}
 	r.grow(t, 6)
 	p.hear(r, 6)
-	p.sweep()
-	if kept() != 1 {
+	if p.sweep(); kept() != 1 {
 		t.Error("what is ahead is not kept")
 	}
 	p.receive(r, r.batch(t, 0, 6))
@@ -331,6 +366,13 @@ func TestI11_ClockAheadAsEvidence(t *testing.T) {
 	if err := e.Check(origin, r.verifier(t)); err == nil {
 		t.Error("it proves without the witness whose clock it rests on")
 	}
+	dir := unpacked(t, e)
+	if err := os.Remove(filepath.Join(dir, "signature-2.pem")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("python3", filepath.Join(dir, "controle.py")).CombinedOutput(); err == nil || !strings.Contains(string(out), "WRONG:  klok / clock") {
+		t.Errorf("the script finds it proven without that witness: %s", out)
+	}
 	// A recorder that was away for hours hands in old entries: no lie.
 	away := newRecorder(t)
 	q := newPlace(t, away)
@@ -363,7 +405,12 @@ func TestI11_ClockBehindAsEvidence(t *testing.T) {
 	if err := p.Behind(id, 0, h, checkpoint, ledger.entries[4].Header, 5, proof); err != nil {
 		t.Fatal(err)
 	}
-	p.stands(r, p.only(Clock), true, 2)
+	e := p.only(Clock)
+	p.stands(r, e, true, 2)
+	e.Shown[0].Body = nil
+	if out, err := exec.Command("python3", filepath.Join(unpacked(t, e), "controle.py")).CombinedOutput(); err == nil || !strings.Contains(string(out), "WRONG:  klok / clock") {
+		t.Errorf("the script finds it proven without the checkpoint that the entry holds: %s", out)
+	}
 }
 
 func TestI11_MissingBodyAsEvidence(t *testing.T) {
@@ -490,6 +537,13 @@ func TestI05_AHoldExcuses(t *testing.T) {
 	x.p.none("just lifted")
 	x.film(30, never)
 	x.p.only(Overdue)
+
+	// One of another camera excuses nothing.
+	x = newTape(t)
+	begin = x.now
+	x.add(t, protocol.KindHoldPlaced, protocol.HoldPlaced{Hold: "h-1", Request: "z-1", Camera: "plein", Asked: protocol.Span(begin, begin.Add(5*time.Hour)), Interval: protocol.Span(begin, begin.Add(5*time.Hour)), End: protocol.T(begin.Add(100 * time.Hour))})
+	x.film(300, func(i int) bool { return i == 70 })
+	x.p.only(Overdue)
 }
 
 func TestI06_ExpiredFootageStillListedAsEvidence(t *testing.T) {
@@ -526,10 +580,19 @@ func TestI06_ExpiredFootageInTheStatusAsEvidence(t *testing.T) {
 	x := newTape(t)
 	oldest := protocol.T(x.now.Add(5 * time.Minute))
 	x.film(300, never)
-	for range 2 {
+	says := func(entries uint64) {
 		x.now = x.now.Add(time.Minute)
-		x.p.hear(x.recorder, x.head.Size, protocol.CameraStatus{Camera: "hal", Oldest: &oldest})
+		x.p.hear(x.recorder, entries, protocol.CameraStatus{Camera: "hal", Oldest: &oldest})
 	}
+	for range 3 {
+		says(x.head.Size + 1)
+	}
+	x.p.none("what it deleted meanwhile has not come in")
+	x.add(t, protocol.KindStarted, protocol.Started{Software: "test", Volume: "v"})
+	x.deliver()
+	says(x.head.Size)
+	x.p.none("once: a deletion may have been under way")
+	says(x.head.Size)
 	x.p.stands(x.recorder, x.p.only(Listed), false, 3)
 }
 

@@ -118,3 +118,32 @@ func (l stored) ends(origin string, others [][]byte) ([][]byte, error) {
 	}
 	return chain.FirstAndNewest(append(notes, l.cosigned))
 }
+
+// CosignedBy is how many witnesses, this one among them, have cosigned one checkpoint that covers so many entries of a recorder's log as it goes on.
+func (w *Witness) CosignedBy(id protocol.RecorderID, entries uint64) (by int, err error) {
+	w.witnessing.Lock()
+	others := slices.Clone(w.witnessed[id])
+	w.witnessing.Unlock()
+	err = w.db.View(func(tx *bbolt.Tx) error {
+		r, err := readRow(tx, id)
+		if err != nil {
+			return err
+		}
+		l, err := logOf(tx.Bucket(logs).Bucket([]byte(id)), r, r.number())
+		if err != nil {
+			return err
+		}
+		if others, err = witnessedOf(tx, id, others); err != nil {
+			return err
+		}
+		notes, err := l.ends(protocol.LogOrigin(r.Origin, l.number), others)
+		if err == nil {
+			_, by, err = chain.MostCosigned(notes, entries)
+		}
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("witness: recorder %s: %w", id, err)
+	}
+	return by, err
+}

@@ -42,14 +42,15 @@ func TestI11_ExportCarriesOutsideCosignatures(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	export := func(log uint64) []byte {
+	exportOf := func(log, enough uint64) []byte {
 		t.Helper()
 		var file bytes.Buffer
-		if err := p.FormerFile(id, log, &file); err != nil {
+		if err := p.FormerFile(id, log, enough, &file); err != nil {
 			t.Fatal(err)
 		}
 		return file.Bytes()
 	}
+	export := func(log uint64) []byte { return exportOf(log, 0) }
 	verify := func(file []byte) (chain.Verdict, error) {
 		return chain.Verify(bytes.NewReader(file), chain.Verifier{Origin: origin, Log: r.verifier(t), Witnesses: verifiers, Quorum: 2})
 	}
@@ -86,6 +87,17 @@ func TestI11_ExportCarriesOutsideCosignatures(t *testing.T) {
 	r.grow(t, 1)
 	p.receive(r, r.batch(t, 8, 12)) // the officer's witness is away
 	shown(1, 11, 1, 8, 11, 12)
+	// Where what both signed is enough, the export ends there; where it is not, it shows everything.
+	for enough, want := range map[uint64]uint64{10: 11, 11: 11, 12: 12} {
+		if d, err := verify(exportOf(1, enough)); err != nil || !d.Quorum || d.Checkpoint.Size != 11 || d.Entries != want {
+			t.Errorf("%d entries are enough: %d came, %+v, %v", enough, d.Entries, d.Checkpoint, err)
+		}
+	}
+	for entries, want := range map[uint64]int{8: 2, 11: 2, 12: 1, 13: 0} {
+		if by, err := p.CosignedBy(id, entries); err != nil || by != want {
+			t.Errorf("%d entries were cosigned by %d: %v", entries, by, err)
+		}
+	}
 	p.reopen()
 	shown(1, 11, 1, 8, 11, 12)
 

@@ -140,16 +140,43 @@ func (l stored) entry(seq uint64) (e chain.Entry, ok bool) {
 	return readEntry(b, key(seq), header), true
 }
 
-// first is the number of the log in which an entry stood first: as a fact it is that one's.
+// first is the number of the log in which an entry stood first: as a fact it is that one's. Mostly its successors have it from there; one that goes on from a copy of what lies aside has it again.
 func (l stored) first(seq uint64) uint64 {
-	number := l.number
-	for _, p := range slices.Backward(l.before) {
+	number, older := l.number, l.before
+	if i, is := l.twin(seq); is {
+		number, older = l.before[i].log, l.before[:i]
+	}
+	for _, p := range slices.Backward(older) {
 		if seq >= p.from {
 			break
 		}
 		number = p.log
 	}
 	return laterLog(number)
+}
+
+// twin is where in before an entry of this log lies as well.
+func (l stored) twin(seq uint64) (i int, is bool) {
+	header := l.at(seq).Bucket(headers).Get(key(seq))
+	i = slices.IndexFunc(l.before, func(p part) bool { return p.has(seq, header) })
+	return i, i >= 0
+}
+
+// has says whether this entry is in a part. A header names the one before it, so two entries that are the same have all before them in common.
+func (p part) has(seq uint64, header []byte) bool {
+	return header != nil && bytes.Equal(p.bucket.Bucket(headers).Get(key(seq)), header)
+}
+
+// First is the number of the log in which an entry of a recorder's log of this number stood first; 0 is the first.
+func (w *Witness) First(id protocol.RecorderID, log, seq uint64) (number uint64, err error) {
+	err = w.inLog(id, log, func(l stored) error {
+		if seq >= l.size {
+			return fmt.Errorf("witness: recorder %s: log %d has no entry %d", id, l.number, seq)
+		}
+		number = l.first(seq)
+		return nil
+	})
+	return number, err
 }
 
 func (l stored) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
@@ -426,6 +453,15 @@ func each[V any](b *bbolt.Bucket, change func(*V) bool) error {
 	return err
 }
 
+// aside says whether an entry lies aside as well: the log goes on from a copy of what a former one had.
+func (x *watcher) aside(seq uint64, header []byte) (is bool, err error) {
+	err = eachAside(x.log, func(n uint64, b *bbolt.Bucket, a aside) error {
+		is = is || (part{n, a.From, b}).has(seq, header)
+		return nil
+	})
+	return is, err
+}
+
 // counted says of a minute of a camera that is sealed again whether its first sealing is in the tallies: it stands in a part that lies aside. Where it never came in it is counted now.
 func (x *watcher) counted(c protocol.SealedCamera) (bool, error) {
 	if x.sealedAside == nil {
@@ -506,8 +542,9 @@ func formerOf(log *bbolt.Bucket, r row) (list []Former, err error) {
 	return list, err
 }
 
-// FormerFile is [Witness.LogFile] of a log of the recorder by its number, also of one that a successor took the place of.
-func (w *Witness) FormerFile(id protocol.RecorderID, log uint64, out io.Writer) error {
+// FormerFile is [Witness.LogFile] of a log of the recorder by its number, also of one that a successor took the place of. Where so many entries are enough it ends with the checkpoint of at least those
+// that most witnesses cosigned: what came in since is left to the next export, for it would only show that not all have seen it yet. 0: all that is stored.
+func (w *Witness) FormerFile(id protocol.RecorderID, log, enough uint64, out io.Writer) error {
 	var l stored
 	var ends [][]byte
 	w.witnessing.Lock()
@@ -527,6 +564,13 @@ func (w *Witness) FormerFile(id protocol.RecorderID, log uint64, out io.Writer) 
 		l = stored{number: l.number, size: l.size}
 		return err
 	})
+	if err == nil && enough > 0 {
+		var covered uint64
+		if covered, _, err = chain.MostCosigned(ends, enough); err == nil && covered > 0 {
+			l.size = covered
+			ends, err = chain.UpTo(ends, covered)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("witness: recorder %s: %w", id, err)
 	}

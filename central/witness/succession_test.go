@@ -33,7 +33,7 @@ func (r *recorder) resumed(t testing.TB, x *epochs, log uint64) {
 func (p *place) verified(r *recorder, log uint64) chain.Verdict {
 	p.t.Helper()
 	var file bytes.Buffer
-	if err := p.FormerFile(id, log, &file); err != nil {
+	if err := p.FormerFile(id, log, 0, &file); err != nil {
 		p.t.Fatal(err)
 	}
 	w, err := chain.WitnessVerifier(p.Key())
@@ -99,6 +99,10 @@ func TestI13_ASuccessorTakesThePlaceOfALogThatWasPutBack(t *testing.T) {
 	if got := fmt.Sprint(p.takeIn()); got != "[0:0 0:1 0:2 0:3 0:4 0:5 0:6 0:7]" {
 		t.Error(got)
 	}
+	lost := r.copy() // what the disk that died counted last, and never handed in, was of the log before
+	lost.now = backup.now.Add(time.Second)
+	p.hear(lost, 12)
+	backup.now = lost.now.Add(time.Minute)
 	before := len(p.state().Findings)
 	backup.resumed(t, x, 2)
 	backup.add(t, protocol.KindView, protocol.Access{Camera: "hal", How: "live"})
@@ -119,6 +123,11 @@ func TestI13_ASuccessorTakesThePlaceOfALogThatWasPutBack(t *testing.T) {
 	s := p.state()
 	if s.Log != 2 || s.Origin != origin+"/2" || s.Size != 10 || s.CosignedSize != 10 || len(s.Former) != 1 || s.Former[0].From != 5 || s.Former[0].Size != 8 || s.Next != 0 || len(s.Findings) != before {
 		t.Fatalf("%+v", s)
+	}
+	backup.now = backup.now.Add(time.Minute)
+	p.hear(backup, 10)
+	if len(p.state().Findings) != before {
+		t.Errorf("the successor is accused of what the log before it counted: %+v", p.state().Findings[before:])
 	}
 	if !p.EqualHead(id, 2, 10) || p.EqualHead(id, 0, 10) {
 		t.Error("EqualHead")
@@ -407,6 +416,112 @@ func TestI13_TalliesGoOn(t *testing.T) {
 			x.p.none("all that was sealed went")
 		})
 	}
+}
+
+// A recorder that goes on from a later backup, of the part of its log that was lost, brings entries that were here already: they are counted once, told once, and accuse nobody.
+func TestI13_ABackupOfTheLostPart(t *testing.T) {
+	p, r, backup, x := putBack(t)
+	e := *x
+	backup.resumed(t, x, 2)
+	if err := p.Resume(id, 2); err != nil {
+		t.Fatal(err)
+	}
+	p.receive(backup, backup.batch(t, 0, len(backup.entries)))
+	later := replayed(t, r, 7) // of log 1: 5 and 6, in the first of which somebody looked, are in the lost part
+	later.now = backup.now.Add(time.Minute)
+	later.resumed(t, &e, 2) // the order of then, which it gets again, and the one after
+	later.resumed(t, &e, 3)
+	later.add(t, protocol.KindView, protocol.Access{Camera: "hal", How: "live"})
+	if err := p.Resume(id, 3); err != nil {
+		t.Fatal(err)
+	}
+	p.receive(later, later.batch(t, 0, 7)) // in two batches, and a start between
+	p.reopen()
+	p.receive(later, later.batch(t, 7, len(later.entries)))
+	if d := p.verified(later, 3); d.Entries != uint64(len(later.entries)) {
+		t.Errorf("%+v", d)
+	}
+	got := ""
+	for _, of := range p.takeIn() {
+		var log, seq uint64
+		if _, err := fmt.Sscanf(of, "%d:%d", &log, &seq); err != nil {
+			t.Fatal(err)
+		}
+		first, err := p.First(id, log, seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += fmt.Sprintf("%d:%d ", first, seq)
+	}
+	if want := "0:0 0:1 0:2 0:3 0:4 0:5 0:6 0:7 2:5 2:6 0:5 0:6 3:7 3:8 3:9 3:10 3:11 "; got != want {
+		t.Errorf("taken in %s, want %s", got, want)
+	}
+	list, err := p.Accesses(id, 10)
+	got = ""
+	for _, a := range list {
+		got += fmt.Sprintf("%d:%d ", a.Log, a.Seq)
+	}
+	if err != nil || got != "3:11 0:5 0:2 " {
+		t.Errorf("accesses %s, %v", got, err)
+	}
+}
+
+// replayed is a recorder's log as it was when it had so many entries.
+func replayed(t testing.TB, of *recorder, size int) *recorder {
+	t.Helper()
+	r := of.copy()
+	r.entries, r.head, r.hashes = r.entries[:size:size], chain.Head{}, chain.Hashes{}
+	for _, e := range r.entries {
+		if err := errors.Join(r.hashes.Add(r.head.Size, e.Header), r.head.Add(e)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+// The same of what is counted: footage that a later backup of the lost part tells of again was sealed and deleted once.
+func TestI13_TalliesOfABackupOfTheLostPart(t *testing.T) {
+	x := newTape(t)
+	x.minute(x.now)
+	x.deliver()
+	early := x.copy()
+	one := x.minute(start)
+	two := x.minute(start)
+	x.deliver()
+	late := x.copy()
+	x.now = x.now.Add(time.Hour + time.Minute)
+	x.expire(2, start)
+	x.expire(one, start.Add(time.Minute))
+	x.deliver()
+
+	log1, now := x.recorder, x.now
+	var e epochs
+	early.now = now
+	early.resumed(t, &e, 2)
+	if err := x.p.Resume(id, 2); err != nil {
+		t.Fatal(err)
+	}
+	x.recorder, x.sent = early, 0
+	x.deliver()
+
+	late.now = x.now.Add(time.Minute) // it was put back to when both minutes had been sealed and none was gone
+	late.resumed(t, &e, 2)
+	late.resumed(t, &e, 3)
+	if err := x.p.Resume(id, 3); err != nil {
+		t.Fatal(err)
+	}
+	x.recorder, x.sent = late, 0
+	x.deliver()
+	x.expire(two, start.Add(2*time.Minute))
+	for range 3 {
+		x.deliver()
+		x.now = x.now.Add(time.Hour)
+		x.grow(t, 1)
+	}
+	x.deliver()
+	x.p.none("all that was sealed went")
+	x.p.verified(log1, 1)
+	x.p.verified(late, 3)
 }
 
 // outsider is a witness elsewhere that knows logs by their names and sees no entries (C2SP tlog-witness), with a place for each log that whoever runs it added.

@@ -194,7 +194,7 @@ func (w *Witness) LogFile(id protocol.RecorderID, out io.Writer) error {
 	if !ok {
 		return ErrUnknown
 	}
-	return w.FormerFile(id, r.Log, out)
+	return w.FormerFile(id, r.Log, 0, out)
 }
 
 // begin is the first checkpoint that was cosigned, if it is of this log, and another than the newest.
@@ -295,6 +295,9 @@ func (w *Witness) OldestFootage(id protocol.RecorderID, camera protocol.CameraID
 // index notes what pages ask for, and what the log itself says is left of footage. A body that cannot be read is stored like any other and left out here: a newer
 // recorder, or a confused one, does not stop its own log.
 func (w *Witness) index(x *watcher, h chain.Header, e chain.Entry) (err error) {
+	if is, err := x.aside(h.Seq, e.Header); is || err != nil { // all was noted when it first came in, and more has happened since
+		return err
+	}
 	switch h.Kind {
 	case protocol.KindIntent, protocol.KindView:
 		if err := x.log.Bucket(accesses).Put(key(h.Seq), nil); err != nil { // an access it is, whatever its body says

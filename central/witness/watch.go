@@ -525,12 +525,16 @@ func (w *Witness) Status(id protocol.RecorderID, raw []byte, s protocol.Status) 
 	last := w.statuses[id]
 	newer := s.Time.After(last.at.Time)
 	suspects := map[protocol.CameraID]bool{}
+	this := said{s.Time, max(s.Log, 1), s.Entries, raw, suspects}
 	if newer {
-		w.statuses[id] = said{s.Time, max(s.Log, 1), s.Entries, raw, suspects}
+		w.statuses[id] = this
 	}
 	w.mu.Unlock()
 	if !newer {
 		return nil
+	}
+	if err := w.holdSaid(id, this); err != nil {
+		return fmt.Errorf("witness: recorder %s: status: %w", id, err)
 	}
 	var found []Finding
 	err := w.db.View(func(tx *bbolt.Tx) error {
@@ -550,8 +554,8 @@ func (w *Witness) Status(id protocol.RecorderID, raw []byte, s protocol.Status) 
 			found = append(found, f)
 		case last.raw != nil && here == last.log && s.Entries < last.entries:
 			found = append(found, Finding{Kind: Truncation, Log: r.Log, Key: fmt.Sprintf("%s %d", Truncation, last.entries), Ours: last.raw, Theirs: raw, Seen: central.Words{
-				NL: fmt.Sprintf("Om %s zei de recorder dat zijn logboek %d regels had. Om %s zei hij dat het er %d zijn. Er is dus een stuk af, dat deze centrale nog niet had.", last.at, last.entries, s.Time, s.Entries),
-				EN: fmt.Sprintf("At %s the recorder said that its log had %d entries. At %s it said that there are %d. So a piece is gone, which this centre did not have yet.", last.at, last.entries, s.Time, s.Entries)}})
+				NL: fmt.Sprintf("Op %s zei de recorder dat zijn logboek %d regels had. Op %s zei hij dat het er %d zijn. Er is dus een stuk af, dat deze centrale nog niet had.", last.at, last.entries, s.Time, s.Entries),
+				EN: fmt.Sprintf("On %s the recorder said that its log had %d entries. On %s it said that there are %d. So a piece is gone, which this centre did not have yet.", last.at, last.entries, s.Time, s.Entries)}})
 		}
 		if s.Entries > r.Head.Size || here != r.number() {
 			return nil // it may know of deletions that have not come in
@@ -571,8 +575,8 @@ func (w *Witness) Status(id protocol.RecorderID, raw []byte, s protocol.Status) 
 			if last.suspects[c.Camera] {
 				said := entryWords(g.Seq)
 				found = append(found, Finding{Kind: Listed, Camera: c.Camera, Key: daily(Listed, c.Camera, s.Time), Log: r.Log, Seqs: present0(g.Seq), Theirs: raw, Seen: central.Words{
-					NL: fmt.Sprintf("%s zegt dat alle beelden van camera %s tot %s zijn verwijderd. Om %s noemt de recorder in zijn ondertekende toestand beelden van %s nog als de oudste die er zijn.", said.NL, c.Camera, g.To, s.Time, *c.Oldest),
-					EN: fmt.Sprintf("%s says that all footage of camera %s up to %s was deleted. At %s the recorder's signed status still names footage of %s as the oldest there is.", said.EN, c.Camera, g.To, s.Time, *c.Oldest)}})
+					NL: fmt.Sprintf("%s zegt dat alle beelden van camera %s tot %s zijn verwijderd. Op %s noemt de recorder in zijn ondertekende toestand beelden van %s nog als de oudste die er zijn.", said.NL, c.Camera, g.To, s.Time, *c.Oldest),
+					EN: fmt.Sprintf("%s says that all footage of camera %s up to %s was deleted. On %s the recorder's signed status still names footage of %s as the oldest there is.", said.EN, c.Camera, g.To, s.Time, *c.Oldest)}})
 			}
 		}
 		return nil
@@ -595,29 +599,29 @@ func backed(r row, log *bbolt.Bucket, raw []byte, s protocol.Status) (Finding, e
 	seq := r.Head.Size - 1
 	shown, err := show(present(log, r), r.Head.Size, seq)
 	f := Finding{Kind: Rollback, Key: fmt.Sprintf("%s %d", Rollback, r.Head.Size), Log: r.Log, Ours: r.Checkpoint, Theirs: raw, Seqs: []uint64{seq}, Shown: shown, Seen: central.Words{
-		NL: fmt.Sprintf("De recorder tekende voor een logboek van %d regels, de laatste van %s. Om %s zegt hij dat zijn logboek %d regels heeft: het is teruggezet.", r.Head.Size, r.Head.Time, s.Time, s.Entries),
-		EN: fmt.Sprintf("The recorder signed for a log of %d entries, the last of %s. At %s it says that its log has %d entries: it was put back.", r.Head.Size, r.Head.Time, s.Time, s.Entries)}}
+		NL: fmt.Sprintf("De recorder tekende voor een logboek van %d regels, de laatste van %s. Op %s zegt hij dat zijn logboek %d regels heeft: het is teruggezet.", r.Head.Size, r.Head.Time, s.Time, s.Entries),
+		EN: fmt.Sprintf("The recorder signed for a log of %d entries, the last of %s. On %s it says that its log has %d entries: it was put back.", r.Head.Size, r.Head.Time, s.Time, s.Entries)}}
 	if r.Size == r.Head.Size {
 		f.Ours = r.Cosigned
 	}
 	switch {
 	case max(s.Log, 1) < r.number():
 		f.Seen = central.Words{
-			NL: fmt.Sprintf("De recorder tekende voor logboek %d, van %d regels, de laatste van %s. Om %s zegt hij dat zijn logboek nummer %d is, van %d regels: het is teruggezet tot voor zijn hervatting.", r.number(), r.Head.Size, r.Head.Time, s.Time, max(s.Log, 1), s.Entries),
-			EN: fmt.Sprintf("The recorder signed for log %d, of %d entries, the last of %s. At %s it says that its log is number %d, of %d entries: it was put back to before it was resumed.", r.number(), r.Head.Size, r.Head.Time, s.Time, max(s.Log, 1), s.Entries)}
+			NL: fmt.Sprintf("De recorder tekende voor logboek %d, van %d regels, de laatste van %s. Op %s zegt hij dat zijn logboek nummer %d is, van %d regels: het is teruggezet tot voor zijn hervatting.", r.number(), r.Head.Size, r.Head.Time, s.Time, max(s.Log, 1), s.Entries),
+			EN: fmt.Sprintf("The recorder signed for log %d, of %d entries, the last of %s. On %s it says that its log is number %d, of %d entries: it was put back to before it was resumed.", r.number(), r.Head.Size, r.Head.Time, s.Time, max(s.Log, 1), s.Entries)}
 	case s.Entries == 0:
 		f.Kind, f.Key = Truncation, fmt.Sprintf("%s %d", Truncation, r.Head.Size)
 		f.Seen = central.Words{
-			NL: fmt.Sprintf("De recorder tekende voor een logboek van %d regels, de laatste van %s. Om %s heeft hij geen logboek meer dat hij kan openen (%.200q).", r.Head.Size, r.Head.Time, s.Time, s.Why),
-			EN: fmt.Sprintf("The recorder signed for a log of %d entries, the last of %s. At %s it has no log any more that it can open (%.200q).", r.Head.Size, r.Head.Time, s.Time, s.Why)}
+			NL: fmt.Sprintf("De recorder tekende voor een logboek van %d regels, de laatste van %s. Op %s heeft hij geen logboek meer dat hij kan openen (%.200q).", r.Head.Size, r.Head.Time, s.Time, s.Why),
+			EN: fmt.Sprintf("The recorder signed for a log of %d entries, the last of %s. On %s it has no log any more that it can open (%.200q).", r.Head.Size, r.Head.Time, s.Time, s.Why)}
 	}
 	return f, err
 }
 
-// Sweep looks for what only time brings: recorders that are silent, and footage that should be gone; and keeps what they stated and have not handed in, and what others cosigned. Call it every minute or so.
+// Sweep looks for what only time brings: recorders that are silent, and footage that should be gone; and keeps what others cosigned. Call it every minute or so.
 func (w *Witness) Sweep() error {
 	now := protocol.T(w.now())
-	if err := errors.Join(w.keepSaid(), w.keepWitnessed()); err != nil {
+	if err := errors.Join(w.dropSaid(), w.keepWitnessed()); err != nil {
 		return err
 	}
 	for _, r := range w.Silence(now.Time, SilentAfter) {
@@ -626,8 +630,8 @@ func (w *Witness) Sweep() error {
 			continue
 		}
 		err := w.keepOnce(Finding{Recorder: r.ID, At: now, Log: laterLog(r.Log), Kind: Silent, Key: fmt.Sprintf("%s %s", Silent, r.Heard), Ours: r.Cosigned, Seen: central.Words{
-			NL: fmt.Sprintf("De recorder leverde het laatst iets in om %s. Om %s, %s later, was er nog niets gekomen.", r.Heard, now, now.Sub(r.Heard.Time).Round(time.Second)),
-			EN: fmt.Sprintf("The recorder last handed something in at %s. At %s, %s later, nothing had come yet.", r.Heard, now, now.Sub(r.Heard.Time).Round(time.Second))}})
+			NL: fmt.Sprintf("De recorder leverde het laatst iets in om %s. Op %s, %s later, was er nog niets gekomen.", r.Heard, now, now.Sub(r.Heard.Time).Round(time.Second)),
+			EN: fmt.Sprintf("The recorder last handed something in at %s. On %s, %s later, nothing had come yet.", r.Heard, now, now.Sub(r.Heard.Time).Round(time.Second))}})
 		if err != nil {
 			return err
 		}

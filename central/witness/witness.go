@@ -44,13 +44,11 @@ type Witness struct {
 	changed  chan struct{} // closed at the next change
 	progress map[protocol.RecorderID]progress
 	waiting  map[protocol.RecorderID]bool // those of which not all is taken in
-	statuses map[protocol.RecorderID]said // the newest of this run, and those kept of the run before
+	statuses map[protocol.RecorderID]said // the newest of this run, and those held of the run before
+	onDisk   map[protocol.RecorderID]bool // of whom the disk has a status, this or an earlier one; changed within a transaction that writes
 
 	opened protocol.Time // this run
 	found  chan struct{} // holds one while there are findings that nobody was told of
-
-	saying sync.Mutex // guards ahead; before mu
-	ahead  map[protocol.RecorderID][]byte
 
 	witnessing sync.Mutex                       // guards witnessed; never within a transaction
 	witnessed  map[protocol.RecorderID][][]byte // what others cosigned as well and is not on the disk yet
@@ -165,7 +163,7 @@ func (r row) sound(tx *bbolt.Tx, id protocol.RecorderID) error {
 }
 
 // Close lets go of the file.
-func (w *Witness) Close() error { return errors.Join(w.keepSaid(), w.keepWitnessed(), w.db.Close()) }
+func (w *Witness) Close() error { return errors.Join(w.keepWitnessed(), w.db.Close()) }
 
 // Key is the public key that this witness's cosignatures verify with.
 func (w *Witness) Key() string { return w.vkey }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -159,8 +158,8 @@ type keys struct {
 
 // parseKeys reads a KEYS file. Its errors begin with the line's number.
 func parseKeys(text []byte) (keys, error) {
-	k, quorumLine := keys{quorum: -1}, 0
-	for i, line := range strings.Split(string(text), "\n") {
+	k, quorumLine, given := keys{quorum: -1}, 0, map[string]bool{}
+	for i, line := range strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n") { // a mark that editors on Windows begin a file with
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue
@@ -171,6 +170,13 @@ func parseKeys(text []byte) (keys, error) {
 		}
 		if err := k.add(word, strings.TrimSpace(value)); err != nil {
 			return k, fmt.Errorf("%d: %w", i+1, err)
+		}
+		if word == "root" || word == "witness" {
+			_, key, _ := strings.Cut(value[strings.Index(value, "+")+1:], "+") // name+hash+key: under two names it would count twice
+			if given[word+key] {
+				return k, fmt.Errorf("%d: this %s was given before", i+1, word)
+			}
+			given[word+key] = true
 		}
 	}
 	if k.quorum < 0 {
@@ -188,9 +194,7 @@ func parseKeys(text []byte) (keys, error) {
 func (k *keys) add(word, value string) (err error) {
 	switch word {
 	case "root":
-		if _, err = protocol.NewVerifier(value); err == nil && slices.Contains(k.roots, value) {
-			err = errors.New("this root was given before")
-		}
+		_, err = protocol.NewVerifier(value)
 		k.roots = append(k.roots, value)
 	case "log":
 		if k.log != nil {
@@ -201,9 +205,6 @@ func (k *keys) add(word, value string) (err error) {
 		var w note.Verifier
 		if w, err = chain.WitnessVerifier(value); err != nil {
 			return err
-		}
-		if slices.ContainsFunc(k.witnesses, func(o note.Verifier) bool { return o.Name() == w.Name() && o.KeyHash() == w.KeyHash() }) {
-			return errors.New("this witness was given before")
 		}
 		k.witnesses = append(k.witnesses, w)
 	case "quorum":
@@ -268,6 +269,10 @@ func (v *verifier) run() error {
 		return unexamined("%s: -day is of a log", v.name)
 	}
 	switch {
+	case info.Size() == 0:
+		return unexamined("%s: the file is empty", v.name)
+	case bytes.HasPrefix(first, []byte("\x1f\x8b")):
+		return unexamined("%s: still compressed; unpack it first (gunzip)", v.name)
 	case bytes.HasPrefix(first, []byte("PK")) || strings.HasSuffix(v.name, ".zip"):
 		return v.bag(f, info.Size())
 	case bytes.HasPrefix(first, []byte("age-encryption.org")):

@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/beeldwacht/beeldwacht/protocol"
@@ -77,6 +79,9 @@ func (v *verifier) judgeEntry(proof, header, body []byte) *entryReport {
 		return r
 	}
 	r.Entry, r.What, r.At = h.Seq, h.Kind, h.Time
+	if asked, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(v.name), ".tlog-proof"), 10, 64); err == nil && asked != h.Seq {
+		integrity.fail(evidence.Finding{}, "Dit is regel %d; de naam van het bestand zegt regel %d.", "This is entry %d; the file's name says entry %d.", h.Seq, asked)
+	}
 	integrity.say("Regel %d (%s, %s) staat in het journaal van %d regels met wortel %s.", "Entry %d (%s, %s) is in the log of %d entries with root %s.", h.Seq, h.Kind, h.Time, c.Size, c.Root)
 	switch err := h.CheckBody(body); {
 	case body == nil:

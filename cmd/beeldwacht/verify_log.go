@@ -157,9 +157,9 @@ func (l *logReport) judgeIntegrity(d chain.Verdict, err error) {
 	j := judgement{&l.Integrity}
 	j.begin()
 	switch until, any := l.until(); {
-	case d.Fault != nil && l.Day != nil && any && d.Fault.Seq >= until:
+	case d.Fault != nil && l.Day != nil && any && d.Fault.Seq-d.Fault.Before >= until:
 		l.Fault = &logFault{&d.Fault.Seq, d.Fault.Line, d.Fault.What}
-		j.unsure(atEntry(d.Fault.Seq), "Deze dag is in zichzelf heel, maar daarachter klopt regel %d (tekstregel %d) niet: %s.", "This day is whole in itself, but behind it entry %d (text line %d) is wrong: %s.", d.Fault.Seq, d.Fault.Line, d.Fault.What)
+		j.unsure(atEntry(d.Fault.Seq), "Deze dag is in zichzelf heel, maar daarachter klopt regel %d (tekstregel %d) niet: %s. Dat de getuigen deze dag zo gezien hebben, is daarom niet aangetoond.", "This day is whole in itself, but behind it entry %d (text line %d) is wrong: %s. So it is not shown that the witnesses saw this day as it stands here.", d.Fault.Seq, d.Fault.Line, d.Fault.What)
 	case d.Fault != nil:
 		l.Fault = &logFault{&d.Fault.Seq, d.Fault.Line, d.Fault.What}
 		j.fail(evidence.Finding{}, "Regel %d van het journaal (tekstregel %d) is de eerste die niet klopt: %s.", "Entry %d of the log (text line %d) is the first that is wrong: %s.", d.Fault.Seq, d.Fault.Line, d.Fault.What)
@@ -173,9 +173,11 @@ func (l *logReport) judgeIntegrity(d chain.Verdict, err error) {
 	} else if l.Day != nil {
 		j.unsure(evidence.Finding{}, "Van deze dag staat er geen regel in het journaal.", "There is no entry of this day in the log.")
 	}
-	if d.Destroyed > 0 {
-		j.say("Van %d regels is de inhoud vernietigd omdat de bewaartermijn voorbij was; dat ze er waren, staat vast. Van %d zegt het logboek dat niet zelf.",
-			"Of %d entries the body was destroyed since its term was over; that they were there is certain. Of %d the log does not say so itself.", d.Destroyed, d.Unsaid)
+	if d.Destroyed > 0 && d.Fault == nil { // otherwise one may be missing for another reason
+		j.say("Van %d regels is de inhoud vernietigd omdat de bewaartermijn voorbij was; dat ze er waren, staat vast.", "Of %d entries the body was destroyed since its term was over; that they were there is certain.", d.Destroyed)
+	}
+	if d.Unsaid > 0 && d.Fault == nil {
+		j.say("Van %d zegt het logboek dat niet zelf.", "Of %d the log does not say so itself.", d.Unsaid)
 	}
 	if l.Breaks = len(d.Breaks); l.Sealed > 0 {
 		l.SealedAt = &d.Epochs.SealedAt
@@ -194,15 +196,40 @@ func (l *logReport) judgeIntegrity(d chain.Verdict, err error) {
 		j.say("Vanaf regel %d is elk uur verzegeld met een sleutel die daarna is vernietigd; het laatst op %s, de eerste %d regels.", "From entry %d on each hour is sealed with a key that was then destroyed; last at %s, the first %d entries.", e.First, e.SealedAt, e.Sealed)
 	}
 	until, any := l.until()
+	signed, absent := tail(d)
 	switch {
 	case d.Checkpoint == nil && err == nil:
 		j.unsure(evidence.Finding{}, "Er is geen checkpoint: dat er niets af is, is niet aangetoond.", "There is no checkpoint: that nothing is missing is not shown.")
 	case d.Checkpoint == nil || d.Fault != nil || !any || until <= d.Checkpoint.Size:
+	case d.Checkpoint.Size > 0 && until <= signed:
+		from := d.Checkpoint.Size
+		if l.Day != nil {
+			from = max(from, l.Day.From)
+		}
+		j.unsure(evidence.Finding{}, "Genoeg getuigen bevestigden de regels tot en met %d, de laatste van %s. De regels vanaf %d zijn wel getekend, maar nog niet bevestigd door %s: dat die zo blijven, is niet aangetoond. Haal het logboek later opnieuw op; blijft het zo, vraag dan wie die getuige beheert of hij aanstaat.",
+			"Enough witnesses confirmed the entries up to %d, the last of %s. Those from %d on are signed, but not yet confirmed by %s: that they stay as they are is not shown. Fetch the log again later; if it stays so, ask whoever runs that witness whether it is switched on.",
+			d.Checkpoint.Size-1, d.CoveredTime, from, strings.Join(absent, ", "))
 	case l.Day != nil:
 		j.unsure(evidence.Finding{}, "Van deze dag vallen de regels vanaf %d nog niet onder een checkpoint.", "Of this day the entries from %d on are not yet under a checkpoint.", max(d.Checkpoint.Size, l.Day.From))
 	default:
 		j.unsure(evidence.Finding{}, "De laatste %d regels vallen nog niet onder een checkpoint.", "The last %d entries are not yet under a checkpoint.", d.Uncovered)
 	}
+}
+
+// tail is how many entries the largest checkpoint covers that the entries give, and which of the witnesses of the one that counts have not cosigned it.
+func tail(d chain.Verdict) (signed uint64, absent []string) {
+	for _, w := range d.Witnesses {
+		if !w.Matches {
+			continue
+		}
+		signed, absent = w.Checkpoint.Size, nil
+		for _, c := range d.Cosignatures {
+			if !slices.ContainsFunc(w.Cosignatures, func(o chain.Cosignature) bool { return o.Name == c.Name }) {
+				absent = append(absent, c.Name)
+			}
+		}
+	}
+	return signed, absent
 }
 
 // judgeTime: since when is that certain?
@@ -330,7 +357,10 @@ func (l *logReport) judgeAuthorisation(a *access.Account) {
 	case len(l.Accesses) == 0:
 		j.say("Er is geen inzage van beelden vastgelegd.", "No access to footage was journalled.")
 	}
-	if l.Fault != nil {
+	switch {
+	case l.Fault != nil && l.Fault.Entry == nil:
+		j.unsure(evidence.Finding{}, "Omdat het checkpoint niet klopt, staat niet vast welke regels er waren.", "Since the checkpoint is wrong, it is not certain which entries there were.")
+	case l.Fault != nil:
 		j.unsure(evidence.Finding{}, "Achter de eerste fout is niet verder gekeken.", "Nothing behind the first fault was looked at.")
 	}
 }

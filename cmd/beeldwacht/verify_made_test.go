@@ -18,9 +18,9 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
 )
 
-// made are the logs that need a town: of a recorder where somebody looked (access.log, and orphan.log in which somebody also looked without a grant), with keys access.txt (and those without roots,
+// made are the logs that need a town: of a recorder where somebody looked (access.log, and orphan.log in which somebody also looked without a grant, and anew.log: the entries of that under the checkpoint of the first, and bare.log: the first without the last body), with keys access.txt (and those without roots,
 // logkey.txt), the successor of the first (resumed.log, resumed-epochs.log whose seals begin anew there, and rogue.log that nobody ordered), and the centre's ledger with a dossier in it, as a centre with an outside witness exports it
-// (ledger.log, ledger.txt); when that witness was away in the end (ledger-away.log); and with something wrong at its end: cut short, a cosignature moved to another checkpoint, all cosignatures left
+// (ledger.log, ledger.txt); when that witness was away in the end (ledger-away.log), or not asked yet (ledger-soon.log); and with something wrong at its end: cut short, a cosignature moved to another checkpoint, all cosignatures left
 // out, the checkpoint of another ledger besides.
 func made(t *testing.T) map[string][]byte {
 	start := time.Date(2026, 11, 21, 22, 30, 0, 0, time.UTC) // 23:30 in Helmond
@@ -45,6 +45,10 @@ func made(t *testing.T) map[string][]byte {
 		}
 		files[name] = l.file(town.Log, town.Witness)
 	}
+	entries, checkpoint, _ := bytes.Cut(files["access.log"], []byte("\n\n"))
+	anew, _, _ := bytes.Cut(files["orphan.log"], []byte("\n\n"))
+	files["anew.log"] = slices.Concat(anew, []byte("\n\n"), checkpoint)
+	files["bare.log"] = slices.Concat(entries[:bytes.LastIndexByte(entries, '\n')], []byte("\n-\n\n"), checkpoint)
 	second, err := protocol.SignerUnder(protocol.LogOrigin(town.Log.Name(), 2), town.Log)
 	must(t, err)
 	for name, signers := range map[string][]protocol.PersonID{"resumed.log": {protocoltest.Officer}, "resumed-epochs.log": {protocoltest.Officer}, "rogue.log": {protocoltest.Approver}} {
@@ -80,7 +84,7 @@ func made(t *testing.T) map[string][]byte {
 	must(t, err)
 	officers, officersKey, err := chain.NewWitness(skey)
 	must(t, err)
-	notes := map[int][]byte{} // by the number of commands before it
+	cosigned := map[int][]byte{} // by the number of commands before it
 	cosign := func(n int, by ...*chain.Witness) {
 		signed, err := book.Checkpoint()
 		must(t, err)
@@ -89,11 +93,11 @@ func made(t *testing.T) map[string][]byte {
 			must(t, err)
 		}
 		must(t, book.Witnessed(t.Context(), signed))
-		notes[n] = signed
+		cosigned[n] = signed
 	}
-	export := func(name string) (entries []byte) {
+	export := func(name string, enough uint64) (entries []byte) {
 		var exported bytes.Buffer
-		must(t, book.Export(&exported))
+		must(t, book.Export(&exported, enough))
 		files[name] = exported.Bytes()
 		entries, _, _ = bytes.Cut(exported.Bytes(), []byte("\n\n"))
 		return entries
@@ -111,7 +115,7 @@ func made(t *testing.T) map[string][]byte {
 			cosign(n, town.Witness)
 		case 2:
 			cosign(n, town.Witness, officers)
-			entries := export("ledger.log")
+			entries := export("ledger.log", 0)
 			with := func(name string, entries []byte, more ...[]byte) {
 				files[name] = append(bytes.Clone(entries), '\n')
 				for _, note := range more {
@@ -119,19 +123,20 @@ func made(t *testing.T) map[string][]byte {
 				}
 			}
 			lines := bytes.Split(entries, []byte("\n"))
-			with("ledger-short.log", bytes.Join(lines[:len(lines)-2], []byte("\n")), notes[0], notes[2])
-			own, _, _ := bytes.Cut(notes[0], []byte("— "+officers.Name()))
-			with("ledger-forged.log", entries, slices.Concat(own, notes[2][bytes.Index(notes[2], []byte("— "+officers.Name())):]), notes[2])
-			with("ledger-bare.log", entries, notes[2][:bytes.Index(notes[2], []byte("— "+town.Witness.Name()))])
+			with("ledger-short.log", bytes.Join(lines[:len(lines)-2], []byte("\n")), cosigned[0], cosigned[2])
+			own, _, _ := bytes.Cut(cosigned[0], []byte("— "+officers.Name()))
+			with("ledger-forged.log", entries, slices.Concat(own, cosigned[2][bytes.Index(cosigned[2], []byte("— "+officers.Name())):]), cosigned[2])
+			with("ledger-bare.log", entries, cosigned[2][:bytes.Index(cosigned[2], []byte("— "+town.Witness.Name()))])
 			other, _ := protocoltest.Key(t, signer.Name())
-			c, err := chain.UnverifiedCheckpoint(notes[2])
+			c, err := chain.UnverifiedCheckpoint(cosigned[2])
 			must(t, err)
 			foreign, err := chain.SignCheckpoint(c, other)
 			must(t, err)
-			with("ledger-foreign.log", entries, notes[2], foreign)
+			with("ledger-foreign.log", entries, cosigned[2], foreign)
 		case 3:
 			cosign(n, town.Witness)
-			export("ledger-away.log")
+			export("ledger-away.log", 0)
+			export("ledger-soon.log", 5)
 		}
 	}
 	must(t, book.Close())

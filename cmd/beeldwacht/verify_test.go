@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -246,26 +248,39 @@ func TestKeysAreStrict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rootTwo, err := protocol.KeyUnder("root-2", root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := strings.SplitN(witness, "+", 3)[2]
+	raw, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := sha256.Sum256(append([]byte("w2\n"), raw...))
+	witnessTwo := fmt.Sprintf("w2+%x+%s", hash[:4], data)
 	for text, want := range map[string]string{
-		"root " + root + "\nroot " + root:             "2: this root",
-		"\n# hoi\nwortel " + root:                     `3: unknown word "wortel"`,
-		"root " + root[:20]:                           "1: verifier key",
-		"root":                                        "1: verifier key",
-		"log " + root + "\nlog " + root:               "2: a second log",
-		"witness " + root:                             "1: witness key",
-		"witness " + witness + "\nwitness " + witness: "2: this witness",
-		"witness " + witness + "\n\nquorum 2":         "3: quorum 2, but only 1",
-		"quorum 0":                                    "1: quorum",
-		"quorum een":                                  "1: quorum",
-		"quorum 1\nquorum 1":                          "2: a second quorum",
-		"origin a\norigin b":                          "2: want one origin",
-		"origin":                                      "1: want one origin",
+		"root " + root + "\nroot " + root:                "2: this root",
+		"\n# hoi\nwortel " + root:                        `3: unknown word "wortel"`,
+		"root " + root[:20]:                              "1: verifier key",
+		"root":                                           "1: verifier key",
+		"log " + root + "\nlog " + root:                  "2: a second log",
+		"witness " + root:                                "1: witness key",
+		"witness " + witness + "\nwitness " + witness:    "2: this witness",
+		"root " + root + "\nroot " + rootTwo:             "2: this root", // one key under two names would count twice
+		"witness " + witness + "\nwitness " + witnessTwo: "2: this witness",
+		"witness " + witness + "\n\nquorum 2":            "3: quorum 2, but only 1",
+		"quorum 0":                                       "1: quorum",
+		"quorum een":                                     "1: quorum",
+		"quorum 1\nquorum 1":                             "2: a second quorum",
+		"origin a\norigin b":                             "2: want one origin",
+		"origin":                                         "1: want one origin",
 	} {
 		if _, err := parseKeys([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
-	k, err := parseKeys([]byte("# keys\r\n  root " + root + "  \r\nwitness " + witness + "\r\n"))
+	k, err := parseKeys([]byte("\ufeff# keys\r\n  root " + root + "  \r\nwitness " + witness + "\r\n"))
 	if err != nil || len(k.roots) != 1 || k.quorum != 1 {
 		t.Errorf("keys %+v, %v", k, err)
 	}

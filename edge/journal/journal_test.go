@@ -569,6 +569,17 @@ func TestI13_QuorumOfTwoTrulyWaitsForBoth(t *testing.T) {
 	if err := j.Cosigned(w.cosign(j, start, w.witness[0]), w.witnesses, 2); !errors.Is(err, ErrQuorum) || len(j.Lacking()) != 0 {
 		t.Errorf("an old one that comes again says that a witness is missing: %v %v", err, j.Lacking())
 	}
+	// One witness alone is believed in nothing: neither that it has what this log does not, nor that this log is behind.
+	more, err := chain.SignCheckpoint(chain.Checkpoint{Origin: origin, Size: size + 6, Root: protocol.HashOf([]byte("another"))}, w.signer)
+	w.must(err)
+	more, err = chain.Cosign(more, w.witness[0], start.Add(time.Hour))
+	w.must(err)
+	if err := j.Cosigned(more, w.witnesses, 2); !errors.Is(err, ErrQuorum) || !strings.Contains(err.Error(), "nor does it fit this log") || j.Behind() || len(j.Lacking()) != 0 {
+		t.Errorf("%v, behind %v, lacking %v", err, j.Behind(), j.Lacking())
+	}
+	if have, _ := j.Delivered(); have != size {
+		t.Errorf("delivered %d of %d", have, size)
+	}
 }
 
 func TestI13_OnlyOwnCheckpointWithAQuorumCounts(t *testing.T) {

@@ -236,6 +236,13 @@ func TestLedgerForkIsProvenAndNotObeyed(t *testing.T) {
 			r.restart()
 			r.refusesOrders(c, "a fork")
 			r.refusesOrders(fork, "a fork")
+			before, _ := r.Ledger()
+			if err := c.write("after", 3).tell(r); err != nil {
+				t.Error(err)
+			}
+			if head, _ := r.Ledger(); head != before {
+				t.Error("a ledger that forked is followed further, as if nothing had happened")
+			}
 			var evidence protocol.LedgerRefused
 			r.lastBody(protocol.KindLedgerBad, &evidence)
 			if !strings.Contains(evidence.Seen, c.signer.Name()) || !strings.Contains(evidence.Refused, c.signer.Name()) {

@@ -998,3 +998,48 @@ func TestI09_EraseRules(t *testing.T) {
 	r.must(lift, handler, approver)
 	r.must(erase("e-4", asked(3)), approver, approver2)
 }
+
+// I13: only the privacy officer's order lets the log go on, for the log that comes next, once; and what a release grant from before may still do is over.
+func TestI13_ResumeRules(t *testing.T) {
+	r := newRecorder(t)
+	resume := func(id string, log uint64) *protocol.Resume { return r.town.Resume(id, log) }
+	for want, try := range map[string]func() (orders.Action, error){
+		"has not signed":            func() (orders.Action, error) { return r.order(resume("r-1", 2)) },
+		"p-officer has not signed":  func() (orders.Action, error) { return r.order(resume("r-2", 2), handler, approver) },
+		"log 3: here goes on log 1": func() (orders.Action, error) { return r.order(resume("r-3", 3), protocoltest.Officer) },
+		"log 9: here goes on log 1": func() (orders.Action, error) { return r.order(resume("r-9", 9), protocoltest.Officer) },
+	} {
+		a, err := try()
+		r.refused(want, a, err)
+	}
+	if r.Resuming() != nil {
+		t.Error("an order that was refused is carried out")
+	}
+	r.must(r.town.Mandate(cam, 1))
+	r.must(r.town.Grant("g-before", cam, asked(2)), handler, approver)
+	r.must(resume("r-4", 2), protocoltest.Officer)
+	a, err := r.order(resume("r-5", 2), protocoltest.Officer)
+	r.refused("order r-4 to resume was accepted, and is being carried out", a, err)
+	if got := r.Resuming(); got == nil || got.ID != "r-4" || got.Log != 2 {
+		t.Errorf("%+v", got)
+	}
+	r.restart()
+	if got := r.Resuming(); got == nil || got.ID != "r-4" {
+		t.Errorf("forgotten by a start: %+v", got)
+	}
+	r.append(protocol.KindResumed, protocol.Resumed{Log: 2, Document: r.Resuming().Signed})
+	r.must(r.town.Grant("g-behind", cam, asked(2)), handler, approver)
+	for range 2 {
+		if r.Resuming() != nil {
+			t.Error("carried out, and still to be done")
+		}
+		for id, void := range map[protocol.GrantID]bool{"g-before": true, "g-behind": false} {
+			if p, err := r.Release(id); err != nil || p.Void != void {
+				t.Errorf("%s: %+v, %v", id, p, err)
+			}
+		}
+		r.restart()
+	}
+	a, err = r.order(resume("r-6", 2), protocoltest.Officer)
+	r.refused("log 2: here goes on log 2", a, err)
+}

@@ -25,7 +25,7 @@ var Kinds = []string{protocol.KindOpened, protocol.KindOrder, protocol.KindInten
 type Account struct {
 	Accesses []Access
 	Resumed  []Resumption
-	Unread   uint64 // entries whose body is gone or not understood: the grant of an access may have stood there
+	Unread   uint64 // orders whose body is gone or not understood: the grant of an access may have stood there
 
 	roots   protocol.Roots // nil: none were brought
 	roster  *protocol.Roster
@@ -95,11 +95,11 @@ func NewAccount(roots protocol.Roots) *Account {
 // Read takes the next entry; a nil body is one that was destroyed.
 func (a *Account) Read(h chain.Header, body []byte) {
 	read := func(v any) bool {
-		if body == nil || chain.ParseBody(body, v) != nil {
+		ok := body != nil && chain.ParseBody(body, v) == nil
+		if !ok && (h.Kind == protocol.KindOpened || h.Kind == protocol.KindOrder) { // the others have a term, and no grant stands in them
 			a.Unread++
-			return false
 		}
-		return true
+		return ok
 	}
 	switch h.Kind {
 	case protocol.KindOpened:

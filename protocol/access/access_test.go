@@ -230,6 +230,35 @@ func TestGrantThatDoesNotCountAllowsNothing(t *testing.T) {
 	l.write(protocol.KindOrder, protocol.Order{Number: l.orders, Kind: "grant", ID: "g-forged", Level: protocol.LevelCentre, Document: string(raw), Envelope: protocol.HashOf(envelope), Note: string(envelope)})
 	wrong("in an envelope of somebody else", l, l.town.Roots, "g-forged", "not signed by order key")
 
+	for name, c := range map[string]struct {
+		number   uint64 // of the entry
+		envelope func(*protocol.Envelope)
+		want     string
+	}{
+		"in an envelope to another recorder":  {9, func(e *protocol.Envelope) { e.Recorder = "rec-9" }, "order 9 for recorder rec-9"},
+		"in an envelope of another number":    {8, func(*protocol.Envelope) {}, "order 9 for recorder"},
+		"in an envelope of another document":  {9, func(e *protocol.Envelope) { e.Document = l.town.Compose(l.grant("g-other", protocol.UseRelease)) }, "carries another document"},
+		"signed by nobody, and said to be so": {0, nil, "calls it level persons, its signatures give centre"},
+	} {
+		l = newLog(t, true)
+		raw := l.town.Compose(l.grant("g-loose", protocol.UseRelease))
+		o := protocol.Order{Number: c.number, Kind: "grant", ID: "g-loose", Level: protocol.LevelPersons, Document: string(raw)}
+		if c.envelope != nil {
+			envelope := l.town.Envelope(9, raw, c.envelope)
+			o.Level, o.Envelope, o.Note = protocol.LevelCentre, protocol.HashOf(envelope), string(envelope)
+		}
+		l.write(protocol.KindOrder, o)
+		a := l.grants["g-release"]
+		a.Grant, a.Document, a.Level = "g-loose", protocol.HashOf(raw), o.Level
+		l.grants["g-loose"] = a
+		wrong(name, l, l.town.Roots, "g-loose", c.want)
+	}
+
+	l = newLog(t, false)
+	l.now = start.AddDate(2, 0, 0)
+	l.give(l.grant("g-late", protocol.UseRelease), false)
+	wrong("under a roster whose term is over", l, l.town.Roots, "g-late", "roster")
+
 	l = newLog(t, false)
 	seq := l.write(protocol.KindReleased, protocol.Released{Grant: "g-release", Camera: "hal", Intent: 3})
 	if x := l.read(l.town.Roots).Accesses[0]; x.Entry != seq || x.Wrong == nil || !strings.Contains(x.Wrong.EN, "without the intent") {
@@ -252,6 +281,13 @@ func TestWhatCannotBeKnownIsNotCalledWrong(t *testing.T) {
 	unsure("the order's body is gone", l.read(l.town.Roots), "1 entries' bodies are gone")
 	l.all[4].Body, l.all[seq].Body = body, nil
 	unsure("the access's body is gone", l.read(l.town.Roots), "destroyed or cannot be read")
+	// That access had its term; one without a grant after it is no less wrong, however old the log: orders stay as long as it does.
+	orphan := l.grants["g-view"]
+	orphan.Grant = "g-nowhere"
+	l.write(protocol.KindView, orphan)
+	if x := l.read(l.town.Roots).Accesses[1]; x.Wrong == nil || !strings.Contains(x.Wrong.EN, "stands nowhere") {
+		t.Errorf("without a grant, behind an access whose body had its term: %+v", x)
+	}
 
 	l = newLog(t, true)
 	l.write(protocol.KindIntent, l.grants["g-release"])

@@ -289,6 +289,25 @@ func TestFaultNamesItsLine(t *testing.T) {
 	}
 }
 
+// An empty line ends the entries; before another entry it is a fault in that one's place, and not a checkpoint that cannot be read.
+func TestEmptyLineAmongEntriesIsAFault(t *testing.T) {
+	f := newFixture(t, 5)
+	whole := stream(t, f.entries, f.checkpoint(t, 5))
+	for name, line := range map[string]int{"header": 4, "body": 5} {
+		for _, empty := range []string{"\n", "\n\n"} {
+			lines := strings.SplitAfter(string(whole), "\n")
+			d, err := chain.Verify(strings.NewReader(strings.Join(slices.Insert(lines, line, empty), "")), f.verifier)
+			if d.Fault == nil || d.Fault.Seq != 2 || d.Fault.Line != 5 || d.Entries != 2 || d.Checkpoint == nil || !strings.Contains(err.Error(), "an empty line stands in its place") {
+				t.Errorf("%q before a %s: %+v, %v", empty, name, d.Fault, err)
+			}
+		}
+	}
+	d, err := chain.Verify(bytes.NewReader(bytes.ReplaceAll(whole, []byte("\n"), []byte("\r\n"))), f.verifier)
+	if d.Fault == nil || d.Fault.Seq != 0 || !strings.Contains(err.Error(), "converted the file") {
+		t.Errorf("carriage returns: %v", err)
+	}
+}
+
 func TestTornStreamIsAFault(t *testing.T) {
 	f := newFixture(t, 3)
 	whole := stream(t, f.entries, nil)

@@ -89,6 +89,9 @@ func OpenCheckpoint(signed []byte, origin string, log note.Verifier, witnesses .
 		return Checkpoint{}, nil, fmt.Errorf("checkpoint of %q: no key of the log to verify it with", origin)
 	}
 	n, err := note.Open(signed, note.VerifierList(log))
+	if c, unverified := UnverifiedCheckpoint(signed); err != nil && unverified == nil && c.Origin != origin {
+		return Checkpoint{}, nil, fmt.Errorf("it says that it is of the log %q, the key is of %q: %w", c.Origin, origin, err)
+	}
 	if err != nil {
 		return Checkpoint{}, nil, fmt.Errorf("checkpoint of %q: %w", origin, err)
 	}

@@ -250,6 +250,26 @@ func TestI11_EmptyEpochPermitsNoTruncation(t *testing.T) {
 	c.found("the seal of epoch 2 stands where epoch 1 must be sealed", 12, 13)
 }
 
+// An hour is an hour: to the millisecond an entry stands in it, and none but the seal at its end.
+func TestI11_EpochIsAnHour(t *testing.T) {
+	for late, want := range map[time.Duration]string{-time.Millisecond: "", 0: "the seal is missing"} {
+		l := newSealed(t)
+		l.fill(1)
+		l.begin("")
+		l.now = l.epochs.Since.Add(chain.MaxEpoch + late)
+		if err := l.write("test", struct{}{}); (err != nil) != (want != "") {
+			t.Errorf("%s: %v", late, err)
+		}
+		if want == "" {
+			if _, err := l.verify(); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		l.found(want, 2, 2)
+	}
+}
+
 func TestI11_CutBackToASealAndGoneOn(t *testing.T) {
 	l := threeEpochs(t)
 	l.seal()

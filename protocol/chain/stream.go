@@ -33,9 +33,10 @@ func WriteCheckpoint(w io.Writer, signed []byte) error {
 
 // Fault is what is wrong with a log, and where.
 type Fault struct {
-	Seq  uint64 // the first entry that is not as it was written, counted from the start of the stream
-	Line uint64 // where it shows, counted from 1
-	What string
+	Seq    uint64 // the first entry that is not as it was written, counted from the start of the stream
+	Before uint64 // how many entries just before it may have been written anew as well, where that cannot be told
+	Line   uint64 // where it shows, counted from 1
+	What   string
 }
 
 func (f *Fault) Error() string { return fmt.Sprintf("entry %d (line %d): %s", f.Seq, f.Line, f.What) }
@@ -62,6 +63,9 @@ func (r *Reader) Next() (Entry, error) {
 	}
 	header, err := r.read(MaxHeader)
 	r.entry = r.line
+	if err == nil && len(header) == 0 && r.goesOn() {
+		return Entry{}, r.fault("", errEmpty)
+	}
 	if err == io.EOF || (err == nil && len(header) == 0) {
 		r.ended = true
 		if err == nil {
@@ -74,6 +78,9 @@ func (r *Reader) Next() (Entry, error) {
 	}
 	e := Entry{Header: append([]byte(nil), header...)} // the next read overwrites header
 	body, err := r.read(MaxBody)
+	if err == nil && len(body) == 0 && r.goesOn() {
+		return Entry{}, r.fault("body: ", errEmpty)
+	}
 	if err == io.EOF || (err == nil && len(body) == 0) {
 		r.ended = true
 		if err == nil {
@@ -113,13 +120,14 @@ func (r *Reader) end() error {
 }
 
 var (
-	errTorn = errors.New("the stream ends within a line")
-	errLong = errors.New("the line is too long")
+	errTorn  = errors.New("the stream ends within a line")
+	errLong  = errors.New("the line is too long")
+	errEmpty = errors.New("an empty line stands in its place")
 )
 
 // fault turns an error of form into a Fault and passes any other on.
 func (r *Reader) fault(part string, err error) error {
-	if !r.ended && !errors.Is(err, errTorn) && !errors.Is(err, errLong) {
+	if !r.ended && !errors.Is(err, errTorn) && !errors.Is(err, errLong) && !errors.Is(err, errEmpty) {
 		return err
 	}
 	f := &Fault{Seq: r.seq, Line: r.entry, What: part + err.Error()}
@@ -151,6 +159,12 @@ func (r *Reader) read(limit int) ([]byte, error) {
 		return nil, errLong
 	}
 	return line, nil
+}
+
+// goesOn is whether what stands behind an empty line cannot be a checkpoint, since it is an entry or again an empty line.
+func (r *Reader) goesOn() bool {
+	next, err := r.in.Peek(1)
+	return err == nil && (next[0] == '{' || next[0] == '\n')
 }
 
 func (r *Reader) readCheckpoint() {

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -132,7 +133,9 @@ func (d *Verdict) add(e Entry, in *Reader, v Verifier, tree *leaves) error {
 		return &Fault{Seq: seq, Line: line, What: fmt.Sprintf(format, a...)}
 	}
 	h, err := ParseHeader(e.Header)
-	if err != nil {
+	if err != nil && bytes.HasSuffix(e.Header, []byte("\r")) {
+		return fault(due, "its line ends as on Windows: a program has converted the file, fetch it anew")
+	} else if err != nil {
 		return fault(due, "%v", err)
 	}
 	switch {

@@ -29,7 +29,9 @@ func (d *Verdict) judge(in *Reader, v Verifier, tree *leaves) error {
 	for _, signed := range in.Checkpoints() {
 		c, cosigned, err := OpenSuccessor(signed, v.Origin, v.Log, v.Witnesses...)
 		if err != nil {
-			wrong = append(wrong, err)
+			if !slices.ContainsFunc(wrong, func(same error) bool { return same.Error() == err.Error() }) {
+				wrong = append(wrong, err)
+			}
 			continue
 		}
 		d.Witnesses = append(d.Witnesses, Witnessed{Checkpoint: &c, Signed: signed, Cosignatures: cosigned, Quorum: v.Quorum > 0 && len(cosigned) >= v.Quorum, Forged: forged(signed, v.Witnesses)})
@@ -44,7 +46,7 @@ func (d *Verdict) judge(in *Reader, v Verifier, tree *leaves) error {
 			}
 		} else if fault := w.match(tree, under, in.Line()); fault == nil {
 			under = c.Size
-		} else if d.Fault == nil {
+		} else if d.Fault == nil || fault.Seq < d.Fault.Seq {
 			d.Fault, d.Entries = fault, fault.Seq
 		}
 		if w.Quorum || !d.Quorum {
@@ -77,6 +79,7 @@ func (w *Witnessed) match(tree *leaves, under, line uint64) *Fault {
 	}
 	if c.Size > 0 {
 		f.Seq, f.Line = c.Size-1, 2*c.Size-1
+		f.Before = f.Seq - min(under, f.Seq)
 	}
 	return f
 }
@@ -166,6 +169,39 @@ func FirstAndNewest(notes [][]byte) ([][]byte, error) {
 	const room = MaxCheckpoints - 1
 	if len(left) > room { // many keys of witnesses came and went
 		left = slices.Delete(left, room/2, len(left)-room/2)
+	}
+	return left, nil
+}
+
+// MostCosigned is how many entries the note covers that most witnesses cosigned, of those that cover at least so many, and how many they are; of several the newest. Where none covers them both are 0. The
+// cosignatures were verified before.
+func MostCosigned(notes [][]byte, least uint64) (size uint64, by int, err error) {
+	for _, signed := range notes {
+		n, err := unverified(signed)
+		if err != nil {
+			return 0, 0, fmt.Errorf("cosigned checkpoint: %w", err)
+		}
+		c, err := ParseCheckpoint(n.Text)
+		if err != nil {
+			return 0, 0, fmt.Errorf("cosigned checkpoint: %w", err)
+		}
+		if all := len(cosigners(c.Origin, n)); c.Size >= least && (all > by || all == by && c.Size > size) {
+			size, by = c.Size, all
+		}
+	}
+	return size, by, nil
+}
+
+// UpTo leaves the notes that cover no more than so many entries.
+func UpTo(notes [][]byte, size uint64) (left [][]byte, err error) {
+	for _, signed := range notes {
+		c, err := UnverifiedCheckpoint(signed)
+		if err != nil {
+			return nil, err
+		}
+		if c.Size <= size {
+			left = append(left, signed)
+		}
 	}
 	return left, nil
 }

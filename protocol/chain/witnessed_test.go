@@ -56,10 +56,27 @@ func TestI11_EveryCheckpointOfAStreamCounts(t *testing.T) {
 	if _, err = verify(f.entries, first, other.checkpoint(t, 12), alone); err == nil || !strings.Contains(err.Error(), "unverified") && !strings.Contains(err.Error(), "signature") {
 		t.Errorf("a checkpoint of another log: %v", err)
 	}
+	if _, err = verify(f.entries, other.checkpoint(t, 12), other.checkpoint(t, 12)); err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("said twice: %v", err)
+	}
 	fork, err := chain.SignCheckpoint(chain.Checkpoint{Origin: origin, Size: 17, Root: other.head.Root()}, f.signer)
 	must(t, err)
 	if d, err = verify(f.entries, first, both, fork); err == nil || d.Fault == nil || d.Fault.Seq != 16 || !strings.Contains(d.Fault.What, "from entry 12 on") {
 		t.Errorf("a signed fork: %+v", d.Fault)
+	}
+	if d.Fault.Before != 4 {
+		t.Errorf("entries 12 to 15 may have been written anew as well: %+v", d.Fault)
+	}
+	// Of two faults the first is named, also where it shows only by a checkpoint.
+	torn := slices.Clone(f.entries)
+	torn[14].Body = torn[13].Body
+	early, err := chain.SignCheckpoint(chain.Checkpoint{Origin: origin, Size: 5, Root: other.head.Root()}, f.signer)
+	must(t, err)
+	if d, err = verify(torn, first, early, both); err == nil || d.Fault == nil || d.Fault.Seq != 4 || d.Fault.Before != 1 || d.Entries != 4 {
+		t.Errorf("a false checkpoint before a bad entry: %+v", d.Fault)
+	}
+	if d, err = verify(torn, first, both, fork); err == nil || d.Fault == nil || d.Fault.Seq != 14 {
+		t.Errorf("a bad entry before a false checkpoint: %+v", d.Fault)
 	}
 	stolen := slices.Concat(signed(20, own), both[bytes.LastIndex(both, []byte("— "+outside.Name())):])
 	if d, err = verify(f.entries, first, both, stolen); err != nil || len(d.Witnesses[2].Forged) != 1 || d.Witnesses[2].Forged[0] != outside.Name() || d.Witnesses[2].Quorum || d.Checkpoint.Size != 12 {

@@ -3,6 +3,7 @@ package evidence
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -235,6 +236,38 @@ func TestI11_ScriptAndOpensslAcceptOneEntry(t *testing.T) {
 	if said, code := verifyPy(t, lay(7, note)+".tlog-proof", keys); code != 3 || !strings.Contains(said, timeUnshown) {
 		t.Errorf("not cosigned, exit code %d:\n%s", code, said)
 	}
+	// What `beeldwacht verify` does not take for a proof, the script does not either; and a body whose term is over accuses nobody.
+	for name, c := range map[string]struct {
+		change func(base string, proof []byte) []byte
+		code   int
+	}{
+		"more text":         {func(_ string, p []byte) []byte { return append(p, "more\n"...) }, 1},
+		"loose base64":      {func(_ string, p []byte) []byte { return bytes.Replace(p, []byte("=\n"), []byte("= \n"), 1) }, 1},
+		"carriage returns":  {func(_ string, p []byte) []byte { return bytes.ReplaceAll(p, []byte("\n"), []byte("\r\n")) }, 1},
+		"body gone":         {func(base string, p []byte) []byte { s.must(os.Remove(base + ".body")); return p }, 3},
+		"of the next entry": {func(base string, p []byte) []byte { put(t, base+".header", s.entries[201].Header); return p }, 1},
+	} {
+		base := lay(200, cosigned)
+		proof, err := os.ReadFile(base + ".tlog-proof")
+		s.must(err)
+		put(t, base+".tlog-proof", c.change(base, proof))
+		if said, code := verifyPy(t, base+".tlog-proof", keys); code != c.code {
+			t.Errorf("%s: exit code %d:\n%s", name, code, said)
+		}
+	}
+	// One witness under two names is one witness.
+	raw, err := base64.StdEncoding.DecodeString(strings.SplitN(witness, "+", 3)[2])
+	s.must(err)
+	alias := sha256.Sum256(append([]byte("other.example\n"), raw...))
+	line := cosigned[bytes.LastIndexByte(cosigned, ' ')+1:]
+	sig, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(line)))
+	s.must(err)
+	both := fmt.Appendf(bytes.Clone(cosigned), "— other.example %s\n", base64.StdEncoding.EncodeToString(append(alias[:4:4], sig[4:]...)))
+	put(t, keys, fmt.Appendf(nil, "\ufefflog %s\r\nwitness %s\r\nwitness other.example+%x+%s\r\nquorum 2\r\n", recorderKey, witness, alias[:4], base64.StdEncoding.EncodeToString(raw)))
+	if said, code := verifyPy(t, lay(7, both)+".tlog-proof", keys); code != 3 || !strings.Contains(said, "1 getuigen") {
+		t.Errorf("one witness under two names, exit code %d:\n%s", code, said)
+	}
+	put(t, keys, []byte("log "+recorderKey+"\nwitness "+witness+"\nquorum 1\n"))
 	for _, kind := range []string{"header", "body", "tlog-proof"} {
 		base := lay(200, cosigned)
 		b, err := os.ReadFile(base + "." + kind)

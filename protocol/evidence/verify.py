@@ -14,7 +14,7 @@ RANK = ["in orde / ok", "NIET AANGETOOND / NOT SHOWN", "NIET IN ORDE / FAILED"]
 verdict = {"Integriteit / integrity": 0, "Tijd / time": 0, "Bevoegdheid / authorisation": 0}
 (INTEGRITY, TIME, AUTHORISATION), ACCESS = verdict, ("release.intent", "access.view")
 ED25519, P256 = bytes.fromhex("302a300506032b6570032100"), bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")  # public keys in DER begin so
-b64, sha = base64.b64decode, lambda b: hashlib.sha256(b).digest()
+sha, b64 = lambda b: hashlib.sha256(b).digest(), lambda s: {base64.b64encode(b): b for b in [base64.b64decode(s)]}[s.encode()]  # in its one spelling
 
 def say(which, where, what, rank=2):
     verdict[which] = max(verdict[which], rank, print(f"{RANK[rank]}  {where}: {what}") or 0)
@@ -57,20 +57,20 @@ def path_root(leaf, index, size, path):  # that an inclusion proof leads to (RFC
     return h if last == 0 and 0 <= index < size else b""
 def checkpoint(note, log, witnesses, quorum):  # size and root that a log's key signed, under its name or a successor's (name/2), and enough witnesses have seen
     name, (first, _, key) = note.decode().split("\n")[0], log.split("+", 2)
-    if name != first and (name.rpartition("/")[0] != first or not name.rpartition("/")[2].isdecimal()) or not signed(note, f"{name}+{sha((name + chr(10)).encode() + b64(key))[:4].hex()}+{key}"):
+    if any(line[:2] != "— " for line in note.decode().rpartition("\n\n")[2].splitlines()) or name != first and (name.rpartition("/")[0] != first or not name.rpartition("/")[2].isdecimal()) or not signed(note, f"{name}+{sha((name + chr(10)).encode() + b64(key))[:4].hex()}+{key}"):
         say(INTEGRITY, "checkpoint", f"niet getekend door / not signed by {log}")
-    seen = len({w.split("+", 1)[1] for w in witnesses if signed(note, w)})
+    seen = len({w.split("+", 2)[2] for w in witnesses if signed(note, w)})
     if seen < max(quorum, 1):
         say(TIME, "checkpoint", f"{seen} getuigen tekenden, nodig zijn / witnesses signed, needed are {max(quorum, 1)}", 1)
-    return int(note.split(b"\n")[1]), b64(note.split(b"\n")[2])
+    return int(note.split(b"\n")[1]), b64(note.decode().split("\n")[2])
 def entry(base, size, tree):  # of the log of that root: what its header and its body say
-    seq, header, body = int(Path(base).name), Path(base + ".header").read_bytes(), Path(base + ".body").read_bytes()
+    seq, header, body = int(Path(base).name), Path(base + ".header").read_bytes(), Path(base + ".body").read_bytes() if Path(base + ".body").exists() else None
     head, proof = json.loads(header), Path(base + ".tlog-proof").read_text("utf-8").split("\n\n")[0].split("\n")
     if (head["seq"], proof[:2]) != (seq, ["c2sp.org/tlog-proof@v1", f"index {seq}"]) or path_root(header, seq, size, [b64(h) for h in proof[2:]]) != tree:
         say(INTEGRITY, f"{seq}.header, {seq}.tlog-proof", "staat niet in het journaal van het / is not in the log of the checkpoint")
-    if head["body"] != sha(body).hex():
-        say(INTEGRITY, f"{seq}.body", "is niet de inhoud die de kop noemt / is not the body that its header names")
-    return {**head, "facts": json.loads(body)}
+    if body is None or head["body"] != sha(body).hex():
+        say(INTEGRITY, f"{seq}.body", *(("is niet bijgevoegd / is not there", 1) if body is None else ("is niet de inhoud die de kop noemt / is not the body that its header names",)))
+    return {**head, "facts": json.loads(body or "{}")}
 def bag(root, roots):
     names = {f.relative_to(root).as_posix() for f in root.rglob("*") if f.is_file()}
     listed = {line[66:]: line[:64] for name in ("tagmanifest", "manifest") for line in (root / f"{name}-sha256.txt").read_text("utf-8").splitlines()}
@@ -104,7 +104,7 @@ def bag(root, roots):
     print(f"{count} segmenten, {len(journal)} journaalregels / {count} segments, {len(journal)} journal entries")
 
 arguments = sys.argv[1:3] or [str(Path(__file__).parent)]
-what, told = arguments[0], [line.split() for k in arguments[1:] if Path(k).is_file() for line in Path(k).read_text("utf-8").splitlines()]
+what, told = arguments[0], [line.split() for k in arguments[1:] if Path(k).is_file() for line in Path(k).read_text("utf-8-sig").splitlines()]
 given, proof = lambda word: [line[1] for line in told if line[:1] == [word]], what.endswith(".tlog-proof")
 if not all(Path(a).exists() for a in arguments) or not (given("log") if proof else Path(what, "bagit.txt").is_file()) or not openssl("version"):
     sys.exit(print(f"{what}: niet na te gaan: geen uitgepakte bewijsmap, sleutels of openssl / cannot be examined: no unpacked bag, keys or openssl") or 2)

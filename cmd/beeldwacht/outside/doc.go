@@ -35,7 +35,7 @@
 //
 // # Limits
 //
-// Each log may hand in 5 checkpoints a second, with bursts of 60; only what its key has signed counts. Each address may send 60 that are refused, and then one a second. At most 512
+// Of each log an address may hand in 5 checkpoints a second, with bursts of 60; only what its key has signed counts. Each address may send 60 that are refused, and then one a second. At most 512
 // connections stand open, and a request has 10 seconds. So nobody who cannot sign keeps a log from being cosigned, but by filling the line; the recorders then wait.
 //
 // # Store

@@ -103,6 +103,8 @@ func newPlace(t testing.TB, logs ...*testLog) *place {
 	return p
 }
 
+func (p *place) Cosign(raw []byte) ([]byte, error) { return p.Witness.Cosign(raw, "192.0.2.1") }
+
 func (p *place) open() {
 	w, err := Open(p.dir, p.skey, p.logs, func() time.Time { return p.now }, slog.New(slog.DiscardHandler))
 	must(p.t, err)
@@ -258,6 +260,7 @@ func TestAnswersOfTheProtocol(t *testing.T) {
 	fork.size, fork.hashes = 0, nil
 	fork.grow(t, "w", "x", "y", "z")
 	spoilt := l.copy().grow(t, "e")
+	ahead := l.copy().grow(t, "e", "f")
 	proof, err := chain.ConsistencyProof(4, 5, spoilt.hashes)
 	must(t, err)
 	proof[0][0] ^= 1
@@ -274,6 +277,7 @@ func TestAnswersOfTheProtocol(t *testing.T) {
 		"unknown log":     {unknown.submission(t, 0), 404, ""},
 		"another key":     {impostor.submission(t, 4), 403, ""},
 		"stale":           {l.submission(t, 0), 409, "4\n"},
+		"ahead":           {ahead.submission(t, 5), 409, "4\n"}, // as after a witness that was put back
 		"fork":            {chain.MarshalSubmission(chain.Submission{Old: 4, Note: fork.checkpoint(t)}), 409, ""},
 		"spoilt proof":    {chain.MarshalSubmission(chain.Submission{Old: 4, Proof: proof, Note: spoilt.checkpoint(t)}), 422, ""},
 		"too much proof":  {[]byte("old 4\n" + strings.Repeat("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", 64) + "\n" + string(l.checkpoint(t))), 400, ""},
@@ -287,7 +291,7 @@ func TestAnswersOfTheProtocol(t *testing.T) {
 			if r.Code != c.status || !strings.HasPrefix(r.Body.String(), c.answer) {
 				t.Errorf("%d %s", r.Code, r.Body)
 			}
-			if sized := r.Header().Get("Content-Type") == "text/x.tlog.size"; sized != (name == "stale") {
+			if sized := r.Header().Get("Content-Type") == "text/x.tlog.size"; sized != (name == "stale" || name == "ahead") {
 				t.Errorf("content type %s", r.Header().Get("Content-Type"))
 			}
 		})
@@ -338,8 +342,16 @@ func TestFloodIsHeldBack(t *testing.T) {
 	if c := post("192.0.2.2:1", other.submission(t, 0)); c != 200 {
 		t.Errorf("another log's flood: %d", c)
 	}
+	// Whoever has a checkpoint that the log once signed (there is one in every bag) can hand it in for ever; the log itself is still cosigned.
+	old := l.submission(t, 0)
+	for range 100 {
+		post("192.0.2.9:1", old)
+	}
+	if c := post("192.0.2.3:1", l.grow(t, "b").submission(t, 1)); c != 200 {
+		t.Errorf("an old checkpoint handed in again and again keeps its log from being cosigned: %d", c)
+	}
 	p.now = p.now.Add(time.Second)
-	if c := post("192.0.2.2:1", l.submission(t, 1)); c != 200 {
+	if c := post("192.0.2.2:1", l.submission(t, 2)); c != 200 {
 		t.Errorf("a second later: %d", c)
 	}
 	if c := post("192.0.2.1:1", []byte("rubbish")); c != 400 {

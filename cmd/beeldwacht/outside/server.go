@@ -61,7 +61,7 @@ func (w *Witness) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusBadRequest, "the body could not be read")
 		return
 	}
-	line, err := w.Cosign(body)
+	line, err := w.Cosign(body, address)
 	var stale *Stale
 	switch {
 	case err == nil:

@@ -29,7 +29,7 @@ type Witness struct {
 	now  func() time.Time
 	log  *slog.Logger
 
-	signed  *limits // by origin
+	signed  *limits // by origin and address
 	refused *limits // by address
 
 	keeping sync.Mutex // held while evidence is written
@@ -138,8 +138,9 @@ func (s *Stale) Error() string {
 	return fmt.Sprintf("the last cosigned checkpoint has size %d", s.Size)
 }
 
-// Cosign judges a submission, stores its checkpoint, and returns the cosignature line.
-func (w *Witness) Cosign(raw []byte) ([]byte, error) {
+// Cosign judges a submission, stores its checkpoint, and returns the cosignature line. What one address hands in of a log does not count against another: anyone may have a checkpoint
+// that the log once signed, and hand it in again and again.
+func (w *Witness) Cosign(raw []byte, address string) ([]byte, error) {
 	malformed := func(err error) error { return fmt.Errorf("%w: %w", ErrMalformed, err) }
 	s, err := chain.ParseSubmission(raw)
 	if err != nil {
@@ -161,7 +162,7 @@ func (w *Witness) Cosign(raw []byte) ([]byte, error) {
 		return nil, malformed(fmt.Errorf("old size %d is beyond the checkpoint's, %d", s.Old, c.Size))
 	}
 	now := w.now()
-	if !w.signed.allow(c.Origin, now) {
+	if !w.signed.allow(c.Origin+" "+address, now) {
 		return nil, ErrTooMuch
 	}
 	n.UnverifiedSigs = nil
