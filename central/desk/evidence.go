@@ -58,7 +58,7 @@ func (d *desk) evidence(v *visit) {
 		return
 	}
 	row := func(nl, en string, said central.Words) []any {
-		return []any{page.Both(nl, en), said.NL, said.EN}
+		return []any{page.Both(nl, en), page.NL.In(said), page.EN.In(said)}
 	}
 	w := i.Words()
 	account := table{Caption: page.Both("Wat is er gebeurd?", "What happened?"), Columns: []central.Words{{}, page.Both("Nederlands", "Nederlands"), page.Both("English", "English")}, Rows: [][]any{

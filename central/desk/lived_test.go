@@ -185,7 +185,7 @@ func (o *office) livedIn() {
 		}
 	})
 	o.do(central.ProposeErase{By: approver, EraseFacts: central.EraseFacts{Camera: "hal", Interval: protocol.Span(ago(80), ago(79)), Ground: protocol.EraseIncident, Dossier: central.IncidentDossier(lost), Reason: "de zaal was verhuurd"}})
-	o.proof = witness.Evidence{Finding: witness.Finding{Recorder: "rec-1", At: protocol.T(o.now), Kind: witness.Silent, Key: "silence since", Seen: central.Words{NL: "niets gehoord", EN: "not heard"}}}
+	o.proof = witness.Evidence{Finding: witness.Finding{Recorder: "rec-1", At: protocol.T(o.now), Kind: witness.Silent, Key: "silence since", Seen: central.Words{NL: "niets gehoord sinds 2026-11-21T00:30:00.000Z", EN: "not heard since 2026-11-21T00:30:00.000Z"}}}
 	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: witness.Rollback, Name: o.proof.Name(), At: o.proof.At, Seen: o.proof.Seen})
 	o.do(central.RecordMisbehaviour{Recorder: "rec-1", Kind: witness.Silent, Name: o.proof.Name(), At: o.proof.At, Seen: o.proof.Seen})
 	o.do(central.ReportIncident{By: officer, Drill: true, IncidentFacts: central.IncidentFacts{Nature: "oefening: recorder gestolen"}})
@@ -202,4 +202,12 @@ func (o *office) livedIn() {
 	o.do(central.ReportToCollege{By: officer, Subject: "te lang bewaard", Text: "het museum"})
 	o.do(central.ReportToCollege{By: officer, Subject: "tweede", Text: "de garage"})
 	o.do(central.AnswerOfficer{By: alderman, Number: 2, Answer: "wij bekorten"})
+}
+
+// The page to file has both languages side by side, each with the words of its own.
+func TestEvidenceInTwoLanguages(t *testing.T) {
+	b := lived(t).as(officer)
+	for _, lang := range []string{"", "/en"} {
+		says(t, b.get(lang+"/bureau/incidenten/3/bewijs"), 200, "niets gehoord sinds 21 november 2026 om 01:30:00", "not heard since 21 November 2026 at 01:30:00")
+	}
 }

@@ -51,7 +51,7 @@ func TestBlocksGiveTheSameVerdictOnSeals(t *testing.T) {
 		l.seal()
 		if l.head.Size > 400 && len(l.epochs.Key) > 0 && l.epochs.Breaks == 0 {
 			l.fill(10)
-			l.begin("the disk was full")
+			l.begin("the disk was full\nnext week\nthere is a larger one") // which looks as if it named a key
 		}
 	}
 	f := newFixture(t, 0)

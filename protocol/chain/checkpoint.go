@@ -32,7 +32,7 @@ type Checkpoint struct {
 
 // String is the checkpoint's text as it is signed (C2SP tlog-checkpoint), without extension lines.
 func (c Checkpoint) String() string {
-	return fmt.Sprintf("%s\n%d\n%s\n", c.Origin, c.Size, base64.StdEncoding.EncodeToString(c.Root[:]))
+	return c.Origin + "\n" + strconv.FormatUint(c.Size, 10) + "\n" + base64.StdEncoding.EncodeToString(c.Root[:]) + "\n"
 }
 
 // ParseCheckpoint reads a checkpoint's text, without signatures. It proves nothing: use [OpenCheckpoint] on what comes from elsewhere.

@@ -138,14 +138,13 @@ func hexDigits(w uint64) (bytes uint32, wrong uint64) {
 	return uint32(v | v>>16), wrong
 }
 
-// scanHex reads as many bytes as to has, in lower-case hex.
+// scanHex reads as many bytes as to has, a multiple of four, in lower-case hex.
 func scanHex(to, digits []byte) bool {
 	wrong := uint64(0)
-	for len(to) >= 4 {
-		four, no := hexDigits(binary.LittleEndian.Uint64(digits))
-		binary.LittleEndian.PutUint32(to, four)
+	for i := 0; i < len(to); i += 4 {
+		four, no := hexDigits(binary.LittleEndian.Uint64(digits[2*i : 2*i+8]))
+		binary.LittleEndian.PutUint32(to[i:i+4], four)
 		wrong |= no
-		to, digits = to[4:], digits[8:]
 	}
 	return wrong == 0
 }
@@ -263,9 +262,10 @@ func scanNumber(b []byte, from int) int {
 const ones, tops = 0x0101010101010101, 0x8080808080808080
 
 // odd has the top bit set of the first of eight bytes that is no plain character: a control character, a quote, a backslash, or not of ASCII. Of those before it none is set; of those behind it any may be.
+// It wants each of the bytes ^2, which puts the quote among the control characters.
 func odd(w uint64) uint64 {
-	low := (w ^ ones*2) - ones*('"'^2+1) // control characters and, as ^2 puts it among them, the quote
-	slash := (w ^ ones*'\\') - ones
+	low := w - ones*('"'^2+1)
+	slash := (w ^ ones*('\\'^2)) - ones
 	return low | slash | w
 }
 
@@ -274,7 +274,7 @@ func scanString(b []byte, from int) int {
 	ascii := true
 	for at := from; at < len(b); {
 		if rest := b[at:]; len(rest) >= 8 { // eight bytes at a time
-			first := odd(binary.LittleEndian.Uint64(rest)) & tops
+			first := odd(binary.LittleEndian.Uint64(rest)^ones*2) & tops
 			if first == 0 {
 				at += 8
 				continue
@@ -316,8 +316,10 @@ type shape struct {
 	integers []span
 }
 
-// word is eight bytes of a shape: in fixed all bits are set of those that may not differ, and like has these; all other bits are zero.
-type word struct{ like, fixed uint64 }
+// word is eight bytes of a shape. In fixed all bits are set of those that may not differ. ^ of turn makes the byte same of each of these in a body that has it too, and of each other byte what odd wants.
+type word struct{ turn, fixed uint64 }
+
+const same = '@' // a plain character, ^2 or not
 
 // span is a part of a line. That of a string begins behind its first quote and ends behind its last.
 type span struct{ from, to int }
@@ -372,20 +374,33 @@ func (s *shape) take(b []byte, values []span) {
 	}
 	for at := len(b) % 8; at < len(b); at += 8 {
 		f := binary.LittleEndian.Uint64(fixed[at:])
-		s.words = append(s.words, word{binary.LittleEndian.Uint64(b[at:]) & f, f})
+		s.words = append(s.words, word{(binary.LittleEndian.Uint64(b[at:])^ones*same)&f | ones*2&^f, f})
 	}
+}
+
+// differences are zero where there are none: in wrong what may not differ, in the top bits of strange what is no plain character.
+type differences struct{ wrong, strange uint64 }
+
+// against adds what differs in the next eight bytes of a body.
+func (w word) against(b []byte, d differences) differences {
+	turned := binary.LittleEndian.Uint64(b) ^ w.turn
+	return differences{d.wrong | (turned^ones*same)&w.fixed, d.strange | odd(turned)}
 }
 
 // fits is whether a salted body that is as long as the shape's is sound by it.
 func (s *shape) fits(b []byte) bool {
-	rest := b[len(b)%8:] // what is before it every salted body has
-	wrong, strange := uint64(0), uint64(0)
-	for i, w := range s.words {
-		other := binary.LittleEndian.Uint64(rest[8*i:8*i+8]) ^ w.like // zero where it is the same and must be, else what it is
-		wrong |= other & w.fixed
-		strange |= odd(other | w.fixed&(ones*' '))
+	words, rest := s.words, b[len(b)%8:] // what is before it every salted body has
+	var found differences
+	for ; len(words) >= 4 && len(rest) >= 4*8; words, rest = words[4:], rest[4*8:] { // four at a time, which takes a seventh less
+		found = words[0].against(rest, found)
+		found = words[1].against(rest[8:], found)
+		found = words[2].against(rest[16:], found)
+		found = words[3].against(rest[24:], found)
 	}
-	if wrong|strange&tops != 0 {
+	for i, w := range words {
+		found = w.against(rest[8*i:8*i+8], found)
+	}
+	if found.wrong|found.strange&tops != 0 {
 		return false
 	}
 	for _, v := range s.integers {
