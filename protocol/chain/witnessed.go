@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -85,6 +86,15 @@ func (w *Witnessed) match(tree *leaves, under, line uint64) *Fault {
 		f.Before = f.Seq - min(under, f.Seq)
 	}
 	return f
+}
+
+// maxStill is how much later than the last entry it covers a checkpoint may be cosigned, of a log that a seal is added to each hour.
+const maxStill = 24 * time.Hour
+
+// TooLate says that a cosignature is of a time at which there would have been another seal: the witness's clock or the log's is wrong, or the log stood still. It does not show that a
+// body's term is over.
+func (d *Verdict) TooLate(w Witnessed, c Cosignature) bool {
+	return w.Matches && d.Epochs.Key != "" && w.Checkpoint.Size > d.Epochs.First && c.Time.Sub(w.CoveredTime.Time) > maxStill
 }
 
 // forged are the witnesses in whose name, and under whose key's hash, something stands beneath a note that does not verify.
