@@ -239,6 +239,8 @@ func (b *block) checkEntry(i int, v Verifier, seen shapes) bool {
 	if !ok || s.seq != b.first+uint64(i) || i > 0 && (s.prev != b.sums[i-1] || s.at < b.times[i-1]) {
 		return false
 	}
+	b.hash(e.Header, b.sums[i][:])
+	b.hash(leaf, b.leaves[i][:])
 	if e.Body == nil {
 		h := s.header()
 		if _, ok := protocol.BodiesDue(h.Kind, protocol.MonthOf(h.Time)); !ok {
@@ -252,8 +254,6 @@ func (b *block) checkEntry(i int, v Verifier, seen shapes) bool {
 		b.prev = s.prev
 	}
 	b.times[i] = s.at
-	b.hash(e.Header, b.sums[i][:])
-	b.hash(leaf, b.leaves[i][:])
 	switch string(s.kind) {
 	case protocol.KindEpochBegun, protocol.KindEpochSealed, protocol.KindResumed:
 		b.epochs = append(b.epochs, i)
