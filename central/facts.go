@@ -222,8 +222,8 @@ type AlarmKind string
 
 const (
 	WitnessAbsent  AlarmKind = "witness-absent"  // an outside witness does not answer
-	WitnessRefuses AlarmKind = "witness-refuses" // an outside witness does not cosign a recorder's log
-	LedgerBehind   AlarmKind = "ledger-behind"   // this ledger is not the one that a recorder, or the centre's own witness, saw before
+	WitnessRefuses AlarmKind = "witness-refuses" // an outside witness does not cosign a recorder's log, or this ledger
+	LedgerBehind   AlarmKind = "ledger-behind"   // this ledger is not the one that a recorder or a witness saw before
 )
 
 func (c Alarm) decide(d *decision) error {

@@ -47,6 +47,14 @@ func TestI11_AFindingOpensOneIncident(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
+	// What the witness calls them, and what stands on the page.
+	for kind, want := range map[string]string{"rollback": "log-rollback", "truncation": "log-truncated", "silence": "log-silent", "clock": "log-clock", "body": "log-body", "unfit": "log-unfit",
+		"unsealed": "log-unsealed", "late": "log-seal-late", "listed": "footage-listed"} {
+		c.do(found(kind, kind+" 1", ""))
+		if got := fmt.Sprint(kinds(&c.s, c.now)); !strings.Contains(got, want) || incidentWords[want] == (Words{}) {
+			t.Errorf("%s opens no incident %s: %s", kind, want, got)
+		}
+	}
 	c.do(MarkRecorder{By: admin, Recorder: "rec-1", Mark: Stolen, Reason: "weg"})
 	if c.do(found("silence", "silence 1", "")) != nil {
 		t.Error("a stolen recorder is silent, and that is no news")

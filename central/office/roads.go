@@ -84,6 +84,13 @@ func (o *Office) tellWitnesses(ctx context.Context) {
 			alarms = append(alarms, central.Alarm{Kind: central.WitnessAbsent, Detail: fmt.Sprintf("%s at %s, since %s: %s", w.Name, w.URL, protocol.T(w.Absent), w.Why)})
 		}
 	}
+	for _, no := range o.courier.Refusals(protocol.LedgerOrigin(o.Config.Municipality)) {
+		kind := central.WitnessRefuses
+		if no.Fork {
+			kind = central.LedgerBehind
+		}
+		alarms = append(alarms, central.Alarm{Kind: kind, Detail: no.Error()})
+	}
 	for _, r := range o.enrol() {
 		if len(o.Config.Witnesses) == 0 {
 			break

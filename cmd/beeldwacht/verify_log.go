@@ -282,6 +282,10 @@ func (l *logReport) holdAgainst(j judgement, w chain.Witnessed) {
 			"Under the checkpoint of %d entries there is a signature in the name of witness %s that was not made with its key, or not under this checkpoint.", w.Checkpoint.Size, name)
 	}
 	for _, c := range w.Cosignatures {
+		if l.found.TooLate(w, c) {
+			j.unsure(atEntry(w.Checkpoint.Size-1), "Getuige %s tekende mee om %s, maar deze laatste regel is van %s, en elk uur moet er een zegel bij komen: een van beide klokken is fout, of het logboek stond stil.",
+				"Witness %s cosigned at %s, but this last entry is of %s, and every hour must add a seal: one of the two clocks is wrong, or the log stood still.", c.Name, protocol.T(c.Time), w.CoveredTime)
+		}
 		if ahead := w.CoveredTime.Sub(c.Time); w.Matches && ahead > clocksApart {
 			j.fail(atEntry(w.Checkpoint.Size-1), "De recorder schreef deze regel om %s, maar getuige %s tekende haar al om %s mee: de klokken lopen %s uiteen.",
 				"The recorder wrote this entry at %s, but witness %s cosigned it at %s already: the clocks are %s apart.", w.CoveredTime, c.Name, protocol.T(c.Time), ahead.Round(time.Second))
@@ -338,6 +342,8 @@ func (l *logReport) judgeAuthorisation(a *access.Account) {
 			continue
 		case x.Wrong != nil:
 			j.fail(atEntry(x.Entry), "Inzage (%s) van camera %s om %s zonder geldige toestemming. %s", "Access (%s) to camera %s at %s without a valid grant. %s", x.How, x.Camera, x.At, *x.Wrong)
+		case x.Unsure != nil && x.How == "": // its body is gone
+			j.unsure(atEntry(x.Entry), "Inzage om %s. %s", "Access at %s. %s", x.At, *x.Unsure)
 		case x.Unsure != nil:
 			j.unsure(atEntry(x.Entry), "Inzage (%s) van camera %s om %s. %s", "Access (%s) to camera %s at %s. %s", x.How, x.Camera, x.At, *x.Unsure)
 		default:

@@ -18,8 +18,8 @@ import (
 	"github.com/beeldwacht/beeldwacht/protocol/protocoltest"
 )
 
-// made are the logs that need a town: of a recorder where somebody looked (access.log, and orphan.log in which somebody also looked without a grant, and anew.log: the entries of that under the checkpoint of the first, and bare.log: the first without the last body), with keys access.txt (and those without roots,
-// logkey.txt), the successor of the first (resumed.log, resumed-epochs.log whose seals begin anew there, and rogue.log that nobody ordered), and the centre's ledger with a dossier in it, as a centre with an outside witness exports it
+// made are the logs that need a town: of a recorder where somebody looked (access.log, and orphan.log in which somebody also looked without a grant, and anew.log: the entries of that under the checkpoint of the first, and bare.log and untold.log: the first without the last body, and without that of the access), with keys access.txt (and those without roots,
+// logkey.txt), the successor of the first (resumed.log, resumed-epochs.log whose seals begin anew there, ahead.log that a witness cosigned nine years later by its clock, and rogue.log that nobody ordered), and the centre's ledger with a dossier in it, as a centre with an outside witness exports it
 // (ledger.log, ledger.txt); when that witness was away in the end (ledger-away.log), or not asked yet (ledger-soon.log); and with something wrong at its end: cut short, a cosignature moved to another checkpoint, all cosignatures left
 // out, the checkpoint of another ledger besides.
 func made(t *testing.T) map[string][]byte {
@@ -48,6 +48,7 @@ func made(t *testing.T) map[string][]byte {
 	entries, checkpoint, _ := bytes.Cut(files["access.log"], []byte("\n\n"))
 	anew, _, _ := bytes.Cut(files["orphan.log"], []byte("\n\n"))
 	files["anew.log"] = slices.Concat(anew, []byte("\n\n"), checkpoint)
+	files["untold.log"] = slices.Concat(bytes.Join(slices.Replace(bytes.Split(entries, []byte("\n")), 7, 8, []byte("-")), []byte("\n")), []byte("\n\n"), checkpoint)
 	files["bare.log"] = slices.Concat(entries[:bytes.LastIndexByte(entries, '\n')], []byte("\n-\n\n"), checkpoint)
 	second, err := protocol.SignerUnder(protocol.LogOrigin(town.Log.Name(), 2), town.Log)
 	must(t, err)
@@ -64,6 +65,11 @@ func made(t *testing.T) map[string][]byte {
 		order := l.order(1, town.Resume("r-1", 2), protocol.LevelPersons, signers...)
 		l.write(protocol.KindResumed, protocol.Resumed{Log: 2, Document: string(order)})
 		begin(second.Name(), 1, "the log was resumed")
+		if name == "resumed-epochs.log" {
+			ahead := &townLog{t: t, town: town, head: l.head, now: l.now.AddDate(9, 0, 0)}
+			ahead.entries.Write(l.entries.Bytes())
+			files["ahead.log"] = ahead.file(second, town.Witness)
+		}
 		files[name] = l.file(second, town.Witness)
 	}
 	keys := fmt.Sprintf("log %s\nwitness %s\n", town.LogKey, town.WitnessKey)

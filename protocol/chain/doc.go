@@ -80,7 +80,7 @@
 // A log that was put back, or forked, cannot go on under its name: whoever watched it has signed for something else, and two histories under one name are what a log must never have. By an order of the
 // privacy officer it goes on as its own successor, which has the same key and the next name, "rec-1.helmond/beeldwacht/2" (protocol.LogOrigin): an entry log.resumed carries the order, and the next entry
 // begins an epoch anew. The entries before it, as the recorder has them, are the successor's first ones, so numbers, proofs of their inclusion and what is under a seal stay what they were; what the
-// first log had beyond them is with its witnesses, and is not denied: it is another log. [Verify] takes a successor for its first log's key, and lists each resumption; who signed the order is for
+// first log had beyond them is with its witnesses, and is not denied: it is another log. [Verify] takes a successor for its first log's key, where its log.resumed stands among the entries, and lists each; who signed the order is for
 // the caller (protocol/access). A key of an epoch bears the name of the log that went on when it was made.
 //
 // # Retention

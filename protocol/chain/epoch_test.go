@@ -380,6 +380,12 @@ func TestI13_SuccessorIsVerifiedWithTheKeyOfTheFirst(t *testing.T) {
 	if err != nil || d.Checkpoint == nil || !d.Matches || d.Checkpoint.Origin != origin+"/2" || len(d.Resumed) != 1 || d.Resumed[0].Log != 2 || len(d.Breaks) != 1 || d.Epochs.Log != 2 || d.Epochs.Sealed != l.head.Size-1 {
 		t.Errorf("%v: %+v", err, d)
 	}
+	// The name alone makes no successor: the entry that cites the order must be there.
+	for log, of := range map[uint64]*sealed{2: threeEpochs(t), 3: l} {
+		if d, err := chain.Verify(bytes.NewReader(stream(t, of.entries, under(log, of.head))), judge); err == nil || d.Fault != nil || !strings.Contains(err.Error(), fmt.Sprintf("is of log %d, and no entry says", log)) {
+			t.Errorf("log %d without its resumption: %v", log, err)
+		}
+	}
 	// Somebody else's key under that name is nobody's.
 	other, _ := protocoltest.Key(t, origin)
 	forged, err := protocol.SignerUnder(origin+"/2", other)

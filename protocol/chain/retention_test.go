@@ -1,6 +1,9 @@
 package chain_test
 
 import (
+	"bytes"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,5 +65,34 @@ func TestI11_MissingBodyIsJudged(t *testing.T) {
 	kept(t, due.Add(-time.Millisecond), other).without(2).found("a body of access.view of 2026-11 is kept until 2031-12-01", 2, 2)
 	if d, err := kept(t, due, other).without(2).verify(); err != nil || d.Unsaid != 1 {
 		t.Errorf("gone in time, and nobody says so: %+v, %v", d, err)
+	}
+}
+
+// A witness whose clock is years ahead does not make the term of a body be over: in that time a log that is sealed would have grown.
+func TestI11_AWitnessAheadExcusesNoMissingBody(t *testing.T) {
+	l := threeEpochs(t)
+	must(t, l.write(protocol.KindView, protocol.Access{How: "live", Camera: "hal"}))
+	view := len(l.entries) - 1
+	l.seal()
+	f := newFixture(t, 0)
+	cosigned := func(at time.Time) []byte {
+		n, err := chain.SignCheckpoint(chain.Checkpoint{Origin: origin, Size: l.head.Size, Root: l.head.Root()}, f.signer)
+		must(t, err)
+		n, err = chain.Cosign(n, f.witnesses[0], at)
+		must(t, err)
+		return n
+	}
+	for _, late := range []time.Duration{time.Hour, 9 * 365 * 24 * time.Hour} {
+		note := cosigned(l.now.Add(late))
+		d, err := chain.Verify(bytes.NewReader(stream(t, l.entries, note)), f.verifier)
+		must(t, err)
+		if w := d.Witnesses[0]; d.TooLate(w, w.Cosignatures[0]) != (late > 24*time.Hour) {
+			t.Errorf("%s later: %+v", late, w)
+		}
+		bare := slices.Clone(l.entries)
+		bare[view].Body = nil
+		if d, err := chain.Verify(bytes.NewReader(stream(t, bare, note)), f.verifier); err == nil || d.Fault == nil || d.Fault.Seq != uint64(view) || !strings.Contains(d.Fault.What, "its body is missing") {
+			t.Errorf("%s later: %v", late, err)
+		}
 	}
 }

@@ -212,7 +212,7 @@ func (d *Verdict) retention() {
 	latest := d.Head.Time.Time
 	for _, w := range d.Witnesses {
 		for _, c := range w.Cosignatures {
-			if c.Time.After(latest) {
+			if c.Time.After(latest) && !d.TooLate(w, c) {
 				latest = c.Time
 			}
 		}

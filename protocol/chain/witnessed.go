@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -52,6 +53,9 @@ func (d *Verdict) judge(in *Reader, v Verifier, tree *leaves) error {
 		if w.Quorum || !d.Quorum {
 			d.Witnessed = *w
 		}
+		if _, log := protocol.ParseLogOrigin(w.Checkpoint.Origin); d.Fault == nil && log > max(d.Epochs.Log, 1) { // otherwise who forked a log could go on under another name, without anybody's order
+			wrong = append(wrong, fmt.Errorf("the checkpoint of %d entries is of log %d, and no entry says that the log was resumed as that", w.Checkpoint.Size, log))
+		}
 	}
 	if d.Checkpoint != nil {
 		d.Uncovered = read - min(d.Checkpoint.Size, read)
@@ -82,6 +86,15 @@ func (w *Witnessed) match(tree *leaves, under, line uint64) *Fault {
 		f.Before = f.Seq - min(under, f.Seq)
 	}
 	return f
+}
+
+// maxStill is how much later than the last entry it covers a checkpoint may be cosigned, of a log that a seal is added to each hour.
+const maxStill = 24 * time.Hour
+
+// TooLate says that a cosignature is of a time at which there would have been another seal: the witness's clock or the log's is wrong, or the log stood still. It does not show that a
+// body's term is over.
+func (d *Verdict) TooLate(w Witnessed, c Cosignature) bool {
+	return w.Matches && d.Epochs.Key != "" && w.Checkpoint.Size > d.Epochs.First && c.Time.Sub(w.CoveredTime.Time) > maxStill
 }
 
 // forged are the witnesses in whose name, and under whose key's hash, something stands beneath a note that does not verify.
