@@ -179,6 +179,9 @@ func (l *logReport) judgeIntegrity(d chain.Verdict, err error) {
 	if d.Unsaid > 0 && d.Fault == nil {
 		j.say("Van %d zegt het logboek dat niet zelf.", "Of %d the log does not say so itself.", d.Unsaid)
 	}
+	if d.Doubted && d.Fault == nil {
+		j.unsure(evidence.Finding{}, "Dat van al die regels de bewaartermijn voorbij was, zegt alleen een getuige die meetekende toen er al lang geen regel meer bij kwam.", "That the term of all these was over is said only by a witness that cosigned when no entry had been added for long.")
+	}
 	if l.Breaks = len(d.Breaks); l.Sealed > 0 {
 		l.SealedAt = &d.Epochs.SealedAt
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // made are the logs that need a town: of a recorder where somebody looked (access.log, and orphan.log in which somebody also looked without a grant, and anew.log: the entries of that under the checkpoint of the first, and bare.log and untold.log: the first without the last body, and without that of the access), with keys access.txt (and those without roots,
-// logkey.txt), the successor of the first (resumed.log, resumed-epochs.log whose seals begin anew there, ahead.log that a witness cosigned nine years later by its clock, and rogue.log that nobody ordered), and the centre's ledger with a dossier in it, as a centre with an outside witness exports it
+// logkey.txt), the successor of the first (resumed.log, resumed-epochs.log whose seals begin anew there, ahead.log that a witness cosigned nine years later by its clock, ahead-bare.log without that one's last body, and rogue.log that nobody ordered), and the centre's ledger with a dossier in it, as a centre with an outside witness exports it
 // (ledger.log, ledger.txt); when that witness was away in the end (ledger-away.log), or not asked yet (ledger-soon.log); and with something wrong at its end: cut short, a cosignature moved to another checkpoint, all cosignatures left
 // out, the checkpoint of another ledger besides.
 func made(t *testing.T) map[string][]byte {
@@ -66,9 +66,13 @@ func made(t *testing.T) map[string][]byte {
 		l.write(protocol.KindResumed, protocol.Resumed{Log: 2, Document: string(order)})
 		begin(second.Name(), 1, "the log was resumed")
 		if name == "resumed-epochs.log" {
-			ahead := &townLog{t: t, town: town, head: l.head, now: l.now.AddDate(9, 0, 0)}
+			ahead := &townLog{t: t, town: town, head: l.head, now: l.now}
 			ahead.entries.Write(l.entries.Bytes())
+			ahead.write(protocol.KindIncident, protocol.Incident{What: "test", Detail: "the last entry"})
+			ahead.now = ahead.now.AddDate(9, 0, 0)
 			files["ahead.log"] = ahead.file(second, town.Witness)
+			entries, checkpoint, _ := bytes.Cut(files["ahead.log"], []byte("\n\n"))
+			files["ahead-bare.log"] = slices.Concat(entries[:bytes.LastIndexByte(entries, '\n')], []byte("\n-\n\n"), checkpoint)
 		}
 		files[name] = l.file(second, town.Witness)
 	}

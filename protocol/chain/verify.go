@@ -40,6 +40,7 @@ type Verdict struct {
 	Entries   uint64 // read and sound, up to the first fault
 	Destroyed uint64 // of those, bodies that are gone, since their term was over (see Retention; one that went before is a Fault)
 	Unsaid    uint64 // of those, not destroyed by an entry of this log
+	Doubted   bool   // that some of these went after their term shows only a cosignature that is TooLate
 	Uncovered uint64 // of those, not yet covered by the checkpoint
 
 	Head Head // of the entries that chain
@@ -207,17 +208,25 @@ func (d *Verdict) epoch(origin string, h Header, body []byte, seal *openedSeal) 
 	return nil
 }
 
-// retention judges the bodies that are gone by the latest time that the log and its witnesses tell.
+// retention judges the bodies that are gone by the latest time that the log and its witnesses tell. A log that ended, since it has a successor, is cosigned for this alone long after its last entry, and a witness may
+// be wrong about the time: so what shows only then is neither called missing nor shown.
 func (d *Verdict) retention() {
-	latest := d.Head.Time.Time
+	grew := d.Head.Time.Time
+	latest := grew
 	for _, w := range d.Witnesses {
 		for _, c := range w.Cosignatures {
-			if c.Time.After(latest) && !d.TooLate(w, c) {
+			if c.Time.After(latest) {
 				latest = c.Time
+			}
+			if c.Time.After(grew) && !d.TooLate(w, c) {
+				grew = c.Time
 			}
 		}
 	}
 	unsaid, fault := d.gone.judge(latest)
+	if _, early := d.gone.judge(grew); fault == nil && early != nil {
+		d.Doubted = true
+	}
 	d.Unsaid = unsaid
 	if fault != nil && (d.Fault == nil || fault.Seq < d.Fault.Seq) {
 		d.Fault, d.Entries = fault, min(d.Entries, fault.Seq)

@@ -91,8 +91,7 @@ func (w *Witnessed) match(tree *leaves, under, line uint64) *Fault {
 // maxStill is how much later than the last entry it covers a checkpoint may be cosigned, of a log that a seal is added to each hour.
 const maxStill = 24 * time.Hour
 
-// TooLate says that a cosignature is of a time at which there would have been another seal: the witness's clock or the log's is wrong, or the log stood still. It does not show that a
-// body's term is over.
+// TooLate says that a cosignature is of a time at which there would have been another seal: the witness's clock or the log's is wrong, or the log stood still.
 func (d *Verdict) TooLate(w Witnessed, c Cosignature) bool {
 	return w.Matches && d.Epochs.Key != "" && w.Checkpoint.Size > d.Epochs.First && c.Time.Sub(w.CoveredTime.Time) > maxStill
 }
