@@ -286,8 +286,8 @@ func (l *logReport) holdAgainst(j judgement, w chain.Witnessed) {
 	}
 	for _, c := range w.Cosignatures {
 		if l.found.TooLate(w, c) {
-			j.unsure(atEntry(w.Checkpoint.Size-1), "Getuige %s tekende mee om %s, maar deze laatste regel is van %s, en elk uur moet er een zegel bij komen: een van beide klokken is fout, of het logboek stond stil.",
-				"Witness %s cosigned at %s, but this last entry is of %s, and every hour must add a seal: one of the two clocks is wrong, or the log stood still.", c.Name, protocol.T(c.Time), w.CoveredTime)
+			j.unsure(atEntry(w.Checkpoint.Size-1), "Getuige %s tekende mee op %s, maar de laatste regel van het journaal is van %s, en elk uur moet er een zegel bij komen: een van beide klokken is fout, of het logboek stond stil.",
+				"Witness %s cosigned at %s, but the log's last entry is of %s, and every hour must add a seal: one of the two clocks is wrong, or the log stood still.", c.Name, protocol.T(c.Time), l.found.Head.Time)
 		}
 		if ahead := w.CoveredTime.Sub(c.Time); w.Matches && ahead > clocksApart {
 			j.fail(atEntry(w.Checkpoint.Size-1), "De recorder schreef deze regel om %s, maar getuige %s tekende haar al om %s mee: de klokken lopen %s uiteen.",

@@ -101,3 +101,31 @@ func TestI11_AWitnessAheadShowsNoTermToBeOver(t *testing.T) {
 		}
 	}
 }
+
+// A recorder that had no line for days hands in piece by piece what it wrote meanwhile. The checkpoint of a piece is cosigned days after the last entry it covers, and nothing is wrong.
+func TestI11_WhatWasHandedInLateIsNotDoubted(t *testing.T) {
+	l := threeEpochs(t)
+	piece := l.head
+	for range 72 {
+		l.seal()
+	}
+	f := newFixture(t, 0)
+	file := stream(t, l.entries, nil)
+	for _, head := range []chain.Head{piece, l.head} {
+		n, err := chain.SignCheckpoint(chain.Checkpoint{Origin: origin, Size: head.Size, Root: head.Root()}, f.signer)
+		must(t, err)
+		n, err = chain.Cosign(n, f.witnesses[0], l.now)
+		must(t, err)
+		file = slices.Concat(file, []byte("\n"), n)
+	}
+	d, err := chain.Verify(bytes.NewReader(file), f.verifier)
+	must(t, err)
+	if len(d.Witnesses) != 2 {
+		t.Fatalf("%d checkpoints", len(d.Witnesses))
+	}
+	for _, w := range d.Witnesses {
+		if d.TooLate(w, w.Cosignatures[0]) {
+			t.Errorf("the checkpoint of %d entries of %d is doubted", w.Checkpoint.Size, d.Entries)
+		}
+	}
+}

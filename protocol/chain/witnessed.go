@@ -88,12 +88,13 @@ func (w *Witnessed) match(tree *leaves, under, line uint64) *Fault {
 	return f
 }
 
-// maxStill is how much later than the last entry it covers a checkpoint may be cosigned, of a log that a seal is added to each hour.
+// maxStill is how much later than the log's last entry a checkpoint may be cosigned, of a log that a seal is added to each hour.
 const maxStill = 24 * time.Hour
 
-// TooLate says that a cosignature is of a time at which there would have been another seal: the witness's clock or the log's is wrong, or the log stood still.
+// TooLate says that a cosignature is of a time at which there would have been another seal: the witness's clock or the log's is wrong, or the log stood still. What a recorder hands in late, after days without a
+// line, is cosigned late as well: there the entries behind it show that the log went on.
 func (d *Verdict) TooLate(w Witnessed, c Cosignature) bool {
-	return w.Matches && d.Epochs.Key != "" && w.Checkpoint.Size > d.Epochs.First && c.Time.Sub(w.CoveredTime.Time) > maxStill
+	return w.Matches && d.Epochs.Key != "" && w.Checkpoint.Size > d.Epochs.First && c.Time.Sub(d.Head.Time.Time) > maxStill
 }
 
 // forged are the witnesses in whose name, and under whose key's hash, something stands beneath a note that does not verify.
