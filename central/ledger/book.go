@@ -675,14 +675,11 @@ func (b *Book) Export(w io.Writer, enough uint64) error {
 		return err
 	}
 	if enough > 0 {
-		if covered, _, err := chain.MostCosigned(notes, enough); err != nil {
-			return err
-		} else if covered > 0 {
-			size = covered
-		}
-		if notes, err = chain.UpTo(notes, size); err != nil {
+		var end uint64
+		if notes, end, err = chain.EndAt(notes, enough); err != nil {
 			return err
 		}
+		size = cmp.Or(end, size)
 	}
 	for from := uint64(0); from < size; {
 		entries, err := b.store.Read(context.Background(), from, int(min(100, size-from)))

@@ -565,11 +565,9 @@ func (w *Witness) FormerFile(id protocol.RecorderID, log, enough uint64, out io.
 		return err
 	})
 	if err == nil && enough > 0 {
-		var covered uint64
-		if covered, _, err = chain.MostCosigned(ends, enough); err == nil && covered > 0 {
-			l.size = covered
-			ends, err = chain.UpTo(ends, covered)
-		}
+		var end uint64
+		ends, end, err = chain.EndAt(ends, enough)
+		l.size = cmp.Or(end, l.size)
 	}
 	if err != nil {
 		return fmt.Errorf("witness: recorder %s: %w", id, err)

@@ -205,16 +205,20 @@ func MostCosigned(notes [][]byte, least uint64) (size uint64, by int, err error)
 	return size, by, nil
 }
 
-// UpTo leaves the notes that cover no more than so many entries.
-func UpTo(notes [][]byte, size uint64) (left [][]byte, err error) {
+// EndAt is where an export ends that need not cover more than least entries: at the note of MostCosigned, with those that cover no more. Where none covers as many, size is 0 and all are left.
+func EndAt(notes [][]byte, least uint64) (left [][]byte, size uint64, err error) {
+	size, _, err = MostCosigned(notes, least)
+	if err != nil || size == 0 {
+		return notes, 0, err
+	}
 	for _, signed := range notes {
 		c, err := UnverifiedCheckpoint(signed)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if c.Size <= size {
 			left = append(left, signed)
 		}
 	}
-	return left, nil
+	return left, size, nil
 }
